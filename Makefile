@@ -1,0 +1,33 @@
+# The front door. Everything but `clean` first lets scripts/setup install what is missing.
+PREFIX ?= /usr/local
+DESTDIR ?=
+
+.PHONY: all demo test bench soak install clean
+
+all:
+	scripts/setup build
+	test -f build/build.ninja || meson setup build --prefix '$(abspath $(PREFIX))'
+	ninja -C build
+
+demo: all
+	scripts/setup demo
+	build/weir demo
+
+test:
+	scripts/setup build lint demo test
+	./ci.sh
+
+bench: all
+	scripts/setup bench
+	tests/bench/run.py
+
+soak:
+	scripts/setup build lint demo test nightly
+	./ci.sh soak
+
+install: all
+	meson configure build --prefix '$(abspath $(PREFIX))'
+	DESTDIR='$(DESTDIR)' meson install -C build
+
+clean:
+	rm -rf build build-*

@@ -1,0 +1,123 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# All there is of CI; the service runs it, and so does everyone else.
+#
+#     ./ci.sh              the merge gate: at most 10 minutes on 2 cores
+#     ./ci.sh STAGE...     these stages only: lint build unit sim fuzz netns docs
+#     ./ci.sh soak         what takes long: more seeds, more fuzzing, clang-tidy, aarch64
+#
+# Every stage prints its time. The last line is "N passed, N failed, N skipped" over everything that
+# ran, where a program that dies is one failure; so is a stage that fails without counting.
+set -uo pipefail
+cd "$(dirname "$0")" || exit 1
+
+out=build-ci
+run=scripts/run_tests.py
+
+# What the sanitizers find ends the program, and with it the test; the symbolizer names the lines.
+PATH=$PATH:/usr/lib/llvm-14/bin
+export ASAN_OPTIONS=detect_stack_use_after_return=1:abort_on_error=0
+export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+
+stage_lint() {
+    $run --counts "$1" --timeout 60 scripts/format.sh scripts/deps.py scripts/tidy.py \
+        scripts/headers.py scripts/listed.py tests/lib/selftest.py
+}
+
+# A variant takes both cores: one at a time.
+stage_build() {
+    $run --counts "$1" --timeout 300 --jobs 1 \
+        "scripts/variant.sh release" "scripts/variant.sh asan" "scripts/variant.sh fuzz" \
+        "scripts/variant.sh gcc-O3" "scripts/variant.sh gcc-O0" \
+        "scripts/variant.sh clang-O3" "scripts/variant.sh clang-O0" \
+        "scripts/purity.sh build/src/libweir-core.a"
+}
+
+stage_unit() {
+    $run --counts "$1" --meson build --meson build-asan
+}
+
+# 2,000 seeds with every invariant checked, 20 more under the sanitizers, 50 through four builds.
+stage_sim() {
+    $run --counts "$1" --timeout 240 \
+        "build-gcc-O3/weir sim --seeds 1..1000" "build-gcc-O3/weir sim --seeds 1001..2000" \
+        "build-asan/weir sim --seeds 2001..2020" \
+        "scripts/hash_matrix.py --seeds 1..50 $(matrix)"
+}
+
+stage_fuzz() {
+    $run --counts "$1" --timeout 240 "scripts/run_fuzz.py --seconds 3"
+}
+
+stage_netns() {
+    $run --counts "$1" --timeout 300 tests/integration/run.py
+}
+
+stage_docs() {
+    $run --counts "$1" --timeout 60 "scripts/gen_states.py --check" \
+        "scripts/gen_conformance.py --check" scripts/links.py scripts/documented.py \
+        "scripts/install_check.sh build"
+}
+
+stage_soak() {
+    $run --counts "$1" --timeout 7200 \
+        "build-gcc-O3/weir sim --seeds 1..20000" "build-asan/weir sim --seeds 20001..21000" \
+        "scripts/hash_matrix.py --seeds 1..2000 $(matrix)" "scripts/run_fuzz.py --seconds 120" \
+        "scripts/purity.sh build/src/libweir-core.a" scripts/clang_tidy.sh
+}
+
+matrix() {
+    echo build-gcc-O0/weir build-gcc-O3/weir build-clang-O0/weir build-clang-O3/weir
+}
+
+# Runs one stage; its output appears in one piece when it ends, since another may run beside it.
+stage() {
+    local name=$1 began=$SECONDS log=$out/$1.log counts=$out/$1.counts status
+    rm -f "$counts"
+    "stage_$name" "$counts" >"$log" 2>&1
+    status=$?
+    [ -s "$counts" ] || echo "0 1 0" >"$counts"
+    if [ $status -ne 0 ] && awk '$2 > 0 { exit 1 }' "$counts"; then
+        echo "0 1 0" >>"$counts"
+    fi
+    { echo "== $name"; cat "$log"; echo "== $name: $((SECONDS - began)) s"; echo; } >"$log.all"
+    cat "$log.all"
+}
+
+# Adds up the stages given, prints the last line, and is its verdict.
+sum_up() {
+    local files=() name
+    for name in "$@"; do files+=("$out/$name.counts"); done
+    awk '{ p += $1; f += $2; s += $3 }
+        END { printf "%d passed, %d failed, %d skipped\n", p, f, s; exit f > 0 || p == 0 }' \
+        "${files[@]}" | tee "$out/total"
+    return "${PIPESTATUS[0]}"
+}
+
+mkdir -p "$out"
+for name in "$@"; do
+    declare -F "stage_$name" >/dev/null || {
+        echo "ci.sh: no stage called $name" >&2
+        exit 2
+    }
+done
+
+if [ $# -gt 0 ]; then
+    [ "$*" != soak ] || set -- build soak
+    for name in "$@"; do stage "$name"; done
+    sum_up "$@"
+    exit
+fi
+
+stage lint
+stage build
+# Neither half measures anything: the left one computes, the right one mostly waits.
+{ stage unit; stage sim; } &
+left=$!
+stage netns
+stage fuzz
+wait $left
+stage docs
+echo "merge gate: $SECONDS s"
+sum_up lint build unit sim netns fuzz docs

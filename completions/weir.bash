@@ -1,0 +1,51 @@
+# bash completion for weir(1)
+
+_weir() {
+    local cur prev words cword
+    if declare -F _init_completion >/dev/null; then
+        _init_completion || return
+    else
+        cur=${COMP_WORDS[COMP_CWORD]}
+        prev=${COMP_WORDS[COMP_CWORD - 1]}
+        words=("${COMP_WORDS[@]}")
+        cword=$COMP_CWORD
+    fi
+
+    local commands='get serve echo ping demo sim bench'
+    if [ "$cword" -eq 1 ]; then
+        mapfile -t COMPREPLY < <(compgen -W "$commands --help --version" -- "$cur")
+        return
+    fi
+
+    case $prev in
+    --dev)
+        local names
+        names=$(ls /sys/class/net 2>/dev/null)
+        mapfile -t COMPREPLY < <(compgen -W "pair $(printf 'packet:%s tap:%s ' $names $names)" -- "$cur")
+        return
+        ;;
+    --output | --pcap | -o)
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+        return
+        ;;
+    esac
+
+    local network='--dev --addr --gateway --mac --no-dad --pcap --stats'
+    local options
+    case ${words[1]} in
+    get) options="$network --output --quiet" ;;
+    serve) options="$network --port --verbose" ;;
+    echo) options="$network --port" ;;
+    ping) options="$network --count --size --interval --wait" ;;
+    demo) options='--pcap' ;;
+    sim) options='--seed --seeds --hash --pcap --verbose' ;;
+    bench) options='' ;;
+    esac
+    if [[ $cur == -* ]]; then
+        mapfile -t COMPREPLY < <(compgen -W "$options --help" -- "$cur")
+    elif [ "${words[1]}" = serve ]; then
+        mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+    fi
+}
+
+complete -F _weir weir

@@ -1,0 +1,29 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# Every C file is as clang-format 14 leaves it. `scripts/format.sh --fix` formats them all.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+
+tool=$(command -v clang-format-14 || command -v clang-format)
+mapfile -t files < <(find include src daemon run tools doctor examples tests \
+    \( -name '*.c' -o -name '*.h' \) 2>/dev/null | sort)
+
+if [ "${1-}" = --fix ]; then
+    exec "$tool" -i "${files[@]}"
+fi
+
+number=0
+failed=0
+for file in "${files[@]}"; do
+    number=$((number + 1))
+    if "$tool" "$file" | cmp -s - "$file"; then
+        echo "ok $number - $file is formatted"
+    else
+        echo "not ok $number - $file is formatted"
+        echo "# clang-format -i $file"
+        failed=1
+    fi
+done
+echo "1..$number"
+exit $failed

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: MIT */
+
+/* One round is: wait, frames in, timeouts, the program's descriptors and timers, events, frames
+ * out.
+ *
+ * Input comes before timeouts because the acknowledgement that a timer waits for may already be
+ * there. Output comes last because only then all is known that it has to say: the acknowledgement
+ * rides on the answer.
+ *
+ * A round that leaves something undone (a full batch either way) makes the loop hot: the next round
+ * does not ask epoll, but reads at once. The same holds while it spins. Then only every POLL_EVERY
+ * rounds does epoll say what the program's own descriptors want. */
+#include "loop/parts.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define POLL_EVERY  16  /* hot rounds between two looks at epoll */
+#define EVENT_TURNS 8   /* turns of events and output in a round, before input has its turn again */
+#define EVENTS_MAX  256 /* events of one instance in a turn */
+#define PAIR_FRAMES 256 /* frames moved over a pair in a turn */
+
+static weir_time clock_read(clockid_t id)
+{
+    struct timespec ts;
+    clock_gettime(id, &ts);
+    return (weir_time)ts.tv_sec * WEIR_SECOND + ts.tv_nsec;
+}
+
+weir_time weir_loop_clock(void)
+{
+    return clock_read(CLOCK_MONOTONIC);
+}
+
+weir_time weir_loop_epoch(void)
+{
+    return clock_read(CLOCK_REALTIME) - clock_read(CLOCK_MONOTONIC);
+}
+
+__attribute__((format(printf, 3, 4))) static int fail(char why[WEIR_LINE_MAX], int error,
+                                                      const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(why, WEIR_LINE_MAX, format, args);
+    va_end(args);
+    return error;
+}
+
+/* ---- Waiting ---- */
+
+static weir_time deadline_of(const struct weir_loop *loop)
+{
+    weir_time first = timer_deadline(loop);
+    for (unsigned i = 0; i < loop->instance_count; i++) {
+        const weir_time at = weir_deadline(loop->instance[i].weir);
+        first = at < first ? at : first;
+    }
+    return first;
+}
+
+static bool any_held(const struct weir_loop *loop)
+{
+    for (unsigned i = 0; i < loop->port_count; i++)
+        if (port_holds(&loop->port[i]))
+            return true;
+    return false;
+}
+
+/* Asks epoll, for at most `span` nanoseconds (WEIR_NEVER: without end). */
+static int poll_fds(struct weir_loop *loop, weir_time span)
+{
+    const struct timespec ts = { .tv_sec = span / WEIR_SECOND, .tv_nsec = span % WEIR_SECOND };
+    int count =
+        epoll_pwait2(loop->epoll_fd, loop->ready, READY_MAX, span == WEIR_NEVER ? NULL : &ts, NULL);
+    if (count < 0 &&
+        errno ==
+            ENOSYS) { /* before Linux 5.11: milliseconds, rounded up so as not to wake too early */
+        const weir_time ms = span / WEIR_MS + (span % WEIR_MS != 0 ? 1 : 0);
+        count = epoll_wait(loop->epoll_fd, loop->ready, READY_MAX,
+                           span == WEIR_NEVER ? -1 : (int)(ms < INT32_MAX ? ms : INT32_MAX));
+    }
+    loop->ready_count = count > 0 ? (unsigned)count : 0;
+    return count < 0 && errno != EINTR ? -errno : 0;
+}
+
+/* Takes up what epoll said of our own descriptors. */
+static void note_ready(struct weir_loop *loop)
+{
+    for (unsigned i = 0; i < loop->ready_count; i++) {
+        const uint64_t data = loop->ready[i].data.u64;
+        const uint32_t events = loop->ready[i].events;
+        if (tag_kind(data) == TAG_STOP) {
+            eventfd_t value;
+            (void)eventfd_read(loop->stop_fd, &value); /* `stopping` says the same */
+        }
+        if (tag_kind(data) != TAG_PORT)
+            continue;
+        struct port *port = &loop->port[(uint32_t)data];
+        port->readable = port->readable || (events & ~(uint32_t)EPOLLOUT) != 0;
+        if (events & EPOLLOUT)
+            port_resume(port);
+    }
+}
+
+static void flush_captures(struct weir_loop *loop)
+{
+    for (unsigned i = 0; i < loop->port_count; i++)
+        if (loop->port[i].capture != NULL)
+            weir_capture_flush(loop->port[i].capture);
+    for (unsigned i = 0; i < loop->pair_count; i++)
+        weir_pair_flush(loop->pair[i]);
+}
+
+/* EPOLLOUT is asked for only while frames are held: a driver is writable nearly always. */
+static void want_writable(struct weir_loop *loop, unsigned number, bool wanted)
+{
+    struct epoll_event event = { .events = EPOLLIN | (wanted ? EPOLLOUT : 0u),
+                                 .data.u64 = tag_make(TAG_PORT, 0, number) };
+    (void)epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, loop->port[number].dev->fd, &event);
+}
+
+static int wait_ready(struct weir_loop *loop, weir_time until)
+{
+    const weir_time now = weir_loop_clock();
+    const bool busy = loop->hot || now < loop->spin_end;
+    for (unsigned i = 0; i < loop->port_count; i++)
+        loop->port[i].readable = busy;
+    loop->ready_count = 0;
+    if (busy && loop->counters.rounds % POLL_EVERY != 0 && !any_held(loop))
+        return 0;
+
+    weir_time span = 0;
+    if (!busy) {
+        const weir_time deadline = deadline_of(loop);
+        const weir_time wake = until < deadline ? until : deadline;
+        span = wake == WEIR_NEVER ? WEIR_NEVER : wake > now ? wake - now : 0;
+    }
+    if (span > 0) {
+        flush_captures(loop);
+        loop->counters.sleeps++;
+    }
+    const int error = poll_fds(loop, span);
+    if (error != 0)
+        return error;
+    const bool held = any_held(loop);
+    note_ready(loop);
+    if (held)
+        for (unsigned i = 0; i < loop->port_count; i++)
+            if (!port_holds(&loop->port[i]))
+                want_writable(loop, i, false);
+    return 0;
+}
+
+/* ---- The parts of a round ---- */
+
+static int run_input(struct weir_loop *loop, weir_time now, char why[WEIR_LINE_MAX])
+{
+    for (unsigned i = 0; i < loop->port_count; i++) {
+        struct port *port = &loop->port[i];
+        if (!port->readable)
+            continue;
+        const int count = port_input(port, now);
+        if (count < 0)
+            return fail(why, count, "device %s: %s", port->dev->name, strerror(-count));
+        if (count > 0)
+            loop->spin_end = now + loop->config.spin_ns;
+        loop->hot = loop->hot || !port->dev->drained;
+    }
+    return 0;
+}
+
+static void run_timeouts(struct weir_loop *loop, weir_time now)
+{
+    for (unsigned i = 0; i < loop->instance_count; i++)
+        if (weir_deadline(loop->instance[i].weir) <= now)
+            weir_timeout(loop->instance[i].weir, now);
+}
+
+static unsigned run_events(struct weir_loop *loop, weir_time now)
+{
+    unsigned total = 0;
+    for (unsigned i = 0; i < loop->instance_count; i++) {
+        const struct instance *instance = &loop->instance[i];
+        struct weir_event event;
+        unsigned count = 0;
+        while (instance->on_event != NULL && count < EVENTS_MAX &&
+               weir_next_event(instance->weir, &event)) {
+            instance->on_event(instance->user, instance->weir, &event, now);
+            count++;
+        }
+        total += count;
+    }
+    return total;
+}
+
+static void run_output(struct weir_loop *loop, weir_time now)
+{
+    for (unsigned i = 0; i < loop->port_count; i++) {
+        const struct port_sent sent = port_output(&loop->port[i], now);
+        if (sent.frames > 0)
+            loop->spin_end = now + loop->config.spin_ns;
+        if (sent.held > 0)
+            want_writable(loop, i, true);
+        loop->counters.held += sent.held;
+        loop->hot = loop->hot || sent.more;
+    }
+    for (unsigned i = 0; i < loop->pair_count; i++)
+        if (weir_pair_move(loop->pair[i], PAIR_FRAMES, now) > 0)
+            loop->hot = true;
+}
+
+/* Events and output in turns, since output may go on with events that it had to wait for. */
+static void run_program(struct weir_loop *loop, weir_time now)
+{
+    for (unsigned turn = 0; turn < EVENT_TURNS; turn++) {
+        if (run_events(loop, now) == 0) {
+            if (turn == 0)
+                run_output(loop, now);
+            return;
+        }
+        run_output(loop, weir_loop_clock()); /* the program may have taken its time */
+    }
+    loop->hot = true;
+}
+
+static int run_round(struct weir_loop *loop, weir_time until, char why[WEIR_LINE_MAX])
+{
+    int error = wait_ready(loop, until);
+    if (error != 0)
+        return fail(why, error, "epoll: %s", strerror(-error));
+    const weir_time now = weir_loop_clock();
+    loop->counters.rounds++;
+    loop->hot = false;
+    error = run_input(loop, now, why);
+    if (error != 0)
+        return error;
+    run_timeouts(loop, now);
+    watch_run(loop, now);
+    timer_run(loop, now);
+    run_program(loop, now);
+    return 0;
+}
+
+/* ---- Running ---- */
+
+int weir_loop_step(struct weir_loop *loop, weir_time until, char why[WEIR_LINE_MAX])
+{
+    run_program(loop, weir_loop_clock()); /* what was done to the instances since the last step */
+    return run_round(loop, until, why);
+}
+
+int weir_loop_run(struct weir_loop *loop, char why[WEIR_LINE_MAX])
+{
+    int error = 0;
+    run_program(loop, weir_loop_clock());
+    while (error == 0 && !__atomic_load_n(&loop->stopping, __ATOMIC_RELAXED))
+        error = run_round(loop, WEIR_NEVER, why);
+    __atomic_store_n(&loop->stopping, false, __ATOMIC_RELAXED);
+    flush_captures(loop);
+    return error;
+}
+
+void weir_loop_stop(struct weir_loop *loop)
+{
+    const int kept = errno; /* a signal handler must leave it */
+    __atomic_store_n(&loop->stopping, true, __ATOMIC_RELAXED);
+    (void)eventfd_write(loop->stop_fd, 1);
+    errno = kept;
+}
+
+void weir_loop_counters(const struct weir_loop *loop, struct weir_loop_counters *counters)
+{
+    *counters = loop->counters;
+}
+
+/* ---- Birth, what belongs to it, death ---- */
+
+int weir_loop_open(struct weir_loop **loop, const struct weir_loop_config *config,
+                   char why[WEIR_LINE_MAX])
+{
+    struct weir_loop *made = calloc(1, sizeof *made);
+    if (made == NULL)
+        return fail(why, -ENOMEM, "loop: %s", strerror(ENOMEM));
+    if (config != NULL)
+        made->config = *config;
+    made->hot = true;
+    made->stop_fd = -1;
+    made->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (made->epoll_fd >= 0)
+        made->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    struct epoll_event event = { .events = EPOLLIN, .data.u64 = tag_make(TAG_STOP, 0, 0) };
+    if (made->stop_fd < 0 || epoll_ctl(made->epoll_fd, EPOLL_CTL_ADD, made->stop_fd, &event) < 0) {
+        const int error = -errno;
+        weir_loop_close(made);
+        return fail(why, error, "loop: %s", strerror(-error));
+    }
+    *loop = made;
+    return 0;
+}
+
+int weir_loop_add_instance(struct weir_loop *loop, struct weir *weir, weir_loop_event_fn *on_event,
+                           void *user)
+{
+    if (loop->instance_count == WEIR_LOOP_INSTANCES_MAX)
+        return -ENOSPC;
+    loop->instance[loop->instance_count++] = (struct instance){ weir, on_event, user };
+    return 0;
+}
+
+int weir_loop_add_dev(struct weir_loop *loop, struct weir *weir, unsigned iface,
+                      struct weir_dev *dev, struct weir_capture *capture, unsigned port)
+{
+    if (loop->port_count == WEIR_LOOP_DEVS_MAX)
+        return -ENOSPC;
+    struct epoll_event event = { .events = EPOLLIN,
+                                 .data.u64 = tag_make(TAG_PORT, 0, loop->port_count) };
+    if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, dev->fd, &event) < 0)
+        return -errno;
+    loop->port[loop->port_count++] = (struct port){
+        .weir = weir, .iface = iface, .dev = dev, .capture = capture, .capture_port = port
+    };
+    loop->hot = true;
+    return 0;
+}
+
+int weir_loop_add_pair(struct weir_loop *loop, struct weir_pair *pair)
+{
+    if (loop->pair_count == WEIR_LOOP_PAIRS_MAX)
+        return -ENOSPC;
+    loop->pair[loop->pair_count++] = pair;
+    loop->hot = true;
+    return 0;
+}
+
+void weir_loop_close(struct weir_loop *loop)
+{
+    if (loop == NULL)
+        return;
+    for (unsigned i = 0; i < loop->port_count; i++)
+        port_end(&loop->port[i]);
+    if (loop->stop_fd >= 0)
+        close(loop->stop_fd);
+    if (loop->epoll_fd >= 0)
+        close(loop->epoll_fd);
+    free(loop->watch);
+    free(loop);
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+#include "stack/instance.h"
+#include "wire/cursor.h"
+
+/* ICMP errors that quote a segment or datagram of ours, to whom they concern. What they quote is
+ * all that shows they are genuine, so TCP believes none whose sequence number is not in flight
+ * (RFC 5927). */
+
+enum weir_error icmp_error_code(enum ip_icmp icmp)
+{
+    static const uint8_t code[] = {
+        [IP_ICMP_NET_UNREACH] = WEIR_NET_UNREACH,
+        [IP_ICMP_HOST_UNREACH] = WEIR_HOST_UNREACH,
+        [IP_ICMP_PROTO_UNREACH] = WEIR_NO_PROTO,
+        [IP_ICMP_PORT_UNREACH] = WEIR_REFUSED,
+        [IP_ICMP_TOO_BIG] = WEIR_TOO_LONG,
+        [IP_ICMP_PROHIBITED] = WEIR_HOST_UNREACH,
+        [IP_ICMP_TIME_EXCEEDED] = WEIR_HOST_UNREACH,
+        [IP_ICMP_PARAM] = WEIR_HOST_UNREACH,
+    };
+    WEIR_ASSERT((unsigned)icmp < sizeof code);
+    return (enum weir_error)code[icmp];
+}
+
+static enum weir_drop too_big(struct weir *weir, uint32_t index, const struct ip_packet *packet,
+                              seq32 quoted, weir_time now)
+{
+    struct conn *conn = conn_at(weir, index);
+    if (!tcp_icmp_plausible(&conn->tcb, quoted))
+        return WEIR_DROP_ICMP_OUT_OF_WINDOW;
+    if (packet->mtu >= conn->path.mtu)
+        return WEIR_DROP_ICMP_MTU;
+    const uint16_t mtu = ip_pmtu_lower(&weir->ip, &conn->peer, packet->mtu, now);
+    if (mtu >= conn->path.mtu)
+        return WEIR_DROP_ICMP_MTU;
+    /* The other connections to this destination find their paths out of date, and look again. */
+    conn->path.mtu = mtu;
+    tcp_path_changed(&conn->tcb, path_mss_of(&conn->peer, mtu), now);
+    conn_settle(weir, index, now);
+    return WEIR_DROP_NONE;
+}
+
+static enum weir_drop tcp_error(struct weir *weir, const struct ip_packet *packet,
+                                const struct flow *flow, seq32 quoted, weir_time now)
+{
+    const uint32_t ref = flow_find(weir, flow, flow_hash(weir, flow));
+    /* Half-open entries and TIME-WAIT have nothing to gain from an error: they end by themselves. */
+    if (ref == DEMUX_NONE || flow_ref_tag(ref) != FLOW_CONN)
+        return WEIR_DROP_ICMP_QUOTE;
+    const uint32_t index = flow_ref_index(ref);
+    if (packet->icmp == IP_ICMP_TOO_BIG)
+        return too_big(weir, index, packet, quoted, now);
+
+    const bool hard = packet->icmp != IP_ICMP_TIME_EXCEEDED && packet->icmp != IP_ICMP_PARAM;
+    const enum weir_drop drop = tcp_icmp_error(
+        &conn_at(weir, index)->tcb, icmp_error_code(packet->icmp), hard, quoted, now);
+    conn_settle(weir, index, now);
+    return drop;
+}
+
+enum weir_drop icmp_error_arrives(struct weir *weir, const struct ip_packet *packet, weir_time now)
+{
+    struct rd r = rd_begin(packet->payload, packet->len);
+    struct flow flow = { .local = packet->src, .peer = packet->dst };
+    flow.lport = rd_u16(&r);
+    flow.rport = rd_u16(&r);
+    const uint32_t word = rd_u32(&r);
+    if (r.ran_out)
+        return WEIR_DROP_ICMP_QUOTE;
+    switch (packet->proto) {
+    case IP_PROTO_TCP:
+        return tcp_error(weir, packet, &flow, word, now);
+    case IP_PROTO_UDP:
+        return endpoint_error(weir, packet, &flow, now);
+    case IP_PROTO_ICMP:
+    case IP_PROTO_ICMP6:
+        return ping_error(weir, packet, (uint16_t)(word >> 16));
+    default:
+        return WEIR_DROP_ICMP_QUOTE;
+    }
+}

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT */
+#include "stack/instance.h"
+
+#include <string.h>
+
+/* Passive OPEN: who listens where, and what a segment without a connection does there (RFC 9293,
+ * 3.10.7.1 and 3.10.7.2). A SYN makes an entry in the SYN queue, or a cookie when that is full. */
+
+/* RFC 4987, 3.6: a cookie is believed while one of ours may still be under way. */
+#define COOKIE_LIFE (120 * WEIR_SECOND)
+
+/* ---- finding one ---- */
+
+static const struct listener *at(const struct weir *weir, uint32_t index)
+{
+    return pool_at(&weir->listeners, index);
+}
+
+/* How well a listener fits an address: 0, not at all; its own address before the family's any,
+ * and that before the any of both. */
+static unsigned score(const struct listener *listener, const struct weir_ip *ip, unsigned iface)
+{
+    if (listener->scope != 0 && listener->scope != iface + 1)
+        return 0;
+    if (!ip_is_any(&listener->ip))
+        return weir_ip_equal(&listener->ip, ip) ? 3 : 0;
+    const bool v4 = weir_ip_is_v4(ip);
+    if (weir_ip_is_v4(&listener->ip))
+        return v4 ? 2 : 0;
+    if (listener->flags & WEIR_LISTEN_V6ONLY)
+        return v4 ? 0 : 2;
+    return 1;
+}
+
+uint32_t listener_find(const struct weir *weir, const struct weir_ip *ip, uint16_t port,
+                       unsigned iface)
+{
+    uint32_t found = POOL_NONE;
+    unsigned best = 0;
+    const uint32_t hash = port_hash(weir, port);
+    uint32_t slot;
+    for (uint32_t ref = demux_first(&weir->listener_ports, hash, &slot); ref != DEMUX_NONE;
+         ref = demux_next(&weir->listener_ports, hash, &slot)) {
+        const struct listener *listener = at(weir, ref - 1);
+        if (listener->port != port)
+            continue;
+        const unsigned fits = score(listener, ip, iface);
+        if (fits > best) {
+            best = fits;
+            found = ref - 1;
+        }
+    }
+    return found;
+}
+
+bool listener_has_port(const struct weir *weir, uint16_t port)
+{
+    const uint32_t hash = port_hash(weir, port);
+    uint32_t slot;
+    for (uint32_t ref = demux_first(&weir->listener_ports, hash, &slot); ref != DEMUX_NONE;
+         ref = demux_next(&weir->listener_ports, hash, &slot))
+        if (at(weir, ref - 1)->port == port)
+            return true;
+    return false;
+}
+
+/* Whether another listener has the very same address and port. */
+static bool is_taken(const struct weir *weir, const struct listener *wanted)
+{
+    const uint32_t hash = port_hash(weir, wanted->port);
+    uint32_t slot;
+    for (uint32_t ref = demux_first(&weir->listener_ports, hash, &slot); ref != DEMUX_NONE;
+         ref = demux_next(&weir->listener_ports, hash, &slot)) {
+        const struct listener *other = at(weir, ref - 1);
+        if (other->port == wanted->port && weir_ip_equal(&other->ip, &wanted->ip) &&
+            (other->scope == wanted->scope || other->scope == 0 || wanted->scope == 0))
+            return true;
+    }
+    return false;
+}
+
+/* ---- birth and death ---- */
+
+enum weir_error weir_listen(struct weir *weir, const struct weir_addr *local, unsigned backlog,
+                            unsigned flags, weir_handle *handle)
+{
+    *handle = WEIR_NO_HANDLE;
+    if ((flags & ~WEIR_LISTEN_V6ONLY) != 0)
+        return WEIR_INVALID;
+    if (!ip_is_any(&local->ip) && !ip_is_local(&weir->ip, &local->ip))
+        return WEIR_NOT_LOCAL;
+    struct listener wanted = {
+        .ip = local->ip,
+        .port = local->port,
+        .scope = ip_is_link_local(&local->ip) ? local->iface : 0,
+        .flags = flags,
+        .backlog = backlog < weir->config.somaxconn ? backlog : weir->config.somaxconn,
+        .overflow_at = WEIR_NEVER,
+    };
+    if (wanted.port == 0)
+        wanted.port = port_draw(weir, listener_has_port);
+    if (wanted.port == 0)
+        return WEIR_NOT_LOCAL;
+    if (is_taken(weir, &wanted))
+        return WEIR_IN_USE;
+    const uint32_t index = pool_take(&weir->listeners);
+    if (index == POOL_NONE)
+        return WEIR_NO_MEMORY;
+
+    wanted.generation = generation_next(weir);
+    list_init(&wanted.accepts);
+    watch_init(&wanted.watch);
+    struct listener *listener = pool_at(&weir->listeners, index);
+    *listener = wanted;
+    demux_add(&weir->listener_ports, port_hash(weir, wanted.port), index + 1);
+    *handle = handle_make(HANDLE_LISTENER, listener->generation, index);
+    return WEIR_OK;
+}
+
+void listener_settle(struct weir *weir, uint32_t index)
+{
+    const bool waiting = at(weir, index)->accepts.count > 0;
+    watch_set(weir, HANDLE_LISTENER, index, waiting ? WEIR_READABLE : 0);
+}
+
+/* Takes the oldest out of the accept queue. */
+static uint32_t take_child(struct weir *weir, struct listener *listener)
+{
+    const uint32_t index = listener->accepts.head;
+    list_remove(&listener->accepts, watch_nodes(weir, HANDLE_CONN), index);
+    conn_at(weir, index)->listener = CONN_NO_LISTENER;
+    return index;
+}
+
+void listener_close(struct weir *weir, uint32_t index, weir_time now)
+{
+    struct listener *listener = pool_at(&weir->listeners, index);
+    synq_drop_listener(weir, index);
+    while (listener->accepts.count > 0) {
+        const uint32_t child = take_child(weir, listener);
+        struct tcb *tcb = &conn_at(weir, child)->tcb;
+        if (tcb->state != WEIR_CLOSED)
+            tcp_abort(tcb, WEIR_CAUSE_LISTENER_CLOSED, WEIR_ABORTED, now);
+        tcp_orphan(tcb, now);
+        conn_settle(weir, child, now);
+    }
+    WEIR_ASSERT(listener->synq_count == 0);
+    watch_clear(weir, HANDLE_LISTENER, index);
+    demux_remove(&weir->listener_ports, port_hash(weir, listener->port), index + 1);
+    listener->generation = 0;
+    pool_give(&weir->listeners, index);
+}
+
+enum weir_error weir_accept(struct weir *weir, weir_handle handle, weir_handle *conn,
+                            weir_time now)
+{
+    *conn = WEIR_NO_HANDLE;
+    uint32_t index;
+    struct listener *listener = listener_of(weir, handle, &index);
+    if (listener == NULL)
+        return WEIR_BAD_HANDLE;
+    if (listener->accepts.count == 0)
+        return WEIR_AGAIN;
+    const uint32_t child = take_child(weir, listener);
+    *conn = conn_handle(weir, child);
+    listener_settle(weir, index);
+    conn_settle(weir, child, now);
+    return WEIR_OK;
+}
+
+/* ---- a segment for a listener, or for nobody ---- */
+
+static uint16_t maxseg_of(const struct listener *listener)
+{
+    return (listener->option_set >> WEIR_OPT_MAXSEG & 1)
+               ? (uint16_t)listener->option[WEIR_OPT_MAXSEG]
+               : 0;
+}
+
+/* The queue is full: all that is needed to know the peer again goes into our sequence number. */
+static void answer_cookie(struct weir *weir, struct listener *listener,
+                          const struct arrival *in, struct synq_entry *entry, weir_time now)
+{
+    uint8_t tuple[FLOW_TUPLE];
+    flow_tuple(&in->flow, tuple);
+    const uint32_t ts_offset = tcp_ts_offset(&weir->tcp, tuple);
+    const seq32 iss = tcp_cookie_make(&weir->tcp, tuple, &in->seg, &in->opts, now);
+    tcp_synq_open(entry, &weir->tcp, &in->seg, &in->opts, iss, entry->path_mss, now);
+    entry->flags |= SYNQ_COOKIE;
+    if (!(entry->flags & SYNQ_TS)) /* without timestamps there is no place to note these */
+        entry->flags &= (uint8_t)~(SYNQ_SACK | SYNQ_WS);
+
+    struct tcp_seg seg;
+    struct tcp_opts opts;
+    tcp_synq_answer(entry, &weir->tcp, ts_offset, maxseg_of(listener), now, &seg, &opts);
+    if (entry->flags & SYNQ_TS)
+        opts.tsval = tcp_cookie_tsval(&weir->tcp, &in->opts, ts_offset, now);
+    reply_segment(weir, &in->flow, in->packet.iface, &seg, &opts, WEIR_WHY_SYN_COOKIE);
+    listener->overflow_at = now;
+    weir->trace.count.cookies_sent++;
+}
+
+static seq32 iss_of(const struct weir *weir, const struct flow *flow, const seq32 *floor,
+                    weir_time now)
+{
+    uint8_t tuple[FLOW_TUPLE];
+    flow_tuple(flow, tuple);
+    const seq32 iss = tcp_isn(&weir->tcp, tuple, now);
+    /* RFC 6191: nothing of the connection before may be taken for part of the new one. */
+    return floor != NULL && seq_leq(iss, *floor) ? *floor + 1 + (iss & 0xffff) : iss;
+}
+
+static enum weir_drop syn_arrives(struct weir *weir, uint32_t number, const struct arrival *in,
+                                  const seq32 *floor, weir_time now)
+{
+    struct listener *listener = pool_at(&weir->listeners, number);
+    weir->trace.count.syn_in++;
+    if (listener->accepts.count > listener->backlog) {
+        weir->trace.count.listen_overflows++;
+        return WEIR_DROP_ACCEPT_FULL;
+    }
+    struct ip_path path;
+    struct weir_ip src = in->flow.local;
+    if (ip_path_find(&weir->ip, &src, &in->flow.peer, scope_of(&in->flow.peer, in->packet.iface),
+                     &path, now) != WEIR_OK)
+        return WEIR_DROP_NO_ROUTE;
+
+    struct synq_entry filled = { .path_mss = path_mss_of(&in->flow.peer, path.mtu) };
+    const bool full = listener->synq_count > listener->backlog;
+    const uint32_t index = full ? POOL_NONE : pool_take(&weir->synq);
+    const uint16_t local = index == POOL_NONE ? LOCAL_NONE : local_take(weir, &in->flow.local);
+    if (local == LOCAL_NONE) {
+        if (index != POOL_NONE)
+            pool_give(&weir->synq, index);
+        if (!weir->config.syncookies)
+            return WEIR_DROP_SYNQ_FULL;
+        answer_cookie(weir, listener, in, &filled, now);
+        return WEIR_DROP_NONE;
+    }
+    struct synq_entry *entry = pool_at(&weir->synq, index);
+    *entry = filled;
+    tcp_synq_open(entry, &weir->tcp, &in->seg, &in->opts, iss_of(weir, &in->flow, floor, now),
+                  filled.path_mss, now);
+    memcpy(entry->peer, in->flow.peer.octet, sizeof entry->peer);
+    entry->lport = in->flow.lport;
+    entry->rport = in->flow.rport;
+    entry->local = local;
+    entry->listener = (uint16_t)number;
+    entry->iface = (uint8_t)in->packet.iface;
+    listener->synq_count++;
+    demux_add(&weir->flows, in->hash, flow_ref(FLOW_SYNQ, index));
+    synq_start(weir, index, now);
+    return WEIR_DROP_NONE;
+}
+
+/* An ACK for a listener: the answer to a cookie of ours, or to nothing we know of. */
+static enum weir_drop ack_arrives(struct weir *weir, uint32_t number, const struct arrival *in,
+                                  weir_time now)
+{
+    const struct listener *listener = at(weir, number);
+    const bool asked =
+        listener->overflow_at != WEIR_NEVER && now - listener->overflow_at <= COOKIE_LIFE;
+    if (!asked || (in->seg.flags & TCP_SYN))
+        return reply_reset(weir, in, WEIR_DROP_LISTEN_ACK, now);
+
+    struct ip_path path;
+    struct weir_ip src = in->flow.local;
+    if (ip_path_find(&weir->ip, &src, &in->flow.peer, scope_of(&in->flow.peer, in->packet.iface),
+                     &path, now) != WEIR_OK)
+        return WEIR_DROP_NO_ROUTE;
+    uint8_t tuple[FLOW_TUPLE];
+    flow_tuple(&in->flow, tuple);
+    struct synq_entry entry = { 0 };
+    if (!tcp_cookie_check(&weir->tcp, tuple, &in->seg, &in->opts,
+                          path_mss_of(&in->flow.peer, path.mtu), tcp_ts_offset(&weir->tcp, tuple),
+                          now, &entry)) {
+        weir->trace.count.cookies_failed++;
+        return reply_reset(weir, in, WEIR_DROP_COOKIE_BAD, now);
+    }
+    entry.lport = in->flow.lport;
+    entry.rport = in->flow.rport;
+    entry.listener = (uint16_t)number;
+    entry.iface = (uint8_t)in->packet.iface;
+    entry.flags |= SYNQ_COOKIE;
+    weir->trace.count.cookies_ok++;
+    enum weir_drop why = WEIR_DROP_NONE;
+    if (tcp_synq_arrives(&entry, &weir->tcp, &in->seg, &in->opts, now, &why) != SYNQ_PROMOTE)
+        return why != WEIR_DROP_NONE ? why : WEIR_DROP_COOKIE_BAD;
+    return synq_promote(weir, &entry, POOL_NONE, in, now);
+}
+
+enum weir_drop listener_arrives(struct weir *weir, const struct arrival *in, const seq32 *floor,
+                                weir_time now)
+{
+    const uint32_t number =
+        listener_find(weir, &in->flow.local, in->flow.lport, in->packet.iface);
+    if (number == POOL_NONE)
+        return reply_reset(weir, in, WEIR_DROP_TCP_NO_CONN, now);
+    const uint16_t flags = in->seg.flags;
+    if (flags & TCP_RST)
+        return WEIR_DROP_LISTEN_RST;
+    if (flags & TCP_ACK)
+        return ack_arrives(weir, number, in, now);
+    if (!(flags & TCP_SYN) || (flags & TCP_FIN))
+        return WEIR_DROP_LISTEN_FLAGS;
+    return syn_arrives(weir, number, in, floor, now);
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+#include "stack/instance.h"
+
+/* What follows from a change of a connection: the table of flows, its timer, the lists of those who
+ * have something to send, what the program is told, and in the end its small form or its end. One
+ * function does it all, after every call into tcp, so that nothing can be forgotten. */
+
+/* ---- due lists ---- */
+
+struct list_nodes conn_due_nodes(const struct weir *weir)
+{
+    return (struct list_nodes){ weir->conns.memory + offsetof(struct conn, due_node),
+                                weir->conns.item_size };
+}
+
+uint32_t conn_due_list(const struct weir *weir, const struct conn *conn)
+{
+    return conn->path.loopback ? weir->due_count - 1 : conn->path.iface;
+}
+
+static struct list *list_of(struct weir *weir, const struct conn *conn)
+{
+    if (conn->on == CONN_ON_MEMORY)
+        return &weir->memory;
+    struct due *due = &weir->due[conn->due_list];
+    return conn->on == CONN_ON_CONTROL ? &due->control : &due->data;
+}
+
+void due_leave(struct weir *weir, uint32_t index)
+{
+    struct conn *conn = conn_at(weir, index);
+    if (conn->on == CONN_ON_NEIGHBOUR) {
+        ip_waiter_forget(&weir->ip, index);
+    } else if (conn->on != CONN_ON_NOTHING) {
+        struct list *list = list_of(weir, conn);
+        if (conn->on == CONN_ON_DATA && list->head == index)
+            weir->due[conn->due_list].left = 0; /* its turn is over */
+        list_remove(list, conn_due_nodes(weir), index);
+    }
+    conn->on = CONN_ON_NOTHING;
+}
+
+void due_wait(struct weir *weir, uint32_t index, enum conn_on on)
+{
+    struct conn *conn = conn_at(weir, index);
+    const uint32_t number = conn_due_list(weir, conn);
+    if (conn->on == on && conn->due_list == number)
+        return;
+    due_leave(weir, index);
+    conn->on = (uint8_t)on;
+    conn->due_list = (uint8_t)number;
+    if (on != CONN_ON_NOTHING && on != CONN_ON_NEIGHBOUR)
+        list_push_tail(list_of(weir, conn), conn_due_nodes(weir), index);
+}
+
+static void due_place(struct weir *weir, uint32_t index, struct conn *conn)
+{
+    const struct tcb *tcb = &conn->tcb;
+    if (conn->on == CONN_ON_NEIGHBOUR)
+        return; /* ip tells when that is over */
+    if (tcb->due & TCP_DUE_CONTROL)
+        due_wait(weir, index, CONN_ON_CONTROL);
+    else if (tcb->due != 0)
+        due_wait(weir, index, CONN_ON_DATA);
+    else if (tcb->waits_for == WEIR_WAIT_MEMORY || conn->wants_memory)
+        due_wait(weir, index, CONN_ON_MEMORY);
+    else
+        due_wait(weir, index, CONN_ON_NOTHING);
+}
+
+/* ---- waiting for memory ---- */
+
+static uint64_t memory_in_use(const struct weir *weir)
+{
+    const struct ring_pool *rings = &weir->rings;
+    return (uint64_t)weir->flights.used + weir->sent_blocks.used + rings->chunk_count -
+           ring_pool_available(rings);
+}
+
+void memory_look(struct weir *weir)
+{
+    const uint64_t before = weir->memory_used;
+    weir->memory_used = memory_in_use(weir);
+    if (weir->memory_used >= before)
+        return;
+    for (unsigned i = 0; i < MEMORY_WAKE && weir->memory.count > 0; i++) {
+        const uint32_t index = weir->memory.head;
+        struct conn *conn = conn_at(weir, index);
+        due_leave(weir, index);
+        conn->tcb.due |= TCP_DUE_DATA;
+        due_wait(weir, index, CONN_ON_DATA);
+        if (!conn->wants_memory)
+            continue;
+        /* The program was told "not now" although it had been told WRITABLE: tell it again. */
+        conn->wants_memory = false;
+        conn->watch.reported &= (uint8_t)~WEIR_WRITABLE;
+        if (conn->listener == CONN_NO_LISTENER && conn->tcb.owned)
+            watch_set(weir, HANDLE_CONN, index, conn->watch.ready);
+    }
+}
+
+/* ---- the end ---- */
+
+void conn_unhash(struct weir *weir, uint32_t index)
+{
+    struct conn *conn = conn_at(weir, index);
+    if (!conn->hashed)
+        return;
+    const struct flow flow = flow_of_conn(weir, conn);
+    demux_remove(&weir->flows, flow_hash(weir, &flow), flow_ref(FLOW_CONN, index));
+    conn->hashed = false;
+}
+
+void conn_free(struct weir *weir, uint32_t index)
+{
+    struct conn *conn = conn_at(weir, index);
+    WEIR_ASSERT(conn->listener == CONN_NO_LISTENER);
+    conn_unhash(weir, index);
+    due_leave(weir, index);
+    watch_clear(weir, HANDLE_CONN, index);
+    wheel_set(&weir->wheel, index, WEIR_NEVER);
+    tcp_free(&conn->tcb);
+    local_give(weir, conn->local);
+    conn->generation = 0;
+    pool_give(&weir->conns, index);
+    memory_look(weir);
+}
+
+void conn_settle(struct weir *weir, uint32_t index, weir_time now)
+{
+    struct conn *conn = conn_at(weir, index);
+    struct tcb *tcb = &conn->tcb;
+
+    /* A connection that is over has no claim to its four ends any more; what comes for it is
+     * answered as for nobody. */
+    if (tcb->state == WEIR_CLOSED)
+        conn_unhash(weir, index);
+    if (!tcb->owned) {
+        watch_clear(weir, HANDLE_CONN, index);
+        if (tcp_may_shrink(tcb)) {
+            tw_put(weir, conn, index, now);
+            conn_free(weir, index);
+            return;
+        }
+        if (tcp_is_over(tcb)) {
+            conn_free(weir, index);
+            return;
+        }
+    }
+    const weir_time deadline = tcp_deadline(tcb);
+    if (wheel_when(&weir->wheel, index) != deadline)
+        wheel_set(&weir->wheel, index, deadline);
+    due_place(weir, index, conn);
+    if (tcb->owned && conn->listener == CONN_NO_LISTENER)
+        watch_set(weir, HANDLE_CONN, index, tcp_ready(tcb));
+    memory_look(weir);
+}

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+#include "stack/instance.h"
+
+#include <string.h>
+
+/* Half-open connections in 64 octets each. All entries that were sent the same number of SYN-ACKs
+ * wait equally long for the next, so each such FIFO is sorted by itself and has one timer. */
+
+struct list_nodes synq_nodes(const struct weir *weir)
+{
+    return (struct list_nodes){ weir->synq.memory + offsetof(struct synq_entry, next),
+                                weir->synq.item_size };
+}
+
+static struct synq_entry *at(const struct weir *weir, uint32_t index)
+{
+    return pool_at(&weir->synq, index);
+}
+
+/* ---- time ---- */
+
+weir_time ms_to_time(const struct weir *weir, uint32_t ms, weir_time now)
+{
+    const weir_time now_ms = (now - weir->tcp.epoch) / WEIR_MS;
+    const int32_t ahead = (int32_t)(ms - (uint32_t)now_ms);
+    return weir->tcp.epoch + (now_ms + ahead) * WEIR_MS;
+}
+
+uint32_t ms_round_up(const struct weir *weir, weir_time when)
+{
+    return (uint32_t)((when - weir->tcp.epoch + WEIR_MS - 1) / WEIR_MS);
+}
+
+static void set_timer(struct weir *weir, unsigned retries, weir_time now)
+{
+    const struct list *fifo = &weir->synq_fifo[retries];
+    const weir_time when =
+        fifo->count > 0 ? ms_to_time(weir, at(weir, fifo->head)->due_ms, now) : WEIR_NEVER;
+    wheel_set(&weir->wheel, weir->config.tcp_max + WHEEL_SYNQ + retries, when);
+}
+
+/* To the end of the FIFO of its retry count: 1, 2, 4, 8.. times the first timeout. */
+static void enqueue(struct weir *weir, uint32_t index, weir_time now)
+{
+    struct synq_entry *entry = at(weir, index);
+    struct list *fifo = &weir->synq_fifo[entry->retries];
+    weir_time delay = weir->config.rto_max;
+    if (weir->config.rto_initial <= delay >> entry->retries)
+        delay = weir->config.rto_initial << entry->retries;
+    entry->due_ms = ms_round_up(weir, now + delay);
+    list_push_tail(fifo, synq_nodes(weir), index);
+    if (fifo->count == 1)
+        set_timer(weir, entry->retries, now);
+}
+
+static void dequeue(struct weir *weir, uint32_t index, weir_time now)
+{
+    const unsigned retries = at(weir, index)->retries;
+    struct list *fifo = &weir->synq_fifo[retries];
+    const bool first = fifo->head == index;
+    list_remove(fifo, synq_nodes(weir), index);
+    if (first)
+        set_timer(weir, retries, now);
+}
+
+/* ---- answers ---- */
+
+static const struct listener *listener_at(const struct weir *weir, const struct synq_entry *entry)
+{
+    return pool_at(&weir->listeners, entry->listener);
+}
+
+static void answer(struct weir *weir, const struct synq_entry *entry, enum weir_why why,
+                   weir_time now)
+{
+    const struct flow flow = flow_of_synq(weir, entry);
+    const struct listener *listener = listener_at(weir, entry);
+    const bool limited = (listener->option_set >> WEIR_OPT_MAXSEG & 1) != 0;
+    uint8_t tuple[FLOW_TUPLE];
+    flow_tuple(&flow, tuple);
+    struct tcp_seg seg;
+    struct tcp_opts opts;
+    tcp_synq_answer(entry, &weir->tcp, tcp_ts_offset(&weir->tcp, tuple),
+                    limited ? (uint16_t)listener->option[WEIR_OPT_MAXSEG] : 0, now, &seg, &opts);
+    reply_segment(weir, &flow, entry->iface, &seg, &opts, why);
+}
+
+static void challenge(struct weir *weir, const struct synq_entry *entry, weir_time now)
+{
+    const struct flow flow = flow_of_synq(weir, entry);
+    uint8_t tuple[FLOW_TUPLE];
+    flow_tuple(&flow, tuple);
+    struct tcp_seg seg;
+    struct tcp_opts opts;
+    tcp_synq_challenge(entry, &weir->tcp, tcp_ts_offset(&weir->tcp, tuple), now, &seg, &opts);
+    seg.sport = flow.lport;
+    seg.dport = flow.rport;
+    reply_segment(weir, &flow, entry->iface, &seg, &opts, WEIR_WHY_ACK_CHALLENGE);
+    weir->trace.count.challenge_acks++;
+}
+
+void synq_start(struct weir *weir, uint32_t index, weir_time now)
+{
+    enqueue(weir, index, now);
+    answer(weir, at(weir, index), WEIR_WHY_SYN_ACK, now);
+}
+
+/* ---- the end of an entry ---- */
+
+/* Gives the entry back. Its place in the table of flows is the caller's: promotion takes it over. */
+static void give(struct weir *weir, uint32_t index, weir_time now)
+{
+    struct synq_entry *entry = at(weir, index);
+    struct listener *listener = pool_at(&weir->listeners, entry->listener);
+    WEIR_ASSERT(listener->synq_count > 0);
+    listener->synq_count--;
+    dequeue(weir, index, now);
+    local_give(weir, entry->local);
+    pool_give(&weir->synq, index);
+}
+
+static void forget(struct weir *weir, uint32_t index, weir_time now)
+{
+    const struct flow flow = flow_of_synq(weir, at(weir, index));
+    demux_remove(&weir->flows, flow_hash(weir, &flow), flow_ref(FLOW_SYNQ, index));
+    give(weir, index, now);
+}
+
+void synq_drop_listener(struct weir *weir, uint32_t listener)
+{
+    for (unsigned r = 0; r <= SYNQ_RETRY_MAX; r++) {
+        uint32_t index = weir->synq_fifo[r].head;
+        while (index != LIST_NONE) {
+            const uint32_t next = list_node_at(synq_nodes(weir), index)->next;
+            if (at(weir, index)->listener == listener)
+                forget(weir, index, weir->now);
+            index = next;
+        }
+    }
+}
+
+void synq_timeout(struct weir *weir, unsigned retries, weir_time now)
+{
+    struct list *fifo = &weir->synq_fifo[retries];
+    for (unsigned i = 0; i < TIMEOUT_BATCH && fifo->count > 0; i++) {
+        const uint32_t index = fifo->head;
+        struct synq_entry *entry = at(weir, index);
+        if (ms_to_time(weir, entry->due_ms, now) > now)
+            break;
+        if (retries >= weir->config.synack_retries) {
+            weir->trace.count.attempt_fails++;
+            forget(weir, index, now);
+            continue;
+        }
+        list_remove(fifo, synq_nodes(weir), index);
+        entry->retries++;
+        entry->flags |= SYNQ_RTX;
+        enqueue(weir, index, now);
+        answer(weir, entry, WEIR_WHY_RTX_SYN_ACK, now);
+    }
+    set_timer(weir, retries, now);
+}
+
+/* ---- segments ---- */
+
+static void inherit(struct tcb *tcb, struct conn *conn, const struct listener *listener,
+                    weir_time now)
+{
+    for (unsigned i = 0; i < WEIR_OPT_COUNT; i++) {
+        if (!(listener->option_set >> i & 1))
+            continue;
+        const int64_t value = listener->option[i];
+        if (i == WEIR_OPT_TTL)
+            conn->ttl = (uint8_t)value;
+        else if (i == WEIR_OPT_TOS)
+            conn->tos = (uint8_t)value;
+        else
+            (void)!tcp_set(tcb, (enum weir_option)i, value, now); /* was checked when it was set */
+    }
+}
+
+/* A connection in the accept queue, or POOL_NONE: no TCB, no credit, no way back. */
+static uint32_t make_conn(struct weir *weir, const struct synq_entry *entry,
+                          const struct arrival *in, const struct ip_path *path, weir_time now)
+{
+    const uint32_t index = pool_take(&weir->conns);
+    if (index == POOL_NONE)
+        return POOL_NONE;
+    const uint16_t local = local_take(weir, &in->flow.local);
+    uint8_t tuple[FLOW_TUPLE];
+    flow_tuple(&in->flow, tuple);
+    struct conn *conn = conn_at(weir, index);
+    memset(conn, 0, sizeof *conn);
+    const struct tcp_birth birth = {
+        .host = &weir->tcp,
+        .index = index,
+        .iss = entry->iss,
+        .ts_offset = tcp_ts_offset(&weir->tcp, tuple),
+        .path_mss = path_mss_of(&in->flow.peer, path->mtu),
+        .owned = true,
+    };
+    if (local == LOCAL_NONE || tcp_synq_promote(entry, &conn->tcb, &birth, now) != WEIR_OK) {
+        if (local != LOCAL_NONE)
+            local_give(weir, local);
+        pool_give(&weir->conns, index);
+        return POOL_NONE;
+    }
+    conn->peer = in->flow.peer;
+    conn->lport = in->flow.lport;
+    conn->rport = in->flow.rport;
+    conn->local = local;
+    conn->listener = entry->listener;
+    conn->generation = generation_next(weir);
+    conn->path = *path;
+    conn->due_node = (struct list_node){ LIST_NONE, LIST_NONE };
+    watch_init(&conn->watch);
+    return index;
+}
+
+enum weir_drop synq_promote(struct weir *weir, const struct synq_entry *entry, uint32_t number,
+                            const struct arrival *in, weir_time now)
+{
+    struct listener *listener = pool_at(&weir->listeners, entry->listener);
+    const uint32_t listener_index = entry->listener;
+    if (listener->accepts.count > listener->backlog) {
+        weir->trace.count.listen_overflows++;
+        if (!weir->config.abort_on_overflow)
+            return WEIR_DROP_ACCEPT_FULL; /* the entry and its timer stay */
+        if (number != POOL_NONE)
+            forget(weir, number, now);
+        return reply_reset(weir, in, WEIR_DROP_ACCEPT_FULL, now);
+    }
+    struct ip_path path;
+    struct weir_ip src = in->flow.local;
+    if (ip_path_find(&weir->ip, &src, &in->flow.peer, scope_of(&in->flow.peer, in->packet.iface),
+                     &path, now) != WEIR_OK)
+        return WEIR_DROP_NO_ROUTE;
+    const uint32_t index = make_conn(weir, entry, in, &path, now);
+    if (index == POOL_NONE)
+        return WEIR_DROP_NO_CREDIT;
+
+    struct conn *conn = conn_at(weir, index);
+    inherit(&conn->tcb, conn, listener, now);
+    if (number != POOL_NONE) {
+        demux_replace(&weir->flows, in->hash, flow_ref(FLOW_SYNQ, number),
+                      flow_ref(FLOW_CONN, index));
+        give(weir, number, now);
+    } else {
+        demux_add(&weir->flows, in->hash, flow_ref(FLOW_CONN, index));
+    }
+    conn->hashed = true;
+    weir->trace.count.passive_opens++;
+    const enum weir_drop drop =
+        tcp_segment_arrives(&conn->tcb, &in->seg, &in->opts, in->packet.when, now);
+    list_push_tail(&listener->accepts, watch_nodes(weir, HANDLE_CONN), index);
+    conn_settle(weir, index, now);
+    listener_settle(weir, listener_index);
+    return drop;
+}
+
+enum weir_drop synq_arrives(struct weir *weir, uint32_t index, const struct arrival *in,
+                            weir_time now)
+{
+    struct synq_entry *entry = at(weir, index);
+    enum weir_drop why = WEIR_DROP_NONE;
+    switch (tcp_synq_arrives(entry, &weir->tcp, &in->seg, &in->opts, now, &why)) {
+    case SYNQ_DROP:
+        break;
+    case SYNQ_ANSWER:
+        answer(weir, entry, WEIR_WHY_RTX_SYN_ACK, now);
+        break;
+    case SYNQ_CHALLENGE:
+        challenge(weir, entry, now);
+        break;
+    case SYNQ_RESET:
+        return reply_reset(weir, in, why, now);
+    case SYNQ_DELETE:
+        weir->trace.count.attempt_fails++;
+        forget(weir, index, now);
+        break;
+    case SYNQ_PROMOTE:
+        return synq_promote(weir, entry, index, in, now);
+    }
+    return why;
+}

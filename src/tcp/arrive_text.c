@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/* Steps 7 and 8 of RFC 9293, 3.10.7.4: octets go to their place in the receive ring; what lies beyond a gap is noted in the ranges. */
+#include "tcp/tcp.h"
+
+static void learn_rcv_mss(struct tcb *tcb, const struct tcp_seg *seg)
+{
+    const uint32_t len = seg->gso_size != 0 ? seg->gso_size : seg->len;
+    if (len > tcb->rcv_mss && len <= UINT16_MAX)
+        tcb->rcv_mss = (uint16_t)len;
+}
+
+static bool put(struct tcb *tcb, seq32 s, const uint8_t *text, uint32_t len)
+{
+    struct ring_pool *rings = tcb->host->rings;
+    if (ring_attach(rings, &tcb->rcv_ring, s, len) < len)
+        return false;
+    ring_put(rings, &tcb->rcv_ring, s, text, len);
+    return true;
+}
+
+/* Stores what of the segment lies in the gaps between ranges: an octet once stored never changes, whatever later segments claim (INV 5). */
+static bool put_in_gaps(struct tcb *tcb, const struct tcp_seg *seg)
+{
+    const struct tcb_flight *flight = tcb_flight(tcb);
+    if (flight == NULL || flight->ranges.count == 0)
+        return put(tcb, seg->seq, seg->text, seg->len);
+    const struct ring_pool *rings = tcb->host->rings;
+    seq32 s = seg->seq;
+    const seq32 end = seg->seq + seg->len;
+    for (unsigned i = ranges_after(&flight->ranges, rings, s); seq_lt(s, end); i++) {
+        const bool last = i >= flight->ranges.count;
+        const struct range r = last ? (struct range){end, end} : ranges_at(&flight->ranges, rings, i);
+        const seq32 gap_end = seq_min(seq_max(r.start, s), end);
+        if (seq_lt(s, gap_end) && !put(tcb, s, seg->text + (s - seg->seq), gap_end - s))
+            return false;
+        s = seq_max(s, last ? end : r.end);
+    }
+    return true;
+}
+
+/* RCV.NXT moves over the segment and over the ranges it joins. Returns whether a gap was closed. */
+static bool move_over(struct tcb *tcb, seq32 end)
+{
+    struct tcb_flight *flight = tcb_flight(tcb);
+    tcb->rcv.nxt = end;
+    if (flight == NULL || flight->ranges.count == 0)
+        return false;
+    struct ring_pool *rings = tcb->host->rings;
+    const struct range first = ranges_at(&flight->ranges, rings, 0);
+    if (seq_leq(first.start, end) && seq_gt(first.end, end))
+        tcb->rcv.nxt = first.end;
+    ranges_drop_before(&flight->ranges, rings, tcb->rcv.nxt);
+    return true;
+}
+
+static void in_order(struct tcb *tcb, const struct tcp_seg *seg, weir_time now)
+{
+    const seq32 before = tcb->rcv.nxt;
+    const bool gap = move_over(tcb, seg->seq + seg->len);
+    tcb->octets_in += tcb->rcv.nxt - before;
+    if (gap)
+        tcp_owe_ack(tcb, WEIR_WHY_ACK); /* RFC 5681, 4.2: a hole was filled, wholly or in part */
+    else
+        tcp_owe_ack_in_order(tcb, now);
+}
+
+static void owe_duplicate(struct tcb *tcb)
+{
+    tcp_owe_ack(tcb, WEIR_WHY_ACK_DUP);
+    if (!tcb->sack_ok && tcb->owed_dup < TCP_OWED_DUP_MAX)
+        tcb->owed_dup++;
+}
+
+/* Beyond a gap: RFC 9293 SHLD-31. */
+static enum weir_drop out_of_order(struct tcb *tcb, const struct tcp_seg *seg)
+{
+    owe_duplicate(tcb);
+    struct tcb_flight *flight = tcb_flight_need(tcb);
+    if (flight == NULL)
+        return WEIR_DROP_NO_FLIGHT;
+    struct ring_pool *rings = tcb->host->rings;
+    const unsigned known = ranges_find(&flight->ranges, rings, seg->seq);
+    if (known < flight->ranges.count) {
+        const struct range r = ranges_at(&flight->ranges, rings, known);
+        tcp_owe_dsack(tcb, seg->seq, seq_min(r.end, seg->seq + seg->len));
+        if (seq_geq(r.end, seg->seq + seg->len))
+            return WEIR_DROP_SEQ_OLD;
+    }
+    if (!put_in_gaps(tcb, seg))
+        return WEIR_DROP_NO_CHUNK;
+    if (!ranges_add(&flight->ranges, rings, seg->seq, seg->len))
+        return WEIR_DROP_RANGES_FULL;
+    const struct range r = ranges_at(&flight->ranges, rings, ranges_find(&flight->ranges, rings, seg->seq));
+    tcp_note_range(tcb, r.start, r.end);
+    return WEIR_DROP_NONE;
+}
+
+/* Nobody will ever read it (RFC 1122, 4.2.2.13; RFC 9293 SHLD-3): the peer learns that its octets are lost. */
+static enum weir_drop nobody_reads(struct tcb *tcb, weir_time now)
+{
+    tcp_abort(tcb, WEIR_CAUSE_DATA_AFTER_CLOSE, WEIR_OK, now);
+    return WEIR_DROP_DATA_AFTER_CLOSE;
+}
+
+enum weir_drop tcp_text_arrives(struct tcb *tcb, const struct tcp_seg *seg, weir_time now)
+{
+    if (tcb->fin_rcvd || (tcb->fin_known && seq_geq(seg->seq, tcb->rcv.fin)))
+        return WEIR_DROP_DATA_AFTER_FIN;
+    if (tcb->read_closed)
+        return nobody_reads(tcb, now);
+    learn_rcv_mss(tcb, seg);
+    struct tcp_seg text = *seg;
+    if (tcb->fin_known && seq_gt(seg->seq + seg->len, tcb->rcv.fin))
+        text.len = tcb->rcv.fin - seg->seq;
+    if (text.seq != tcb->rcv.nxt)
+        return out_of_order(tcb, &text);
+    if (!put_in_gaps(tcb, &text)) {
+        tcp_owe_ack(tcb, WEIR_WHY_ACK_DUP);
+        return WEIR_DROP_NO_CHUNK;
+    }
+    in_order(tcb, &text, now);
+    return WEIR_DROP_NONE;
+}
+
+/* A FIN beyond a gap is remembered and counts when the gap is filled. */
+void tcp_fin_arrives(struct tcb *tcb, const struct tcp_seg *seg, weir_time now)
+{
+    if ((seg->flags & TCP_FIN) && !tcb->fin_known) {
+        const struct tcb_flight *flight = tcb_flight(tcb);
+        const seq32 fin = seg->seq + seg->len;
+        /* A FIN below octets that have already arrived contradicts them: the octets stay. */
+        if (flight != NULL && flight->ranges.count > 0 &&
+            seq_lt(fin, ranges_at(&flight->ranges, tcb->host->rings, flight->ranges.count - 1u).end))
+            return;
+        tcb->fin_known = true;
+        tcb->rcv.fin = fin;
+        if (fin != tcb->rcv.nxt)
+            tcp_owe_ack(tcb, WEIR_WHY_ACK_DUP);
+    }
+    if (!tcb->fin_known || tcb->fin_rcvd || tcb->rcv.nxt != tcb->rcv.fin)
+        return;
+    tcb->fin_rcvd = true;
+    tcb->rcv.nxt++;
+    tcp_owe_ack(tcb, WEIR_WHY_ACK);
+    tcp_event(tcb, TCP_EV_RCV_FIN, WEIR_CAUSE_RCV_FIN, now);
+}

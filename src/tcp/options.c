@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/* What a program may set on a connection. Values are checked here; what is out of range is refused and nothing changes. */
+#include "tcp/tcp.h"
+
+#define BUF_MIN 4096             /* octets, SNDBUF and RCVBUF */
+#define KEEP_MAX (WEIR_SECOND * 32767) /* as Linux: MAX_TCP_KEEPIDLE */
+
+static bool is_flag(int64_t value)
+{
+    return value == 0 || value == 1;
+}
+
+static enum weir_error set_flag(struct tcb *tcb, enum weir_option option, bool on)
+{
+    switch (option) {
+    case WEIR_OPT_NODELAY:
+        tcb->nodelay = on;
+        break;
+    case WEIR_OPT_CORK:
+        tcb->cork = on;
+        break;
+    case WEIR_OPT_QUICKACK:
+        tcb->quickack = on;
+        if (on && tcb->delack_at != WEIR_NEVER)
+            tcp_owe_ack(tcb, WEIR_WHY_ACK);
+        break;
+    case WEIR_OPT_OOBINLINE: /* urgent octets always stay in the stream (RFC 6093, 6) */
+        return on ? WEIR_OK : WEIR_INVALID;
+    default:
+        tcb->keepalive = on;
+        tcb->probes = tcb->state >= WEIR_ESTABLISHED ? 0 : tcb->probes;
+        break;
+    }
+    tcb->due |= TCP_DUE_DATA;
+    return WEIR_OK;
+}
+
+static bool in(int64_t value, int64_t low, int64_t high)
+{
+    return value >= low && value <= high;
+}
+
+static enum weir_error set_buffer(struct tcb *tcb, enum weir_option option, int64_t value)
+{
+    const int64_t reach = ring_reach(tcb->host->rings);
+    if (value < 0)
+        return WEIR_INVALID;
+    uint32_t octets = (uint32_t)(value > reach ? reach : value);
+    if (octets < BUF_MIN)
+        octets = BUF_MIN;
+    if (option == WEIR_OPT_SNDBUF) {
+        tcb->snd.buf = octets;
+        return WEIR_OK;
+    }
+    /* The window may not be taken back: a smaller bound takes effect as octets arrive (RFC 9293 SHLD-14). The scale was chosen in the SYN. */
+    const uint32_t scaled = UINT32_C(65535) << tcb->rcv_wscale;
+    tcb->rcv.max = octets < scaled ? octets : scaled;
+    if (tcb->rcv.max < tcb->rcv.space)
+        tcb->rcv.max = tcb->rcv.space;
+    return WEIR_OK;
+}
+
+static enum weir_error set_time(struct tcb *tcb, enum weir_option option, int64_t value)
+{
+    if (option == WEIR_OPT_USER_TIMEOUT) {
+        if (value < 0)
+            return WEIR_INVALID;
+        tcb->user_timeout = value;
+        tcb->user_at = WEIR_NEVER;
+        return WEIR_OK;
+    }
+    if (!in(value, WEIR_SECOND, KEEP_MAX))
+        return WEIR_INVALID;
+    if (option == WEIR_OPT_KEEPIDLE)
+        tcb->keep_idle = value;
+    else
+        tcb->keep_intvl = value;
+    return WEIR_OK;
+}
+
+static enum weir_error set_count(struct tcb *tcb, enum weir_option option, int64_t value)
+{
+    if (!in(value, 1, 127))
+        return WEIR_INVALID;
+    if (option == WEIR_OPT_KEEPCNT)
+        tcb->keep_cnt = (uint8_t)value;
+    else
+        tcb->syn_retries = (uint8_t)value;
+    return WEIR_OK;
+}
+
+static enum weir_error set_maxseg(struct tcb *tcb, int64_t value)
+{
+    if (tcb->state >= WEIR_ESTABLISHED || (value != 0 && !in(value, TCP_MSS_FLOOR, UINT16_MAX)))
+        return WEIR_INVALID;
+    tcb->maxseg = (uint16_t)value;
+    tcp_mss_update(tcb);
+    return WEIR_OK;
+}
+
+enum weir_error tcp_set(struct tcb *tcb, enum weir_option option, int64_t value, weir_time now)
+{
+    enum weir_error error = WEIR_INVALID;
+    switch (option) {
+    case WEIR_OPT_NODELAY:
+    case WEIR_OPT_CORK:
+    case WEIR_OPT_QUICKACK:
+    case WEIR_OPT_KEEPALIVE:
+    case WEIR_OPT_OOBINLINE:
+        error = is_flag(value) ? set_flag(tcb, option, value == 1) : WEIR_INVALID;
+        break;
+    case WEIR_OPT_SNDBUF:
+    case WEIR_OPT_RCVBUF:
+        error = set_buffer(tcb, option, value);
+        break;
+    case WEIR_OPT_KEEPIDLE:
+    case WEIR_OPT_KEEPINTVL:
+    case WEIR_OPT_USER_TIMEOUT:
+        error = set_time(tcb, option, value);
+        break;
+    case WEIR_OPT_KEEPCNT:
+    case WEIR_OPT_SYNCNT:
+        error = set_count(tcb, option, value);
+        break;
+    case WEIR_OPT_MAXSEG:
+        error = set_maxseg(tcb, value);
+        break;
+    default:
+        break;
+    }
+    tcp_settle(tcb, now);
+    return error;
+}
+
+enum weir_error tcp_get(const struct tcb *tcb, enum weir_option option, int64_t *value)
+{
+    const struct weir_config *config = tcb->host->config;
+    switch (option) {
+    case WEIR_OPT_NODELAY:
+        *value = tcb->nodelay;
+        return WEIR_OK;
+    case WEIR_OPT_CORK:
+        *value = tcb->cork;
+        return WEIR_OK;
+    case WEIR_OPT_QUICKACK:
+        *value = tcb->quickack;
+        return WEIR_OK;
+    case WEIR_OPT_KEEPALIVE:
+        *value = tcb->keepalive;
+        return WEIR_OK;
+    case WEIR_OPT_OOBINLINE:
+        *value = 1;
+        return WEIR_OK;
+    case WEIR_OPT_SNDBUF:
+        *value = tcb->snd.buf;
+        return WEIR_OK;
+    case WEIR_OPT_RCVBUF:
+        *value = tcb->rcv.max;
+        return WEIR_OK;
+    case WEIR_OPT_KEEPIDLE:
+        *value = tcb->keep_idle != 0 ? tcb->keep_idle : config->keepalive_idle;
+        return WEIR_OK;
+    case WEIR_OPT_KEEPINTVL:
+        *value = tcb->keep_intvl != 0 ? tcb->keep_intvl : config->keepalive_interval;
+        return WEIR_OK;
+    case WEIR_OPT_USER_TIMEOUT:
+        *value = tcb->user_timeout;
+        return WEIR_OK;
+    case WEIR_OPT_KEEPCNT:
+        *value = tcb->keep_cnt != 0 ? tcb->keep_cnt : config->keepalive_probes;
+        return WEIR_OK;
+    case WEIR_OPT_SYNCNT:
+        *value = tcb->syn_retries != 0 ? tcb->syn_retries : config->syn_retries;
+        return WEIR_OK;
+    case WEIR_OPT_MAXSEG:
+        *value = tcb->maxseg != 0 && tcb->maxseg < tcb->mss ? tcb->maxseg : tcb->mss;
+        return WEIR_OK;
+    default:
+        return WEIR_INVALID;
+    }
+}

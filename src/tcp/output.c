@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: MIT */
+/* What the next segment is, and why. The plan is a pure function of the TCB; only commit changes it, once a driver has the frame.
+ *
+ * Order: reset, handshake, challenge, what is lost, new octets, probes, and an acknowledgement only if nothing else has carried it. */
+#include "tcp/tcp.h"
+#include "weir/stack.h"
+
+
+/* ---- Parts of a plan ---- */
+
+static void fill_ack(const struct tcb *tcb, weir_time now, struct tcp_plan *plan)
+{
+    plan->flags |= TCP_ACK;
+    plan->ack = tcb->rcv.nxt;
+    plan->wnd = tcp_window(tcb, false, &plan->edge);
+    if (tcb->ts_ok) {
+        plan->opts.present |= TCP_OPT_TS;
+        plan->opts.tsval = tcp_ms(tcb->host, now) + tcb->ts_offset;
+        plan->opts.tsecr = tcb->ts_recent;
+    }
+    const unsigned used = tcb->ts_ok ? TCP_TS_OPT_LEN : 0;
+    tcp_sack_option(tcb, &plan->opts, TCP_HEAD_MAX - TCP_HEAD_MIN - used);
+    const struct tcb_flight *flight = tcb_flight(tcb);
+    plan->dsacks = flight != NULL && flight->dsack_count > 0 && (plan->opts.present & TCP_OPT_SACK);
+}
+
+static void fill_head(struct tcp_plan *plan)
+{
+    plan->head_len = (uint8_t)wire_tcp_head_len(&plan->opts);
+}
+
+/* Options beyond timestamps leave less room for payload than MSS says. */
+static uint32_t payload_max(const struct tcb *tcb, const struct tcp_plan *plan)
+{
+    const uint32_t base = TCP_HEAD_MIN + (tcb->ts_ok ? TCP_TS_OPT_LEN : 0u);
+    return tcb->mss - ((uint32_t)plan->head_len - base);
+}
+
+static void start(struct tcp_plan *plan, enum weir_why why, seq32 seq)
+{
+    *plan = (struct tcp_plan){.why = (uint16_t)why, .seq = seq};
+}
+
+static bool plan_rst(const struct tcb *tcb, weir_time now, struct tcp_plan *plan)
+{
+    if (!tcb->rst_owed)
+        return false;
+    start(plan, WEIR_WHY_RST, tcb->snd.nxt);
+    fill_ack(tcb, now, plan);
+    plan->opts.present &= (uint8_t)~TCP_OPT_SACK;
+    plan->dsacks = 0;
+    plan->flags |= TCP_RST;
+    plan->wnd = 0;
+    fill_head(plan);
+    return true;
+}
+
+/* Our SYN, or SYN-ACK of a simultaneous open. */
+static bool plan_syn(const struct tcb *tcb, weir_time now, struct tcp_plan *plan)
+{
+    if (tcb->snd.nxt != tcb->iss && !(tcb->due & TCP_DUE_SYN))
+        return false;
+    const struct weir_config *config = tcb->host->config;
+    const bool answer = tcb->state != WEIR_SYN_SENT;
+    const bool again = tcb->snd.nxt != tcb->iss && tcb->syn_rtx;
+    start(plan, answer ? (again ? WEIR_WHY_RTX_SYN_ACK : WEIR_WHY_SYN_ACK) : (again ? WEIR_WHY_RTX_SYN : WEIR_WHY_SYN), tcb->iss);
+    if (answer)
+        fill_ack(tcb, now, plan);
+    plan->flags |= TCP_SYN;
+    plan->fresh = true;
+    plan->opts.present = TCP_OPT_MSS;
+    plan->opts.mss = tcb->maxseg != 0 && tcb->maxseg < tcb->path_mss ? tcb->maxseg : tcb->path_mss;
+    if (answer ? tcb->ws_ok : config->wscale)
+        plan->opts.present |= TCP_OPT_WSCALE;
+    if (answer ? tcb->sack_ok : config->sack)
+        plan->opts.present |= TCP_OPT_SACK_OK;
+    if (answer ? tcb->ts_ok : config->timestamps)
+        plan->opts.present |= TCP_OPT_TS;
+    plan->opts.wscale = tcb->rcv_wscale;
+    plan->opts.tsval = tcp_ms(tcb->host, now) + tcb->ts_offset;
+    plan->opts.tsecr = answer ? tcb->ts_recent : 0;
+    plan->wnd = tcp_window(tcb, true, &plan->edge);
+    fill_head(plan);
+    return true;
+}
+
+static bool plan_bare(const struct tcb *tcb, enum weir_why why, seq32 seq, weir_time now, struct tcp_plan *plan)
+{
+    start(plan, why, seq);
+    fill_ack(tcb, now, plan);
+    fill_head(plan);
+    return true;
+}
+
+/* Urgent data is ahead: the pointer names the octet after it (RFC 9293 MUST-62). */
+static void fill_urgent(const struct tcb *tcb, struct tcp_plan *plan)
+{
+    if (!tcb->snd_urg || !seq_gt(tcb->snd.up, plan->seq))
+        return;
+    const uint32_t ahead = tcb->snd.up - plan->seq;
+    plan->flags |= TCP_URG;
+    plan->urg = ahead > UINT16_MAX ? UINT16_MAX : (uint16_t)ahead;
+    if (plan->len > payload_max(tcb, plan)) /* a device does not know how to cut these (5.2a) */
+        plan->len = payload_max(tcb, plan);
+}
+
+/* Payload, PSH, FIN and segmentation of a plan that carries [seq, seq + octets). */
+static void fill_text(const struct tcb *tcb, struct tcp_plan *plan, uint32_t octets, bool fin)
+{
+    const uint32_t max = payload_max(tcb, plan);
+    plan->len = octets;
+    fill_urgent(tcb, plan);
+    if (plan->len < octets)
+        fin = false;
+    if (plan->len > max)
+        plan->gso_size = (uint16_t)max;
+    /* The octet before the FIN, or the last that is queued: nothing more will come soon. */
+    if (plan->len > 0 && plan->seq + plan->len == tcb->snd.end)
+        plan->flags |= TCP_PSH;
+    if (fin)
+        plan->flags |= TCP_FIN;
+}
+
+/* ---- Retransmission ---- */
+
+static enum weir_why rtx_why(const struct tcb *tcb)
+{
+    if (tcb->recovery == TCP_LOSS)
+        return WEIR_WHY_RTX_RTO;
+    if (tcb->recovery == TCP_OPEN)
+        return WEIR_WHY_RTX_PMTU;
+    return tcb->rtx_force || !tcb->sack_ok ? WEIR_WHY_RTX_FAST : WEIR_WHY_RTX_SACK;
+}
+
+static bool plan_rtx(const struct tcb *tcb, const struct tcp_env *env, weir_time now, struct tcp_plan *plan)
+{
+    seq32 seq;
+    uint32_t len;
+    const uint32_t pipe = sb_pipe(tcb);
+    uint32_t room = tcb->cc.cwnd > pipe ? tcb->cc.cwnd - pipe : 0;
+    if (!sb_next_rtx(tcb, &seq, &len)) {
+        if (tcb->recovery != TCP_RECOVERY || !tcb->sack_ok || room < tcb->mss || tcp_unsent(tcb) > 0 || !sb_rescue(tcb, &seq, &len))
+            return false;
+    } else if (tcb->rtx_force && room < tcb->mss) {
+        room = tcb->mss;
+    }
+    if (room < tcb->mss && room < len)
+        return false;
+    start(plan, rtx_why(tcb), seq);
+    fill_ack(tcb, now, plan);
+    fill_head(plan);
+    const uint32_t max = payload_max(tcb, plan);
+    const uint32_t gso = env->gso_max > max ? env->gso_max / max * max : max;
+    if (len > gso)
+        len = gso;
+    if (len > room && len > max)
+        len = room / max * max > 0 ? room / max * max : max;
+    const bool fin = tcp_fin_sent(tcb) && seq + len == tcb->snd.nxt;
+    fill_text(tcb, plan, len - (fin ? 1u : 0u), fin);
+    return true;
+}
+
+/* ---- New octets ---- */
+
+static bool memory_for_new(const struct tcb *tcb)
+{
+    const struct tcb_flight *flight = tcb_flight(tcb);
+    if (flight == NULL)
+        return pool_free_count(tcb->host->flights) > 0;
+    return sent_can_push(&flight->map, &tcb->host->sent);
+}
+
+/* What the persist timer lets through although it is short: everything the window allows, at most one segment. */
+static uint32_t override_len(const struct tcb *tcb)
+{
+    if (!(tcb->due & TCP_DUE_PROBE))
+        return 0;
+    const seq32 edge = tcb->snd.una + tcb->snd.wnd;
+    uint32_t len = seq_gt(edge, tcb->snd.nxt) ? edge - tcb->snd.nxt : 0;
+    if (len > tcp_unsent(tcb))
+        len = tcp_unsent(tcb);
+    return len < tcb->mss ? len : tcb->mss;
+}
+
+static bool plan_new(const struct tcb *tcb, const struct tcp_env *env, weir_time now, struct tcp_plan *plan)
+{
+    struct tcp_chance chance;
+    tcp_send_chance(tcb, env->gso_max, &chance);
+    if (chance.len == 0 && !chance.fin)
+        chance.len = tcp_syn_acked(tcb) ? override_len(tcb) : 0;
+    if ((chance.len == 0 && !chance.fin) || !memory_for_new(tcb))
+        return false;
+    start(plan, chance.len > 0 ? WEIR_WHY_NEW_DATA : WEIR_WHY_FIN, tcb->snd.nxt);
+    fill_ack(tcb, now, plan);
+    fill_head(plan);
+    plan->fresh = true;
+    /* SACK blocks make segments shorter: keep whole ones whole. */
+    const uint32_t max = payload_max(tcb, plan);
+    if (chance.len > max && max < tcb->mss) {
+        const uint32_t whole = env->gso_max > max ? chance.len / max * max : max;
+        chance.fin = chance.fin && whole == chance.len;
+        chance.len = whole;
+    }
+    fill_text(tcb, plan, chance.len, chance.fin);
+    return true;
+}
+
+/* ---- The plan ---- */
+
+static bool plan_ack(const struct tcb *tcb, weir_time now, struct tcp_plan *plan)
+{
+    const struct tcb_flight *flight = tcb_flight(tcb);
+    if (tcb->owed_why != WEIR_WHY_NONE || tcb->owed_dup > 0)
+        return plan_bare(tcb, tcb->owed_why != WEIR_WHY_NONE ? tcb->owed_why : WEIR_WHY_ACK_DUP, tcb->snd.nxt, now, plan);
+    if (flight != NULL && flight->dsack_count > 0)
+        return plan_bare(tcb, WEIR_WHY_ACK_DUP, tcb->snd.nxt, now, plan);
+    return false;
+}
+
+bool tcp_output_plan(const struct tcb *tcb, const struct tcp_env *env, weir_time now, struct tcp_plan *plan)
+{
+    if (!env->path_ready)
+        return false;
+    if (tcb->state == WEIR_CLOSED)
+        return plan_rst(tcb, now, plan);
+    if (!tcp_syn_acked(tcb)) {
+        if (plan_syn(tcb, now, plan))
+            return true;
+        return (tcb->due & TCP_DUE_CHALLENGE) && plan_bare(tcb, WEIR_WHY_ACK_CHALLENGE, tcb->snd.nxt, now, plan);
+    }
+    if (tcb->due & TCP_DUE_CHALLENGE)
+        return plan_bare(tcb, WEIR_WHY_ACK_CHALLENGE, tcb->snd.nxt, now, plan);
+    if (plan_rtx(tcb, env, now, plan) || plan_new(tcb, env, now, plan))
+        return true;
+    /* One octet before SND.UNA, none of its own: the peer must answer, and nothing beyond its window is sent.
+     * DEVIATION: RFC 9293 3.8.6.1 asks for one octet of new data; Linux probes like this, and so do we (INV 6). */
+    if (tcb->due & TCP_DUE_PROBE)
+        return plan_bare(tcb, WEIR_WHY_PROBE, tcb->snd.una - 1, now, plan);
+    if (tcb->due & TCP_DUE_KEEPALIVE)
+        return plan_bare(tcb, WEIR_WHY_KEEPALIVE, tcb->snd.una - 1, now, plan);
+    return plan_ack(tcb, now, plan);
+}
+
+unsigned tcp_plan_spans(const struct tcb *tcb, const struct tcp_plan *plan, struct weir_span *span, unsigned max)
+{
+    if (plan->len == 0)
+        return 0;
+    uint32_t covered;
+    const unsigned count = ring_spans(tcb->host->rings, &tcb->snd_ring, plan->seq, plan->len, span, max, &covered);
+    WEIR_ASSERT(covered == plan->len);
+    return count;
+}
+
+/* ---- Commit ---- */
+
+static void commit_syn(struct tcb *tcb, weir_time now)
+{
+    if (tcb->snd.nxt == tcb->iss)
+        tcb->snd.nxt = tcb->iss + 1;
+    tcb->due &= (uint8_t)~TCP_DUE_SYN;
+    tcb->sent_at = now;
+    tcp_rtx_restart(tcb, now);
+}
+
+/* A segment that leaves without a record (the pool failed between plan and commit) was a gift: it is not counted as sent, and
+ * goes again as new data. */
+static void commit_fresh(struct tcb *tcb, const struct tcp_plan *plan, weir_time now)
+{
+    const bool idle = tcp_outstanding(tcb) == 0;
+    if (!sb_sent(tcb, plan, now))
+        return;
+    const uint32_t len = plan->len + ((plan->flags & TCP_FIN) ? 1u : 0u);
+    tcb->snd.nxt += len;
+    if (plan->len > 0 && plan->len < tcb->mss)
+        tcb->snd.sml = plan->seq + plan->len;
+    if (plan->len % tcb->mss != 0)
+        tcb->snd.sml = plan->seq + plan->len;
+    tcb->octets_out += plan->len;
+    tcb->sent_at = now;
+    const uint32_t pipe = sb_pipe(tcb);
+    if (tcb->cc.cwnd < tcb->cc.ssthresh ? pipe * UINT64_C(2) > tcb->cc.cwnd : pipe + tcb->mss > tcb->cc.cwnd)
+        tcb->cwnd_limited = true;
+    if (idle)
+        tcp_rtx_restart(tcb, now);
+}
+
+static void commit_rtx(struct tcb *tcb, const struct tcp_plan *plan, weir_time now)
+{
+    const uint32_t len = plan->len + ((plan->flags & TCP_FIN) ? 1u : 0u);
+    struct tcb_flight *flight = tcb_flight(tcb);
+    if (seq_lt(plan->seq, flight->rtx_next) && tcb->recovery == TCP_RECOVERY)
+        flight->rescue_done = 1; /* only the rescue goes back below what was sent again */
+    sb_retransmitted(tcb, plan->seq, len, now);
+    tcb->rtx_force = false;
+    tcb->octets_rtx += plan->len;
+    tcb->segs_rtx++;
+    tcb->sent_at = now;
+    tcp_trace(tcb)->count.segs_rtx++;
+    trace_story(tcp_trace(tcb), now, WEIR_REC_RTX, tcb->index, (uint8_t)plan->flags, plan->why, plan->seq, tcb->snd.una, len,
+                0);
+}
+
+void tcp_output_commit(struct tcb *tcb, const struct tcp_plan *plan, weir_time now)
+{
+    tcb->segs_out++;
+    if (plan->flags & TCP_RST) {
+        tcb->rst_owed = false;
+        tcb->due = 0;
+        tcp_trace(tcb)->count.rsts_out++;
+        return;
+    }
+    if (plan->flags & TCP_SYN)
+        commit_syn(tcb, now);
+    else if (plan->fresh)
+        commit_fresh(tcb, plan, now);
+    else if (plan->len > 0 || (plan->flags & TCP_FIN))
+        commit_rtx(tcb, plan, now);
+    if (plan->why == WEIR_WHY_ACK_CHALLENGE) {
+        tcb->due &= (uint8_t)~TCP_DUE_CHALLENGE;
+        tcp_trace(tcb)->count.challenge_acks++;
+    }
+    if (plan->why == WEIR_WHY_KEEPALIVE)
+        tcb->due &= (uint8_t)~TCP_DUE_KEEPALIVE;
+    if (plan->why == WEIR_WHY_PROBE || plan->fresh)
+        tcb->due &= (uint8_t)~TCP_DUE_PROBE;
+    if (plan->flags & TCP_ACK)
+        tcp_ack_left(tcb, plan);
+    else
+        tcb->rcv.edge = plan->edge;
+    tcb_flight_release(tcb);
+    tcp_settle(tcb, now);
+}
+
+static enum weir_wait waits_for(const struct tcb *tcb, const struct tcp_env *env)
+{
+    if (tcb->state == WEIR_CLOSED)
+        return WEIR_WAIT_NOTHING;
+    struct tcp_chance chance;
+    tcp_send_chance(tcb, env->gso_max, &chance);
+    if (chance.len > 0 || chance.fin)
+        return memory_for_new(tcb) ? WEIR_WAIT_OUTPUT : WEIR_WAIT_MEMORY;
+    return chance.wait;
+}
+
+void tcp_output_idle(struct tcb *tcb, const struct tcp_env *env, weir_time now)
+{
+    if (!env->path_ready) { /* what is due stays due: nothing was tried */
+        tcb->waits_for = WEIR_WAIT_NEIGHBOUR;
+        return;
+    }
+    tcb->due = 0;
+    tcb->waits_for = (uint8_t)waits_for(tcb, env);
+    tcp_settle(tcb, now);
+}

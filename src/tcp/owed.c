@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/* What is owed to the peer in acknowledgements: a ledger, not a flag. Input enters debts; one segment, sent after the whole batch, usually pays them all
+ * (RFC 9293 MUST-58, MUST-59). */
+#include "tcp/tcp.h"
+
+void tcp_owe_ack(struct tcb *tcb, enum weir_why why)
+{
+    /* The most telling reason stays: a duplicate says more than a window update. */
+    if (tcb->owed_why == WEIR_WHY_NONE || why == WEIR_WHY_ACK_DUP)
+        tcb->owed_why = (uint8_t)why;
+    tcb->due |= TCP_DUE_ACK;
+}
+
+/* Octets came in order: RFC 9293 SHLD-18, SHLD-19; RFC 5681, 4.2. */
+void tcp_owe_ack_in_order(struct tcb *tcb, weir_time now)
+{
+    const uint32_t unacked = tcb->rcv.nxt - tcb->rcv.acked;
+    if (unacked >= 2u * tcb->rcv_mss || tcb->quick > 0 || tcb->quickack) {
+        if (tcb->quick > 0)
+            tcb->quick--;
+        tcp_owe_ack(tcb, WEIR_WHY_ACK);
+    } else if (tcb->delack_at == WEIR_NEVER) {
+        tcb->delack_at = now + tcb->host->config->delack;
+    }
+}
+
+/* RFC 5961: at most one in half a second, counted for this connection alone, so that nobody else can count them (KP-8). */
+void tcp_owe_challenge(struct tcb *tcb, weir_time now)
+{
+    if (now - tcb->challenge_at < TCP_CHALLENGE_GAP)
+        return;
+    tcb->challenge_at = now;
+    tcb->due |= TCP_DUE_CHALLENGE;
+}
+
+/* RFC 2883: the peer learns which octets came twice. Two are kept; the second owes an ACK of its own. */
+void tcp_owe_dsack(struct tcb *tcb, seq32 left, seq32 right)
+{
+    if (!tcb->sack_ok || tcb->read_closed || !seq_lt(left, right))
+        return;
+    struct tcb_flight *flight = tcb_flight_need(tcb);
+    if (flight == NULL || flight->dsack_count == 2)
+        return;
+    flight->dsack[flight->dsack_count++] = (struct tcp_sack_block){left, right};
+}
+
+/* [left, right) is now a range: it goes to the front of what SACK options report (RFC 2018, 4). */
+void tcp_note_range(struct tcb *tcb, seq32 left, seq32 right)
+{
+    struct tcb_flight *flight = tcb_flight(tcb);
+    WEIR_ASSERT(flight != NULL);
+    struct tcp_sack_block kept[TCP_SACK_MAX] = {{left, right}};
+    unsigned count = 1;
+    for (unsigned i = 0; i < flight->recent_count && count < TCP_SACK_MAX; i++)
+        if (seq_gt(flight->recent[i].left, right) || seq_lt(flight->recent[i].right, left))
+            kept[count++] = flight->recent[i];
+    for (unsigned i = 0; i < count; i++)
+        flight->recent[i] = kept[i];
+    flight->recent_count = (uint8_t)count;
+}
+
+/* `room` octets of options are free. DSACK first, then the ranges, most recent first. */
+void tcp_sack_option(const struct tcb *tcb, struct tcp_opts *opts, unsigned room)
+{
+    const struct tcb_flight *flight = tcb_flight(tcb);
+    if (!tcb->sack_ok || flight == NULL || room < 12)
+        return;
+    const unsigned max = (room - 4) / 8 < TCP_SACK_MAX ? (room - 4) / 8 : TCP_SACK_MAX;
+    unsigned count = 0;
+    if (flight->dsack_count > 0)
+        opts->sack[count++] = flight->dsack[0];
+    for (unsigned i = 0; i < flight->recent_count && count < max; i++)
+        if (seq_gt(flight->recent[i].left, tcb->rcv.nxt))
+            opts->sack[count++] = flight->recent[i];
+    if (count == 0)
+        return;
+    opts->present |= TCP_OPT_SACK;
+    opts->sack_count = (uint8_t)count;
+}
+
+/* A segment that acknowledges RCV.NXT has left: what it paid is off the ledger. */
+void tcp_ack_left(struct tcb *tcb, const struct tcp_plan *plan)
+{
+    struct tcb_flight *flight = tcb_flight(tcb);
+    if (plan->len > 0 && tcb->rcv.acked != tcb->rcv.nxt)
+        tcb->quick = 0; /* the program answers within the delay: from now on its answers carry the ACKs */
+    if (flight != NULL && plan->dsacks > 0) {
+        flight->dsack[0] = flight->dsack[1];
+        flight->dsack_count--;
+    }
+    tcb->rcv.acked = tcb->rcv.nxt;
+    tcb->rcv.edge = plan->edge;
+    tcb->delack_at = WEIR_NEVER;
+    if (tcb->owed_dup > 0)
+        tcb->owed_dup--;
+    const bool more = tcb->owed_dup > 0 || (flight != NULL && flight->dsack_count > 0);
+    if (!more) {
+        tcb->owed_why = WEIR_WHY_NONE;
+        tcb->due &= (uint8_t)~TCP_DUE_ACK;
+    }
+}

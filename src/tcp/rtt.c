@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* Round trips and the retransmission timeout: RFC 6298, with the bounds of INV 13.
+ *
+ * DEVIATION: RFC 6298 2.4 wants a minimum RTO of one second; we use config.rto_min (200 ms, as Linux does) as the smallest variance term, so that
+ * a path of steady round trips still has room for a delayed acknowledgement. */
+#include "tcp/tcp.h"
+
+void tcp_rtt_sample(struct tcb *tcb, weir_time rtt)
+{
+    const struct weir_config *config = tcb->host->config;
+    if (rtt < 1)
+        rtt = 1;
+    if (rtt > config->rto_max)
+        rtt = config->rto_max;
+    if (rtt < tcb->rtt_min)
+        tcb->rtt_min = rtt;
+    if (tcb->srtt == 0) {
+        tcb->srtt = rtt;
+        tcb->rttvar = rtt / 2;
+    } else {
+        const weir_time delta = tcb->srtt > rtt ? tcb->srtt - rtt : rtt - tcb->srtt;
+        tcb->rttvar += (delta - tcb->rttvar) / 4;
+        tcb->srtt += (rtt - tcb->srtt) / 8;
+        if (tcb->srtt < 1)
+            tcb->srtt = 1;
+    }
+    weir_time spread = 4 * tcb->rttvar;
+    if (spread < config->rto_min)
+        spread = config->rto_min;
+    tcb->rto = tcb->srtt + spread;
+    if (tcb->rto > config->rto_max)
+        tcb->rto = config->rto_max;
+}
+
+weir_time tcp_rto_backed_off(const struct tcb *tcb)
+{
+    const weir_time max = tcb->host->config->rto_max;
+    weir_time rto = tcb->rto;
+    for (unsigned i = 0; i < tcb->backoff && rto < max; i++)
+        rto *= 2;
+    return rto < max ? rto : max;
+}

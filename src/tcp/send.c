@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/* What new octets may leave, and why not more: the peer's window, congestion window, Nagle, cork, and the sender's half of silly window
+ * avoidance (RFC 9293, 3.8.6.2.1). */
+#include "tcp/tcp.h"
+
+/* SND.UNA + SND.WND - SND.NXT, or 0 if the window has shrunk below what is in flight. */
+static uint32_t usable_window(const struct tcb *tcb)
+{
+    const seq32 edge = tcb->snd.una + tcb->snd.wnd;
+    return seq_gt(edge, tcb->snd.nxt) ? edge - tcb->snd.nxt : 0;
+}
+
+static uint32_t usable_cwnd(const struct tcb *tcb)
+{
+    const uint32_t pipe = sb_pipe(tcb);
+    return tcb->cc.cwnd > pipe ? tcb->cc.cwnd - pipe : 0;
+}
+
+/* RFC 896 as Minshall has it: a short segment waits only while another short one is unacknowledged. */
+static bool nagle_holds(const struct tcb *tcb)
+{
+    if (tcb->nodelay || tcb->fin_queued)
+        return false;
+    return tcp_outstanding(tcb) > 0 && seq_gt(tcb->snd.sml, tcb->snd.una);
+}
+
+/* `len` is less than a full segment. Whether it may go all the same. */
+static enum weir_wait short_may_go(const struct tcb *tcb, uint32_t len, uint32_t unsent)
+{
+    if (len < unsent) /* the peer's window cuts it: worth sending only if it is half of the largest ever seen */
+        return len >= tcb->snd.wnd_max / 2 && len > 0 ? WEIR_WAIT_NOTHING : WEIR_WAIT_PEER_WINDOW;
+    if ((tcb->cork || tcb->more) && !tcb->fin_queued)
+        return WEIR_WAIT_CORK;
+    return nagle_holds(tcb) ? WEIR_WAIT_NAGLE : WEIR_WAIT_NOTHING;
+}
+
+void tcp_send_chance(const struct tcb *tcb, uint32_t gso_max, struct tcp_chance *chance)
+{
+    *chance = (struct tcp_chance){.wait = WEIR_WAIT_NOTHING};
+    if (!tcp_syn_acked(tcb)) {
+        chance->wait = tcb->snd.end != tcb->iss + 1 ? WEIR_WAIT_HANDSHAKE : WEIR_WAIT_NOTHING;
+        return;
+    }
+    const uint32_t unsent = tcp_unsent(tcb);
+    const bool fin_waits = tcb->fin_queued && !tcp_fin_sent(tcb);
+    if (unsent == 0 && !fin_waits)
+        return;
+    const uint32_t window = usable_window(tcb);
+    const uint32_t cwnd = usable_cwnd(tcb);
+    const uint32_t mss = tcb->mss;
+    if (unsent == 0) { /* a FIN alone takes one octet of the window, and waits for no cwnd */
+        chance->fin = window > 0;
+        chance->wait = chance->fin ? WEIR_WAIT_OUTPUT : WEIR_WAIT_PEER_WINDOW;
+        return;
+    }
+    uint32_t len = unsent;
+    chance->wait = WEIR_WAIT_OUTPUT;
+    if (len > window) {
+        len = window;
+        chance->wait = WEIR_WAIT_PEER_WINDOW;
+    }
+    if (len > cwnd) {
+        /* Whole segments only: the last bit of cwnd is not worth a short one. */
+        len = cwnd / mss * mss;
+        chance->wait = WEIR_WAIT_CWND;
+        if (len == 0)
+            return;
+    }
+    const uint32_t max = gso_max > mss ? gso_max / mss * mss : mss;
+    if (len > max)
+        len = max;
+    if (len > mss && len < unsent)
+        len = len / mss * mss;
+    if (len < mss) {
+        const enum weir_wait wait = short_may_go(tcb, len, unsent);
+        if (wait != WEIR_WAIT_NOTHING) {
+            chance->wait = wait;
+            return;
+        }
+    } else if (len % mss != 0 && (tcb->cork || tcb->more || nagle_holds(tcb)) && !tcb->fin_queued) {
+        len = len / mss * mss; /* the short tail waits */
+    }
+    chance->len = len;
+    chance->fin = fin_waits && len == unsent && window > len;
+}
+
+bool tcp_needs_persist(const struct tcb *tcb)
+{
+    if (tcp_outstanding(tcb) > 0)
+        return false;
+    struct tcp_chance chance;
+    tcp_send_chance(tcb, tcb->mss, &chance);
+    return chance.len == 0 && !chance.fin && (chance.wait == WEIR_WAIT_PEER_WINDOW || chance.wait == WEIR_WAIT_CORK);
+}

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+#include "tcp/tcb.h"
+
+#include "tcp/tcp.h"
+
+#include <string.h>
+
+/* The smallest shift with which 16 bits can say `window` (RFC 7323, 2.2; at most 14). */
+static uint8_t scale_for(uint32_t window)
+{
+    uint8_t shift = 0;
+    while (shift < 14 && (UINT32_C(65535) << shift) < window)
+        shift++;
+    return shift;
+}
+
+void tcb_init(struct tcb *tcb, const struct tcp_birth *birth)
+{
+    const struct weir_config *config = birth->host->config;
+    memset(tcb, 0, sizeof *tcb);
+    tcb->host = birth->host;
+    tcb->index = birth->index;
+    tcb->state = WEIR_CLOSED;
+    tcb->flight = POOL_NONE;
+    tcb->owned = birth->owned;
+    tcb->nodelay = !config->nagle;
+    tcb->iss = birth->iss;
+    tcb->snd.una = tcb->snd.nxt = tcb->snd.sml = tcb->snd.up = birth->iss;
+    tcb->snd.end = birth->iss + 1;
+    tcb->snd.buf = config->snd_max;
+    ring_init(&tcb->snd_ring);
+    tcb->peer_mss = birth->v6 ? 1220 : 536;
+    tcb->path_mss = birth->path_mss;
+    tcb->rcv.max = config->rcv_max;
+    tcb->rcv_wscale = config->wscale ? scale_for(config->rcv_max) : 0;
+    ring_init(&tcb->rcv_ring);
+    tcb->rcv_mss = 536;
+    tcb->quick = TCP_QUICK;
+    tcb->ts_offset = birth->ts_offset;
+    tcb->rtx_at = tcb->pace_at = tcb->delack_at = tcb->keep_at = tcb->user_at = WEIR_NEVER;
+    tcb->rto = config->rto_initial;
+    tcb->rtt_min = WEIR_NEVER;
+    tcb->challenge_at = -TCP_CHALLENGE_GAP;
+    tcb->cc.ssthresh = UINT32_MAX;
+    tcp_mss_update(tcb);
+    tcb->cc.cwnd = cc_initial_window(tcb->mss);
+}
+
+/* A window of `space` octets may be advertised up to one unit of the scale further than meant, each time it is rounded up, until the slack
+ * is used (window.c). The credit covers that too: no octet is ever promised for which no memory is set aside. */
+bool tcb_credit(struct tcb *tcb, uint32_t space)
+{
+    struct ring_pool *pool = tcb->host->rings;
+    const uint32_t chunks = ring_credit_for(pool, space + tcp_window_slack(tcb, space));
+    return ring_set_credit(pool, &tcb->rcv_ring, chunks);
+}
+
+void tcb_born(struct tcb *tcb, enum weir_state state, enum weir_cause cause, weir_time now)
+{
+    WEIR_ASSERT(state == WEIR_SYN_SENT || state == WEIR_SYN_RECEIVED);
+    trace_story(tcp_trace(tcb), now, WEIR_REC_STATE, tcb->index, WEIR_CLOSED, (uint16_t)cause, tcb->iss, tcb->rcv.nxt, 0,
+                (uint16_t)state);
+    tcb->state = (uint8_t)state;
+    tcb->cause = (uint8_t)cause;
+    tcb->since = tcb->tune_at = tcb->sent_at = tcb->rcvd_at = now;
+}
+
+enum weir_error tcp_open(struct tcb *tcb, const struct tcp_birth *birth, weir_time now)
+{
+    tcb_init(tcb, birth);
+    tcb->rcv.space = birth->host->config->rcv_min;
+    if (!tcb_credit(tcb, tcb->rcv.space))
+        return WEIR_NO_MEMORY;
+    tcb->due = TCP_DUE_SYN;
+    tcb_born(tcb, WEIR_SYN_SENT, WEIR_CAUSE_OPEN, now);
+    tcp_trace(tcb)->count.active_opens++;
+    tcp_settle(tcb, now);
+    return WEIR_OK;
+}
+
+void tcp_free(struct tcb *tcb)
+{
+    struct ring_pool *rings = tcb->host->rings;
+    struct tcb_flight *flight = tcb_flight(tcb);
+    if (flight != NULL) {
+        ranges_clear(&flight->ranges, rings);
+        sent_clear(&flight->map, &tcb->host->sent);
+        pool_give(tcb->host->flights, tcb->flight);
+        tcb->flight = POOL_NONE;
+    }
+    ring_clear(rings, &tcb->snd_ring);
+    ring_clear(rings, &tcb->rcv_ring);
+    const bool shrunk = ring_set_credit(rings, &tcb->rcv_ring, 0);
+    WEIR_ASSERT(shrunk);
+    tcb->snd.end = tcb->snd.una;
+}
+
+struct tcb_flight *tcb_flight(const struct tcb *tcb)
+{
+    return tcb->flight == POOL_NONE ? NULL : pool_at(tcb->host->flights, tcb->flight);
+}
+
+struct tcb_flight *tcb_flight_need(struct tcb *tcb)
+{
+    if (tcb->flight != POOL_NONE)
+        return tcb_flight(tcb);
+    tcb->flight = pool_take(tcb->host->flights);
+    if (tcb->flight == POOL_NONE)
+        return NULL;
+    struct tcb_flight *flight = tcb_flight(tcb);
+    ranges_init(&flight->ranges, tcb->host->rings, tcb->host->config->ranges_max);
+    sent_init(&flight->map);
+    sb_init(flight, tcb);
+    flight->recent_count = 0;
+    flight->dsack_count = 0;
+    memset(&flight->cc_memory, 0, sizeof flight->cc_memory);
+    return flight;
+}
+
+/* The architecture keeps the block for one RTO after the last use. Nothing in it is worth that today: cwnd, ssthresh and srtt live in the
+ * TCB, and taking a block costs less than a timer (docs/adr/0003-flight-release.md). */
+void tcb_flight_release(struct tcb *tcb)
+{
+    struct tcb_flight *flight = tcb_flight(tcb);
+    if (flight == NULL || tcb->recovery != TCP_OPEN || sent_count(&flight->map) > 0 || flight->ranges.count > 0 ||
+        flight->dsack_count > 0)
+        return;
+    ranges_clear(&flight->ranges, tcb->host->rings);
+    sent_clear(&flight->map, &tcb->host->sent);
+    pool_give(tcb->host->flights, tcb->flight);
+    tcb->flight = POOL_NONE;
+}
+
+/* Eff.snd.MSS of RFC 9293, 3.7.1, less the timestamps that every segment carries. */
+void tcp_mss_update(struct tcb *tcb)
+{
+    uint32_t mss = tcb->peer_mss < tcb->path_mss ? tcb->peer_mss : tcb->path_mss;
+    if (tcb->maxseg != 0 && tcb->maxseg < mss)
+        mss = tcb->maxseg;
+    if (tcb->ts_ok)
+        mss = mss > TCP_TS_OPT_LEN ? mss - TCP_TS_OPT_LEN : 0;
+    tcb->mss = (uint16_t)(mss < TCP_MSS_FLOOR ? TCP_MSS_FLOOR : mss);
+}
+
+weir_time tcp_deadline(const struct tcb *tcb)
+{
+    const weir_time all[] = {tcb->rtx_at, tcb->pace_at, tcb->delack_at, tcb->keep_at, tcb->user_at};
+    weir_time first = WEIR_NEVER;
+    for (unsigned i = 0; i < sizeof all / sizeof all[0]; i++)
+        if (all[i] < first)
+            first = all[i];
+    return first;
+}
+
+/* Readiness is derived from state, never from edges: this reads, and changes nothing. */
+unsigned tcp_ready(const struct tcb *tcb)
+{
+    unsigned ready = 0;
+    const bool over = tcb->state == WEIR_CLOSED;
+    const bool eof = tcb->fin_rcvd || over;
+    if (tcp_readable(tcb) > 0 || eof || tcb->error != WEIR_OK)
+        ready |= WEIR_READABLE;
+    if (eof)
+        ready |= WEIR_EOF;
+    if (tcb->error != WEIR_OK)
+        ready |= WEIR_ERROR;
+    if (over || (tcb->fin_queued && tcb->fin_rcvd))
+        ready |= WEIR_HANGUP;
+    if (tcb->rcv_urg && seq_gt(tcb->rcv.up, tcb->rcv.read))
+        ready |= WEIR_URGENT;
+    if (tcb->state >= WEIR_ESTABLISHED && !over)
+        ready |= WEIR_CONNECTED;
+    const bool opening = tcb->state < WEIR_ESTABLISHED;
+    if (!opening && (tcp_send_error(tcb) != WEIR_OK || tcp_send_room(tcb) >= tcb->snd.buf / 3))
+        ready |= WEIR_WRITABLE;
+    return ready;
+}
+
+bool tcp_is_over(const struct tcb *tcb)
+{
+    return tcb->state == WEIR_CLOSED && !tcb->rst_owed && !tcb->owned;
+}
+
+bool tcp_may_shrink(const struct tcb *tcb)
+{
+    if (tcb->owned || tcb->due != 0 || tcp_outstanding(tcb) > 0 || tcp_readable(tcb) > 0 || tcb->flight != POOL_NONE)
+        return false;
+    return tcb->state == WEIR_TIME_WAIT || tcb->state == WEIR_FIN_WAIT_2;
+}
+
+seq32 tcp_reopen_floor(const struct tcb *tcb)
+{
+    /* RFC 6528, 3 and Linux: well beyond anything the old incarnation sent. */
+    return tcb->snd.nxt + 65535 + 2;
+}
+
+static void check_send(const struct tcb *tcb)
+{
+    WEIR_ASSERT(seq_leq(tcb->iss, tcb->snd.una) || tcb->snd.una - tcb->iss > UINT32_C(1) << 30);
+    WEIR_ASSERT(seq_leq(tcb->snd.una, tcb->snd.nxt));
+    WEIR_ASSERT(tcb->snd.nxt - tcb->snd.una <= (UINT32_C(1) << 30) + 1);
+    if (tcb->state != WEIR_CLOSED)
+        WEIR_ASSERT(seq_leq(tcb->snd.nxt, tcb->snd.end + (tcb->fin_queued ? 1u : 0u)));
+    WEIR_ASSERT(tcb->cc.cwnd >= tcb->mss || tcb->cc.cwnd >= TCP_MSS_FLOOR);
+    ring_check(tcb->host->rings, &tcb->snd_ring);
+    if (tcb->state == WEIR_TIME_WAIT)
+        WEIR_ASSERT(tcb->snd_ring.attached == 0);
+    sb_check(tcb);
+}
+
+static void check_receive(const struct tcb *tcb)
+{
+    if (tcb->state < WEIR_SYN_RECEIVED || tcb->state == WEIR_CLOSED)
+        return;
+    const seq32 text_end = tcb->rcv.nxt - (tcb->fin_rcvd ? 1u : 0u);
+    WEIR_ASSERT(seq_leq(tcb->rcv.read, text_end));
+    WEIR_ASSERT(seq_leq(tcb->rcv.acked, tcb->rcv.nxt));
+    WEIR_ASSERT(seq_leq(text_end, tcb->rcv.edge));
+    WEIR_ASSERT(tcb->rcv.edge - tcb->rcv.read <= tcb->rcv.space + tcp_window_slack(tcb, tcb->rcv.space) || tcb->read_closed);
+    ring_check(tcb->host->rings, &tcb->rcv_ring);
+    const struct tcb_flight *flight = tcb_flight(tcb);
+    if (flight == NULL)
+        return;
+    ranges_check(&flight->ranges, tcb->host->rings);
+    if (flight->ranges.count > 0) {
+        WEIR_ASSERT(seq_gt(ranges_at(&flight->ranges, tcb->host->rings, 0).start, tcb->rcv.nxt));
+        const struct range last = ranges_at(&flight->ranges, tcb->host->rings, flight->ranges.count - 1u);
+        WEIR_ASSERT(seq_leq(last.end, tcb->rcv.edge));
+    }
+}
+
+/* INV 14: something outstanding <=> RTX runs; a closed window with octets waiting <=> PERSIST. INV 24: every passing state has a timer. */
+static void check_timers(const struct tcb *tcb)
+{
+    if (tcb->state == WEIR_CLOSED) {
+        WEIR_ASSERT(tcp_deadline(tcb) == WEIR_NEVER);
+        return;
+    }
+    const bool rtx = tcb->rtx_kind == TCP_RTX_RTX;
+    WEIR_ASSERT(rtx == (tcp_outstanding(tcb) > 0));
+    WEIR_ASSERT((tcb->rtx_kind == TCP_RTX_NONE) == (tcb->rtx_at == WEIR_NEVER));
+    WEIR_ASSERT((tcb->keep_kind == TCP_KEEP_NONE) == (tcb->keep_at == WEIR_NEVER));
+    if (tcb->state == WEIR_TIME_WAIT)
+        WEIR_ASSERT(tcb->keep_kind == TCP_KEEP_TIME_WAIT);
+    if (tcb->state == WEIR_FIN_WAIT_2 && !tcb->owned)
+        WEIR_ASSERT(tcb->keep_kind == TCP_KEEP_ORPHAN);
+}
+
+void tcb_check(const struct tcb *tcb)
+{
+    WEIR_ASSERT(tcb->state <= WEIR_CLOSED);
+    check_send(tcb);
+    check_receive(tcb);
+    check_timers(tcb);
+}

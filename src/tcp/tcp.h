@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_TCP_TCP_H
+#define WEIR_TCP_TCP_H
+
+/* What the files of this module share and nobody else sees. */
+
+#include "tcp/tcb.h"
+
+#define TCP_MSS_FLOOR 88        /* smallest payload we send, whatever a peer or a path says (KP-3, T-61) */
+#define TCP_QUICK 16            /* segments acknowledged at once when a connection begins */
+#define TCP_OWED_DUP_MAX 8      /* duplicate ACKs owed to a peer without SACK */
+#define TCP_DUPTHRESH 3         /* RFC 5681, RFC 6675 */
+#define TCP_TS_OPT_LEN 12       /* NOP NOP TS */
+#define TCP_CHALLENGE_GAP (WEIR_MS * 500) /* INV 27 */
+#define TCP_CORK_MAX (WEIR_MS * 200)      /* a corked short segment waits no longer (tcp(7)) */
+#define TCP_PAWS_AGE (WEIR_SECOND * 86400 * 24) /* RFC 7323, 5.5 */
+
+/* fsm.c. The only way to change the state; `cause` is what the records say. */
+void tcp_event(struct tcb *tcb, enum tcp_event event, enum weir_cause cause, weir_time now);
+
+/* tcb.c */
+void tcb_init(struct tcb *tcb, const struct tcp_birth *birth);
+bool tcb_credit(struct tcb *tcb, uint32_t space) __attribute__((warn_unused_result)); /* credit for a window of `space` */
+struct tcb_flight *tcb_flight(const struct tcb *tcb);       /* NULL if there is none */
+struct tcb_flight *tcb_flight_need(struct tcb *tcb);        /* takes one; NULL if the pool is empty */
+void tcb_flight_release(struct tcb *tcb);                   /* gives it back if nothing needs it */
+void tcb_born(struct tcb *tcb, enum weir_state state, enum weir_cause cause, weir_time now);
+void tcp_mss_update(struct tcb *tcb);
+
+static inline bool tcp_syn_acked(const struct tcb *tcb)
+{
+    return tcb->snd.una != tcb->iss;
+}
+
+/* SND.NXT has passed the FIN. */
+static inline bool tcp_fin_sent(const struct tcb *tcb)
+{
+    return tcb->fin_queued && tcb->snd.nxt == tcb->snd.end + 1;
+}
+
+static inline uint32_t tcp_outstanding(const struct tcb *tcb)
+{
+    return tcb->snd.nxt - tcb->snd.una;
+}
+
+/* Octets queued and never sent. */
+static inline uint32_t tcp_unsent(const struct tcb *tcb)
+{
+    return tcp_fin_sent(tcb) || !tcp_syn_acked(tcb) ? 0 : tcb->snd.end - tcb->snd.nxt;
+}
+
+static inline struct trace *tcp_trace(const struct tcb *tcb)
+{
+    return tcb->host->trace;
+}
+
+/* arrive_early.c: 3.10.7.3, SYN-SENT. */
+enum weir_drop tcp_arrives_syn_sent(struct tcb *tcb, const struct tcp_seg *seg, const struct tcp_opts *opts, weir_time when,
+                                    weir_time now);
+void tcp_take_options(struct tcb *tcb, const struct tcp_opts *opts); /* of the peer's SYN */
+
+/* arrive_ack.c: step 5 once the ACK is acceptable. */
+struct tcp_arrival {
+    const struct tcp_opts *opts;
+    weir_time when, now;
+    bool text;      /* carries octets or a FIN: not a duplicate ACK */
+};
+void tcp_ack_arrives(struct tcb *tcb, const struct tcp_seg *seg, const struct tcp_arrival *arrival);
+void tcp_syn_acked_now(struct tcb *tcb, const struct tcp_seg *seg, const struct tcp_arrival *arrival);
+
+/* arrive_text.c: steps 7 and 8. */
+enum weir_drop tcp_text_arrives(struct tcb *tcb, const struct tcp_seg *seg, weir_time now);
+void tcp_fin_arrives(struct tcb *tcb, const struct tcp_seg *seg, weir_time now);
+
+/* owed.c: the ledger of acknowledgements. */
+void tcp_owe_ack(struct tcb *tcb, enum weir_why why);
+void tcp_owe_ack_in_order(struct tcb *tcb, weir_time now);
+void tcp_owe_challenge(struct tcb *tcb, weir_time now);
+void tcp_owe_dsack(struct tcb *tcb, seq32 left, seq32 right);
+void tcp_note_range(struct tcb *tcb, seq32 left, seq32 right);
+void tcp_sack_option(const struct tcb *tcb, struct tcp_opts *opts, unsigned room);
+void tcp_ack_left(struct tcb *tcb, const struct tcp_plan *plan);
+
+/* window.c */
+uint16_t tcp_window(const struct tcb *tcb, bool syn, seq32 *edge);
+void tcp_window_tune(struct tcb *tcb, uint32_t read, weir_time now);
+bool tcp_window_update_owed(const struct tcb *tcb);
+uint32_t tcp_window_slack(const struct tcb *tcb, uint32_t space);
+
+/* rtt.c */
+void tcp_rtt_sample(struct tcb *tcb, weir_time rtt);
+weir_time tcp_rto_backed_off(const struct tcb *tcb);
+
+/* scoreboard.c: which octets. */
+struct sb_acked {
+    uint32_t octets;      /* newly acknowledged that were not sacked before */
+    weir_time rtt_at;     /* when the newest of them left for the first and only time; WEIR_NEVER: no sample */
+};
+void sb_init(struct tcb_flight *flight, const struct tcb *tcb);
+bool sb_sent(struct tcb *tcb, const struct tcp_plan *plan, weir_time now); /* false: no record to be had */
+void sb_retransmitted(struct tcb *tcb, seq32 seq, uint32_t len, weir_time now);
+void sb_ack(struct tcb *tcb, seq32 ack, struct sb_acked *acked);
+uint32_t sb_sack(struct tcb *tcb, const struct tcp_opts *opts, seq32 ack, struct sb_acked *acked);
+void sb_find_lost(struct tcb *tcb);        /* RFC 6675 IsLost over the whole map */
+void sb_first_lost(struct tcb *tcb);       /* the first segment not acknowledged is taken for lost */
+void sb_all_lost(struct tcb *tcb);         /* after a timeout */
+void sb_too_long_lost(struct tcb *tcb, uint32_t mss); /* after a path MTU change */
+uint32_t sb_pipe(const struct tcb *tcb);
+bool sb_next_rtx(const struct tcb *tcb, seq32 *seq, uint32_t *len); /* the lowest lost run that waits; whole segments of one record */
+bool sb_rescue(const struct tcb *tcb, seq32 *seq, uint32_t *len);
+void sb_check(const struct tcb *tcb);
+
+/* recovery.c: how the connection reacts to what the scoreboard says. */
+void tcp_recovery_ack(struct tcb *tcb, uint32_t acked, uint32_t sacked, bool dup, weir_time rtt, weir_time now);
+void tcp_recovery_timeout(struct tcb *tcb, weir_time now);
+struct cc_path tcp_cc_path(const struct tcb *tcb);
+
+/* timer.c */
+void tcp_settle(struct tcb *tcb, weir_time now); /* which timers run follows from the rest of the TCB */
+void tcp_rtx_restart(struct tcb *tcb, weir_time now);
+void tcp_time_wait_restart(struct tcb *tcb, weir_time now);
+
+/* send.c: what new octets may leave. */
+struct tcp_chance {
+    uint32_t len;         /* payload octets that may leave now */
+    bool fin;
+    enum weir_wait wait;  /* why nothing, or not more */
+};
+void tcp_send_chance(const struct tcb *tcb, uint32_t gso_max, struct tcp_chance *chance);
+/* The peer's window is what new octets wait for, and nothing is in flight. */
+bool tcp_needs_persist(const struct tcb *tcb);
+
+#endif

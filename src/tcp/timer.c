@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+/* The five deadlines. Which of them run follows from the rest of the TCB (tcp_settle); what they do when they fire is below. */
+#include "tcp/tcp.h"
+
+/* ---- Which timers run ---- */
+
+void tcp_rtx_restart(struct tcb *tcb, weir_time now)
+{
+    tcb->rtx_kind = TCP_RTX_RTX;
+    tcb->rtx_at = now + tcp_rto_backed_off(tcb);
+}
+
+static void settle_rtx(struct tcb *tcb, weir_time now)
+{
+    if (tcp_outstanding(tcb) > 0) {
+        if (tcb->rtx_kind != TCP_RTX_RTX) {
+            if (tcb->rtx_kind == TCP_RTX_PERSIST)
+                tcb->backoff = 0;
+            tcp_rtx_restart(tcb, now);
+        }
+        return;
+    }
+    if (tcp_needs_persist(tcb)) {
+        if (tcb->rtx_kind != TCP_RTX_PERSIST) {
+            tcb->backoff = 0;
+            tcb->rtx_kind = TCP_RTX_PERSIST;
+            const bool corked = tcb->snd.wnd >= tcb->mss;
+            tcb->rtx_at = now + (corked ? TCP_CORK_MAX : tcp_rto_backed_off(tcb));
+        }
+        return;
+    }
+    tcb->rtx_kind = TCP_RTX_NONE;
+    tcb->rtx_at = WEIR_NEVER;
+}
+
+static weir_time keepalive_idle(const struct tcb *tcb)
+{
+    return tcb->keep_idle != 0 ? tcb->keep_idle : tcb->host->config->keepalive_idle;
+}
+
+static weir_time keepalive_interval(const struct tcb *tcb)
+{
+    return tcb->keep_intvl != 0 ? tcb->keep_intvl : tcb->host->config->keepalive_interval;
+}
+
+/* Keepalive runs on a quiet connection only: nothing outstanding, nothing waiting (RFC 9293 MUST-26). */
+static bool keepalive_wanted(const struct tcb *tcb)
+{
+    if (!tcb->keepalive || tcb->rtx_kind != TCP_RTX_NONE)
+        return false;
+    return tcb->state >= WEIR_ESTABLISHED && tcb->state <= WEIR_CLOSE_WAIT && tcb->state != WEIR_FIN_WAIT_1;
+}
+
+static void keep_set(struct tcb *tcb, enum tcp_keep_kind kind, weir_time at)
+{
+    tcb->keep_kind = (uint8_t)kind;
+    tcb->keep_at = kind == TCP_KEEP_NONE ? WEIR_NEVER : at;
+}
+
+static void settle_keep(struct tcb *tcb, weir_time now)
+{
+    const struct weir_config *config = tcb->host->config;
+    if (tcb->state == WEIR_TIME_WAIT) {
+        if (tcb->keep_kind != TCP_KEEP_TIME_WAIT)
+            keep_set(tcb, TCP_KEEP_TIME_WAIT, now + config->time_wait);
+    } else if (tcb->state == WEIR_FIN_WAIT_2 && !tcb->owned) {
+        if (tcb->keep_kind != TCP_KEEP_ORPHAN)
+            keep_set(tcb, TCP_KEEP_ORPHAN, now + config->fin_timeout);
+    } else if (keepalive_wanted(tcb)) {
+        const weir_time quiet = tcb->rcvd_at > tcb->sent_at ? tcb->rcvd_at : tcb->sent_at;
+        if (tcb->probes == 0)
+            keep_set(tcb, TCP_KEEP_ALIVE, quiet + keepalive_idle(tcb));
+        else if (tcb->keep_kind != TCP_KEEP_ALIVE)
+            keep_set(tcb, TCP_KEEP_ALIVE, now + keepalive_interval(tcb));
+    } else {
+        keep_set(tcb, TCP_KEEP_NONE, WEIR_NEVER);
+        if (tcb->state >= WEIR_ESTABLISHED)
+            tcb->probes = 0;
+    }
+}
+
+static void settle_user(struct tcb *tcb, weir_time now)
+{
+    const weir_time limit = tcb->user_timeout != 0 ? tcb->user_timeout : tcb->host->config->user_timeout;
+    if (limit == 0 || tcb->rtx_kind == TCP_RTX_NONE)
+        tcb->user_at = WEIR_NEVER;
+    else if (tcb->user_at == WEIR_NEVER)
+        tcb->user_at = now + limit;
+}
+
+void tcp_settle(struct tcb *tcb, weir_time now)
+{
+    if (tcb->state == WEIR_CLOSED) {
+        tcb->rtx_at = tcb->pace_at = tcb->delack_at = tcb->keep_at = tcb->user_at = WEIR_NEVER;
+        tcb->rtx_kind = TCP_RTX_NONE;
+        tcb->keep_kind = TCP_KEEP_NONE;
+        tcb->due = tcb->rst_owed ? TCP_DUE_RST : 0;
+        return;
+    }
+    settle_rtx(tcb, now);
+    settle_keep(tcb, now);
+    settle_user(tcb, now);
+}
+
+void tcp_time_wait_restart(struct tcb *tcb, weir_time now)
+{
+    keep_set(tcb, TCP_KEEP_TIME_WAIT, now + tcb->host->config->time_wait);
+}
+
+/* ---- What they do ---- */
+
+static void fired(const struct tcb *tcb, enum weir_timer timer, weir_time now)
+{
+    trace_story(tcp_trace(tcb), now, WEIR_REC_TIMER, tcb->index, tcb->state, (uint16_t)timer, tcb->snd.una, tcb->rcv.nxt,
+                tcb->backoff, 0);
+}
+
+/* RFC 1122, 4.2.3.5 and Linux: a soft error heard on the way says more than "no answer". */
+static void time_out(struct tcb *tcb, weir_time now)
+{
+    tcp_abort(tcb, WEIR_CAUSE_TIMEOUT, tcb->soft_error != WEIR_OK ? tcb->soft_error : WEIR_TIMED_OUT, now);
+}
+
+static void syn_timeout(struct tcb *tcb, weir_time now)
+{
+    const struct weir_config *config = tcb->host->config;
+    unsigned max = tcb->syn_retries != 0 ? tcb->syn_retries : config->syn_retries;
+    if (tcb->state == WEIR_SYN_RECEIVED)
+        max = config->synack_retries;
+    /* RFC 9293 MUST-23 asks for three minutes; Linux counts the linear ones on top and gives up after 133 s, and so do we (F42). */
+    const unsigned linear = tcb->state == WEIR_SYN_SENT && tcb->syn_retries == 0 ? config->syn_linear : 0;
+    if (tcb->probes >= max + linear) {
+        tcp_trace(tcb)->count.attempt_fails++;
+        time_out(tcb, now);
+        return;
+    }
+    tcb->probes++; /* SYNs sent again: keepalive cannot run yet */
+    if (tcb->probes > linear && tcb->backoff < 31)
+        tcb->backoff++;
+    tcb->syn_rtx = true;
+    tcb->due |= TCP_DUE_SYN;
+    tcp_rtx_restart(tcb, now);
+}
+
+/* R2 of RFC 9293, 3.8.3. A peer that answers with a closed window is not dead, however long it stays closed (MUST-37). */
+static bool gives_up(const struct tcb *tcb, weir_time now)
+{
+    const struct weir_config *config = tcb->host->config;
+    const unsigned max = tcb->owned ? config->retries_max : config->orphan_retries;
+    if (tcb->backoff < max)
+        return false;
+    const bool answers = now - tcb->rcvd_at < 2 * tcp_rto_backed_off(tcb);
+    if (tcb->owned)
+        return !(tcb->snd.wnd == 0 && answers);
+    return true; /* nobody waits for an orphan that cannot get rid of its octets (T-53) */
+}
+
+static void rtx_timeout(struct tcb *tcb, weir_time now)
+{
+    tcb->rto_count++;
+    tcp_trace(tcb)->count.rto_fired++;
+    if (gives_up(tcb, now)) {
+        time_out(tcb, now);
+        return;
+    }
+    if (tcb->backoff < 31)
+        tcb->backoff++;
+    tcp_recovery_timeout(tcb, now);
+    tcb->due |= TCP_DUE_RTX;
+    tcp_rtx_restart(tcb, now);
+}
+
+static void persist_timeout(struct tcb *tcb, weir_time now)
+{
+    if (gives_up(tcb, now)) {
+        time_out(tcb, now);
+        return;
+    }
+    if (tcb->backoff < 31)
+        tcb->backoff++;
+    tcb->due |= TCP_DUE_PROBE;
+    tcb->rtx_at = now + tcp_rto_backed_off(tcb);
+}
+
+static void keepalive_timeout(struct tcb *tcb, weir_time now)
+{
+    const unsigned max = tcb->keep_cnt != 0 ? tcb->keep_cnt : tcb->host->config->keepalive_probes;
+    const weir_time quiet = now - tcb->rcvd_at;
+    const bool user = tcb->user_timeout != 0 && tcb->probes > 0 && quiet >= tcb->user_timeout; /* as Linux */
+    if (user || (tcb->user_timeout == 0 && tcb->probes >= max)) {
+        tcp_abort(tcb, WEIR_CAUSE_KEEPALIVE, WEIR_TIMED_OUT, now);
+        return;
+    }
+    tcb->probes++;
+    tcb->due |= TCP_DUE_KEEPALIVE;
+    tcb->keep_at = now + keepalive_interval(tcb);
+}
+
+static void keep_timeout(struct tcb *tcb, weir_time now)
+{
+    switch (tcb->keep_kind) {
+    case TCP_KEEP_TIME_WAIT:
+        fired(tcb, WEIR_TIMER_TIME_WAIT, now);
+        tcp_event(tcb, TCP_EV_TIMEOUT_2MSL, WEIR_CAUSE_TIMEOUT_2MSL, now);
+        break;
+    case TCP_KEEP_ORPHAN:
+        fired(tcb, WEIR_TIMER_ORPHAN, now);
+        tcp_event(tcb, TCP_EV_TIMEOUT_ORPHAN, WEIR_CAUSE_TIMEOUT_ORPHAN, now);
+        break;
+    default:
+        fired(tcb, WEIR_TIMER_KEEPALIVE, now);
+        keepalive_timeout(tcb, now);
+        break;
+    }
+}
+
+void tcp_timeout(struct tcb *tcb, weir_time now)
+{
+    if (tcb->state != WEIR_CLOSED && tcb->user_at <= now) {
+        fired(tcb, WEIR_TIMER_USER, now);
+        tcp_abort(tcb, WEIR_CAUSE_USER_TIMEOUT, WEIR_TIMED_OUT, now);
+    }
+    if (tcb->state != WEIR_CLOSED && tcb->rtx_at <= now) {
+        fired(tcb, tcb->rtx_kind == TCP_RTX_PERSIST ? WEIR_TIMER_PERSIST : WEIR_TIMER_RTX, now);
+        if (!tcp_syn_acked(tcb))
+            syn_timeout(tcb, now);
+        else if (tcb->rtx_kind == TCP_RTX_PERSIST)
+            persist_timeout(tcb, now);
+        else
+            rtx_timeout(tcb, now);
+    }
+    if (tcb->state != WEIR_CLOSED && tcb->keep_at <= now)
+        keep_timeout(tcb, now);
+    if (tcb->state != WEIR_CLOSED && tcb->delack_at <= now) {
+        tcb->delack_at = WEIR_NEVER;
+        tcp_owe_ack(tcb, WEIR_WHY_ACK_DELAYED);
+    }
+    tcp_settle(tcb, now);
+}

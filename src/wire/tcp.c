@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+#include "wire/tcp.h"
+
+#include "wire/cursor.h"
+
+/* The fixed header is read as a block whose length has been checked once, since most segments are
+ * 20 octets, or 32 with timestamps laid out as RFC 7323, appendix A, recommends. Only what is
+ * neither goes through the loop over options. */
+
+#define OPTIONS_MAX (TCP_HEAD_MAX - TCP_HEAD_MIN)
+
+enum {
+    KIND_END = 0,
+    KIND_NOP = 1,
+    KIND_MSS = 2,
+    KIND_WSCALE = 3,
+    KIND_SACK_OK = 4,
+    KIND_SACK = 5,
+    KIND_TS = 8,
+};
+
+enum {
+    LEN_MSS = 4,
+    LEN_WSCALE = 3,
+    LEN_SACK_OK = 2,
+    LEN_TS = 10,
+    LEN_BLOCK = 8
+};
+
+#define TS_ALIGNED     ((uint32_t)KIND_NOP << 24 | KIND_NOP << 16 | KIND_TS << 8 | LEN_TS)
+#define TS_ALIGNED_LEN 12 /* NOP NOP TS */
+
+/* One option of `len` octets. A length that its kind does not have makes it an option we do not
+ * know. */
+static void read_option(const uint8_t *p, size_t len, struct tcp_opts *opts)
+{
+    switch (p[0]) {
+    case KIND_MSS:
+        if (len != LEN_MSS)
+            return;
+        opts->present |= TCP_OPT_MSS;
+        opts->mss = get_u16(p + 2);
+        return;
+    case KIND_WSCALE:
+        if (len != LEN_WSCALE)
+            return;
+        opts->present |= TCP_OPT_WSCALE;
+        opts->wscale = p[2];
+        return;
+    case KIND_SACK_OK:
+        if (len == LEN_SACK_OK)
+            opts->present |= TCP_OPT_SACK_OK;
+        return;
+    case KIND_TS:
+        if (len != LEN_TS)
+            return;
+        opts->present |= TCP_OPT_TS;
+        opts->tsval = get_u32(p + 2);
+        opts->tsecr = get_u32(p + 6);
+        return;
+    case KIND_SACK: /* at most four blocks, since there are at most 40 octets */
+        if (len < 2 + LEN_BLOCK || len % LEN_BLOCK != 2)
+            return;
+        opts->present |= TCP_OPT_SACK;
+        memset(opts->sack, 0, sizeof opts->sack);
+        opts->sack_count = (uint8_t)(len / LEN_BLOCK);
+        for (size_t i = 0; i < opts->sack_count; i++) {
+            opts->sack[i].left = get_u32(p + 2 + i * LEN_BLOCK);
+            opts->sack[i].right = get_u32(p + 6 + i * LEN_BLOCK);
+        }
+        return;
+    default:
+        return;
+    }
+}
+
+static void read_options(const uint8_t *p, size_t len, struct tcp_opts *opts)
+{
+    for (size_t at = 0; at < len && p[at] != KIND_END;) {
+        if (p[at] == KIND_NOP) {
+            at++;
+            continue;
+        }
+        /* MUST-7: a kind without a length, or a length that cannot be, ends the list. */
+        if (len - at < 2 || p[at + 1] < 2 || p[at + 1] > len - at)
+            return;
+        read_option(p + at, p[at + 1], opts);
+        at += p[at + 1];
+    }
+}
+
+enum wire_error wire_tcp_parse(const uint8_t *p, size_t len, struct tcp_seg *seg,
+                               struct tcp_opts *opts)
+{
+    if (len < TCP_HEAD_MIN)
+        return WIRE_SHORT;
+    const size_t head_len = (size_t)(p[12] >> 4) * 4;
+    if (head_len < TCP_HEAD_MIN)
+        return WIRE_BAD;
+    if (head_len > len)
+        return WIRE_SHORT;
+
+    seg->sport = get_u16(p);
+    seg->dport = get_u16(p + 2);
+    seg->seq = get_u32(p + 4);
+    seg->ack = get_u32(p + 8);
+    seg->flags = get_u16(p + 12) & 0x1ff;
+    seg->wnd = get_u16(p + 14);
+    seg->urg = get_u16(p + 18);
+    seg->gso_size = 0;
+    seg->text = p + head_len;
+    seg->len = (uint32_t)(len - head_len);
+
+    *opts = (struct tcp_opts){ 0 };
+    const uint8_t *options = p + TCP_HEAD_MIN;
+    if (head_len == TCP_HEAD_MIN + TS_ALIGNED_LEN && get_u32(options) == TS_ALIGNED) {
+        opts->present = TCP_OPT_TS;
+        opts->tsval = get_u32(options + 4);
+        opts->tsecr = get_u32(options + 8);
+    } else if (head_len > TCP_HEAD_MIN) {
+        read_options(options, head_len - TCP_HEAD_MIN, opts);
+    }
+    return WIRE_OK;
+}
+
+/* How the options are laid out: every one on a word boundary, or, if that is over 40 octets,
+ * packed. Whatever came in 40 octets leaves in 40. */
+struct layout {
+    bool packed;
+    unsigned blocks; /* of SACK that fit */
+    size_t len;      /* a multiple of 4 */
+};
+
+static size_t options_len(uint8_t present, unsigned blocks, bool packed)
+{
+    const bool sack_ok_by_ts = (present & TCP_OPT_TS) && (present & TCP_OPT_SACK_OK);
+    size_t len = 0;
+    if (present & TCP_OPT_MSS)
+        len += LEN_MSS;
+    if (present & TCP_OPT_TS)
+        len += packed ? LEN_TS : TS_ALIGNED_LEN; /* SACK-permitted takes the place of the NOPs */
+    if ((present & TCP_OPT_SACK_OK) && (packed || !sack_ok_by_ts))
+        len += packed ? LEN_SACK_OK : 4;
+    if (present & TCP_OPT_WSCALE)
+        len += packed ? LEN_WSCALE : 4;
+    if (blocks > 0)
+        len += (packed ? 2u : 4u) + (size_t)blocks * LEN_BLOCK;
+    return len;
+}
+
+static struct layout options_layout(const struct tcp_opts *opts)
+{
+    struct layout layout = { .blocks = (opts->present & TCP_OPT_SACK) ? opts->sack_count : 0 };
+    if (layout.blocks > TCP_SACK_MAX)
+        layout.blocks = TCP_SACK_MAX;
+    while (layout.blocks > 0 && options_len(opts->present, layout.blocks, true) > OPTIONS_MAX)
+        layout.blocks--;
+    layout.packed = options_len(opts->present, layout.blocks, false) > OPTIONS_MAX;
+    layout.len = (options_len(opts->present, layout.blocks, layout.packed) + 3) & ~(size_t)3;
+    return layout;
+}
+
+size_t wire_tcp_head_len(const struct tcp_opts *opts)
+{
+    if (opts->present == 0)
+        return TCP_HEAD_MIN;
+    if (opts->present == TCP_OPT_TS)
+        return TCP_HEAD_MIN + TS_ALIGNED_LEN;
+    return TCP_HEAD_MIN + options_layout(opts).len;
+}
+
+static void write_nops(struct wr *w, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        wr_u8(w, KIND_NOP);
+}
+
+/* Kind and length, with the NOPs that align what follows unless the options are packed. */
+static void write_kind(struct wr *w, unsigned nops, uint8_t kind, unsigned len)
+{
+    write_nops(w, nops);
+    wr_u8(w, kind);
+    wr_u8(w, (uint8_t)len);
+}
+
+static void write_options(struct wr *w, const struct tcp_opts *opts, const struct layout *layout)
+{
+    const unsigned two = layout->packed ? 0 : 2, one = layout->packed ? 0 : 1;
+    const bool sack_ok = (opts->present & TCP_OPT_SACK_OK) != 0;
+    const bool ts = (opts->present & TCP_OPT_TS) != 0;
+    const size_t before = w->left;
+
+    if (opts->present & TCP_OPT_MSS) {
+        write_kind(w, 0, KIND_MSS, LEN_MSS);
+        wr_u16(w, opts->mss);
+    }
+    if (sack_ok)
+        write_kind(w, ts ? 0 : two, KIND_SACK_OK, LEN_SACK_OK);
+    if (ts) {
+        write_kind(w, sack_ok ? 0 : two, KIND_TS, LEN_TS);
+        wr_u32(w, opts->tsval);
+        wr_u32(w, opts->tsecr);
+    }
+    if (opts->present & TCP_OPT_WSCALE) {
+        write_kind(w, one, KIND_WSCALE, LEN_WSCALE);
+        wr_u8(w, opts->wscale);
+    }
+    if (layout->blocks > 0)
+        write_kind(w, two, KIND_SACK, 2 + layout->blocks * LEN_BLOCK);
+    for (unsigned i = 0; i < layout->blocks; i++) {
+        wr_u32(w, opts->sack[i].left);
+        wr_u32(w, opts->sack[i].right);
+    }
+    write_nops(w, layout->len - (before - w->left));
+}
+
+size_t wire_tcp_emit(uint8_t *p, size_t room, const struct tcp_seg *seg,
+                     const struct tcp_opts *opts)
+{
+    const size_t head_len = wire_tcp_head_len(opts);
+    if (room < head_len)
+        return 0;
+    put_u16(p, seg->sport);
+    put_u16(p + 2, seg->dport);
+    put_u32(p + 4, seg->seq);
+    put_u32(p + 8, seg->ack);
+    put_u16(p + 12, (uint16_t)(head_len / 4 << 12 | (seg->flags & 0x1ff)));
+    put_u16(p + 14, seg->wnd);
+    put_u16(p + TCP_CSUM_OFF, 0);
+    put_u16(p + 18, seg->urg);
+
+    uint8_t *options = p + TCP_HEAD_MIN;
+    if (opts->present == TCP_OPT_TS) {
+        put_u32(options, TS_ALIGNED);
+        put_u32(options + 4, opts->tsval);
+        put_u32(options + 8, opts->tsecr);
+    } else if (opts->present != 0) {
+        const struct layout layout = options_layout(opts);
+        struct wr w = wr_begin(options, layout.len);
+        write_options(&w, opts, &layout);
+    }
+    return head_len;
+}

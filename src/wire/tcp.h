@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_WIRE_TCP_H
+#define WEIR_WIRE_TCP_H
+
+/* TCP segments on the wire (RFC 9293, 3.1 and 3.2; RFC 2018, RFC 7323): octets in, checked values
+ * in host order out, and back.
+ *
+ * What parse accepts, emit reproduces. Checksums are the caller's: they need the pseudo header. */
+
+#include "base/seq.h"
+#include "wire/error.h"
+
+#include <stddef.h>
+
+enum tcp_flag {
+    TCP_FIN = 0x001,
+    TCP_SYN = 0x002,
+    TCP_RST = 0x004,
+    TCP_PSH = 0x008,
+    TCP_ACK = 0x010,
+    TCP_URG = 0x020,
+    TCP_ECE = 0x040,
+    TCP_CWR = 0x080,
+    TCP_AE = 0x100, /* RFC 9768; the only reserved bit that has a meaning */
+};
+
+#define TCP_HEAD_MIN 20
+#define TCP_HEAD_MAX 60
+#define TCP_SACK_MAX 4
+
+struct tcp_seg {
+    uint16_t sport, dport;
+    seq32 seq, ack;
+    uint16_t flags;      /* enum tcp_flag; the three reserved bits are not kept */
+    uint16_t wnd;        /* as in the header, not scaled */
+    uint16_t urg;        /* urgent pointer */
+    uint16_t gso_size;   /* segments of this size were merged; 0: one segment */
+    const uint8_t *text; /* points into the frame */
+    uint32_t len;        /* octets of text; SYN and FIN are not counted (tcp_seg_len counts them) */
+};
+
+enum tcp_opt {
+    TCP_OPT_MSS = 1 << 0,
+    TCP_OPT_WSCALE = 1 << 1,
+    TCP_OPT_SACK_OK = 1 << 2,
+    TCP_OPT_TS = 1 << 3,
+    TCP_OPT_SACK = 1 << 4,
+};
+
+struct tcp_sack_block {
+    seq32 left, right; /* as received: nothing is checked but the option's length */
+};
+
+struct tcp_opts {
+    uint8_t present; /* enum tcp_opt */
+    uint8_t wscale;  /* as received, also beyond 14 */
+    uint16_t mss;
+    uint32_t tsval, tsecr;
+    uint8_t sack_count;
+    struct tcp_sack_block sack[TCP_SACK_MAX];
+};
+
+/* SEG.LEN of RFC 9293: text, SYN and FIN. */
+static inline uint32_t tcp_seg_len(const struct tcp_seg *seg)
+{
+    return seg->len + ((seg->flags & TCP_SYN) ? 1u : 0u) + ((seg->flags & TCP_FIN) ? 1u : 0u);
+}
+
+/* Reads a segment of `len` octets. WIRE_SHORT: less than 20 octets or than the data offset says;
+ * WIRE_BAD: data offset below 5. Options that make no sense end the option list, not the segment
+ * (MUST-7): what was read before them counts, as in Linux. A known option with a wrong length is
+ * skipped by its length. Of an option given twice the last counts. `gso_size` is set to 0. */
+enum wire_error wire_tcp_parse(const uint8_t *p, size_t len, struct tcp_seg *seg,
+                               struct tcp_opts *opts);
+
+/* Header octets (20..60, a multiple of 4) that these options take. */
+size_t wire_tcp_head_len(const struct tcp_opts *opts);
+
+/* Writes header and options (not the text) with a zero checksum; returns the header's octets, or 0
+ * if `room` is too small. Options are laid out as Linux does: MSS, SACK-permitted+TS or NOP NOP TS,
+ * NOP WSCALE, NOP NOP SACK; padded with NOPs. */
+size_t wire_tcp_emit(uint8_t *p, size_t room, const struct tcp_seg *seg,
+                     const struct tcp_opts *opts);
+
+#define TCP_CSUM_OFF 16 /* where the checksum lies in the header */
+
+#endif

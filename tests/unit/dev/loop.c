@@ -1,0 +1,509 @@
+/* SPDX-License-Identifier: MIT */
+
+/* The loop with an instance and a driver that do as they are told: order, sleep, timers,
+ * descriptors, a full driver. */
+#include "tap.h"
+
+#include "fake_core.h"
+
+#include "weir/loop.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static struct weir core;
+static char why[WEIR_LINE_MAX];
+
+/* ---- A driver over one end of a socket pair: what is written to the other end comes in ---- */
+
+struct fake_dev {
+    struct weir_dev dev;
+    int far; /* the other end */
+    uint8_t octets[64];
+    bool full; /* output says -EAGAIN */
+    int input_error;
+    unsigned written, tries, inputs;
+    uint8_t first[64]; /* of each frame written, its last octet */
+};
+
+static int fake_input(struct weir_dev *dev, struct weir_frame *frames, unsigned count,
+                      weir_time now)
+{
+    struct fake_dev *fake = (struct fake_dev *)(void *)dev;
+    (void)count;
+    fake->inputs++;
+    if (fake->input_error != 0)
+        return -fake->input_error;
+    const ssize_t got = recv(dev->fd, fake->octets, sizeof fake->octets, MSG_DONTWAIT);
+    dev->drained = got <= 0;
+    if (got <= 0)
+        return 0;
+    frames[0] = (struct weir_frame){ .data = fake->octets, .len = (size_t)got, .when = now };
+    return 1;
+}
+
+static int fake_output(struct weir_dev *dev, const struct weir_out *out)
+{
+    struct fake_dev *fake = (struct fake_dev *)(void *)dev;
+    uint8_t octets[WEIR_HEAD_MAX + 64];
+    fake->tries++;
+    if (fake->full)
+        return -EAGAIN;
+    const size_t len = weir_out_copy(out, octets, sizeof octets);
+    fake->first[fake->written++ % 64] = len > 0 ? octets[len - 1] : 0;
+    return 0;
+}
+
+static void fake_close(struct weir_dev *dev)
+{
+    struct fake_dev *fake = (struct fake_dev *)(void *)dev;
+    close(dev->fd);
+    close(fake->far);
+}
+
+static const struct weir_dev_ops fake_ops = { fake_input, fake_output, fake_close };
+
+static void open_fake(struct fake_dev *fake)
+{
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, ends) < 0)
+        ends[0] = ends[1] = -1;
+    memset(fake, 0, sizeof *fake);
+    fake->dev.ops = &fake_ops;
+    memcpy(fake->dev.name, "fake", 5);
+    fake->dev.fd = ends[0];
+    fake->far = ends[1];
+}
+
+static struct weir_loop *open_loop(weir_time spin_ns)
+{
+    const struct weir_loop_config config = { .spin_ns = spin_ns };
+    struct weir_loop *loop = NULL;
+    fake_reset(&core);
+    CHECK(weir_loop_open(&loop, &config, why) == 0, "a loop opens");
+    return loop;
+}
+
+static void poke(struct fake_dev *fake)
+{
+    CHECK(send(fake->far, "frame", 5, 0) == 5, "a frame is on its way");
+}
+
+/* Some rounds that do not sleep, until nothing is left to do. */
+static void settle(struct weir_loop *loop)
+{
+    for (unsigned i = 0; i < 5; i++)
+        if (weir_loop_step(loop, 0, why) != 0)
+            return;
+}
+
+/* ---- Order ---- */
+
+static unsigned events_seen;
+
+static void on_event(void *user, struct weir *weir, const struct weir_event *event, weir_time now)
+{
+    (void)now;
+    events_seen += event->handle == 9 && user == &events_seen;
+    fake_put_out(weir, "answer", 6);
+}
+
+static void test_order(void)
+{
+    struct fake_dev fake;
+    struct weir_loop *loop = open_loop(0);
+    open_fake(&fake);
+    CHECK(weir_loop_add_instance(loop, &core, on_event, &events_seen) == 0, "an instance is added");
+    CHECK(weir_loop_add_dev(loop, &core, 0, &fake.dev, NULL, 0) == 0, "and its driver");
+    settle(loop);
+    poke(&fake);
+    core.deadline = 1; /* long past; input must come first all the same */
+    memset(core.order, 0, sizeof core.order);
+    CHECK(weir_loop_step(loop, 0, why) == 0, "a round");
+    /* The first pair is what a step does for what the program did before it. */
+    CHECK(strcmp(core.order, "eoiteo") == 0, "input, timeout, events, output: %s", core.order);
+    core.event[0] = (struct weir_event){ .handle = 9 };
+    core.event_count = 1;
+    CHECK(weir_loop_step(loop, 0, why) == 0, "a round");
+    CHECK(events_seen == 1 && fake.written == 1, "an event is told once, and its answer leaves");
+    CHECK(core.in_count == 1 && memcmp(core.in_octets[0], "frame", 5) == 0, "the frame came in");
+    weir_loop_close(loop);
+    weir_dev_close(&fake.dev);
+}
+
+/* ---- Sleep ---- */
+
+static weir_time cpu_time(void)
+{
+    struct rusage use;
+    getrusage(RUSAGE_SELF, &use);
+    return (use.ru_utime.tv_sec + use.ru_stime.tv_sec) * WEIR_SECOND +
+           (use.ru_utime.tv_usec + use.ru_stime.tv_usec) * WEIR_US;
+}
+
+static void test_idle(void)
+{
+    struct fake_dev fake;
+    struct weir_loop *loop = open_loop(20 * WEIR_US);
+    struct weir_loop_counters before, after;
+    open_fake(&fake);
+    CHECK(weir_loop_add_instance(loop, &core, NULL, NULL) == 0 &&
+              weir_loop_add_dev(loop, &core, 0, &fake.dev, NULL, 0) == 0,
+          "an instance without events, and its driver");
+    settle(loop);
+    const weir_time begin = weir_loop_clock(), cpu = cpu_time(), end = begin + 500 * WEIR_MS;
+    weir_loop_counters(loop, &before);
+    while (weir_loop_clock() < end)
+        if (weir_loop_step(loop, end, why) != 0)
+            break;
+    weir_loop_counters(loop, &after);
+    const weir_time used = cpu_time() - cpu;
+    CHECK(after.rounds - before.rounds <= 5, "half a second of nothing takes %u rounds",
+          (unsigned)(after.rounds - before.rounds));
+    CHECK(used < 5 * WEIR_MS, "and %d us of CPU", (int)(used / WEIR_US));
+    weir_loop_close(loop);
+    weir_dev_close(&fake.dev);
+}
+
+static void test_deadline(void)
+{
+    struct weir_loop *loop = open_loop(0);
+    CHECK(weir_loop_add_instance(loop, &core, NULL, NULL) == 0, "an instance without a driver");
+    settle(loop);
+    const weir_time at = weir_loop_clock() + 30 * WEIR_MS;
+    core.deadline = at;
+    CHECK(weir_loop_step(loop, WEIR_NEVER, why) == 0, "a round");
+    CHECK(core.timeouts == 1 && core.timeout_at >= at,
+          "sleeps until the instance's deadline, not less");
+    CHECK(core.timeout_at < at + 20 * WEIR_MS, "and not much longer: %d us",
+          (int)((core.timeout_at - at) / WEIR_US));
+    core.deadline = weir_loop_clock() + 10 * WEIR_SECOND;
+    const weir_time until = weir_loop_clock() + 20 * WEIR_MS;
+    CHECK(weir_loop_step(loop, until, why) == 0 && weir_loop_clock() >= until && core.timeouts == 1,
+          "but not beyond what a step is given");
+    weir_loop_close(loop);
+}
+
+static void test_spin(void)
+{
+    struct fake_dev fake;
+    struct weir_loop *loop = open_loop(10 * WEIR_MS);
+    struct weir_loop_counters before, after;
+    open_fake(&fake);
+    CHECK(weir_loop_add_instance(loop, &core, NULL, NULL) == 0 &&
+              weir_loop_add_dev(loop, &core, 0, &fake.dev, NULL, 0) == 0,
+          "a spinning loop");
+    settle(loop);
+    poke(&fake);
+    settle(loop);
+    weir_loop_counters(loop, &before);
+    const weir_time begin = weir_loop_clock(), end = begin + 50 * WEIR_MS;
+    while (weir_loop_clock() < end)
+        if (weir_loop_step(loop, end, why) != 0)
+            break;
+    weir_loop_counters(loop, &after);
+    CHECK(after.rounds - before.rounds > 100, "looks for frames after the last one: %u rounds",
+          (unsigned)(after.rounds - before.rounds));
+    CHECK(after.sleeps - before.sleeps >= 1 && after.sleeps - before.sleeps < 5, "then sleeps");
+    weir_loop_close(loop);
+    weir_dev_close(&fake.dev);
+}
+
+/* ---- A full driver ---- */
+
+static void test_full(void)
+{
+    struct fake_dev fake;
+    struct weir_loop *loop = open_loop(0);
+    struct weir_loop_counters counters;
+    uint8_t octets[2] = { 'x', 'a' };
+    open_fake(&fake);
+    CHECK(weir_loop_add_instance(loop, &core, NULL, NULL) == 0 &&
+              weir_loop_add_dev(loop, &core, 0, &fake.dev, NULL, 0) == 0,
+          "a driver that will be full");
+    settle(loop);
+    for (unsigned i = 0; i < 20; i++) {
+        const uint8_t head[1] = { (uint8_t)('A' + i) };
+        fake_put_out(&core, head, 1);
+    }
+    core.out[0].span_count = 1;
+    core.out[0].span[0] = (struct weir_span){ octets, 2 };
+    fake.full = true;
+
+    /* Fill the socket, so that epoll finds it not writable. */
+    uint8_t filler[64] = { 0 };
+    while (send(fake.dev.fd, filler, sizeof filler, MSG_DONTWAIT) > 0)
+        continue;
+    CHECK(weir_loop_step(loop, 0, why) == 0, "a round");
+    weir_loop_counters(loop, &counters);
+    CHECK(fake.written == 0 && counters.held == 16 && core.out_at == 16,
+          "a batch is kept, and no more is taken");
+    memcpy(octets, "??", 2); /* the instance's memory changes with its next call */
+
+    const weir_time cpu = cpu_time(), until = weir_loop_clock() + 100 * WEIR_MS;
+    const unsigned tries = fake.tries;
+    while (weir_loop_clock() < until)
+        if (weir_loop_step(loop, until, why) != 0)
+            break;
+    CHECK(cpu_time() - cpu < 5 * WEIR_MS && fake.tries == tries,
+          "meanwhile it sleeps and does not try again");
+
+    fake.full = false;
+    uint8_t drain[64];
+    while (recv(fake.far, drain, sizeof drain, MSG_DONTWAIT) > 0)
+        continue;
+    CHECK(weir_loop_step(loop, weir_loop_clock() + WEIR_SECOND, why) == 0, "writable again");
+    settle(loop);
+    CHECK(fake.written == 20 && fake.dev.counters.lost == 0, "all leave: %u", fake.written);
+    CHECK(fake.first[0] == 'a' && fake.first[1] == 'B' && fake.first[15] == 'P' &&
+              fake.first[16] == 'Q' && fake.first[19] == 'T',
+          "in their order, as they were");
+    const weir_time cpu2 = cpu_time(), until2 = weir_loop_clock() + 50 * WEIR_MS;
+    while (weir_loop_clock() < until2)
+        if (weir_loop_step(loop, until2, why) != 0)
+            break;
+    CHECK(cpu_time() - cpu2 < 5 * WEIR_MS, "and then it sleeps again");
+    weir_loop_close(loop);
+    weir_dev_close(&fake.dev);
+}
+
+static void test_gone(void)
+{
+    struct fake_dev fake;
+    struct weir_loop *loop = open_loop(0);
+    open_fake(&fake);
+    CHECK(weir_loop_add_dev(loop, &core, 0, &fake.dev, NULL, 0) == 0, "a driver that dies");
+    fake.input_error = EBADFD;
+    CHECK(weir_loop_run(loop, why) == -EBADFD, "ends the run");
+    CHECK(strncmp(why, "device fake: ", 13) == 0, "with a line: %s", why);
+    weir_loop_close(loop);
+    weir_dev_close(&fake.dev);
+}
+
+/* ---- Descriptors, timers, stop ---- */
+
+struct pipes {
+    struct weir_loop *loop;
+    int fd[3][2];
+    unsigned called[3];
+};
+
+static void on_first(void *user, int fd, uint32_t ready, weir_time now)
+{
+    struct pipes *pipes = user;
+    char octet;
+    (void)now;
+    CHECK((ready & EPOLLIN) && read(fd, &octet, 1) == 1, "a readable descriptor is told");
+    pipes->called[0]++;
+    weir_loop_remove_fd(pipes->loop, pipes->fd[1][0]); /* ready in the same round */
+}
+
+static void on_second(void *user, int fd, uint32_t ready, weir_time now)
+{
+    struct pipes *pipes = user;
+    (void)fd;
+    (void)ready;
+    (void)now;
+    pipes->called[1]++;
+}
+
+static void test_fds(void)
+{
+    struct pipes pipes = { .loop = open_loop(0) };
+    for (unsigned i = 0; i < 3; i++)
+        CHECK(pipe(pipes.fd[i]) == 0, "pipe %u", i);
+    CHECK(weir_loop_add_fd(pipes.loop, -1, EPOLLIN, on_first, &pipes) == -EBADF,
+          "no descriptor is refused");
+    CHECK(weir_loop_add_fd(pipes.loop, pipes.fd[0][0], EPOLLIN, on_first, &pipes) == 0 &&
+              weir_loop_add_fd(pipes.loop, pipes.fd[1][0], EPOLLIN, on_second, &pipes) == 0,
+          "two are added");
+    CHECK(write(pipes.fd[0][1], "x", 1) == 1 && write(pipes.fd[1][1], "x", 1) == 1,
+          "both have something");
+    CHECK(weir_loop_step(pipes.loop, WEIR_NEVER, why) == 0, "a round");
+    settle(pipes.loop);
+    CHECK(pipes.called[0] == 1 && pipes.called[1] == 0,
+          "one that was removed meanwhile is not called");
+    CHECK(weir_loop_add_fd(pipes.loop, pipes.fd[1][0], 0, on_second, &pipes) == 0 &&
+              weir_loop_step(pipes.loop, 0, why) == 0 && pipes.called[1] == 0,
+          "without events it is not either");
+    CHECK(weir_loop_add_fd(pipes.loop, pipes.fd[1][0], EPOLLIN, on_second, &pipes) == 0 &&
+              weir_loop_step(pipes.loop, WEIR_NEVER, why) == 0 && pipes.called[1] == 1,
+          "with events again, it is");
+    weir_loop_remove_fd(pipes.loop, pipes.fd[0][0]);
+    weir_loop_remove_fd(pipes.loop, pipes.fd[0][0]);
+    weir_loop_close(pipes.loop);
+    for (unsigned i = 0; i < 3; i++) {
+        close(pipes.fd[i][0]);
+        close(pipes.fd[i][1]);
+    }
+}
+
+static char fired[16];
+
+struct named_timer {
+    struct weir_loop_timer timer; /* first */
+    struct weir_loop *loop;
+    char name;
+    unsigned again;
+};
+
+static void on_time(void *user, weir_time now)
+{
+    struct named_timer *named = user;
+    const size_t len = strlen(fired);
+    if (len + 1 < sizeof fired)
+        fired[len] = named->name;
+    if (named->again > 0) {
+        named->again--;
+        weir_loop_set_timer(named->loop, &named->timer, now);
+    }
+    if (named->name == 's')
+        weir_loop_stop(named->loop);
+}
+
+static void test_timers(void)
+{
+    struct named_timer timer[5] = {
+        { .name = 'a' }, { .name = 'b' }, { .name = 'c' }, { .name = 'd' }, { .name = 's' }
+    };
+    struct weir_loop *loop = open_loop(0);
+    const weir_time now = weir_loop_clock();
+    for (unsigned i = 0; i < 5; i++) {
+        timer[i].loop = loop;
+        timer[i].timer.on_time = on_time;
+        timer[i].timer.user = &timer[i];
+    }
+    timer[1].again = 2;
+    memset(fired, 0, sizeof fired);
+    weir_loop_set_timer(loop, &timer[2].timer, now + 20 * WEIR_MS);
+    weir_loop_set_timer(loop, &timer[0].timer, now + 5 * WEIR_MS);
+    weir_loop_set_timer(loop, &timer[1].timer, now + 5 * WEIR_MS);
+    weir_loop_set_timer(loop, &timer[3].timer, now + 6 * WEIR_MS);
+    weir_loop_set_timer(loop, &timer[4].timer, now + 10 * WEIR_SECOND);
+    weir_loop_set_timer(loop, &timer[4].timer, now + 30 * WEIR_MS);
+    weir_loop_clear_timer(loop, &timer[3].timer);
+    weir_loop_clear_timer(loop, &timer[3].timer);
+    CHECK(weir_loop_run(loop, why) == 0, "runs until a timer stops it");
+    const weir_time took = weir_loop_clock() - now;
+    CHECK(strcmp(fired, "abbbcs") == 0, "timers fire in order, again if set again: %s", fired);
+    CHECK(took >= 30 * WEIR_MS && took < 200 * WEIR_MS, "at their time: %d us",
+          (int)(took / WEIR_US));
+    weir_loop_stop(loop);
+    CHECK(weir_loop_run(loop, why) == 0, "stopped before it runs, it returns at once");
+    weir_loop_close(loop);
+}
+
+static struct weir_loop *signalled;
+
+static void on_signal(int number)
+{
+    (void)number;
+    weir_loop_stop(signalled);
+}
+
+static void *stop_later(void *loop)
+{
+    usleep(20000);
+    weir_loop_stop(loop);
+    return NULL;
+}
+
+static void test_stop(void)
+{
+    struct weir_loop *loop = signalled = open_loop(0);
+    pthread_t thread;
+    CHECK(pthread_create(&thread, NULL, stop_later, loop) == 0, "another thread");
+    CHECK(weir_loop_run(loop, why) == 0, "ends a sleeping loop");
+    pthread_join(thread, NULL);
+    signal(SIGALRM, on_signal);
+    ualarm(20000, 0);
+    CHECK(weir_loop_run(loop, why) == 0, "and so does a signal");
+    weir_loop_close(loop);
+    weir_loop_close(NULL);
+}
+
+/* ---- Two instances on a pair ---- */
+
+static void test_pair(void)
+{
+    static struct weir other;
+    struct weir_loop *loop = open_loop(0);
+    struct weir_pair *pair = NULL;
+    struct weir_pair_end end[2] = { { .weir = &core }, { .weir = &core } };
+    uint8_t payload[] = "payload";
+    fake_reset(&other);
+    CHECK(weir_pair_open(&pair, end, false, why) == -EINVAL,
+          "an instance is not joined to itself: %s", why);
+    end[1].weir = &other;
+    CHECK(weir_pair_open(&pair, end, false, why) == 0, "two are");
+    for (unsigned i = 0; i < 40; i++)
+        fake_put_out(&core, "to other", 8);
+    fake_put_out(&other, "to core", 7);
+    core.out[39].span_count = 1;
+    core.out[39].span[0] = (struct weir_span){ payload, 7 };
+    core.out[39].csum_start = 2;
+    core.out[39].gso_size = 3;
+    CHECK(weir_pair_move(pair, 10, 1) == 10 && other.in_count == 10,
+          "no more frames than asked for");
+    CHECK(weir_loop_add_instance(loop, &core, NULL, NULL) == 0 &&
+              weir_loop_add_instance(loop, &other, NULL, NULL) == 0 &&
+              weir_loop_add_pair(loop, pair) == 0,
+          "a loop runs both");
+    settle(loop);
+    CHECK(other.in_count == 40 && core.in_count == 1, "all frames arrive, both ways");
+    CHECK(memcmp(core.in_octets[0], "to core", 7) == 0 &&
+              memcmp(other.in_octets[39], "to otherpayload", 15) == 0 && other.in[39].len == 15,
+          "whole");
+    CHECK(other.in[39].csum_ok && other.in[39].gso_size == 3 && !other.in[0].csum_ok,
+          "with their offloads");
+    CHECK(other.in_calls < 10, "several at a time: %u calls", other.in_calls);
+    weir_pair_close(pair);
+
+    CHECK(weir_pair_open(&pair, end, true, why) == 0, "with complete sums");
+    fake_reset(&core);
+    fake_reset(&other);
+    fake_put_out(&core, "\0\0\x12\x34\0\0", 6);
+    core.out[0].csum_start = 2;
+    core.out[0].csum_offset = 2;
+    CHECK(weir_pair_move(pair, 10, 1) == 1 && !other.in[0].csum_ok &&
+              other.in_octets[0][4] == 0xed && other.in_octets[0][5] == 0xcb,
+          "the other side has to check: %02x%02x", other.in_octets[0][4], other.in_octets[0][5]);
+    weir_pair_close(pair);
+    weir_loop_close(loop);
+}
+
+static void test_secrets(void)
+{
+    struct weir_config a, b;
+    memset(&a, 0, sizeof a);
+    memset(&b, 0, sizeof b);
+    CHECK(weir_secrets_fill(&a, why) == 0 && weir_secrets_fill(&b, why) == 0, "secrets are filled");
+    CHECK(a.seed != b.seed && memcmp(a.secret, b.secret, sizeof a.secret) != 0,
+          "differently each time");
+    bool all = true;
+    for (unsigned i = 0; i < sizeof a.secret / sizeof a.secret[0]; i++)
+        all = all && a.secret[i] != 0 && a.secret[i] != b.secret[i];
+    CHECK(all && a.tcp_max == 0, "every word of them, and nothing else");
+}
+
+int main(void)
+{
+    test_order();
+    test_idle();
+    test_deadline();
+    test_spin();
+    test_full();
+    test_gone();
+    test_fds();
+    test_timers();
+    test_stop();
+    test_pair();
+    test_secrets();
+    return tap_done();
+}

@@ -1,0 +1,391 @@
+/* SPDX-License-Identifier: MIT */
+
+/* `weir demo`: the kernel's TCP at one end of a wire, weir's at the other.
+ *
+ * Two processes: this one only watches, so that whatever happens to the other, or to the terminal,
+ * everything is cleaned up. The other moves into a network namespace of its own and does the work;
+ * its children die with it, and the namespace with the last of them. */
+
+#include "amount.h"
+#include "args.h"
+#include "demo_net.h"
+#include "exchange.h"
+#include "spawn.h"
+#include "tool.h"
+#include "transfer.h"
+#include "weir/loop.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/statvfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define MIB          (1024u * 1024u)
+#define SIZE_DEFAULT 256
+#define SIZE_MAX_MIB 65536
+#define CAPTURE      "weir-demo.pcapng"
+#define ROOM_SPARE   (16u * MIB)
+#define TSHARK_LIMIT (20 * WEIR_SECOND)
+
+static const char help[] =
+    "usage: weir demo [OPTION...]\n"
+    "\n"
+    "Builds a network namespace with Linux's TCP at one end of a wire and weir's at the other,\n"
+    "draws a small connection between them, sends a file each way over IPv4 and IPv6, and says\n"
+    "what it found. Nothing outside the namespace is touched, and nothing stays behind but the\n"
+    "capture. Needs root, or a system that allows unprivileged user namespaces.\n"
+    "\n"
+    "  --ladder           only draw the small connection\n"
+    "  --pair             draw it between two weirs in memory: needs no namespace\n"
+    "  --size MIB         size of the file; default 256\n"
+    "  --packet           a veth pair and an AF_PACKET socket in place of a TAP device\n"
+    "  --pcap FILE        where the capture of the small connection goes; default\n"
+    "                     " CAPTURE "\n"
+    "  --columns N        width of the ladder, 80 to 160; default: the terminal's\n"
+    "  --ascii            no line-drawing characters\n"
+    "  --help             this text\n";
+
+struct demo {
+    bool ladder_only, pair, packet;
+    const char *pcap;
+    uint64_t size_mib;
+    struct ladder_style style;
+    char directory[TRANSFER_PATH_MAX]; /* for everything temporary */
+};
+
+/* ---- Options ---- */
+
+enum {
+    OPT_LADDER = 256,
+    OPT_PAIR,
+    OPT_SIZE,
+    OPT_PACKET,
+    OPT_PCAP,
+    OPT_COLUMNS,
+    OPT_ASCII,
+    OPT_HELP
+};
+
+static int option(struct demo *demo, const char *command, int option_value)
+{
+    uint64_t columns = 0;
+    switch (option_value) {
+    case OPT_LADDER:
+        demo->ladder_only = true;
+        return TOOL_OK;
+    case OPT_PAIR:
+        demo->pair = demo->ladder_only = true;
+        return TOOL_OK;
+    case OPT_SIZE:
+        if (!args_number(optarg, 1, SIZE_MAX_MIB, &demo->size_mib))
+            return tool_usage(command, "--size %s: not MiB from 1 to %d", optarg, SIZE_MAX_MIB);
+        return TOOL_OK;
+    case OPT_PACKET:
+        demo->packet = true;
+        return TOOL_OK;
+    case OPT_PCAP:
+        demo->pcap = optarg;
+        return TOOL_OK;
+    case OPT_COLUMNS:
+        if (!args_number(optarg, LADDER_NARROW, 160, &columns))
+            return tool_usage(command, "--columns %s: not a number from 80 to 160", optarg);
+        demo->style.columns = (unsigned)columns;
+        return TOOL_OK;
+    case OPT_ASCII:
+        demo->style.ascii = true;
+        return TOOL_OK;
+    default:
+        return TOOL_USAGE;
+    }
+}
+
+static int parse(struct demo *demo, int argc, char **argv, bool *done)
+{
+    static const struct option longs[] = {
+        { "ladder", no_argument, NULL, OPT_LADDER },
+        { "pair", no_argument, NULL, OPT_PAIR },
+        { "size", required_argument, NULL, OPT_SIZE },
+        { "packet", no_argument, NULL, OPT_PACKET },
+        { "pcap", required_argument, NULL, OPT_PCAP },
+        { "columns", required_argument, NULL, OPT_COLUMNS },
+        { "ascii", no_argument, NULL, OPT_ASCII },
+        { "help", no_argument, NULL, OPT_HELP },
+        { NULL, 0, NULL, 0 },
+    };
+    for (int value; (value = args_next(argc, argv, ":", longs)) != ARGS_END;) {
+        if (value == OPT_HELP) {
+            fputs(help, stdout);
+            *done = true;
+            return TOOL_OK;
+        }
+        const int status = option(demo, argv[0], value);
+        if (status != TOOL_OK)
+            return status;
+    }
+    if (optind < argc)
+        return tool_usage(argv[0], "what is '%s'?", argv[optind]);
+    if (demo->pair && demo->packet)
+        return tool_usage(argv[0], "--packet has no use with --pair");
+    return TOOL_OK;
+}
+
+static void choose_style(struct ladder_style *style)
+{
+    const char *lang = getenv("LC_ALL");
+    struct winsize size = { 0 };
+    const bool terminal = isatty(STDOUT_FILENO) != 0;
+    if (style->columns == 0 && terminal && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
+        style->columns = size.ws_col;
+    if (lang == NULL || *lang == '\0')
+        lang = getenv("LC_CTYPE");
+    if (lang == NULL || *lang == '\0')
+        lang = getenv("LANG");
+    if (lang != NULL && (strcmp(lang, "C") == 0 || strcmp(lang, "POSIX") == 0))
+        style->ascii = true;
+    style->colour = terminal && getenv("NO_COLOR") == NULL;
+}
+
+/* ---- What the person sees: a name, what was found, and whether it was right ---- */
+
+__attribute__((format(printf, 3, 4))) static bool say(bool ok, const char *what, const char *format,
+                                                      ...)
+{
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    printf("%-10s %-60s %s\n", what, text, ok ? "ok" : "FAILED");
+    fflush(stdout);
+    return ok;
+}
+
+/* ---- The parts ---- */
+
+static bool step_network(const struct demo *demo, struct demo_net *net)
+{
+    char log[TRANSFER_PATH_MAX + 16];
+    if (!demo_net_enter(net))
+        return say(false, "namespace", "%s", net->wrong);
+    say(true, "namespace", "a network of its own, %s",
+        net->as_root ? "made as root" : "made in a user namespace, without privilege");
+    snprintf(log, sizeof log, "%s/ip.log", demo->directory);
+    if (!demo_net_build(net, demo->packet, log))
+        return say(false, "wire", "%s", net->wrong);
+    return say(true, "wire", "%s; Linux is %s and %s, weir .2 and ::2", net->medium, DEMO_LINUX_V4,
+               DEMO_LINUX_V6);
+}
+
+/* Counts the packets that tshark sees; -1: it complained. */
+static long tshark_count(const struct demo *demo)
+{
+    char out[TRANSFER_PATH_MAX + 16], err[TRANSFER_PATH_MAX + 16], pcap[4096], line[512];
+    snprintf(out, sizeof out, "%s/tshark.out", demo->directory);
+    snprintf(err, sizeof err, "%s/tshark.err", demo->directory);
+    snprintf(pcap, sizeof pcap, "%s", demo->pcap);
+    char *const argv[] = { (char[]){ "tshark" }, (char[]){ "-n" }, (char[]){ "-r" }, pcap, NULL };
+    const struct spawn_output output = { out, err };
+    if (spawn_run(argv, &output, TSHARK_LIMIT) != 0)
+        return -1;
+    long count = 0;
+    FILE *file = fopen(err, "re");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL)
+        if (strstr(line, "Running as user") == NULL)
+            count = -1;
+    if (file != NULL)
+        fclose(file);
+    file = count == 0 ? fopen(out, "re") : NULL;
+    while (file != NULL && fgets(line, sizeof line, file) != NULL)
+        count += strchr(line, '\n') != NULL;
+    if (file != NULL)
+        fclose(file);
+    return count;
+}
+
+static bool step_capture(const struct demo *demo, uint64_t frames)
+{
+    const unsigned long long written = (unsigned long long)frames;
+    if (!spawn_found("tshark"))
+        return say(frames > 0, "capture", "%s, %llu frames (no tshark to try it with)", demo->pcap,
+                   written);
+    const long seen = tshark_count(demo);
+    if (seen < 0)
+        return say(false, "capture", "%s: tshark complains", demo->pcap);
+    return say(seen > 0 && (uint64_t)seen == frames, "capture",
+               "%s, %llu frames, %ld seen by tshark", demo->pcap, written, seen);
+}
+
+static bool step_exchange(const struct demo *demo, const char *device)
+{
+    const struct exchange_config config = { .device = device,
+                                            .pcap = demo->pcap,
+                                            .style = demo->style };
+    struct exchange_result result;
+    putchar('\n');
+    const bool done = exchange_run(&config, &result);
+    putchar('\n');
+    if (!done)
+        return say(false, "exchange", "%s", result.wrong);
+    say(true, "exchange", "%u segments, both ends closed in order", result.segments);
+    if (!demo->pair)
+        printf("%-10s %s\n", "",
+               "(both ends' states as they say; the reasons beside Linux's "
+               "segments are read off them)");
+    return step_capture(demo, result.frames);
+}
+
+static bool step_transfer(struct transfers *transfers, bool v4, bool to_linux)
+{
+    char rate[AMOUNT_MAX], octets[AMOUNT_MAX], time[AMOUNT_MAX];
+    const bool done = to_linux ? transfer_to_linux(transfers, v4) : transfer_to_weir(transfers, v4);
+    const char *what = to_linux ? "curl from weir serve" : "weir get from python3";
+    if (!done)
+        return say(false, v4 ? "IPv4" : "IPv6", "%s: %s", what, transfers->wrong);
+    return say(true, v4 ? "IPv4" : "IPv6", "%-22s %9s %8s %13s", what,
+               amount_octets(transfers->size, octets), amount_time(transfers->took, time),
+               amount_rate(transfers->size, transfers->took, rate));
+}
+
+static bool step_transfers(const struct demo *demo, const char *device)
+{
+    struct transfers transfers = { .device = device, .size = demo->size_mib * MIB };
+    char octets[AMOUNT_MAX];
+    memcpy(transfers.directory, demo->directory, sizeof transfers.directory);
+    putchar('\n');
+    if (!transfer_prepare(&transfers))
+        return say(false, "file", "%s", transfers.wrong);
+    say(true, "file", "%s of random octets, SHA-256 %.8s...", amount_octets(transfers.size, octets),
+        transfers.hash);
+    bool done = true;
+    for (unsigned i = 0; i < 4; i++)
+        done &= step_transfer(&transfers, i < 2, i % 2 == 0);
+    if (done)
+        printf("%-10s %s\n", "",
+               "(each has the same SHA-256 at the other end; times include the "
+               "program's start)");
+    return done;
+}
+
+static int work(const struct demo *demo)
+{
+    struct demo_net net;
+    if (demo->pair)
+        return step_exchange(demo, "pair") ? TOOL_OK : TOOL_FAILED;
+    if (!step_network(demo, &net))
+        return TOOL_FAILED;
+    bool done = step_exchange(demo, net.device);
+    if (!demo->ladder_only)
+        done &= step_transfers(demo, net.device);
+    return done ? TOOL_OK : TOOL_FAILED;
+}
+
+/* ---- The watcher ---- */
+
+static volatile sig_atomic_t caught;
+
+static void on_signal(int number)
+{
+    caught = number;
+}
+
+/* Not SA_RESTART: waiting has to end. */
+static void catch_signals(void)
+{
+    struct sigaction action = { .sa_handler = on_signal };
+    static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+    sigemptyset(&action.sa_mask);
+    for (unsigned i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        sigaction(numbers[i], &action, NULL);
+}
+
+static void release_signals(void)
+{
+    static const int numbers[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+    for (unsigned i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        signal(numbers[i], SIG_DFL);
+}
+
+/* Where there is room for the file twice, in memory if possible: a disk would be what is measured.
+ */
+static bool make_directory(struct demo *demo)
+{
+    const char *places[] = { getenv("TMPDIR"), "/dev/shm", "/tmp", "/var/tmp" };
+    const uint64_t need = demo->ladder_only ? MIB : 2 * demo->size_mib * MIB + ROOM_SPARE;
+    for (unsigned i = 0; i < sizeof places / sizeof places[0]; i++) {
+        struct statvfs info;
+        if (places[i] == NULL || statvfs(places[i], &info) < 0 ||
+            (uint64_t)info.f_bavail * info.f_frsize < need || access(places[i], W_OK) < 0)
+            continue;
+        const int len =
+            snprintf(demo->directory, sizeof demo->directory, "%s/weir-demo-XXXXXX", places[i]);
+        if (len > 0 && (size_t)len < sizeof demo->directory && mkdtemp(demo->directory) != NULL)
+            return true;
+    }
+    return false;
+}
+
+static int remove_entry(const char *path, const struct stat *info, int type, struct FTW *where)
+{
+    (void)info;
+    (void)type;
+    (void)where;
+    return remove(path);
+}
+
+/* Waits for the worker; then for what is left of its children, which are on their way out. */
+static int watch(pid_t worker)
+{
+    int status = 0;
+    while (waitpid(worker, &status, 0) < 0) {
+        if (errno != EINTR)
+            return TOOL_FAILED;
+        if (caught != 0)
+            kill(worker, SIGKILL);
+    }
+    while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
+        continue;
+    if (caught != 0)
+        return 128 + caught;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : TOOL_FAILED;
+}
+
+int tool_demo(int argc, char **argv)
+{
+    struct demo demo = { .pcap = CAPTURE, .size_mib = SIZE_DEFAULT };
+    bool done = false;
+    int status = parse(&demo, argc, argv, &done);
+    if (status != TOOL_OK || done)
+        return status;
+    choose_style(&demo.style);
+    if (!make_directory(&demo))
+        return tool_fail(argv[0], "no room for twice %llu MiB in $TMPDIR, /dev/shm or /tmp",
+                         (unsigned long long)demo.size_mib);
+    catch_signals();
+    prctl(PR_SET_CHILD_SUBREAPER, 1); /* orphans come to us, so that we see the last one go */
+    const pid_t watcher = getpid();
+    const pid_t worker = fork();
+    if (worker == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        release_signals();
+        if (getppid() != watcher)
+            _exit(TOOL_FAILED);
+        status = work(&demo);
+        fflush(stdout);
+        _exit(status);
+    }
+    if (worker < 0)
+        status = tool_fail(argv[0], "fork: %s", strerror(errno));
+    else
+        status = watch(worker);
+    nftw(demo.directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    if (caught != 0)
+        tool_fail(argv[0], "interrupted; nothing is left behind");
+    return status;
+}

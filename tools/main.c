@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+
+/* `weir`: finds the subcommand and hands over. */
+
+#include "args.h"
+#include "tool.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir-version.h> /* made by the build: WEIR_VERSION */
+
+/* The simulator and the benchmark live with the tests; a build that leaves those out has neither,
+ * and the table then skips them. */
+__attribute__((weak)) int tool_sim(int argc, char **argv);
+__attribute__((weak)) int tool_bench(int argc, char **argv);
+
+struct command {
+    const char *name;
+    const char *summary;
+    int (*run)(int argc, char **argv);
+};
+
+static const struct command commands[] = {
+    { "get", "fetch a URL", tool_get },
+    { "serve", "serve the files of a directory", tool_serve },
+    { "echo", "send back what arrives, TCP and UDP", tool_echo },
+    { "ping", "ask a host for echoes", tool_ping },
+    { "demo", "see weir talk to this machine's kernel", tool_demo },
+    { "sim", "run seeded simulations", tool_sim },
+    { "bench", "measure", tool_bench },
+};
+#define COMMAND_COUNT (sizeof commands / sizeof commands[0])
+
+static void print_help(void)
+{
+    puts("usage: weir COMMAND [ARGUMENT...]\n"
+         "\n"
+         "A TCP/IP stack of its own, on a TAP device, on a network interface, or in memory.\n");
+    for (unsigned i = 0; i < COMMAND_COUNT; i++)
+        if (commands[i].run != NULL)
+            printf("  %-8s %s\n", commands[i].name, commands[i].summary);
+    puts("\n"
+         "  --help     this text; weir COMMAND --help says more\n"
+         "  --version  the version\n"
+         "\n"
+         "Without any privilege:   weir ping --dev pair 192.0.2.2\n"
+         "The whole thing at once: weir demo");
+}
+
+/* Levenshtein's distance, up to what a slip of the fingers makes. */
+#define NAME_MAX_LEN 16
+static unsigned distance(const char *a, const char *b)
+{
+    const size_t b_len = strlen(b);
+    unsigned row[NAME_MAX_LEN + 1];
+    if (strlen(a) > NAME_MAX_LEN || b_len > NAME_MAX_LEN)
+        return NAME_MAX_LEN;
+    for (unsigned j = 0; j <= b_len; j++)
+        row[j] = j;
+    for (unsigned i = 1; a[i - 1] != '\0'; i++) {
+        unsigned diagonal = row[0];
+        row[0] = i;
+        for (unsigned j = 1; j <= b_len; j++) {
+            unsigned best = diagonal + (a[i - 1] != b[j - 1]);
+            diagonal = row[j];
+            if (row[j] + 1 < best)
+                best = row[j] + 1;
+            if (row[j - 1] + 1 < best)
+                best = row[j - 1] + 1;
+            row[j] = best;
+        }
+    }
+    return row[b_len];
+}
+
+static int unknown_command(const char *name)
+{
+    const struct command *closest = NULL;
+    unsigned least = 3; /* farther away is another word */
+    for (unsigned i = 0; i < COMMAND_COUNT; i++) {
+        const unsigned d = distance(name, commands[i].name);
+        if (commands[i].run != NULL && d < least && d < strlen(name)) {
+            least = d;
+            closest = &commands[i];
+        }
+    }
+    if (closest != NULL)
+        return tool_usage(NULL, "unknown command '%s', did you mean '%s'?", name, closest->name);
+    return tool_usage(NULL, "unknown command '%s' (weir --help lists them)", name);
+}
+
+/* What was printed must have arrived: a full disk or a closed pipe is a failure. */
+static int flushed(int status)
+{
+    if (fflush(stdout) != 0 && status == TOOL_OK)
+        return tool_fail(NULL, "standard output: write error");
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2)
+        return tool_usage(NULL, "a command is missing (weir --help lists them)");
+    const char *name = argv[1];
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
+        print_help();
+        return flushed(TOOL_OK);
+    }
+    if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
+        puts("weir " WEIR_VERSION);
+        return flushed(TOOL_OK);
+    }
+    if (name[0] == '-')
+        return tool_usage(NULL, "unknown option %s (weir --help lists them)", name);
+    for (unsigned i = 0; i < COMMAND_COUNT; i++) {
+        if (strcmp(name, commands[i].name) != 0 || commands[i].run == NULL)
+            continue;
+        args_begin();
+        return flushed(commands[i].run(argc - 1, argv + 1));
+    }
+    return unknown_command(name);
+}
