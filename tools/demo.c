@@ -175,11 +175,11 @@ static bool step_network(const struct demo *demo, struct demo_net *net)
     if (!demo_net_enter(net))
         return say(false, "namespace", "%s", net->wrong);
     say(true, "namespace", "a network of its own, %s",
-        net->as_root ? "made as root" : "made in a user namespace, without privilege");
+        net->as_root ? "made as root" : "in an unprivileged user namespace");
     snprintf(log, sizeof log, "%s/ip.log", demo->directory);
     if (!demo_net_build(net, demo->packet, log))
         return say(false, "wire", "%s", net->wrong);
-    return say(true, "wire", "%s; Linux is %s and %s, weir .2 and ::2", net->medium, DEMO_LINUX_V4,
+    return say(true, "wire", "%s: Linux %s, %s; weir .2, ::2", net->medium, DEMO_LINUX_V4,
                DEMO_LINUX_V6);
 }
 
@@ -236,8 +236,7 @@ static bool step_exchange(const struct demo *demo, const char *device)
     say(true, "exchange", "%u segments, both ends closed in order", result.segments);
     if (!demo->pair)
         printf("%-10s %s\n", "",
-               "(both ends' states as they say; the reasons beside Linux's "
-               "segments are read off them)");
+               "(states as told by each end; reasons at Linux's segments inferred)");
     return step_capture(demo, result.frames);
 }
 
@@ -268,8 +267,7 @@ static bool step_transfers(const struct demo *demo, const char *device)
         done &= step_transfer(&transfers, i < 2, i % 2 == 0);
     if (done)
         printf("%-10s %s\n", "",
-               "(each has the same SHA-256 at the other end; times include the "
-               "program's start)");
+               "(the same SHA-256 at both ends; times include the program's start)");
     return done;
 }
 

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h> /* memcmp */
 
 #ifdef __cplusplus
 extern "C" {
@@ -75,10 +76,8 @@ struct weir_span {
 
 static inline bool weir_ip_is_v4(const struct weir_ip *ip)
 {
-    for (unsigned i = 0; i < 10; i++)
-        if (ip->octet[i] != 0)
-            return false;
-    return ip->octet[10] == 0xff && ip->octet[11] == 0xff;
+    static const uint8_t prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    return memcmp(ip->octet, prefix, sizeof prefix) == 0;
 }
 
 static inline struct weir_ip weir_ip_v4(uint8_t a, uint8_t b, uint8_t c, uint8_t d)
@@ -88,10 +87,7 @@ static inline struct weir_ip weir_ip_v4(uint8_t a, uint8_t b, uint8_t c, uint8_t
 
 static inline bool weir_ip_equal(const struct weir_ip *a, const struct weir_ip *b)
 {
-    for (unsigned i = 0; i < 16; i++)
-        if (a->octet[i] != b->octet[i])
-            return false;
-    return true;
+    return memcmp(a->octet, b->octet, sizeof a->octet) == 0;
 }
 
 /* Writes "192.0.2.1" or "2001:db8::1" (RFC 5952) and a final zero; `text` holds at least

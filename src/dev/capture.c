@@ -20,8 +20,9 @@
 #define READ_BATCH 64 /* records read at a time */
 #define STATES_KEPT \
     4096 /* connections whose state is remembered; two of the same slot forget each other */
-#define COMMENT_MAX 160
-#define NO_CONN     UINT32_MAX
+#define COMMENT_MAX   160
+#define LINE_PATH_MAX 80
+#define NO_CONN       UINT32_MAX
 
 /* A frame keeps at least its headers, so that what is written means something. */
 #define SNAP_MIN 128
@@ -40,6 +41,7 @@ struct port {
 
 struct weir_capture {
     struct weir_capture_config config;
+    char path[LINE_PATH_MAX]; /* as much of it as a line shows */
     struct pcapng file;
     struct port port[WEIR_CAPTURE_PORTS_MAX];
     unsigned port_count;
@@ -261,8 +263,8 @@ static void complete_in(uint8_t *frame, size_t len)
 static void report(const struct weir_capture *capture, const char *what)
 {
     char line[WEIR_LINE_MAX];
-    snprintf(line, sizeof line, "capture %.80s: %s; it ends here, the traffic goes on",
-             capture->config.path, what);
+    snprintf(line, sizeof line, "capture %s: %s; it ends here, the traffic goes on", capture->path,
+             what);
     if (capture->config.report != NULL)
         capture->config.report(capture->config.user, line);
     else
@@ -353,6 +355,8 @@ int weir_capture_open(struct weir_capture **capture, const struct weir_capture_c
     if (made == NULL)
         return line_fail(why, -ENOMEM, "capture %.80s: %s", config->path, strerror(ENOMEM));
     made->config = *config;
+    made->config.path = NULL; /* it is the caller's */
+    snprintf(made->path, sizeof made->path, "%s", config->path);
     if (config->snap_len != 0 && config->snap_len < SNAP_MIN)
         made->config.snap_len = SNAP_MIN;
     const uint64_t octets_max = config->octets_max != 0 ? config->octets_max : UINT64_MAX;

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
+#include <net/if.h>
 #include <net/if_arp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +41,7 @@ struct control {
 struct packet {
     struct weir_dev dev;
     bool vnet;
+    int index;      /* of the interface */
     uint8_t *slots; /* BATCH of them */
     struct mmsghdr msg[BATCH];
     struct iovec iov[BATCH][2];
@@ -103,8 +105,9 @@ static int packet_input(struct weir_dev *dev, struct weir_frame *frames, unsigne
             return 0;
         if (errno != ENETDOWN)
             return -errno;
-        dev->counters.down++; /* told once; the interface may come back */
-        return 0;
+        dev->counters.down++; /* told once; the interface may come back, unless it is no more */
+        char name[IF_NAMESIZE];
+        return if_indextoname((unsigned)packet->index, name) != NULL ? 0 : -ENODEV;
     }
     dev->drained = (unsigned)got < want;
     dev->counters.reads++;
@@ -179,11 +182,12 @@ static void set_buffer(int fd, int forced, int option)
         (void)setsockopt(fd, SOL_SOCKET, option, &octets, sizeof octets); /* the default will do */
 }
 
-static int set_options(struct packet *packet, int index, char why[WEIR_LINE_MAX])
+static int set_options(struct packet *packet, char why[WEIR_LINE_MAX])
 {
     const struct weir_dev *dev = &packet->dev;
     const int on = 1;
-    const struct packet_mreq promiscuous = { .mr_ifindex = index, .mr_type = PACKET_MR_PROMISC };
+    const struct packet_mreq promiscuous = { .mr_ifindex = packet->index,
+                                             .mr_type = PACKET_MR_PROMISC };
     const struct {
         int option;
         const void *value;
@@ -207,13 +211,13 @@ static int set_options(struct packet *packet, int index, char why[WEIR_LINE_MAX]
 }
 
 /* Last of all, so that no frame is seen before all is set. */
-static int bind_to(struct packet *packet, int index, char why[WEIR_LINE_MAX])
+static int bind_to(struct packet *packet, char why[WEIR_LINE_MAX])
 {
     struct weir_dev *dev = &packet->dev;
     const struct sockaddr_ll address = {
         .sll_family = AF_PACKET,
         .sll_protocol = htons(ETH_P_ALL),
-        .sll_ifindex = index,
+        .sll_ifindex = packet->index,
     };
     if (bind(dev->fd, (const struct sockaddr *)&address, sizeof address) < 0)
         return line_fail(why, -errno, "packet %s: bind: %s", dev->name, strerror(errno));
@@ -236,7 +240,7 @@ int packet_open(struct weir_dev **dev, const struct weir_dev_spec *spec, char wh
     packet->vnet = !spec->plain;
     packet->dev.csum = packet->dev.tso = packet->vnet;
     packet->dev.fd = -1;
-    int error, index = 0;
+    int error;
     packet->slots = mmap(NULL, (size_t)BATCH * DRIVER_SLOT, PROT_READ | PROT_WRITE,
                          MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (packet->slots == MAP_FAILED) {
@@ -250,11 +254,11 @@ int packet_open(struct weir_dev **dev, const struct weir_dev_spec *spec, char wh
                           errno == EPERM ? " (needs CAP_NET_RAW)" : "");
         goto fail;
     }
-    error = netif_open(&packet->dev, "packet", &index, why);
+    error = netif_open(&packet->dev, "packet", &packet->index, why);
     if (error == 0)
-        error = set_options(packet, index, why);
+        error = set_options(packet, why);
     if (error == 0)
-        error = bind_to(packet, index, why);
+        error = bind_to(packet, why);
     if (error != 0)
         goto fail;
     *dev = &packet->dev;

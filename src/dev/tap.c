@@ -78,7 +78,7 @@ static int tap_input(struct weir_dev *dev, struct weir_frame *frames, unsigned c
     size_t used = 0;
     int error = 0;
     dev->drained = false;
-    while (taken < want && used + DRIVER_SLOT <= ARENA_OCTETS) {
+    for (unsigned i = 0; i < want && used + DRIVER_SLOT <= ARENA_OCTETS; i++) {
         uint8_t *at = tap->arena + used;
         const ssize_t got = read(dev->fd, at, DRIVER_SLOT);
         if (got < 0) {

@@ -79,32 +79,28 @@ bool ip_is_local(const struct ip_host *ip, const struct weir_ip *addr)
     return false;
 }
 
-/* Whether all bits from `first` on are set. */
-static bool host_part_is_ones(const struct weir_ip *addr, unsigned first)
+static uint32_t v4_word(const struct weir_ip *addr)
 {
-    for (unsigned bit = first; bit < 8 * sizeof addr->octet; bit++)
-        if ((addr->octet[bit / 8] >> (7 - bit % 8) & 1) == 0)
-            return false;
-    return true;
+    const uint8_t *octet = addr->octet + V4_BITS / 8;
+    return (uint32_t)octet[0] << 24 | (uint32_t)octet[1] << 16 | (uint32_t)octet[2] << 8 | octet[3];
 }
 
 bool ip_is_broadcast(const struct ip_host *ip, const struct weir_ip *addr)
 {
     if (!weir_ip_is_v4(addr))
         return false;
-    const struct weir_ip all = weir_ip_v4(255, 255, 255, 255);
-    if (weir_ip_equal(addr, &all))
+    const uint32_t word = v4_word(addr);
+    if (word == UINT32_MAX)
         return true;
 
+    /* Asked twice for every packet that comes in, so it is a few operations an address. */
     for (unsigned i = 0; i < ip->address_max; i++) {
         const struct ip_address *address = &ip->address[i];
         /* Prefixes of 31 and 32 bits have no broadcast address (RFC 3021). */
         if (!address->used || address->prefix_len > 30 || !weir_ip_is_v4(&address->ip))
             continue;
-        const unsigned bits = V4_BITS + address->prefix_len;
-        if (ip_equal_bits(addr, &address->ip) < bits)
-            continue;
-        if (host_part_is_ones(addr, bits))
+        const uint32_t host_part = UINT32_MAX >> address->prefix_len;
+        if (word == (v4_word(&address->ip) | host_part))
             return true;
     }
     return false;

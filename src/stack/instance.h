@@ -20,6 +20,7 @@
 #define TIMEOUT_BATCH   4096 /* timers in one call; weir_deadline tells of the rest */
 #define MEMORY_WAKE     16   /* connections told at once that memory is free */
 #define GENERATION_MAX  0x0fffffffu
+#define GSO_OCTETS_MAX  65160 /* payload of a superframe: 45 segments of 1,448 */
 #define SYNQ_RETRY_MAX  15 /* SYN-ACKs sent again, at most; one FIFO a count */
 #define EPHEMERAL_FIRST 32768
 #define EPHEMERAL_LAST  60999

@@ -170,31 +170,18 @@ enum weir_error weir_accept(struct weir *weir, weir_handle handle, weir_handle *
 
 /* ---- a segment for a listener, or for nobody ---- */
 
-static uint16_t maxseg_of(const struct listener *listener)
-{
-    return (listener->option_set >> WEIR_OPT_MAXSEG & 1)
-               ? (uint16_t)listener->option[WEIR_OPT_MAXSEG]
-               : 0;
-}
-
 /* The queue is full: all that is needed to know the peer again goes into our sequence number. */
-static void answer_cookie(struct weir *weir, struct listener *listener,
-                          const struct arrival *in, struct synq_entry *entry, weir_time now)
+static void answer_cookie(struct weir *weir, struct listener *listener, const struct arrival *in,
+                          uint16_t path_mss, weir_time now)
 {
+    const bool v6 = !weir_ip_is_v4(&in->flow.peer);
     uint8_t tuple[FLOW_TUPLE];
     flow_tuple(&in->flow, tuple);
-    const uint32_t ts_offset = tcp_ts_offset(&weir->tcp, tuple);
-    const seq32 iss = tcp_cookie_make(&weir->tcp, tuple, &in->seg, &in->opts, now);
-    tcp_synq_open(entry, &weir->tcp, &in->seg, &in->opts, iss, entry->path_mss, now);
-    entry->flags |= SYNQ_COOKIE;
-    if (!(entry->flags & SYNQ_TS)) /* without timestamps there is no place to note these */
-        entry->flags &= (uint8_t)~(SYNQ_SACK | SYNQ_WS);
-
+    const seq32 cookie = tcp_cookie_make(&weir->tcp, tuple, &in->seg, &in->opts, v6, now);
     struct tcp_seg seg;
     struct tcp_opts opts;
-    tcp_synq_answer(entry, &weir->tcp, ts_offset, maxseg_of(listener), now, &seg, &opts);
-    if (entry->flags & SYNQ_TS)
-        opts.tsval = tcp_cookie_tsval(&weir->tcp, &in->opts, ts_offset, now);
+    tcp_cookie_answer(&weir->tcp, &in->seg, &in->opts, cookie, tcp_ts_offset(&weir->tcp, tuple),
+                      path_mss, now, &seg, &opts);
     reply_segment(weir, &in->flow, in->packet.iface, &seg, &opts, WEIR_WHY_SYN_COOKIE);
     listener->overflow_at = now;
     weir->trace.count.cookies_sent++;
@@ -225,7 +212,7 @@ static enum weir_drop syn_arrives(struct weir *weir, uint32_t number, const stru
                      &path, now) != WEIR_OK)
         return WEIR_DROP_NO_ROUTE;
 
-    struct synq_entry filled = { .path_mss = path_mss_of(&in->flow.peer, path.mtu) };
+    const uint16_t path_mss = path_mss_of(&in->flow.peer, path.mtu);
     const bool full = listener->synq_count > listener->backlog;
     const uint32_t index = full ? POOL_NONE : pool_take(&weir->synq);
     const uint16_t local = index == POOL_NONE ? LOCAL_NONE : local_take(weir, &in->flow.local);
@@ -234,13 +221,12 @@ static enum weir_drop syn_arrives(struct weir *weir, uint32_t number, const stru
             pool_give(&weir->synq, index);
         if (!weir->config.syncookies)
             return WEIR_DROP_SYNQ_FULL;
-        answer_cookie(weir, listener, in, &filled, now);
+        answer_cookie(weir, listener, in, path_mss, now);
         return WEIR_DROP_NONE;
     }
     struct synq_entry *entry = pool_at(&weir->synq, index);
-    *entry = filled;
     tcp_synq_open(entry, &weir->tcp, &in->seg, &in->opts, iss_of(weir, &in->flow, floor, now),
-                  filled.path_mss, now);
+                  path_mss, !weir_ip_is_v4(&in->flow.peer), now);
     memcpy(entry->peer, in->flow.peer.octet, sizeof entry->peer);
     entry->lport = in->flow.lport;
     entry->rport = in->flow.rport;

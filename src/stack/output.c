@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/csum.h"
 #include "stack/instance.h"
+#include "wire/cursor.h"
 
 /* Frames out. An interface has two FIFO lists of connections that may have something to send:
  * `control` goes before `data`. The head is asked for its plan; without one it leaves the list, with
  * one it sends and goes to the tail when its turn is over. So finding work costs the same however
  * many connections there are, an acknowledgement waits for at most one superframe, and those who
  * send much get equal shares. */
-
-#define GSO_OCTETS_MAX 65160 /* payload of a superframe: 45 segments of 1,448 */
 
 /* ---- one frame ---- */
 
@@ -313,8 +312,10 @@ size_t weir_output(struct weir *weir, unsigned iface, struct weir_out *out, size
     size_t filled = 0;
     while (filled < count) {
         struct weir_out *next = &out[filled];
+        /* Looking for a plan may make ip ask for a neighbour: that leaves in the same call. */
         if (!ip_reply_next(&weir->ip, iface, next) &&
-            !output_due(weir, &weir->due[iface], next, now))
+            !output_due(weir, &weir->due[iface], next, now) &&
+            !ip_reply_next(&weir->ip, iface, next))
             break;
         count_out(weir, next);
         filled++;

@@ -249,7 +249,6 @@ enum weir_drop synq_promote(struct weir *weir, const struct synq_entry *entry, u
         demux_add(&weir->flows, in->hash, flow_ref(FLOW_CONN, index));
     }
     conn->hashed = true;
-    weir->trace.count.passive_opens++;
     const enum weir_drop drop =
         tcp_segment_arrives(&conn->tcb, &in->seg, &in->opts, in->packet.when, now);
     list_push_tail(&listener->accepts, watch_nodes(weir, HANDLE_CONN), index);

@@ -111,7 +111,7 @@ void tw_put(struct weir *weir, struct conn *conn, uint32_t index, weir_time now)
         return; /* a pool told to fail: the connection is forgotten, as one beyond the limit */
     struct tw_entry *entry = at(weir, number);
     memset(entry, 0, sizeof *entry);
-    tcp_shrink(&conn->tcb, entry, now);
+    tcp_shrink(&conn->tcb, entry);
     memcpy(entry->peer, conn->peer.octet, sizeof entry->peer);
     entry->lport = conn->lport;
     entry->rport = conn->rport;
@@ -183,7 +183,7 @@ enum weir_drop tw_arrives(struct weir *weir, uint32_t index, const struct arriva
     if (tcb->state == WEIR_CLOSED) {
         forget(weir, before, index, now);
     } else {
-        tcp_shrink(tcb, entry, now);
+        tcp_shrink(tcb, entry);
         struct list *after = fifo_of(weir, tcb->state);
         if (after != before || tcp_deadline(tcb) != deadline) {
             dequeue(weir, before, index, now);

@@ -6,6 +6,7 @@
 struct arriving {
     struct tcp_seg seg; /* steps cut off what lies outside the window */
     struct tcp_arrival arrival;
+    bool closed_window; /* it carried octets, and the window had no room for any */
 };
 
 /* RFC 6191, and RFC 9293 MAY-2: in TIME-WAIT a SYN that cannot be an old duplicate opens a new incarnation: its timestamp is newer, or,
@@ -55,7 +56,7 @@ static enum weir_drop step1a_paws(struct tcb *tcb, struct arriving *in)
     const struct tcp_opts *opts = in->arrival.opts;
     if (!tcb->ts_ok || !(opts->present & TCP_OPT_TS) || (in->seg.flags & TCP_RST))
         return WEIR_DROP_NONE;
-    if (seq_geq(opts->tsval, tcb->ts_recent) || in->arrival.now - tcb->ts_recent_at > TCP_PAWS_AGE)
+    if (seq_geq(opts->tsval, tcb->ts_recent) || tcp_ms(tcb->host, in->arrival.now) - tcb->ts_recent_ms > TCP_PAWS_AGE_MS)
         return WEIR_DROP_NONE;
     answer_unacceptable(tcb, &in->seg, in->arrival.now);
     return WEIR_DROP_PAWS;
@@ -139,7 +140,9 @@ static enum weir_drop step1_sequence(struct tcb *tcb, struct arriving *in)
     trim_left(tcb, seg);
     if (fin && tcb->fin_rcvd)
         seg->flags &= (uint16_t)~TCP_FIN; /* the FIN itself was cut off: RCV.NXT stands behind it */
+    const bool text = seg->len > 0;
     trim_right(tcb, seg);
+    in->closed_window = text && seg->len == 0;
     return WEIR_DROP_NONE;
 }
 
@@ -175,7 +178,6 @@ static enum weir_drop step2_rst(struct tcb *tcb, struct arriving *in)
     if (tcb->state == WEIR_TIME_WAIT)
         return WEIR_DROP_RST_TIME_WAIT; /* RFC 1337 */
     struct weir_counters *count = &tcp_trace(tcb)->count;
-    count->rsts_in++;
     if (tcb->state == WEIR_SYN_RECEIVED)
         count->attempt_fails++;
     else if (tcb->state == WEIR_ESTABLISHED || tcb->state == WEIR_CLOSE_WAIT)
@@ -207,9 +209,10 @@ static void update_ts_recent(struct tcb *tcb, const struct tcp_seg *seg, const s
 {
     if (!tcb->ts_ok || !(arrival->opts->present & TCP_OPT_TS) || seq_gt(seg->seq, tcb->rcv.acked))
         return;
-    if (seq_geq(arrival->opts->tsval, tcb->ts_recent) || arrival->now - tcb->ts_recent_at > TCP_PAWS_AGE) {
+    const uint32_t ms = tcp_ms(tcb->host, arrival->now);
+    if (seq_geq(arrival->opts->tsval, tcb->ts_recent) || ms - tcb->ts_recent_ms > TCP_PAWS_AGE_MS) {
         tcb->ts_recent = arrival->opts->tsval;
-        tcb->ts_recent_at = arrival->now;
+        tcb->ts_recent_ms = ms;
     }
 }
 
@@ -253,6 +256,8 @@ static enum weir_drop step6_urg(struct tcb *tcb, struct arriving *in)
 /* Seventh, process the segment text. */
 static enum weir_drop step7_text(struct tcb *tcb, struct arriving *in)
 {
+    if (in->closed_window)
+        return WEIR_DROP_WINDOW_ZERO;
     if (in->seg.len == 0)
         return WEIR_DROP_NONE;
     return tcp_text_arrives(tcb, &in->seg, in->arrival.now);

@@ -28,7 +28,8 @@ static void take_syn(struct tcb *tcb, const struct tcp_seg *seg, const struct tc
     const uint32_t promised = tcb->rcv.space < UINT16_MAX ? tcb->rcv.space : UINT16_MAX;
     tcb->rcv.edge = tcb->rcv.nxt + promised;
     tcp_take_options(tcb, opts);
-    tcb->ts_recent_at = tcb->rcvd_at = now;
+    tcb->ts_recent_ms = tcp_ms(tcb->host, now);
+    tcb->rcvd_at = now;
     tcb->cc.cwnd = cc_initial_window(tcb->mss);
     if (tcb->syn_rtx && tcb->backoff > 0)
         tcb->cc.cwnd = tcb->mss; /* RFC 5681, 3.1: a SYN that was lost begins with one segment */
@@ -52,7 +53,6 @@ enum weir_drop tcp_arrives_syn_sent(struct tcb *tcb, const struct tcp_seg *seg, 
     if (seg->flags & TCP_RST) {
         if (!acks_syn)
             return WEIR_DROP_RST_NO_ACK;
-        tcp_trace(tcb)->count.rsts_in++;
         tcp_trace(tcb)->count.attempt_fails++;
         tcp_abort(tcb, WEIR_CAUSE_RESET, WEIR_REFUSED, now);
         return WEIR_DROP_RESET;

@@ -46,10 +46,14 @@ static bool move_over(struct tcb *tcb, seq32 end)
     if (flight == NULL || flight->ranges.count == 0)
         return false;
     struct ring_pool *rings = tcb->host->rings;
+    ranges_drop_before(&flight->ranges, rings, end);
+    if (flight->ranges.count == 0)
+        return true;
     const struct range first = ranges_at(&flight->ranges, rings, 0);
-    if (seq_leq(first.start, end) && seq_gt(first.end, end))
+    if (first.start == end) {
         tcb->rcv.nxt = first.end;
-    ranges_drop_before(&flight->ranges, rings, tcb->rcv.nxt);
+        ranges_drop_before(&flight->ranges, rings, first.end);
+    }
     return true;
 }
 
@@ -83,8 +87,10 @@ static enum weir_drop out_of_order(struct tcb *tcb, const struct tcp_seg *seg)
     if (known < flight->ranges.count) {
         const struct range r = ranges_at(&flight->ranges, rings, known);
         tcp_owe_dsack(tcb, seg->seq, seq_min(r.end, seg->seq + seg->len));
-        if (seq_geq(r.end, seg->seq + seg->len))
+        if (seq_geq(r.end, seg->seq + seg->len)) {
+            tcp_note_range(tcb, r.start, r.end);
             return WEIR_DROP_SEQ_OLD;
+        }
     }
     if (!put_in_gaps(tcb, seg))
         return WEIR_DROP_NO_CHUNK;

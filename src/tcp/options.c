@@ -63,18 +63,18 @@ static enum weir_error set_buffer(struct tcb *tcb, enum weir_option option, int6
 static enum weir_error set_time(struct tcb *tcb, enum weir_option option, int64_t value)
 {
     if (option == WEIR_OPT_USER_TIMEOUT) {
-        if (value < 0)
+        if (!in(value, 0, KEEP_MAX))
             return WEIR_INVALID;
-        tcb->user_timeout = value;
+        tcb->user_timeout_ms = (uint32_t)((value + WEIR_MS - 1) / WEIR_MS);
         tcb->user_at = WEIR_NEVER;
         return WEIR_OK;
     }
     if (!in(value, WEIR_SECOND, KEEP_MAX))
         return WEIR_INVALID;
     if (option == WEIR_OPT_KEEPIDLE)
-        tcb->keep_idle = value;
+        tcb->keep_idle_ms = (uint32_t)(value / WEIR_MS);
     else
-        tcb->keep_intvl = value;
+        tcb->keep_intvl_ms = (uint32_t)(value / WEIR_MS);
     return WEIR_OK;
 }
 
@@ -158,13 +158,13 @@ enum weir_error tcp_get(const struct tcb *tcb, enum weir_option option, int64_t 
         *value = tcb->rcv.max;
         return WEIR_OK;
     case WEIR_OPT_KEEPIDLE:
-        *value = tcb->keep_idle != 0 ? tcb->keep_idle : config->keepalive_idle;
+        *value = tcb->keep_idle_ms != 0 ? tcb->keep_idle_ms * WEIR_MS : config->keepalive_idle;
         return WEIR_OK;
     case WEIR_OPT_KEEPINTVL:
-        *value = tcb->keep_intvl != 0 ? tcb->keep_intvl : config->keepalive_interval;
+        *value = tcb->keep_intvl_ms != 0 ? tcb->keep_intvl_ms * WEIR_MS : config->keepalive_interval;
         return WEIR_OK;
     case WEIR_OPT_USER_TIMEOUT:
-        *value = tcb->user_timeout;
+        *value = tcb->user_timeout_ms * WEIR_MS;
         return WEIR_OK;
     case WEIR_OPT_KEEPCNT:
         *value = tcb->keep_cnt != 0 ? tcb->keep_cnt : config->keepalive_probes;

@@ -62,7 +62,7 @@ static bool plan_syn(const struct tcb *tcb, weir_time now, struct tcp_plan *plan
         return false;
     const struct weir_config *config = tcb->host->config;
     const bool answer = tcb->state != WEIR_SYN_SENT;
-    const bool again = tcb->snd.nxt != tcb->iss && tcb->syn_rtx;
+    const bool again = tcb->probes > 0; /* counts SYNs sent again */
     start(plan, answer ? (again ? WEIR_WHY_RTX_SYN_ACK : WEIR_WHY_SYN_ACK) : (again ? WEIR_WHY_RTX_SYN : WEIR_WHY_SYN), tcb->iss);
     if (answer)
         fill_ack(tcb, now, plan);

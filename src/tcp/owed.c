@@ -27,9 +27,10 @@ void tcp_owe_ack_in_order(struct tcb *tcb, weir_time now)
 /* RFC 5961: at most one in half a second, counted for this connection alone, so that nobody else can count them (KP-8). */
 void tcp_owe_challenge(struct tcb *tcb, weir_time now)
 {
-    if (now - tcb->challenge_at < TCP_CHALLENGE_GAP)
+    const uint32_t ms = tcp_ms(tcb->host, now);
+    if (ms - tcb->challenge_ms < TCP_CHALLENGE_GAP_MS)
         return;
-    tcb->challenge_at = now;
+    tcb->challenge_ms = ms;
     tcb->due |= TCP_DUE_CHALLENGE;
 }
 
@@ -42,6 +43,7 @@ void tcp_owe_dsack(struct tcb *tcb, seq32 left, seq32 right)
     if (flight == NULL || flight->dsack_count == 2)
         return;
     flight->dsack[flight->dsack_count++] = (struct tcp_sack_block){left, right};
+    tcb->due |= TCP_DUE_ACK;
 }
 
 /* [left, right) is now a range: it goes to the front of what SACK options report (RFC 2018, 4). */

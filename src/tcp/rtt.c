@@ -12,8 +12,8 @@ void tcp_rtt_sample(struct tcb *tcb, weir_time rtt)
         rtt = 1;
     if (rtt > config->rto_max)
         rtt = config->rto_max;
-    if (rtt < tcb->rtt_min)
-        tcb->rtt_min = rtt;
+    if (rtt / WEIR_US < tcb->rtt_min_us)
+        tcb->rtt_min_us = (uint32_t)(rtt / WEIR_US);
     if (tcb->srtt == 0) {
         tcb->srtt = rtt;
         tcb->rttvar = rtt / 2;

@@ -12,7 +12,7 @@ enum small_flag {
 
 #define SMALL_ACKED UINT32_C(65535) /* how far below SND.UNA an ACK may lie: what it was is forgotten */
 
-void tcp_shrink(const struct tcb *tcb, struct tw_entry *entry, weir_time now)
+void tcp_shrink(const struct tcb *tcb, struct tw_entry *entry)
 {
     const struct tcp_host *host = tcb->host;
     WEIR_ASSERT(tcb->state == WEIR_TIME_WAIT || tcb->state == WEIR_FIN_WAIT_2);
@@ -24,8 +24,8 @@ void tcp_shrink(const struct tcb *tcb, struct tw_entry *entry, weir_time now)
     entry->rcv_nxt = tcb->rcv.nxt;
     entry->snd_nxt = tcb->snd.nxt;
     entry->ts_recent = tcb->ts_recent;
-    entry->ts_recent_ms = tcp_ms(host, tcb->ts_recent_at);
-    entry->challenge_ms = tcp_ms(host, now) - (uint32_t)((now - tcb->challenge_at) / WEIR_MS);
+    entry->ts_recent_ms = tcb->ts_recent_ms;
+    entry->challenge_ms = tcb->challenge_ms;
     entry->wnd = tcp_window(tcb, false, &edge);
     entry->scale = tcb->rcv_wscale;
     entry->due_ms = tcp_ms(host, tcb->keep_at);
@@ -62,8 +62,8 @@ void tcp_unshrink(const struct tw_entry *entry, struct tcb *scratch, const struc
     scratch->rcv.space = (uint32_t)entry->wnd << (scratch->ws_ok ? entry->scale : 0);
     scratch->rcv.edge = scratch->rcv.nxt + scratch->rcv.space;
     scratch->ts_recent = entry->ts_recent;
-    scratch->ts_recent_at = time_of(host, entry->ts_recent_ms, now);
-    scratch->challenge_at = time_of(host, entry->challenge_ms, now);
+    scratch->ts_recent_ms = entry->ts_recent_ms;
+    scratch->challenge_ms = entry->challenge_ms;
     scratch->keep_kind = time_wait ? TCP_KEEP_TIME_WAIT : TCP_KEEP_ORPHAN;
     scratch->keep_at = time_of(host, entry->due_ms, now);
 }

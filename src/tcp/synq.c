@@ -168,10 +168,9 @@ enum weir_error tcp_synq_promote(const struct synq_entry *entry, struct tcb *tcb
     tcp_take_options(tcb, &opts);
     tcb->cc.cwnd = cc_initial_window(tcb->mss);
     tcb->syn_rtx = entry->flags & SYNQ_RTX;
-    tcb->ts_recent_at = now;
+    tcb->ts_recent_ms = tcp_ms(birth->host, now);
     tcb_born(tcb, WEIR_SYN_RECEIVED, WEIR_CAUSE_PASSIVE, now);
     tcb->sent_at = made_at(entry, birth->host, now);
-    tcb->challenge_at = now - TCP_CHALLENGE_GAP;
     tcp_trace(tcb)->count.passive_opens++;
     tcp_settle(tcb, now);
     return WEIR_OK;

@@ -39,8 +39,7 @@ void tcb_init(struct tcb *tcb, const struct tcp_birth *birth)
     tcb->ts_offset = birth->ts_offset;
     tcb->rtx_at = tcb->pace_at = tcb->delack_at = tcb->keep_at = tcb->user_at = WEIR_NEVER;
     tcb->rto = config->rto_initial;
-    tcb->rtt_min = WEIR_NEVER;
-    tcb->challenge_at = -TCP_CHALLENGE_GAP;
+    tcb->rtt_min_us = UINT32_MAX;
     tcb->cc.ssthresh = UINT32_MAX;
     tcp_mss_update(tcb);
     tcb->cc.cwnd = cc_initial_window(tcb->mss);
@@ -63,6 +62,7 @@ void tcb_born(struct tcb *tcb, enum weir_state state, enum weir_cause cause, wei
     tcb->state = (uint8_t)state;
     tcb->cause = (uint8_t)cause;
     tcb->since = tcb->tune_at = tcb->sent_at = tcb->rcvd_at = now;
+    tcb->challenge_ms = tcp_ms(tcb->host, now) - TCP_CHALLENGE_GAP_MS;
 }
 
 enum weir_error tcp_open(struct tcb *tcb, const struct tcp_birth *birth, weir_time now)

@@ -139,7 +139,7 @@ struct tcb {
     uint8_t owed_why;  /* enum weir_why of the ACK that is owed */
     uint32_t ts_recent;
     uint32_t ts_offset; /* of our TSval, per connection */
-    weir_time ts_recent_at;
+    uint32_t ts_recent_ms; /* when it was taken */
     uint32_t tune_octets; /* read since tune_at: the window grows with it */
     weir_time tune_at;
 
@@ -149,14 +149,14 @@ struct tcb {
     uint8_t backoff;   /* doublings of the RTO since progress */
     uint8_t probes;    /* keepalive probes unanswered */
     weir_time srtt, rttvar, rto; /* ns; srtt 0: no sample yet */
-    weir_time rtt_min;
+    uint32_t rtt_min_us; /* smallest sample, microseconds; UINT32_MAX: none */
     weir_time sent_at; /* last segment with octets, SYN or FIN */
     weir_time rcvd_at; /* last acceptable segment */
-    weir_time challenge_at; /* last challenge ACK */
+    uint32_t challenge_ms; /* last challenge ACK */
 
     /* Cold. */
     weir_time since; /* of the last change of state */
-    weir_time keep_idle, keep_intvl, user_timeout; /* 0: the configuration's */
+    uint32_t keep_idle_ms, keep_intvl_ms, user_timeout_ms; /* 0: the configuration's */
     uint8_t keep_cnt, syn_retries;                 /* 0: the configuration's */
     uint8_t waits_for;                             /* enum weir_wait, as of the last plan */
     uint16_t maxseg;                               /* WEIR_OPT_MAXSEG, or 0 */
@@ -358,7 +358,7 @@ bool tcp_cookie_check(const struct tcp_host *host, const void *tuple, const stru
 void tcp_cookie_answer(const struct tcp_host *host, const struct tcp_seg *syn, const struct tcp_opts *opts, seq32 cookie,
                        uint32_t ts_offset, uint16_t path_mss, weir_time now, struct tcp_seg *seg, struct tcp_opts *reply);
 
-void tcp_shrink(const struct tcb *tcb, struct tw_entry *entry, weir_time now);
+void tcp_shrink(const struct tcb *tcb, struct tw_entry *entry);
 /* To a scratch TCB (no rings, no flight, no owner); then tcp_segment_arrives, plan and commit, and tcp_shrink again if it is not CLOSED. */
 void tcp_unshrink(const struct tw_entry *entry, struct tcb *scratch, const struct tcp_birth *birth, weir_time now);
 

@@ -11,9 +11,9 @@
 #define TCP_OWED_DUP_MAX 8      /* duplicate ACKs owed to a peer without SACK */
 #define TCP_DUPTHRESH 3         /* RFC 5681, RFC 6675 */
 #define TCP_TS_OPT_LEN 12       /* NOP NOP TS */
-#define TCP_CHALLENGE_GAP (WEIR_MS * 500) /* INV 27 */
+#define TCP_CHALLENGE_GAP_MS 500 /* INV 27 */
 #define TCP_CORK_MAX (WEIR_MS * 200)      /* a corked short segment waits no longer (tcp(7)) */
-#define TCP_PAWS_AGE (WEIR_SECOND * 86400 * 24) /* RFC 7323, 5.5 */
+#define TCP_PAWS_AGE_MS (UINT32_C(86400) * 24 * 1000) /* RFC 7323, 5.5 */
 
 /* fsm.c. The only way to change the state; `cause` is what the records say. */
 void tcp_event(struct tcb *tcb, enum tcp_event event, enum weir_cause cause, weir_time now);
@@ -118,6 +118,7 @@ struct cc_path tcp_cc_path(const struct tcb *tcb);
 /* timer.c */
 void tcp_settle(struct tcb *tcb, weir_time now); /* which timers run follows from the rest of the TCB */
 void tcp_rtx_restart(struct tcb *tcb, weir_time now);
+weir_time tcp_user_limit(const struct tcb *tcb); /* ns; 0 = none */
 void tcp_time_wait_restart(struct tcb *tcb, weir_time now);
 
 /* send.c: what new octets may leave. */

@@ -35,12 +35,12 @@ static void settle_rtx(struct tcb *tcb, weir_time now)
 
 static weir_time keepalive_idle(const struct tcb *tcb)
 {
-    return tcb->keep_idle != 0 ? tcb->keep_idle : tcb->host->config->keepalive_idle;
+    return tcb->keep_idle_ms != 0 ? tcb->keep_idle_ms * WEIR_MS : tcb->host->config->keepalive_idle;
 }
 
 static weir_time keepalive_interval(const struct tcb *tcb)
 {
-    return tcb->keep_intvl != 0 ? tcb->keep_intvl : tcb->host->config->keepalive_interval;
+    return tcb->keep_intvl_ms != 0 ? tcb->keep_intvl_ms * WEIR_MS : tcb->host->config->keepalive_interval;
 }
 
 /* Keepalive runs on a quiet connection only: nothing outstanding, nothing waiting (RFC 9293 MUST-26). */
@@ -79,9 +79,14 @@ static void settle_keep(struct tcb *tcb, weir_time now)
     }
 }
 
+weir_time tcp_user_limit(const struct tcb *tcb)
+{
+    return tcb->user_timeout_ms != 0 ? tcb->user_timeout_ms * WEIR_MS : tcb->host->config->user_timeout;
+}
+
 static void settle_user(struct tcb *tcb, weir_time now)
 {
-    const weir_time limit = tcb->user_timeout != 0 ? tcb->user_timeout : tcb->host->config->user_timeout;
+    const weir_time limit = tcp_user_limit(tcb);
     if (limit == 0 || tcb->rtx_kind == TCP_RTX_NONE)
         tcb->user_at = WEIR_NEVER;
     else if (tcb->user_at == WEIR_NEVER)
@@ -186,8 +191,9 @@ static void keepalive_timeout(struct tcb *tcb, weir_time now)
 {
     const unsigned max = tcb->keep_cnt != 0 ? tcb->keep_cnt : tcb->host->config->keepalive_probes;
     const weir_time quiet = now - tcb->rcvd_at;
-    const bool user = tcb->user_timeout != 0 && tcb->probes > 0 && quiet >= tcb->user_timeout; /* as Linux */
-    if (user || (tcb->user_timeout == 0 && tcb->probes >= max)) {
+    const weir_time limit = tcp_user_limit(tcb);
+    /* As Linux: a user timeout replaces the count. */
+    if (limit != 0 ? tcb->probes > 0 && quiet >= limit : tcb->probes >= max) {
         tcp_abort(tcb, WEIR_CAUSE_KEEPALIVE, WEIR_TIMED_OUT, now);
         return;
     }

@@ -255,7 +255,7 @@ static void status_time(const struct tcb *tcb, struct weir_status *status)
     status->srtt = tcb->srtt;
     status->rttvar = tcb->rttvar;
     status->rto = tcp_rto_backed_off(tcb);
-    status->rtt_min = tcb->rtt_min;
+    status->rtt_min = tcb->rtt_min_us == UINT32_MAX ? WEIR_NEVER : tcb->rtt_min_us * WEIR_US;
     status->rtx_at = tcb->rtx_at;
     status->delack_at = tcb->delack_at;
     status->keepalive_at = tcb->keep_at;

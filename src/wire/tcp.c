@@ -69,7 +69,7 @@ static void read_option(const uint8_t *p, size_t len, struct tcp_opts *opts)
             opts->sack[i].right = get_u32(p + 6 + i * LEN_BLOCK);
         }
         return;
-    default:
+    default: /* RFC 9293, MUST-6 */
         return;
     }
 }
@@ -81,7 +81,7 @@ static void read_options(const uint8_t *p, size_t len, struct tcp_opts *opts)
             at++;
             continue;
         }
-        /* MUST-7: a kind without a length, or a length that cannot be, ends the list. */
+        /* RFC 9293, MUST-7: a kind without a length, or a length that cannot be, ends the list. */
         if (len - at < 2 || p[at + 1] < 2 || p[at + 1] > len - at)
             return;
         read_option(p + at, p[at + 1], opts);

@@ -78,7 +78,8 @@ size_t wire_tcp_head_len(const struct tcp_opts *opts);
 
 /* Writes header and options (not the text) with a zero checksum; returns the header's octets, or 0
  * if `room` is too small. Options are laid out as Linux does: MSS, SACK-permitted+TS or NOP NOP TS,
- * NOP WSCALE, NOP NOP SACK; padded with NOPs. */
+ * NOP WSCALE, NOP NOP SACK; without the NOPs where that is over 40 octets; padded with NOPs. SACK
+ * blocks that do not fit even so are left out, the last first. */
 size_t wire_tcp_emit(uint8_t *p, size_t room, const struct tcp_seg *seg,
                      const struct tcp_opts *opts);
 

@@ -42,7 +42,7 @@ static void set_cookies(struct sim *sim, unsigned i)
                               SIM_COOKIE_DGRAM + i * 2 + 1);
 }
 
-void sim_dgram_init(struct sim *sim, unsigned i)
+static void open_both(struct sim *sim, unsigned i)
 {
     struct sim_dgram *dgram = &sim->dgram[i];
     const struct sim_dgram_plan *plan = &sim->plan.dgram[i];
@@ -67,7 +67,7 @@ void sim_dgram_init(struct sim *sim, unsigned i)
         return;
     }
     set_cookies(sim, i);
-    sim_queue_add(&sim->queue, sim->now + plan->start, SIM_EV_DGRAM, i);
+    dgram->opened = true;
 }
 
 /* What the network may do to a datagram before it has left. */
@@ -83,7 +83,9 @@ void sim_dgram_send(struct sim *sim, unsigned i)
     struct sim_dgram *dgram = &sim->dgram[i];
     const struct sim_dgram_plan *plan = &sim->plan.dgram[i];
     static uint8_t data[SIZE_MAX_DGRAM];
-    if (dgram->from == WEIR_NO_HANDLE || dgram->sent >= plan->count)
+    if (!dgram->opened && !sim->closing)
+        open_both(sim, i);
+    if (dgram->from == WEIR_NO_HANDLE || dgram->sent >= plan->count || sim->failed)
         return;
     struct sim_host *host = &sim->host[plan->host[0]];
     const uint32_t serial = dgram->sent++;

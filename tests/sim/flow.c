@@ -180,7 +180,7 @@ static void check_content(struct emission *e)
     struct sim_flow *flow = e->flow;
     const struct sim_packet *packet = e->packet;
     const uint32_t end = packet->seq + packet->data_len;
-    if (flow->fin && before(flow->fin_seq, end))
+    if (flow->fin && packet->data_len > 0 && before(flow->fin_seq, end))
         broken(e, "INV 15: octets beyond the fin", end, flow->fin_seq);
     if (packet->flags & SIM_FIN) {
         if (flow->fin && flow->fin_seq != end)

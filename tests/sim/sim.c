@@ -88,10 +88,12 @@ static void judge_liveness(struct sim *sim)
             (void)weir_status(sim->host[end->host].weir, end->handle, &status);
             sim_fail(sim,
                      "INV 51: conn %u.%u does not end: %s, sent %u of %u, received %u, unread %u, "
-                     "waits for %s, timer %s",
+                     "waits for %s, timer %s, ready %#x%s",
                      i, side, weir_state_text(status.state), end->sent,
                      sim->plan.conn[i].end[side].total, end->received, status.unread,
-                     weir_wait_text(status.waits_for), weir_timer_text(status.timer));
+                     weir_wait_text(status.waits_for), weir_timer_text(status.timer),
+                     weir_ready_now(sim->host[end->host].weir, end->handle),
+                     end->eof ? ", end of stream seen" : "");
         }
     sim_fail(sim, "INV 51: a connection never began");
 }
@@ -271,10 +273,8 @@ static void prepare(struct sim *sim)
         sim_conn_init(sim, i);
         sim_queue_add(&sim->queue, ready + plan->conn[i].start, SIM_EV_CONN, i);
     }
-    for (unsigned i = 0; i < plan->dgram_count && !sim->failed; i++) {
-        plan->dgram[i].start += ready - start;
-        sim_dgram_init(sim, i);
-    }
+    for (unsigned i = 0; i < plan->dgram_count; i++)
+        sim_queue_add(&sim->queue, ready + plan->dgram[i].start, SIM_EV_DGRAM, i);
     for (unsigned i = 0; i < plan->fault_count; i++)
         sim_queue_add(&sim->queue, ready + plan->fault[i].at, SIM_EV_FAULT, i);
     sim_queue_add(&sim->queue, ready + 3 * WEIR_SECOND + plan->faults_for, SIM_EV_PHASE,

@@ -495,7 +495,7 @@ static bool breaks_off(struct sim *sim, struct sim_end *end)
     const struct sim_end_plan *plan = plan_of(sim, end);
     if (plan->finish == SIM_ABORT && end->sent + end->received >= plan->finish_at) {
         const enum weir_error error = weir_abort(weir_of(sim, end), end->handle, sim->now);
-        if (error != WEIR_OK)
+        if (error != WEIR_OK && error != WEIR_NOT_CONN)
             sim_fail(sim, "conn %u.%u: abort: %s", end->conn, end->side, weir_error_text(error));
         finish(sim, end, true);
         return true;
@@ -564,11 +564,10 @@ void sim_end_run(struct sim *sim, struct sim_end *end)
     if (breaks_off(sim, end))
         return;
     finish_in_order(sim, end);
-    if (end->handle == WEIR_NO_HANDLE || !(weir_ready_now(weir, end->handle) & WEIR_ERROR))
+    if (end->handle == WEIR_NO_HANDLE || !end->eof)
         return;
-    /* Reading and writing were not its turn, but the connection is over. Octets come before errors.
-     */
-    if (!(weir_ready_now(weir, end->handle) & WEIR_READABLE))
+    /* Nothing is left to read, so no call of ours would learn of a reset: whoever waits is told. */
+    if (weir_ready_now(weir, end->handle) & WEIR_ERROR)
         fail_end(sim, end, weir_error_take(weir, end->handle));
 }
 

@@ -96,6 +96,7 @@ struct sim_conn {
 };
 
 struct sim_dgram {
+    bool opened;
     weir_handle from, to;
     unsigned sent, received;
     uint32_t length[64];
@@ -169,7 +170,6 @@ size_t sim_content_differs(const struct sim *sim, const struct sim_end *end, uin
                            const uint8_t *data, size_t len);
 
 /* --- datagram.c --- */
-void sim_dgram_init(struct sim *sim, unsigned i);
 void sim_dgram_send(struct sim *sim, unsigned i);
 void sim_dgram_event(struct sim *sim, unsigned h, const struct weir_event *event);
 void sim_dgram_close(struct sim *sim);

@@ -15,6 +15,7 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static struct weir core;
@@ -232,8 +233,8 @@ static void test_full(void)
         const uint8_t head[1] = { (uint8_t)('A' + i) };
         fake_put_out(&core, head, 1);
     }
-    core.out[0].span_count = 1;
-    core.out[0].span[0] = (struct weir_span){ octets, 2 };
+    core.out[0].span_count = 2;
+    core.out[0].span[0] = core.out[0].span[1] = (struct weir_span){ octets, 2 };
     fake.full = true;
 
     /* Fill the socket, so that epoll finds it not writable. */
@@ -294,6 +295,15 @@ struct pipes {
     unsigned called[3];
 };
 
+static void on_third(void *user, int fd, uint32_t ready, weir_time now)
+{
+    struct pipes *pipes = user;
+    (void)fd;
+    (void)ready;
+    (void)now;
+    pipes->called[2]++;
+}
+
 static void on_first(void *user, int fd, uint32_t ready, weir_time now)
 {
     struct pipes *pipes = user;
@@ -301,7 +311,10 @@ static void on_first(void *user, int fd, uint32_t ready, weir_time now)
     (void)now;
     CHECK((ready & EPOLLIN) && read(fd, &octet, 1) == 1, "a readable descriptor is told");
     pipes->called[0]++;
-    weir_loop_remove_fd(pipes->loop, pipes->fd[1][0]); /* ready in the same round */
+    /* Ready in the same round; so is the third, which now asks for nothing. */
+    weir_loop_remove_fd(pipes->loop, pipes->fd[1][0]);
+    weir_loop_remove_fd(pipes->loop, pipes->fd[2][0]);
+    CHECK(weir_loop_add_fd(pipes->loop, pipes->fd[2][0], 0, on_third, pipes) == 0, "added anew");
 }
 
 static void on_second(void *user, int fd, uint32_t ready, weir_time now)
@@ -321,14 +334,16 @@ static void test_fds(void)
     CHECK(weir_loop_add_fd(pipes.loop, -1, EPOLLIN, on_first, &pipes) == -EBADF,
           "no descriptor is refused");
     CHECK(weir_loop_add_fd(pipes.loop, pipes.fd[0][0], EPOLLIN, on_first, &pipes) == 0 &&
-              weir_loop_add_fd(pipes.loop, pipes.fd[1][0], EPOLLIN, on_second, &pipes) == 0,
-          "two are added");
-    CHECK(write(pipes.fd[0][1], "x", 1) == 1 && write(pipes.fd[1][1], "x", 1) == 1,
-          "both have something");
+              weir_loop_add_fd(pipes.loop, pipes.fd[1][0], EPOLLIN, on_second, &pipes) == 0 &&
+              weir_loop_add_fd(pipes.loop, pipes.fd[2][0], EPOLLIN, on_third, &pipes) == 0,
+          "three are added");
+    for (unsigned i = 0; i < 3; i++)
+        CHECK(write(pipes.fd[i][1], "x", 1) == 1, "pipe %u has something", i);
     CHECK(weir_loop_step(pipes.loop, WEIR_NEVER, why) == 0, "a round");
     settle(pipes.loop);
     CHECK(pipes.called[0] == 1 && pipes.called[1] == 0,
           "one that was removed meanwhile is not called");
+    CHECK(pipes.called[2] == 0, "nor one that was replaced");
     CHECK(weir_loop_add_fd(pipes.loop, pipes.fd[1][0], 0, on_second, &pipes) == 0 &&
               weir_loop_step(pipes.loop, 0, why) == 0 && pipes.called[1] == 0,
           "without events it is not either");
@@ -396,6 +411,10 @@ static void test_timers(void)
           (int)(took / WEIR_US));
     weir_loop_stop(loop);
     CHECK(weir_loop_run(loop, why) == 0, "stopped before it runs, it returns at once");
+    settle(loop);
+    const weir_time until = weir_loop_clock() + 20 * WEIR_MS;
+    CHECK(weir_loop_step(loop, until, why) == 0 && weir_loop_clock() >= until,
+          "and can sleep again");
     weir_loop_close(loop);
 }
 
@@ -430,6 +449,30 @@ static void test_stop(void)
 
 /* ---- Two instances on a pair ---- */
 
+/* More than a pair copies at a time. */
+static void on_big(struct weir *weir, const struct weir_frame *frame)
+{
+    const uint8_t last = frame->data[frame->len - 1];
+    weir->event_count +=
+        frame->len == 65001 && frame->data[0] == last && frame->data[30000] == last;
+}
+
+static void test_big_frames(struct weir_pair *pair, struct weir *to)
+{
+    static uint8_t octets[20][65000];
+    fake_reset(&core);
+    fake_reset(to);
+    to->on_frame = on_big;
+    for (unsigned i = 0; i < 20; i++) {
+        memset(octets[i], 'a' + (int)i, sizeof octets[i]);
+        fake_put_out(&core, octets[i], 1);
+        core.out[i].span_count = 1;
+        core.out[i].span[0] = (struct weir_span){ octets[i], sizeof octets[i] };
+    }
+    CHECK(weir_pair_move(pair, 100, 1) == 20 && to->event_count == 20,
+          "twenty frames of 64 KiB arrive whole: %u", to->event_count);
+}
+
 static void test_pair(void)
 {
     static struct weir other;
@@ -463,6 +506,7 @@ static void test_pair(void)
     CHECK(other.in[39].csum_ok && other.in[39].gso_size == 3 && !other.in[0].csum_ok,
           "with their offloads");
     CHECK(other.in_calls < 10, "several at a time: %u calls", other.in_calls);
+    test_big_frames(pair, &other);
     weir_pair_close(pair);
 
     CHECK(weir_pair_open(&pair, end, true, why) == 0, "with complete sums");
@@ -492,6 +536,42 @@ static void test_secrets(void)
     CHECK(all && a.tcp_max == 0, "every word of them, and nothing else");
 }
 
+/* In a process of its own, which must not survive it. */
+static void test_panic(void)
+{
+    int ends[2], status = 0;
+    static char text[20000];
+    CHECK(pipe(ends) == 0, "a pipe for what it says");
+    fflush(stdout);
+    const pid_t child = fork();
+    if (child == 0) {
+        fake_reset(&core);
+        for (unsigned i = 0; i < 100; i++)
+            fake_record(
+                &core, WEIR_TRACE_STORY,
+                (struct weir_record){ .type = WEIR_REC_DROP, .code = WEIR_DROP_PAWS, .seq = i });
+        const struct rlimit no_core = { 0, 0 };
+        setrlimit(RLIMIT_CORE, &no_core);
+        dup2(ends[1], STDERR_FILENO);
+        signal(SIGABRT, SIG_DFL);
+        weir_panic_watch(&core);
+        weir_panic("file.c", 42, "two == 3");
+    }
+    close(ends[1]);
+    size_t len = 0;
+    for (ssize_t got;
+         len < sizeof text - 1 && (got = read(ends[0], text + len, sizeof text - 1 - len)) > 0;)
+        len += (size_t)got;
+    close(ends[0]);
+    CHECK(waitpid(child, &status, 0) == child && WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT,
+          "a panic ends the process");
+    CHECK(strncmp(text, "weir: file.c:42: does not hold: two == 3\n", 41) == 0,
+          "says where and what");
+    CHECK(strstr(text, "the last 32 of 100 records") != NULL && strstr(text, "seq 68 ") != NULL &&
+              strstr(text, "seq 67 ") == NULL && strstr(text, "drop: old timestamp") != NULL,
+          "and how it came to it");
+}
+
 int main(void)
 {
     test_order();
@@ -505,5 +585,6 @@ int main(void)
     test_stop();
     test_pair();
     test_secrets();
+    test_panic();
     return tap_done();
 }

@@ -5,8 +5,11 @@
 
 #include <ctype.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #define FLOW  16
 #define STORY 8
@@ -113,8 +116,10 @@ static void overtaken(void)
 }
 
 /* A writer that never waits and a reader on another thread: every record that is handed out is
- * whole and in its place. */
-#define RACE_RECORDS 2000000u
+ * whole and in its place. The reader takes the whole ring at a time, so that the writer runs over
+ * it in nearly every copy. */
+#define RACE_RECORDS 20000000u
+#define RACE_FLOW    4096
 
 static struct trace race;
 
@@ -159,6 +164,65 @@ static void threads(void)
     CHECK(torn == 0, "no record is torn while another thread writes");
     CHECK(got + lost_all == RACE_RECORDS, "each of %u records is read or reported lost",
           RACE_RECORDS);
+}
+
+/* The same, made to happen: the second page that the reader copies to cannot be written, and the
+ * fault is the writer's turn. */
+static struct trace faulted;
+static uint8_t *fault_page;
+static uint32_t fault_writes;
+
+static void fault(int signal)
+{
+    (void)signal;
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    if (mprotect(fault_page, page, PROT_READ | PROT_WRITE) != 0)
+        abort();
+    write_flow(&faulted, (uint32_t)faulted.ring[WEIR_TRACE_FLOW].head, fault_writes);
+}
+
+/* Reads a ring of `flow` records, two pages of them, while `writes` are written half-way. */
+static void overtaken_within(uint32_t flow, uint32_t writes)
+{
+    const size_t size = flow * sizeof(struct weir_record);
+    struct arena arena = { .base = aligned_alloc(64, size + 1024), .size = size + 1024 };
+    struct weir_record *out =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (arena.base == NULL || out == MAP_FAILED)
+        abort();
+    trace_init(&faulted, &arena, flow, STORY);
+    write_flow(&faulted, 0, flow * 3);
+    fault_page = (uint8_t *)out + size / 2;
+    fault_writes = writes;
+    mprotect(fault_page, size / 2, PROT_NONE);
+
+    uint64_t cursor = flow * 2 + 1, lost;
+    const unsigned count = trace_read(&faulted, WEIR_TRACE_FLOW, &cursor, out, flow, &lost);
+    const uint32_t gone = writes < flow - 1 ? writes : flow - 1;
+    bool whole_records = true;
+    for (unsigned i = 0; i < count; i++)
+        whole_records &= out[i].seq == flow * 2 + 1 + gone + i;
+    CHECK(faulted.ring[WEIR_TRACE_FLOW].head == flow * 3 + writes, "the reader was interrupted");
+    CHECK(count == flow - 1 - gone && whole_records && lost == gone && cursor == flow * 3,
+          "of %u records, %u overwritten while they were copied are not handed out", flow - 1,
+          gone);
+    free(arena.base);
+    munmap(out, size);
+}
+
+static void overtaken_in_the_middle(void)
+{
+    const uint32_t half = (uint32_t)((size_t)sysconf(_SC_PAGESIZE) / sizeof(struct weir_record));
+    const struct sigaction action = { .sa_handler = fault };
+    struct sigaction before;
+    sigaction(SIGSEGV, &action, &before);
+    overtaken_within(half * 2, 0);
+    overtaken_within(half * 2, 1);
+    overtaken_within(half * 2, half / 2);
+    overtaken_within(half * 2, half + half / 2);
+    overtaken_within(half * 2, half * 2 - 1);
+    overtaken_within(half * 2, half * 9);
+    sigaction(SIGSEGV, &before, NULL);
 }
 
 static void names(void)
@@ -210,6 +274,7 @@ int main(void)
     records();
     overtaken();
     threads();
+    overtaken_in_the_middle();
     names();
     return tap_done();
 }

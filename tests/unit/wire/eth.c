@@ -77,6 +77,14 @@ static void arp_edges(void)
     for (size_t cut = 0; cut < len; cut++)
         holds &= wire_arp_parse(guarded(packet, cut), cut, &head) == WIRE_SHORT;
     CHECK(holds, "arp: every truncation is short");
+    holds = true;
+    for (unsigned fill = 0; fill < 256; fill++)
+        for (size_t size = 0; size <= 64; size++) {
+            uint8_t filled[64];
+            memset(filled, (int)fill, sizeof filled);
+            holds &= wire_arp_parse(guarded(filled, size), size, &head) != WIRE_OK;
+        }
+    CHECK(holds, "arp: 0 to 64 octets of one value are none");
     memset(packet + len, 0xff, sizeof packet - len);
     CHECK(wire_arp_parse(guarded(packet, 46), 46, &head) == WIRE_OK, "arp: padding is ignored");
 }

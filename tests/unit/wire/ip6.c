@@ -47,6 +47,19 @@ static void head(void)
     }
 }
 
+static void head_lengths(void)
+{
+    uint8_t packet[64];
+    struct ip6_head out;
+    bool holds = true;
+    for (unsigned fill = 0; fill < 256; fill++)
+        for (size_t len = 0; len <= sizeof packet; len++) {
+            memset(packet, (int)fill, sizeof packet);
+            holds &= wire_ip6_parse(guarded(packet, len), len, &out) != WIRE_OK;
+        }
+    CHECK(holds, "ip6: 0 to 64 octets of one value are no packet");
+}
+
 static void head_round_trip(void)
 {
     struct prng prng;
@@ -270,6 +283,7 @@ static void walk_exhaustive(void)
 int main(void)
 {
     head();
+    head_lengths();
     head_round_trip();
     for (unsigned i = 0; i < sizeof walk_cases / sizeof walk_cases[0]; i++)
         walk(&walk_cases[i]);

@@ -86,7 +86,8 @@ struct option_case {
     uint32_t tsval;
 };
 
-/* Attack rows AM-4, H-4, R20-12, U11-3, U11-7, LW-6. */
+/* Attack rows AM-4, H-4, R20-12, U11-3, U11-7, LW-6. RFC 9293: MUST-4 (end, NOP and MSS), MUST-6
+ * (options we do not know), MUST-7 (lengths that cannot be). */
 static const struct option_case option_cases[] = {
     { "mss", "020405b4", TCP_OPT_MSS, 1460, 0, 0, 0 },
     { "mss of length 0", "02000000 040201", 0, 0, 0, 0, 0 },
@@ -142,6 +143,25 @@ static void options(const struct option_case *c)
               "tcp options: %s: block %u", c->name, i);
 }
 
+/* RFC 9293, MUST-5: an option may come in any segment. */
+static void options_of_any_segment(void)
+{
+    bool holds = true;
+    for (unsigned i = 0; i < sizeof option_cases / sizeof option_cases[0]; i++)
+        for (unsigned flags = 0; flags < 512; flags++) {
+            uint8_t p[128];
+            struct tcp_seg seg;
+            struct tcp_opts opts;
+            const size_t len = make(p, option_cases[i].text);
+            p[12] |= (uint8_t)(flags >> 8);
+            p[13] = (uint8_t)flags;
+            holds &= wire_tcp_parse(p, len, &seg, &opts) == WIRE_OK;
+            holds &= seg.flags == flags && opts.present == option_cases[i].present;
+            holds &= opts.mss == option_cases[i].mss && opts.tsval == option_cases[i].tsval;
+        }
+    CHECK(holds, "tcp options: read alike whatever the flags");
+}
+
 static uint8_t option_of(unsigned kind, unsigned len)
 {
     switch (kind) {
@@ -160,8 +180,9 @@ static uint8_t option_of(unsigned kind, unsigned len)
     }
 }
 
-/* H-5: every kind with every length at every place of 40 octets, the rest NOPs: 2.5 million
- * headers. Among them are those that end exactly at the header's end and those one octet beyond. */
+/* H-5, and RFC 9293, MUST-64 (any boundary): every kind with every length at every place of 40
+ * octets, the rest NOPs: 2.5 million headers. Among them are those that end exactly at the header's
+ * end and those one octet beyond. */
 static void options_exhaustive(void)
 {
     uint8_t model[TCP_HEAD_MAX];
@@ -263,6 +284,19 @@ static unsigned needed(const struct tcp_opts *opts)
            (opts->sack_count > 0 ? 2u + 8u * opts->sack_count : 0u);
 }
 
+/* RFC 9293, MUST-68: all options we send but NOP have a length; MUST-69: what follows an end would
+ * be zeros, and we send no end. */
+static bool well_formed(const uint8_t *p, size_t len)
+{
+    size_t at = TCP_HEAD_MIN;
+    while (at < len && p[at] != 0) {
+        if (p[at] != 1 && (at + 1 == len || p[at + 1] < 2))
+            return false;
+        at += p[at] == 1 ? 1u : p[at + 1];
+    }
+    return at == len;
+}
+
 static void round_trip(void)
 {
     struct prng prng;
@@ -286,7 +320,8 @@ static void round_trip(void)
         }
         failures += !same(&seg, &seg_out, &in, &out);
         failures += wire_tcp_emit(again, len, &seg_out, &out) != len || memcmp(p, again, len) != 0;
-        failures += wire_tcp_emit(again, len - 1, &seg_out, &out) != 0;
+        failures += wire_tcp_emit(again, len - 1, &seg_out, &out) != 0 || !well_formed(p, len);
+        failures += tcp_seg_len(&seg) != (seg.flags & TCP_SYN) / 2u + (seg.flags & TCP_FIN);
     }
     CHECK(failures == 0, "tcp: what is written is what is read, and the other way");
 }
@@ -329,6 +364,7 @@ int main(void)
     heads();
     for (unsigned i = 0; i < sizeof option_cases / sizeof option_cases[0]; i++)
         options(&option_cases[i]);
+    options_of_any_segment();
     options_exhaustive();
     tails_exhaustive();
     options_random();

@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/csum.h"
+#include "stack/instance.h"
+#include "wire/icmp4.h"
+#include "wire/icmp6.h"
+#include "wire/udp.h"
+
+#include <string.h>
+
+/* UDP endpoints (RFC 768, RFC 1122, 4.1, RFC 8200, 8.1) and echo endpoints: who gets a datagram, and
+ * what leaves. Both wait in the same kind of queue and are found by their port, which for echo is
+ * the identifier. */
+
+static struct endpoint *at(const struct weir *weir, uint32_t index)
+{
+    return pool_at(&weir->endpoints, index);
+}
+
+void endpoint_settle(struct weir *weir, uint32_t index)
+{
+    const struct endpoint *endpoint = at(weir, index);
+    unsigned ready = WEIR_WRITABLE;
+    if (endpoint->queue.count > 0 || endpoint->error != WEIR_OK)
+        ready |= WEIR_READABLE;
+    if (endpoint->error != WEIR_OK)
+        ready |= WEIR_ERROR;
+    watch_set(weir, HANDLE_ENDPOINT, index, ready);
+}
+
+/* ---- finding ---- */
+
+static bool has_port(const struct weir *weir, uint16_t port, bool ping)
+{
+    const uint32_t hash = port_hash(weir, port);
+    uint32_t slot;
+    for (uint32_t ref = demux_first(&weir->endpoint_ports, hash, &slot); ref != DEMUX_NONE;
+         ref = demux_next(&weir->endpoint_ports, hash, &slot)) {
+        const struct endpoint *endpoint = at(weir, ref - 1);
+        if (endpoint->local.port == port && endpoint->ping == ping)
+            return true;
+    }
+    return false;
+}
+
+bool endpoint_has_port(const struct weir *weir, uint16_t port)
+{
+    return has_port(weir, port, false);
+}
+
+static bool ping_has_id(const struct weir *weir, uint16_t id)
+{
+    return has_port(weir, id, true);
+}
+
+static bool is_taken(const struct weir *weir, const struct weir_addr *local)
+{
+    const uint32_t hash = port_hash(weir, local->port);
+    uint32_t slot;
+    for (uint32_t ref = demux_first(&weir->endpoint_ports, hash, &slot); ref != DEMUX_NONE;
+         ref = demux_next(&weir->endpoint_ports, hash, &slot)) {
+        const struct endpoint *endpoint = at(weir, ref - 1);
+        if (!endpoint->ping && endpoint->local.port == local->port &&
+            weir_ip_equal(&endpoint->local.ip, &local->ip) && endpoint->local.iface == local->iface)
+            return true;
+    }
+    return false;
+}
+
+/* How well an endpoint fits a datagram: 0, not at all; a fixed peer counts most, then an address. */
+static unsigned score(const struct endpoint *endpoint, const struct ip_packet *packet,
+                      const struct udp_head *udp)
+{
+    if (endpoint->ping || endpoint->local.port != udp->dport)
+        return 0;
+    if (endpoint->local.iface != 0 && endpoint->local.iface != packet->iface + 1)
+        return 0;
+    unsigned fits = 1;
+    if (!ip_is_any(&endpoint->local.ip)) {
+        if (!weir_ip_equal(&endpoint->local.ip, &packet->dst))
+            return 0;
+        fits += 2;
+    } else if (weir_ip_is_v4(&endpoint->local.ip)) {
+        if (!packet->v4)
+            return 0;
+        fits++;
+    }
+    if (endpoint->connected) {
+        if (endpoint->peer.port != udp->sport || !weir_ip_equal(&endpoint->peer.ip, &packet->src))
+            return 0;
+        fits += 4;
+    }
+    return fits;
+}
+
+/* ---- in ---- */
+
+static struct weir_datagram describe(const struct ip_packet *packet, uint16_t sport, uint16_t dport,
+                                     uint32_t len)
+{
+    return (struct weir_datagram){
+        .from = { packet->src, sport, scope_of(&packet->src, packet->iface) },
+        .to = { packet->dst, dport, scope_of(&packet->dst, packet->iface) },
+        .len = len,
+        .when = packet->when,
+        .ttl = packet->ttl,
+        .tos = packet->tos,
+        .seq = packet->echo_seq,
+    };
+}
+
+static bool deliver(struct weir *weir, uint32_t index, const struct weir_datagram *info,
+                    const uint8_t *data)
+{
+    if (!udp_queue_put(&at(weir, index)->queue, &weir->rings, info, data))
+        return false;
+    endpoint_settle(weir, index);
+    return true;
+}
+
+static enum weir_drop udp_check(const struct ip_packet *packet, struct udp_head *udp)
+{
+    if (wire_udp_parse(packet->payload, packet->len, udp) != WIRE_OK)
+        return WEIR_DROP_UDP_BAD;
+    if (udp->dport == 0)
+        return WEIR_DROP_UDP_PORT;
+    if (udp->csum == 0)
+        return packet->v4 ? WEIR_DROP_NONE : WEIR_DROP_UDP_CSUM; /* RFC 8200, 8.1 */
+    if (packet->csum_ok)
+        return WEIR_DROP_NONE;
+    const uint32_t len = UDP_HEAD + udp->len;
+    const csum32 pseudo = ip_pseudo_sum(&packet->src, &packet->dst, IP_PROTO_UDP, len);
+    return csum_fold(csum_add(pseudo, packet->payload, len)) == 0 ? WEIR_DROP_NONE
+                                                                  : WEIR_DROP_UDP_CSUM;
+}
+
+enum weir_drop udp_arrives(struct weir *weir, const struct ip_packet *packet, weir_time now)
+{
+    struct udp_head udp;
+    const enum weir_drop bad = udp_check(packet, &udp);
+    if (bad != WEIR_DROP_NONE)
+        return bad;
+    const struct weir_datagram info = describe(packet, udp.sport, udp.dport, udp.len);
+    const uint32_t hash = port_hash(weir, udp.dport);
+    uint32_t slot, best = POOL_NONE;
+    unsigned best_fits = 0;
+    unsigned found = 0, given = 0;
+    for (uint32_t ref = demux_first(&weir->endpoint_ports, hash, &slot); ref != DEMUX_NONE;
+         ref = demux_next(&weir->endpoint_ports, hash, &slot)) {
+        const unsigned fits = score(at(weir, ref - 1), packet, &udp);
+        if (fits == 0)
+            continue;
+        found++;
+        if (packet->group) { /* RFC 1122, 4.1.3.3 and custom: everybody who fits gets one */
+            given += deliver(weir, ref - 1, &info, udp.data);
+        } else if (fits > best_fits) {
+            best_fits = fits;
+            best = ref - 1;
+        }
+    }
+    if (found == 0) {
+        ip_error_port_unreachable(&weir->ip, packet, now);
+        return WEIR_DROP_UDP_PORT;
+    }
+    if (best != POOL_NONE)
+        given += deliver(weir, best, &info, udp.data);
+    if (given == 0)
+        return WEIR_DROP_UDP_FULL;
+    weir->trace.count.datagrams_in++;
+    return WEIR_DROP_NONE;
+}
+
+static uint32_t ping_find(const struct weir *weir, uint16_t id)
+{
+    const uint32_t hash = port_hash(weir, id);
+    uint32_t slot;
+    for (uint32_t ref = demux_first(&weir->endpoint_ports, hash, &slot); ref != DEMUX_NONE;
+         ref = demux_next(&weir->endpoint_ports, hash, &slot))
+        if (at(weir, ref - 1)->ping && at(weir, ref - 1)->local.port == id)
+            return ref - 1;
+    return POOL_NONE;
+}
+
+enum weir_drop echo_arrives(struct weir *weir, const struct ip_packet *packet)
+{
+    const uint32_t index = ping_find(weir, packet->echo_id);
+    if (index == POOL_NONE || packet->len > UDP_DATA_MAX_V6)
+        return WEIR_DROP_ICMP_NOBODY;
+    const struct weir_datagram info = describe(packet, 0, packet->echo_id, packet->len);
+    return deliver(weir, index, &info, packet->payload) ? WEIR_DROP_NONE : WEIR_DROP_UDP_FULL;
+}
+
+/* ---- ICMP errors ---- */
+
+static void set_error(struct weir *weir, uint32_t index, const struct ip_packet *packet)
+{
+    at(weir, index)->error = (uint8_t)icmp_error_code(packet->icmp);
+    endpoint_settle(weir, index);
+}
+
+enum weir_drop endpoint_error(struct weir *weir, const struct ip_packet *packet,
+                              const struct flow *flow, weir_time now)
+{
+    const uint32_t hash = port_hash(weir, flow->lport);
+    uint32_t slot;
+    for (uint32_t ref = demux_first(&weir->endpoint_ports, hash, &slot); ref != DEMUX_NONE;
+         ref = demux_next(&weir->endpoint_ports, hash, &slot)) {
+        const struct endpoint *endpoint = at(weir, ref - 1);
+        /* Only with a fixed peer is there any proof that we sent something there, and somebody who
+         * asks (RFC 1122, 4.1.3.3, as Linux reads it). */
+        if (endpoint->ping || !endpoint->connected || endpoint->local.port != flow->lport ||
+            endpoint->peer.port != flow->rport || !weir_ip_equal(&endpoint->peer.ip, &flow->peer))
+            continue;
+        if (packet->icmp == IP_ICMP_TOO_BIG)
+            ip_pmtu_lower(&weir->ip, &flow->peer, packet->mtu, now);
+        set_error(weir, ref - 1, packet);
+        return WEIR_DROP_NONE;
+    }
+    return WEIR_DROP_ICMP_QUOTE;
+}
+
+enum weir_drop ping_error(struct weir *weir, const struct ip_packet *packet, uint16_t id)
+{
+    const uint32_t index = ping_find(weir, id);
+    if (index == POOL_NONE)
+        return WEIR_DROP_ICMP_QUOTE;
+    set_error(weir, index, packet);
+    return WEIR_DROP_NONE;
+}
+
+/* ---- birth and death ---- */
+
+static enum weir_error make(struct weir *weir, const struct weir_addr *local, bool ping,
+                            weir_handle *handle)
+{
+    const uint32_t index = pool_take(&weir->endpoints);
+    if (index == POOL_NONE)
+        return WEIR_NO_MEMORY;
+    struct endpoint *endpoint = at(weir, index);
+    *endpoint = (struct endpoint){ .local = *local, .ping = ping, .id = local->port };
+    endpoint->generation = generation_next(weir);
+    watch_init(&endpoint->watch);
+    udp_queue_init(&endpoint->queue, &weir->rings, weir->config.udp_rcv_max);
+    demux_add(&weir->endpoint_ports, port_hash(weir, local->port), index + 1);
+    endpoint_settle(weir, index);
+    *handle = handle_make(HANDLE_ENDPOINT, endpoint->generation, index);
+    return WEIR_OK;
+}
+
+void endpoint_close(struct weir *weir, uint32_t index)
+{
+    struct endpoint *endpoint = at(weir, index);
+    udp_queue_clear(&endpoint->queue, &weir->rings);
+    watch_clear(weir, HANDLE_ENDPOINT, index);
+    demux_remove(&weir->endpoint_ports, port_hash(weir, endpoint->local.port), index + 1);
+    endpoint->generation = 0;
+    pool_give(&weir->endpoints, index);
+    memory_look(weir);
+}
+
+enum weir_error weir_udp_open(struct weir *weir, const struct weir_addr *local, weir_handle *handle)
+{
+    *handle = WEIR_NO_HANDLE;
+    struct weir_addr wanted = *local;
+    if (!ip_is_any(&wanted.ip) && !ip_is_local(&weir->ip, &wanted.ip) &&
+        !ip_is_group(&weir->ip, &wanted.ip))
+        return WEIR_NOT_LOCAL;
+    if (wanted.port == 0)
+        wanted.port = port_draw(weir, endpoint_has_port);
+    if (wanted.port == 0)
+        return WEIR_NOT_LOCAL;
+    if (is_taken(weir, &wanted))
+        return WEIR_IN_USE;
+    return make(weir, &wanted, false, handle);
+}
+
+enum weir_error weir_ping_open(struct weir *weir, weir_handle *handle)
+{
+    *handle = WEIR_NO_HANDLE;
+    const struct weir_addr local = { .port = port_draw(weir, ping_has_id) };
+    return local.port == 0 ? WEIR_NOT_LOCAL : make(weir, &local, true, handle);
+}
+
+/* Whether the endpoint can speak to this address at all. */
+static bool same_family(const struct endpoint *endpoint, const struct weir_ip *peer)
+{
+    static const struct weir_ip any = { { 0 } };
+    return weir_ip_equal(&endpoint->local.ip, &any) ||
+           weir_ip_is_v4(&endpoint->local.ip) == weir_ip_is_v4(peer);
+}
+
+enum weir_error weir_udp_connect(struct weir *weir, weir_handle handle,
+                                 const struct weir_addr *remote)
+{
+    struct endpoint *endpoint = endpoint_of(weir, handle, NULL);
+    if (endpoint == NULL || endpoint->ping)
+        return WEIR_BAD_HANDLE;
+    endpoint->connected = false;
+    if (remote == NULL)
+        return WEIR_OK;
+    if (remote->port == 0 || ip_is_any(&remote->ip) || !same_family(endpoint, &remote->ip))
+        return WEIR_INVALID;
+    struct weir_ip src = endpoint->local.ip;
+    struct ip_path path;
+    if (!ip_is_group(&weir->ip, &remote->ip)) {
+        const enum weir_error error =
+            ip_path_find(&weir->ip, &src, &remote->ip, remote->iface, &path, weir->now);
+        if (error != WEIR_OK)
+            return error;
+    }
+    endpoint->peer = *remote;
+    endpoint->connected = true;
+    return WEIR_OK;
+}
+
+/* ---- out ---- */
+
+static enum weir_error take_error(struct weir *weir, uint32_t index)
+{
+    const enum weir_error error = (enum weir_error)at(weir, index)->error;
+    if (error != WEIR_OK) {
+        at(weir, index)->error = WEIR_OK;
+        endpoint_settle(weir, index);
+    }
+    return error;
+}
+
+static struct weir_ip source_of(const struct weir *weir, const struct endpoint *endpoint)
+{
+    if (ip_is_group(&weir->ip, &endpoint->local.ip)) /* a group is no source */
+        return (struct weir_ip){ { 0 } };
+    return endpoint->local.ip;
+}
+
+enum weir_error weir_udp_send(struct weir *weir, weir_handle handle, const struct weir_addr *to,
+                              const void *data, size_t len, weir_time now)
+{
+    uint32_t index;
+    const struct endpoint *endpoint = endpoint_of(weir, handle, &index);
+    if (endpoint == NULL || endpoint->ping)
+        return WEIR_BAD_HANDLE;
+    weir->now = now;
+    const enum weir_error pending = take_error(weir, index);
+    if (pending != WEIR_OK)
+        return pending;
+    if (to == NULL && !endpoint->connected)
+        return WEIR_NOT_CONN;
+    const struct weir_addr *peer = to != NULL ? to : &endpoint->peer;
+    if (peer->port == 0 || !same_family(endpoint, &peer->ip))
+        return WEIR_INVALID;
+    if (len > (weir_ip_is_v4(&peer->ip) ? UDP_DATA_MAX_V4 : UDP_DATA_MAX_V6))
+        return WEIR_TOO_LONG;
+
+    ip_call_begins(&weir->ip);
+    uint8_t head[UDP_HEAD];
+    const struct udp_head udp = { endpoint->local.port, peer->port, 0, data, (uint32_t)len };
+    const struct ip_send send = {
+        .src = source_of(weir, endpoint),
+        .dst = peer->ip,
+        .scope_iface = peer->iface,
+        .proto = IP_PROTO_UDP,
+        .ttl = endpoint->ttl,
+        .tos = endpoint->tos,
+        .broadcast_ok = endpoint->broadcast,
+        .why = WEIR_WHY_DATAGRAM,
+        .head = head,
+        .head_len = (uint32_t)wire_udp_emit(head, sizeof head, &udp),
+        .data = data,
+        .len = (uint32_t)len,
+        .csum_offset = UDP_CSUM_OFF,
+        .udp_zero_rule = true,
+    };
+    const enum weir_error error = ip_packet_send(&weir->ip, &send, now);
+    if (error == WEIR_OK)
+        weir->trace.count.datagrams_out++;
+    return error;
+}
+
+enum weir_error weir_ping_send(struct weir *weir, weir_handle handle, const struct weir_ip *to,
+                               uint16_t seq, const void *data, size_t len, weir_time now)
+{
+    uint32_t index;
+    const struct endpoint *endpoint = endpoint_of(weir, handle, &index);
+    if (endpoint == NULL || !endpoint->ping)
+        return WEIR_BAD_HANDLE;
+    weir->now = now;
+    const enum weir_error pending = take_error(weir, index);
+    if (pending != WEIR_OK)
+        return pending;
+    const bool v4 = weir_ip_is_v4(to);
+    if (len > (v4 ? UDP_DATA_MAX_V4 : UDP_DATA_MAX_V6))
+        return WEIR_TOO_LONG;
+
+    ip_call_begins(&weir->ip);
+    uint8_t head[ICMP_HEAD];
+    const uint32_t rest = icmp_rest(endpoint->id, seq);
+    const struct icmp4_head echo4 = { .type = ICMP4_ECHO, .rest = rest };
+    const struct icmp6_head echo6 = { .type = ICMP6_ECHO, .rest = rest };
+    const struct ip_send send = {
+        .dst = *to,
+        .proto = v4 ? IP_PROTO_ICMP : IP_PROTO_ICMP6,
+        .ttl = endpoint->ttl != 0 ? endpoint->ttl : IP_TTL,
+        .tos = endpoint->tos,
+        .why = WEIR_WHY_ICMP_ECHO,
+        .head = head,
+        .head_len = (uint32_t)(v4 ? wire_icmp4_emit(head, sizeof head, &echo4)
+                                  : wire_icmp6_emit(head, sizeof head, &echo6)),
+        .data = data,
+        .len = (uint32_t)len,
+        .csum_offset = ICMP_CSUM_OFF,
+    };
+    return ip_packet_send(&weir->ip, &send, now);
+}
+
+enum weir_error weir_udp_recv(struct weir *weir, weir_handle handle, void *data, size_t room,
+                              struct weir_datagram *info)
+{
+    uint32_t index;
+    struct endpoint *endpoint = endpoint_of(weir, handle, &index);
+    if (endpoint == NULL)
+        return WEIR_BAD_HANDLE;
+    const enum weir_error pending = take_error(weir, index);
+    if (pending != WEIR_OK)
+        return pending;
+    if (!udp_queue_take(&endpoint->queue, &weir->rings, data, room, info))
+        return WEIR_AGAIN;
+    endpoint_settle(weir, index);
+    memory_look(weir);
+    return WEIR_OK;
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+#include "stack/instance.h"
+
+/* Options: what is TCP's goes there, what is in the IP header and what an endpoint has is here. A
+ * listener keeps them for its connections. */
+
+static bool fits_octet(int64_t value, int64_t least)
+{
+    return value >= least && value <= UINT8_MAX;
+}
+
+static bool is_flag(int64_t value)
+{
+    return value == 0 || value == 1;
+}
+
+static enum weir_error set_ip(uint8_t *ttl, uint8_t *tos, enum weir_option option, int64_t value)
+{
+    if (!fits_octet(value, option == WEIR_OPT_TTL ? 1 : 0))
+        return WEIR_INVALID;
+    *(option == WEIR_OPT_TTL ? ttl : tos) = (uint8_t)value;
+    return WEIR_OK;
+}
+
+/* Tries the value on the scratch TCB: what a connection would refuse, its listener refuses. */
+static enum weir_error set_listener(struct weir *weir, struct listener *listener,
+                                    enum weir_option option, int64_t value, weir_time now)
+{
+    enum weir_error error = WEIR_OK;
+    if (option == WEIR_OPT_TTL || option == WEIR_OPT_TOS) {
+        uint8_t ttl, tos;
+        error = set_ip(&ttl, &tos, option, value);
+    } else {
+        const struct tcp_birth birth = { .host = &weir->tcp, .index = UINT32_MAX, .path_mss = 536 };
+        const struct tw_entry entry = { 0 };
+        tcp_unshrink(&entry, &weir->scratch, &birth, now);
+        weir->scratch.state = WEIR_SYN_RECEIVED; /* as a child's is when it inherits */
+        error = tcp_set(&weir->scratch, option, value, now);
+        tcp_free(&weir->scratch);
+    }
+    if (error != WEIR_OK)
+        return error;
+    listener->option[option] = value;
+    listener->option_set |= UINT32_C(1) << option;
+    return WEIR_OK;
+}
+
+static enum weir_error set_endpoint(struct weir *weir, struct endpoint *endpoint,
+                                    enum weir_option option, int64_t value)
+{
+    switch (option) {
+    case WEIR_OPT_TTL:
+    case WEIR_OPT_TOS:
+        return set_ip(&endpoint->ttl, &endpoint->tos, option, value);
+    case WEIR_OPT_BROADCAST:
+        if (!is_flag(value))
+            return WEIR_INVALID;
+        endpoint->broadcast = value == 1;
+        return WEIR_OK;
+    case WEIR_OPT_RCVBUF:
+        if (value < 1 || value > UINT32_MAX)
+            return WEIR_INVALID;
+        udp_queue_limit(&endpoint->queue, &weir->rings, (uint32_t)value);
+        return WEIR_OK;
+    default:
+        return WEIR_INVALID;
+    }
+}
+
+enum weir_error weir_set(struct weir *weir, weir_handle handle, enum weir_option option,
+                         int64_t value, weir_time now)
+{
+    if ((unsigned)option >= WEIR_OPT_COUNT)
+        return WEIR_INVALID;
+    weir->now = now;
+    uint32_t index;
+    struct conn *conn = conn_of(weir, handle, &index);
+    if (conn != NULL) {
+        if (option == WEIR_OPT_TTL || option == WEIR_OPT_TOS)
+            return set_ip(&conn->ttl, &conn->tos, option, value);
+        const enum weir_error error = tcp_set(&conn->tcb, option, value, now);
+        conn_settle(weir, index, now);
+        return error;
+    }
+    struct listener *listener = listener_of(weir, handle, NULL);
+    if (listener != NULL)
+        return set_listener(weir, listener, option, value, now);
+    struct endpoint *endpoint = endpoint_of(weir, handle, NULL);
+    return endpoint != NULL ? set_endpoint(weir, endpoint, option, value) : WEIR_BAD_HANDLE;
+}
+
+static enum weir_error get_endpoint(const struct endpoint *endpoint, enum weir_option option,
+                                    int64_t *value)
+{
+    switch (option) {
+    case WEIR_OPT_TTL:
+        *value = endpoint->ttl != 0 ? endpoint->ttl : IP_TTL;
+        return WEIR_OK;
+    case WEIR_OPT_TOS:
+        *value = endpoint->tos;
+        return WEIR_OK;
+    case WEIR_OPT_BROADCAST:
+        *value = endpoint->broadcast;
+        return WEIR_OK;
+    case WEIR_OPT_RCVBUF:
+        *value = endpoint->queue.max;
+        return WEIR_OK;
+    default:
+        return WEIR_INVALID;
+    }
+}
+
+enum weir_error weir_get(const struct weir *weir, weir_handle handle, enum weir_option option,
+                         int64_t *value)
+{
+    if ((unsigned)option >= WEIR_OPT_COUNT)
+        return WEIR_INVALID;
+    const struct conn *conn = conn_of(weir, handle, NULL);
+    if (conn != NULL) {
+        if (option == WEIR_OPT_TTL)
+            *value = conn->ttl != 0 ? conn->ttl : IP_TTL;
+        else if (option == WEIR_OPT_TOS)
+            *value = conn->tos;
+        else
+            return tcp_get(&conn->tcb, option, value);
+        return WEIR_OK;
+    }
+    const struct listener *listener = listener_of(weir, handle, NULL);
+    if (listener != NULL) {
+        if (!(listener->option_set >> option & 1))
+            return WEIR_INVALID;
+        *value = listener->option[option];
+        return WEIR_OK;
+    }
+    const struct endpoint *endpoint = endpoint_of(weir, handle, NULL);
+    return endpoint != NULL ? get_endpoint(endpoint, option, value) : WEIR_BAD_HANDLE;
+}

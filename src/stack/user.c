@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MIT */
+#include "stack/instance.h"
+
+#include <string.h>
+
+/* The user calls of RFC 9293, 3.9.1 that open and end things: active OPEN, CLOSE, ABORT, and the
+ * release of a handle. */
+
+/* ---- active OPEN ---- */
+
+static bool may_be_connected(const struct weir *weir, const struct weir_addr *remote)
+{
+    return remote->port != 0 && !ip_is_any(&remote->ip) && !ip_is_group(&weir->ip, &remote->ip);
+}
+
+/* The four ends and the way: everything that can go wrong before anything is taken. */
+static enum weir_error find_way(struct weir *weir, const struct weir_addr *local,
+                                const struct weir_addr *remote, struct flow *flow,
+                                struct ip_path *path)
+{
+    *flow = (struct flow){ .peer = remote->ip, .rport = remote->port };
+    if (local != NULL) {
+        const bool other_family = weir_ip_is_v4(&local->ip) != weir_ip_is_v4(&remote->ip);
+        if (!ip_is_any(&local->ip) && other_family)
+            return WEIR_INVALID;
+        if (!ip_is_any(&local->ip))
+            flow->local = local->ip;
+        flow->lport = local->port;
+    }
+    unsigned scope = remote->iface;
+    if (scope == 0 && local != NULL)
+        scope = local->iface;
+    const enum weir_error error =
+        ip_path_find(&weir->ip, &flow->local, &flow->peer, scope, path, weir->now);
+    if (error != WEIR_OK)
+        return error;
+    if (flow->lport == 0)
+        flow->lport = port_draw_flow(weir, flow);
+    else if (flow_find(weir, flow, flow_hash(weir, flow)) != DEMUX_NONE)
+        return WEIR_IN_USE;
+    if (flow->lport == 0)
+        return WEIR_NOT_LOCAL;
+    /* What RFC 9293 calls a LAND attack would be a connection of ours with itself. */
+    if (flow->lport == flow->rport && weir_ip_equal(&flow->local, &flow->peer))
+        return WEIR_INVALID;
+    return WEIR_OK;
+}
+
+/* A connection in SYN-SENT with the SYN due, or POOL_NONE. */
+static uint32_t make_conn(struct weir *weir, const struct flow *flow, const struct ip_path *path,
+                          uint16_t local)
+{
+    const uint32_t index = pool_take(&weir->conns);
+    if (index == POOL_NONE)
+        return POOL_NONE;
+    uint8_t tuple[FLOW_TUPLE];
+    flow_tuple(flow, tuple);
+    struct conn *conn = conn_at(weir, index);
+    memset(conn, 0, sizeof *conn);
+    const struct tcp_birth birth = {
+        .host = &weir->tcp,
+        .index = index,
+        .iss = tcp_isn(&weir->tcp, tuple, weir->now),
+        .ts_offset = tcp_ts_offset(&weir->tcp, tuple),
+        .path_mss = path_mss_of(&flow->peer, path->mtu),
+        .owned = true,
+    };
+    if (tcp_open(&conn->tcb, &birth, weir->now) != WEIR_OK) {
+        pool_give(&weir->conns, index);
+        return POOL_NONE;
+    }
+    conn->peer = flow->peer;
+    conn->lport = flow->lport;
+    conn->rport = flow->rport;
+    conn->local = local;
+    conn->listener = CONN_NO_LISTENER;
+    conn->generation = generation_next(weir);
+    conn->path = *path;
+    conn->due_node = (struct list_node){ LIST_NONE, LIST_NONE };
+    watch_init(&conn->watch);
+    return index;
+}
+
+enum weir_error weir_connect(struct weir *weir, const struct weir_addr *local,
+                             const struct weir_addr *remote, weir_handle *handle, weir_time now)
+{
+    *handle = WEIR_NO_HANDLE;
+    weir->now = now;
+    if (!may_be_connected(weir, remote))
+        return WEIR_INVALID;
+    struct flow flow;
+    struct ip_path path;
+    const enum weir_error error = find_way(weir, local, remote, &flow, &path);
+    if (error != WEIR_OK)
+        return error;
+
+    const uint16_t number = local_take(weir, &flow.local);
+    if (number == LOCAL_NONE)
+        return WEIR_NO_MEMORY;
+    const uint32_t index = make_conn(weir, &flow, &path, number);
+    if (index == POOL_NONE) {
+        local_give(weir, number);
+        return WEIR_NO_MEMORY;
+    }
+    demux_add(&weir->flows, flow_hash(weir, &flow), flow_ref(FLOW_CONN, index));
+    conn_at(weir, index)->hashed = true;
+    conn_settle(weir, index, now);
+    *handle = conn_handle(weir, index);
+    return WEIR_IN_PROGRESS;
+}
+
+/* ---- CLOSE, ABORT, release ---- */
+
+enum weir_error weir_shutdown(struct weir *weir, weir_handle handle, weir_time now)
+{
+    uint32_t index;
+    struct conn *conn = conn_of(weir, handle, &index);
+    if (conn == NULL)
+        return WEIR_BAD_HANDLE;
+    weir->now = now;
+    if (conn->tcb.state == WEIR_CLOSED)
+        return WEIR_NOT_CONN;
+    tcp_close(&conn->tcb, now);
+    conn_settle(weir, index, now);
+    return WEIR_OK;
+}
+
+enum weir_error weir_abort(struct weir *weir, weir_handle handle, weir_time now)
+{
+    uint32_t index;
+    struct conn *conn = conn_of(weir, handle, &index);
+    if (conn == NULL)
+        return WEIR_BAD_HANDLE;
+    weir->now = now;
+    if (conn->tcb.state == WEIR_CLOSED)
+        return WEIR_NOT_CONN;
+    tcp_abort(&conn->tcb, WEIR_CAUSE_USER, WEIR_ABORTED, now);
+    conn_settle(weir, index, now);
+    return WEIR_OK;
+}
+
+enum weir_error weir_release(struct weir *weir, weir_handle handle, weir_time now)
+{
+    uint32_t index;
+    weir->now = now;
+    struct conn *conn = conn_of(weir, handle, &index);
+    if (conn != NULL) {
+        conn->wants_memory = false;
+        tcp_orphan(&conn->tcb, now);
+        conn_settle(weir, index, now);
+    } else if (listener_of(weir, handle, &index) != NULL) {
+        listener_close(weir, index, now);
+    } else if (endpoint_of(weir, handle, &index) != NULL) {
+        endpoint_close(weir, index);
+    } else {
+        return WEIR_BAD_HANDLE;
+    }
+    return WEIR_OK;
+}
+
+enum weir_error weir_error_take(struct weir *weir, weir_handle handle)
+{
+    uint32_t index;
+    struct conn *conn = conn_of(weir, handle, &index);
+    if (conn != NULL) {
+        const enum weir_error error = (enum weir_error)conn->tcb.error;
+        conn->tcb.error = WEIR_OK;
+        watch_set(weir, HANDLE_CONN, index, tcp_ready(&conn->tcb));
+        return error;
+    }
+    struct endpoint *endpoint = endpoint_of(weir, handle, &index);
+    if (endpoint != NULL) {
+        const enum weir_error error = (enum weir_error)endpoint->error;
+        endpoint->error = WEIR_OK;
+        endpoint_settle(weir, index);
+        return error;
+    }
+    return listener_of(weir, handle, NULL) != NULL ? WEIR_OK : WEIR_BAD_HANDLE;
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+
+/* The commands at work over a pair: what somebody without any privilege can try. */
+
+#include "command.h"
+#include "tap.h"
+
+#include <ftw.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#define FILE_OCTETS 3000017 /* no multiple of anything */
+
+static struct command_result result;
+static char top[64];
+
+static int remove_entry(const char *path, const struct stat *info, int type, struct FTW *where)
+{
+    (void)info;
+    (void)type;
+    (void)where;
+    return remove(path);
+}
+
+static bool build(void)
+{
+    const char *tmp = getenv("TMPDIR");
+    snprintf(top, sizeof top, "%.40s/weir-tools-XXXXXX", tmp != NULL ? tmp : "/tmp");
+    if (mkdtemp(top) == NULL || chdir(top) < 0 || mkdir("sub", 0700) < 0)
+        return false;
+    FILE *file = fopen("file.bin", "w");
+    if (file == NULL)
+        return false;
+    uint32_t x = 1;
+    for (unsigned i = 0; i < FILE_OCTETS; i++) {
+        x = x * 1664525 + 1013904223;
+        putc((int)(x >> 24), file);
+    }
+    return fclose(file) == 0;
+}
+
+static bool same_files(const char *a_name, const char *b_name)
+{
+    FILE *a = fopen(a_name, "r"), *b = fopen(b_name, "r");
+    bool same = a != NULL && b != NULL;
+    for (int c = 0; same && c != EOF;) {
+        c = getc(a);
+        same = getc(b) == c;
+    }
+    if (a != NULL)
+        fclose(a);
+    if (b != NULL)
+        fclose(b);
+    return same;
+}
+
+static bool ran(const char *program, const char *words, int status)
+{
+    command_run(program, words, &result);
+    if (CHECK(result.status == status, "weir %s: status %d", words, status))
+        return true;
+    printf("# status %d, stderr: %s\n", result.status, result.err);
+    return false;
+}
+
+static void test_ping(const char *program)
+{
+    ran(program, "ping --dev pair 192.0.2.2 -c 2 -i 0.01", 0);
+    CHECK(strstr(result.out, "2 sent, 2 answered, 0 lost") != NULL, "both were answered");
+    ran(program, "ping --dev pair 2001:db8::2 -c 1 -s 20000", 0);
+    CHECK(strstr(result.out, "20000 octets from 2001:db8::2") != NULL,
+          "a fragmented one came back");
+    ran(program, "ping --dev pair 192.0.2.2 -c 1 -s 0", 0);
+    ran(program, "ping --dev pair 192.0.2.9 -c 1 -W 0.05", 1);
+    CHECK(strstr(result.out, "1 lost (100 %)") != NULL, "nobody answered, and that was said");
+}
+
+static void test_get(const char *program)
+{
+    ran(program, "get --dev pair http://192.0.2.2/file.bin -o v4", 0);
+    CHECK(same_files("file.bin", "v4"), "the file is the same over IPv4");
+    CHECK(strstr(result.err, "3000017 octets in ") != NULL, "the closing line counts octets");
+    ran(program, "get --dev pair http://[2001:db8::2]:8080/sub/../file.bin --output v6 -q", 0);
+    CHECK(same_files("file.bin", "v6"), "the file is the same over IPv6");
+    CHECK(result.err[0] == '\0', "--quiet says nothing");
+    ran(program, "get --dev pair http://192.0.2.2/", 0);
+    CHECK(strstr(result.out, "file.bin</a>") != NULL, "the directory lists the file");
+    ran(program, "get --dev pair http://192.0.2.2/none -o none", 1);
+    CHECK(strstr(result.err, "404 Not Found") != NULL, "a file that is not there is 404");
+    CHECK(access("none", F_OK) != 0, "and leaves no empty file behind");
+    ran(program, "get --dev pair http://192.0.2.2/sub", 1);
+    CHECK(strstr(result.err, "/sub/") != NULL, "a directory without its slash is moved");
+    ran(program, "get --dev pair http://192.0.2.2/../x", 1);
+    CHECK(strstr(result.err, "400") != NULL, "a path that leaves the root is 400");
+    ran(program, "get --dev pair http://192.0.2.2/file.bin -o /dev/full", 1);
+    CHECK(strstr(result.err, "output") != NULL, "a full disk is said");
+    ran(program, "get --dev pair http://192.0.2.2/file.bin -o v4 --pcap p.pcapng --stats", 0);
+    CHECK(access("p.pcapng", F_OK) == 0 && strstr(result.err, "tcp segments") != NULL,
+          "there is a capture, and statistics");
+}
+
+static void test_demo(const char *program)
+{
+    ran(program, "demo --pair --ascii --pcap d.pcapng", 0);
+    static const char *const words[] = {
+        "SYN-SENT", "SYN-RECEIVED", "ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2", "CLOSE-WAIT",
+        "LAST-ACK", "TIME-WAIT",    "CLOSED",      "syn-ack",    "new data",   "len 20",
+    };
+    for (unsigned i = 0; i < sizeof words / sizeof words[0]; i++)
+        CHECK(strstr(result.out, words[i]) != NULL, "the ladder shows %s", words[i]);
+    CHECK(strstr(result.out, "FAILED") == NULL, "nothing failed");
+    ran(program, "demo --pair --pcap /nonexistent/x", 1);
+    CHECK(strstr(result.out, "FAILED") != NULL, "a failure is shown as one");
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 2) {
+        fprintf(stderr, "usage: %s WEIR\n", argv[0]);
+        return 2;
+    }
+    char *program = realpath(argv[1], NULL); /* the directory changes */
+    if (CHECK(program != NULL && build(), "there is something to serve")) {
+        test_ping(program);
+        test_get(program);
+        test_demo(program);
+    }
+    free(program);
+    if (chdir("/") == 0)
+        nftw(top, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
+    return tap_done();
+}
