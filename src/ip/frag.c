@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "ip/frag.h"
+
 #include "ip/host.h"
 
 #include "wire/cursor.h"

@@ -159,12 +159,17 @@ uint32_t ip_waiter_next(struct ip_host *ip, bool *failed);
 /* Upper layers saw the neighbour alive (an ACK of new data came): RFC 4861, 7.3.1. */
 void ip_path_confirm(struct ip_host *ip, const struct ip_path *path, weir_time now);
 
-/* Writes link and IP header for `payload_len` octets behind them; returns their octets. The path
- * must be ready. `tso`: the payload will be cut; the IPv4 length field then covers it all. IPv4: DF
- * set, identification 0 (RFC 6864). */
+/* What a header says. */
+struct ip_head {
+    const struct weir_ip *src, *dst;
+    uint8_t proto, ttl, tos; /* ttl 0: the default */
+    uint32_t payload_len;    /* octets behind the IP header, also if they will be cut */
+};
+
+/* Writes link and IP header; returns their octets. The path must be ready. IPv4: DF set,
+ * identification 0 (RFC 6864). */
 size_t ip_head_build(const struct ip_host *ip, const struct ip_path *path,
-                     const struct weir_ip *src, const struct weir_ip *dst, uint8_t proto,
-                     uint8_t ttl, uint8_t tos, uint32_t payload_len, uint8_t head[WEIR_HEAD_MAX]);
+                     const struct ip_head *what, uint8_t head[WEIR_HEAD_MAX]);
 
 /* Whether the interface of the path completes sums and cuts segments. */
 bool ip_path_csum_offload(const struct ip_host *ip, const struct ip_path *path);
@@ -199,9 +204,9 @@ bool ip_reply_next(struct ip_host *ip, unsigned iface, struct weir_out *out);
 /* Packets to our own addresses, whoever sent them (ip_packet_send does it by itself): they are kept
  * in a ring of their own and come back through ip_loop_next as if received. `out` has no link
  * header (ip_head_build writes none on a loopback path). A transport sum that is not done
- * (csum_start) is never looked at. False: no room. What ip_loop_next gives points into the ring and
- * is valid until its next call. */
-bool ip_loop_put(struct ip_host *ip, const struct weir_out *out);
+ * (csum_start) is never looked at. False: no room, counted. What ip_loop_next gives points into the
+ * ring and is valid until its next call. */
+bool ip_loop_put(struct ip_host *ip, const struct weir_out *out, weir_time now);
 bool ip_loop_next(struct ip_host *ip, struct ip_packet *packet, weir_time now);
 
 /* ---- Time ---- */

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include "ip/neigh.h"
+
 #include "ip/host.h"
 
 #include <string.h>

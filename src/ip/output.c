@@ -132,31 +132,31 @@ static uint8_t hop_limit(const struct ip_host *ip, const struct ip_path *path, b
 }
 
 size_t ip_head_build(const struct ip_host *ip, const struct ip_path *path,
-                     const struct weir_ip *src, const struct weir_ip *dst, uint8_t proto,
-                     uint8_t ttl, uint8_t tos, uint32_t payload_len, uint8_t head[WEIR_HEAD_MAX])
+                     const struct ip_head *what, uint8_t head[WEIR_HEAD_MAX])
 {
-    const size_t link = link_head(ip, path, dst, head);
-    const bool v4 = weir_ip_is_v4(dst);
+    const size_t link = link_head(ip, path, what->dst, head);
+    const bool v4 = weir_ip_is_v4(what->dst);
+    const uint8_t ttl = hop_limit(ip, path, v4, what->ttl);
     size_t len;
     if (v4) {
         const struct ip4_head ip4 = {
-            .src = *src,
-            .dst = *dst,
-            .tos = tos,
-            .ttl = hop_limit(ip, path, v4, ttl),
-            .proto = proto,
+            .src = *what->src,
+            .dst = *what->dst,
+            .tos = what->tos,
+            .ttl = ttl,
+            .proto = what->proto,
             .df = true,
-            .len = payload_len,
+            .len = what->payload_len,
         };
         len = wire_ip4_emit(head + link, WEIR_HEAD_MAX - link, &ip4);
     } else {
         const struct ip6_head ip6 = {
-            .src = *src,
-            .dst = *dst,
-            .tclass = tos,
-            .next = proto,
-            .hop_limit = hop_limit(ip, path, v4, ttl),
-            .len = payload_len,
+            .src = *what->src,
+            .dst = *what->dst,
+            .tclass = what->tos,
+            .next = what->proto,
+            .hop_limit = ttl,
+            .len = what->payload_len,
         };
         len = wire_ip6_emit(head + link, WEIR_HEAD_MAX - link, &ip6);
     }
@@ -364,14 +364,16 @@ enum weir_error ip_packet_send(struct ip_host *ip, const struct ip_send *send, w
 
 /* ---- to ourselves ---- */
 
-bool ip_loop_put(struct ip_host *ip, const struct weir_out *out)
+bool ip_loop_put(struct ip_host *ip, const struct weir_out *out, weir_time now)
 {
     uint32_t len = out->head_len;
     for (unsigned i = 0; i < out->span_count; i++)
         len += (uint32_t)out->span[i].len;
     uint8_t *to = frameq_reserve(&ip->loop, len);
-    if (to == NULL)
+    if (to == NULL) {
+        trace_drop(ip->trace, now, WEIR_DROP_REPLY_FULL, UINT32_MAX, 0, 0, 0, len);
         return false;
+    }
     memcpy(to, out->head, out->head_len);
     to += out->head_len;
     for (unsigned i = 0; i < out->span_count; i++) {

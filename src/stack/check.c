@@ -43,7 +43,7 @@ static void check_due(const struct weir *weir, const struct conn *conn)
         return;
     WEIR_ASSERT(tcb->due == 0);
     const bool tso = !conn->path.loopback && ip_path_tso(&weir->ip, &conn->path);
-    const struct tcp_env env = { .gso_max = tso ? GSO_OCTETS_MAX : 0, .path_ready = true };
+    const struct tcp_env env = { .gso_max = tso ? gso_octets_max(weir) : 0, .path_ready = true };
     struct tcp_plan plan;
     /* A connection that waits for memory may find some that was freed a moment ago: it is woken
      * with the others, a few at a time. */

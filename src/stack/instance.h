@@ -134,6 +134,13 @@ struct weir {
     struct ip_host ip;
 };
 
+/* Payload of a superframe: what the spans of a frame can show of a ring, wherever in a chunk it begins. */
+static inline uint32_t gso_octets_max(const struct weir *weir)
+{
+    const uint32_t shown = (WEIR_SPANS - 1) * weir->config.ring_chunk;
+    return shown < GSO_OCTETS_MAX ? shown : GSO_OCTETS_MAX;
+}
+
 /* ---- flow.c: who is who ---- */
 
 void flow_tuple(const struct flow *flow, uint8_t tuple[FLOW_TUPLE]);

@@ -54,9 +54,15 @@ static void build(struct weir *weir, uint32_t index, const struct tcp_plan *plan
         .urg = plan->urg,
         .len = plan->len,
     };
-    const size_t ip_len = ip_head_build(&weir->ip, &conn->path, &weir->local[conn->local].ip,
-                                        &conn->peer, IP_PROTO_TCP, conn->ttl, conn->tos,
-                                        plan->head_len + plan->len, out->head);
+    const struct ip_head ip_head = {
+        .src = &weir->local[conn->local].ip,
+        .dst = &conn->peer,
+        .proto = IP_PROTO_TCP,
+        .ttl = conn->ttl,
+        .tos = conn->tos,
+        .payload_len = plan->head_len + plan->len,
+    };
+    const size_t ip_len = ip_head_build(&weir->ip, &conn->path, &ip_head, out->head);
     const size_t tcp_len =
         wire_tcp_emit(out->head + ip_len, WEIR_HEAD_MAX - ip_len, &seg, &plan->opts);
     WEIR_ASSERT(tcp_len == plan->head_len);
@@ -95,7 +101,10 @@ static void record_sent(struct weir *weir, uint32_t index, const struct tcp_plan
 static struct tcp_env env_of(const struct weir *weir, const struct conn *conn, bool path_ready)
 {
     const bool tso = !conn->path.loopback && ip_path_tso(&weir->ip, &conn->path);
-    return (struct tcp_env){ .gso_max = tso ? GSO_OCTETS_MAX : 0, .path_ready = path_ready };
+    /* A run of octets of any start lies in one chunk more than its length needs. */
+    const uint32_t spans_max = (WEIR_SPANS - 1) << weir->rings.chunk_shift;
+    const uint32_t gso_max = GSO_OCTETS_MAX < spans_max ? GSO_OCTETS_MAX : spans_max;
+    return (struct tcp_env){ .gso_max = tso ? gso_max : 0, .path_ready = path_ready };
 }
 
 /* Finds the way again if tables have changed. The list a connection is on follows its interface. */
@@ -279,7 +288,7 @@ static bool loop_step(struct weir *weir, weir_time now)
     if (!output_due(weir, loop_due(weir), &out, now))
         return false;
     weir->trace.count.frames_out++;
-    (void)!ip_loop_put(&weir->ip, &out); /* no room is a lost packet; ip counts it */
+    (void)!ip_loop_put(&weir->ip, &out, now); /* no room is a lost packet; ip counts it */
     return true;
 }
 

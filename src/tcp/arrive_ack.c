@@ -67,10 +67,13 @@ static void advance(struct tcb *tcb, seq32 ack, struct sb_acked *acked)
     tcb->user_at = WEIR_NEVER;
 }
 
-/* The window is taken from a segment that is newer than the last one it was taken from (RFC 9293, 3.10.7.4: SND.WL1, SND.WL2). */
-static bool update_window(struct tcb *tcb, const struct tcp_seg *seg, weir_time now)
+/* The window is taken from a segment that is newer than the last one it was taken from (RFC 9293, 3.10.7.4: SND.WL1, SND.WL2).
+ *
+ * DEVIATION: also from one that acknowledges something new. A retransmission may do so with an old sequence number; the RFC would then keep
+ * the old window and count it from the new SND.UNA, beyond the peer's right edge. Nothing older than a new ACK can be in it. */
+static bool update_window(struct tcb *tcb, const struct tcp_seg *seg, bool forward, weir_time now)
 {
-    const bool newer = seq_lt(tcb->snd.wl1, seg->seq) || (tcb->snd.wl1 == seg->seq && seq_leq(tcb->snd.wl2, seg->ack));
+    const bool newer = forward || seq_lt(tcb->snd.wl1, seg->seq) || (tcb->snd.wl1 == seg->seq && seq_leq(tcb->snd.wl2, seg->ack));
     if (!newer)
         return false;
     const uint32_t wnd = (uint32_t)seg->wnd << tcb->snd_wscale;
@@ -109,7 +112,7 @@ void tcp_ack_arrives(struct tcb *tcb, const struct tcp_seg *seg, const struct tc
     if (forward)
         advance(tcb, ack, &acked);
     const uint32_t sacked = sb_sack(tcb, arrival->opts, seq_max(ack, una), &acked);
-    const bool window = !seq_lt(ack, una) && update_window(tcb, seg, arrival->now);
+    const bool window = !seq_lt(ack, una) && update_window(tcb, seg, forward, arrival->now);
 
     /* RFC 5681, 2, and RFC 6675: a duplicate carries nothing, changes nothing, and something is outstanding. */
     const bool dup = !forward && ack == una && !arrival->text && !window && tcp_outstanding(tcb) > 0;

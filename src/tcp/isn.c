@@ -52,12 +52,16 @@ bool tcp_reset_reply(const struct tcp_seg *to, struct tcp_seg *reset)
 static const uint16_t cookie_mss[] = {536, 1220, 1440, 1460};
 #define COOKIE_MSS_COUNT (sizeof cookie_mss / sizeof cookie_mss[0])
 
-static uint32_t cookie_hash(const struct tcp_host *host, const void *tuple, uint32_t count)
+/* `irs` is in the hash, not only in the sum: else a segment that begins one to three octets late, because the first ones
+ * were lost, would pass as the handshake's ACK with another MSS, and those octets would be missing from the stream. */
+static uint32_t cookie_hash(const struct tcp_host *host, const void *tuple, seq32 irs, uint32_t count)
 {
-    uint8_t data[TUPLE_LEN + 4];
+    uint8_t data[TUPLE_LEN + 8];
     memcpy(data, tuple, TUPLE_LEN);
-    for (unsigned i = 0; i < 4; i++)
+    for (unsigned i = 0; i < 4; i++) {
         data[TUPLE_LEN + i] = (uint8_t)(count >> (8 * i));
+        data[TUPLE_LEN + 4 + i] = (uint8_t)(irs >> (8 * i));
+    }
     return (uint32_t)siphash24(&host->cookie_key, data, sizeof data);
 }
 
@@ -74,7 +78,8 @@ seq32 tcp_cookie_make(const struct tcp_host *host, const void *tuple, const stru
     while (index + 1 < COOKIE_MSS_COUNT && cookie_mss[index + 1] <= mss)
         index++;
     const uint32_t minute = cookie_minute(now);
-    return cookie_hash(host, tuple, 0) + syn->seq + (minute << 24) + ((cookie_hash(host, tuple, minute) + index) & COOKIE_LOW);
+    const uint32_t low = cookie_hash(host, tuple, syn->seq, minute) + index;
+    return cookie_hash(host, tuple, 0, 0) + syn->seq + (minute << 24) + (low & COOKIE_LOW);
 }
 
 /* What the low bits of TSval remember: scale (15: none) and SACK, as in Linux. */
@@ -108,12 +113,12 @@ void tcp_cookie_answer(const struct tcp_host *host, const struct tcp_seg *syn, c
 
 static bool cookie_read(const struct tcp_host *host, const void *tuple, seq32 cookie, seq32 peer_seq, weir_time now, uint32_t *index)
 {
-    const uint32_t rest = cookie - cookie_hash(host, tuple, 0) - peer_seq;
+    const uint32_t rest = cookie - cookie_hash(host, tuple, 0, 0) - peer_seq;
     const uint32_t minute = cookie_minute(now);
     const uint32_t age = (minute - (rest >> 24)) & 0xff;
     if (age >= COOKIE_PERIODS)
         return false;
-    *index = (rest - cookie_hash(host, tuple, minute - age)) & COOKIE_LOW;
+    *index = (rest - cookie_hash(host, tuple, peer_seq, minute - age)) & COOKIE_LOW;
     return *index < COOKIE_MSS_COUNT;
 }
 

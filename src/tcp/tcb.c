@@ -139,6 +139,10 @@ void tcp_mss_update(struct tcb *tcb)
         mss = tcb->maxseg;
     if (tcb->ts_ok)
         mss = mss > TCP_TS_OPT_LEN ? mss - TCP_TS_OPT_LEN : 0;
+    /* What a frame's spans can cover, wherever in a chunk it begins. */
+    const uint32_t spans_max = (WEIR_SPANS - 1) << tcb->host->rings->chunk_shift;
+    if (mss > spans_max)
+        mss = spans_max;
     tcb->mss = (uint16_t)(mss < TCP_MSS_FLOOR ? TCP_MSS_FLOOR : mss);
 }
 

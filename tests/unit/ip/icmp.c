@@ -185,7 +185,13 @@ static void about_what(void)
     CHECK(net_take(net) && net_out_icmp4(net, &head, &icmp) && icmp.code == 3,
           "3/3 when asked for");
 
-    /* About ICMP itself: only about questions. */
+    net_end(net);
+}
+
+/* About ICMP itself: only about questions. */
+static void about_icmp(void)
+{
+    struct net *net = net_start();
     for (unsigned type = 0; type < 20; type++) {
         uint8_t packet[28];
         const struct ip4_head of = { .src = PEER, .dst = US, .ttl = 64, .proto = 1, .len = 8 };
@@ -207,8 +213,11 @@ static void about_what(void)
               question ? "may be" : "never");
     }
     net_end(net);
+}
 
-    net = net_start();
+static void about_what_v6(void)
+{
+    struct net *net = net_start();
     net_know_peer(net);
     uint8_t six[40 + 8];
     const struct ip6_head of = { .src = PEER6, .dst = US6, .next = 58, .len = 8 };
@@ -458,6 +467,8 @@ int main(void)
     refused();
     timestamp();
     about_what();
+    about_icmp();
+    about_what_v6();
     limits();
     errors_in();
     errors_in_v6();

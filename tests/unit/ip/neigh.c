@@ -214,7 +214,7 @@ static void waiters(void)
               ip_path_ready(net->ip, &path, &peer, 0, net->now) == IP_READY,
           "the path is ready");
     uint8_t head[WEIR_HEAD_MAX];
-    const size_t len = ip_head_build(net->ip, &path, &src, &peer, 6, 0, 0, 1000, head);
+    const size_t len = net_head(net, &path, &src, &peer, 1000, head);
     CHECK(len == 34 && memcmp(head, net_peer_mac, ETH_ADDR) == 0,
           "and its header names the station");
 

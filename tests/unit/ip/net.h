@@ -276,6 +276,14 @@ static inline void net_know_peer(struct net *net)
 
 /* ---- out ---- */
 
+static inline size_t net_head(const struct net *net, const struct ip_path *path,
+                              const struct weir_ip *src, const struct weir_ip *dst, uint32_t len,
+                              uint8_t head[WEIR_HEAD_MAX])
+{
+    const struct ip_head what = { .src = src, .dst = dst, .proto = 6, .payload_len = len };
+    return ip_head_build(net->ip, path, &what, head);
+}
+
 static inline bool net_take(struct net *net)
 {
     struct weir_out out;

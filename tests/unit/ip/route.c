@@ -56,7 +56,7 @@ static void longest_prefix(void)
               ip_path_ready(net->ip, &path, &far, POOL_NONE, net->now) == IP_READY,
           "without neighbours a path is ready at once");
     uint8_t head[WEIR_HEAD_MAX];
-    CHECK(ip_head_build(net->ip, &path, &src, &far, 6, 0, 0, 100, head) == 40 && head[0] == 0x60,
+    CHECK(net_head(net, &path, &src, &far, 100, head) == 40 && head[0] == 0x60,
           "and its packets have no link header");
     const struct weir_ip prefix = net_ip("10.0.0.0");
     CHECK(ip_route_add(net->ip, &prefix, 33, NULL, 0, 0) == WEIR_INVALID &&
@@ -302,13 +302,13 @@ static void loop(void)
               ip_path_csum_offload(net->ip, &path) && !ip_path_tso(net->ip, &path),
           "the path to ourselves is ready, and sums nothing");
     uint8_t segment[500] = { 1, 2, 3 };
-    out.head_len = (uint16_t)ip_head_build(net->ip, &path, &src, &us, 6, 0, 0, 520, out.head);
+    out.head_len = (uint16_t)net_head(net, &path, &src, &us, 520, out.head);
     memset(out.head + out.head_len, 7, 20);
     out.head_len = (uint16_t)(out.head_len + 20);
     out.span_count = 1;
     out.span[0] = (struct weir_span){ segment, sizeof segment };
     unsigned puts = 0;
-    while (ip_loop_put(net->ip, &out))
+    while (ip_loop_put(net->ip, &out, net->now))
         puts++;
     CHECK(puts > 500, "segments to ourselves wait in a ring with an end (%u)", puts);
     unsigned gets = 0;
