@@ -37,7 +37,7 @@ _weir() {
     serve) options="$network --port --verbose" ;;
     echo) options="$network --port" ;;
     ping) options="$network --count --size --interval --wait" ;;
-    demo) options='--pcap' ;;
+    demo) options='--ladder --pair --size --packet --pcap --columns --ascii' ;;
     sim) options='--seed --seeds --hash --pcap --verbose' ;;
     bench) options='' ;;
     esac

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#define RING_CHUNKS 65536 /* of 16 KiB: 1 GiB of address space for what is queued */
+
 /* The two ends of `--dev pair`: addresses kept for documentation (RFC 5737, RFC 3849). */
 #define PAIR_MTU 1500
 static const char *const pair_address[2][2] = {
@@ -21,12 +23,13 @@ static const char *const pair_address[2][2] = {
 const char host_help[] =
     "\n"
     "The host (its own, not this machine's):\n"
-    "  --dev tap:NAME|packet:IF|pair  where its frames go: a TAP device, a network interface, or\n"
-    "                                 a second host in memory (192.0.2.2, 2001:db8::2)\n"
+    "  --dev DEVICE       where its frames go: tap:NAME is a TAP device,\n"
+    "                     packet:INTERFACE a network interface, and pair a second\n"
+    "                     host in memory (192.0.2.2 and 2001:db8::2)\n"
     "  --addr IP/LEN      an address it has; may be given several times\n"
     "  --gateway IP       where what is not on its link goes; one for each family\n"
     "  --mac MAC          its link address; default: one made from the device's\n"
-    "  --no-dad           use IPv6 addresses at once, without looking for duplicates\n"
+    "  --no-dad           use IPv6 addresses without looking for duplicates first\n"
     "  --pcap FILE        write what passes, and why, as pcapng\n"
     "  --stats            counters on standard error at the end\n"
     "  --help             this text\n";
@@ -130,6 +133,7 @@ static int make_instance(struct host *host, unsigned end, struct weir **weir)
     char why[WEIR_LINE_MAX] = "";
     struct weir_config config;
     weir_config_default(&config);
+    config.ring_chunks = RING_CHUNKS;
     if (weir_secrets_fill(&config, why) < 0)
         return tool_fail(host->command, "%s", why);
 

@@ -21,6 +21,8 @@
 #define SILENCE      (30 * WEIR_SECOND) /* in the middle of a request or an answer */
 #define KEPT         (15 * WEIR_SECOND) /* between two requests */
 #define LINGER       (5 * WEIR_SECOND)  /* for the peer's FIN after ours */
+#define BIG_CONNS    64                 /* so many may queue as much as the stack allows (4 MiB), */
+#define SMALL_QUEUE  (512 << 10) /* the others this: together less than host.c gives the rings */
 #define SWEEP        WEIR_SECOND
 
 enum phase {
@@ -37,6 +39,7 @@ struct conn {
     struct conn **link; /* what points here */
     weir_handle handle;
     weir_time active; /* when something last moved */
+    uint64_t acked;   /* octets the peer had acknowledged when that was last looked at */
     enum phase phase;
     bool keep_alive;
     size_t head_len;
@@ -106,6 +109,8 @@ static void conn_add(struct http_server *server, weir_handle handle, weir_time n
     server->conns = conn;
     server->conn_count++;
     weir_set_cookie(server->weir, handle, (uint64_t)(uintptr_t)conn);
+    if (server->conn_count > BIG_CONNS)
+        weir_set(server->weir, handle, WEIR_OPT_SNDBUF, SMALL_QUEUE, now);
 }
 
 /* ---- Answers ---- */
@@ -459,6 +464,29 @@ void http_server_event(void *user, struct weir *weir, const struct weir_event *e
         conn_run((struct conn *)(uintptr_t)event->cookie, now);
 }
 
+/* A peer that takes long but takes something is not silent, even if there is no room to queue more
+ * for it yet. */
+static void notice_progress(struct conn *conn, weir_time now)
+{
+    struct weir_status status;
+    if (weir_status(conn->server->weir, conn->handle, &status) != WEIR_OK)
+        return;
+    if (status.octets_acked != conn->acked)
+        conn->active = now;
+    conn->acked = status.octets_acked;
+}
+
+static void conn_silent(struct conn *conn, weir_time now)
+{
+    const bool started = conn->phase == PHASE_REQUEST && conn->head_len > 0;
+    conn->keep_alive = false;
+    conn->active = now;
+    if (started && answer_status(conn, HTTP_TIMEOUT, false, ""))
+        conn_run(conn, now);
+    else /* draining: all is queued, and the stack sees to the rest by itself */
+        conn_end(conn, conn->phase == PHASE_TEXT || conn->phase == PHASE_FILE, now);
+}
+
 static void sweep(void *user, weir_time now)
 {
     struct http_server *server = user;
@@ -467,18 +495,9 @@ static void sweep(void *user, weir_time now)
         next = conn->next;
         const bool between = conn->phase == PHASE_REQUEST && conn->head_len == 0;
         const weir_time limit = conn->phase == PHASE_DRAIN ? LINGER : between ? KEPT : SILENCE;
-        if (now - conn->active < limit)
-            continue;
-        if (conn->phase == PHASE_REQUEST && !between) {
-            conn->keep_alive = false;
-            conn->active = now;
-            if (answer_status(conn, HTTP_TIMEOUT, false, ""))
-                conn_run(conn, now);
-            else
-                conn_end(conn, true, now);
-        } else {
-            conn_end(conn, conn->phase != PHASE_REQUEST, now);
-        }
+        notice_progress(conn, now);
+        if (now - conn->active >= limit)
+            conn_silent(conn, now);
     }
     weir_loop_set_timer(server->loop, &server->sweep, now + SWEEP);
 }

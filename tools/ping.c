@@ -24,8 +24,8 @@ static const char help[] =
     "\n"
     "Sends echo requests and prints the replies.\n"
     "\n"
-    "  -c, --count N      stop after N requests; default: go on until interrupted, with\n"
-    "                     --dev pair 4\n"
+    "  -c, --count N      stop after N requests; default: go on until interrupted;\n"
+    "                     with --dev pair 4\n"
     "  -s, --size N       octets of data, 0 to 65507; default 56\n"
     "  -i, --interval S   seconds between requests; default 1\n"
     "  -W, --wait S       seconds to wait for the last reply; default 2\n";

@@ -18,9 +18,9 @@ extern "C" {
 #endif
 
 typedef int64_t weir_time; /* nanoseconds */
-#define WEIR_NEVER INT64_MAX
-#define WEIR_US INT64_C(1000)
-#define WEIR_MS INT64_C(1000000)
+#define WEIR_NEVER  INT64_MAX
+#define WEIR_US     INT64_C(1000)
+#define WEIR_MS     INT64_C(1000000)
 #define WEIR_SECOND INT64_C(1000000000)
 
 /* Names one object of one instance: an index and a generation, so that a stale handle is refused
@@ -76,13 +76,13 @@ struct weir_span {
 
 static inline bool weir_ip_is_v4(const struct weir_ip *ip)
 {
-    static const uint8_t prefix[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+    static const uint8_t prefix[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
     return memcmp(ip->octet, prefix, sizeof prefix) == 0;
 }
 
 static inline struct weir_ip weir_ip_v4(uint8_t a, uint8_t b, uint8_t c, uint8_t d)
 {
-    return (struct weir_ip){{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d}};
+    return (struct weir_ip){ { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d } };
 }
 
 static inline bool weir_ip_equal(const struct weir_ip *a, const struct weir_ip *b)

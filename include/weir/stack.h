@@ -4,12 +4,14 @@
 
 /* One TCP/IP instance: a function of (state, input, now).
  *
- * An instance lives in one block of memory that the caller hands over; it never allocates, never reads a clock,
- * never does I/O and never calls back. Frames go in with weir_input, come out with weir_output, and time passes with
- * weir_timeout. The order of a loop matters: input, timeouts, events, output (docs/architecture.md).
+ * An instance lives in one block of memory that the caller hands over; it never allocates, never
+ * reads a clock, never does I/O and never calls back. Frames go in with weir_input, come out with
+ * weir_output, and time passes with weir_timeout. The order of a loop matters: input, timeouts,
+ * events, output (docs/architecture.md).
  *
- * One call at a time on one instance; instances share nothing. Every pointer passed in is borrowed for the call only,
- * and what comes out says how long it is valid. Calls never block: "not now" is WEIR_AGAIN. */
+ * One call at a time on one instance; instances share nothing. Every pointer passed in is borrowed
+ * for the call only, and what comes out says how long it is valid. Calls never block: "not now" is
+ * WEIR_AGAIN. */
 
 #include "weir/base.h"
 
@@ -19,66 +21,75 @@ extern "C" {
 
 struct weir;
 
-/* ---- Configuration: every limit, timer default and secret. weir_config_default fills all but the secrets. ---- */
+/* ---- Configuration: every limit, timer default and secret. weir_config_default fills all but the
+ * secrets. ---- */
 
 struct weir_config {
     /* Limits (docs/limits.md says what happens at each). */
-    uint32_t tcp_max;        /* connections with a TCB, 1..2^22; default 4,096 */
-    uint32_t listener_max;   /* default 64 */
-    uint32_t synq_max;       /* half-open connections over all listeners, 64 octets each; default 4,096 */
-    uint32_t tw_max;         /* TIME-WAIT and ownerless FIN-WAIT-2, 64 octets each; default 16,384; beyond it the oldest goes */
-    uint32_t flight_max;     /* connections with octets in flight or out of order; default tcp_max */
-    uint32_t sent_block_max; /* blocks of 14 sent records (1 KiB each); default 4,096 */
-    uint32_t udp_max;        /* UDP and ping endpoints; default 256 */
-    uint32_t neigh_max;      /* ARP and ND entries; default 1,024 */
-    uint32_t route_max;      /* default 64 */
-    uint32_t address_max;    /* over all interfaces; default 32 */
-    uint32_t iface_max;      /* default 4 */
-    uint32_t frag_max;       /* datagrams being reassembled; default 64 */
-    uint32_t frag_octets_max;/* octets held for reassembly; default 4 MiB */
-    uint32_t pmtu_max;       /* destinations with a path MTU of their own; default 256 */
-    uint32_t ring_chunk;     /* octets of a ring chunk, a power of two, 4,096..65,536; default 16,384 */
-    uint32_t ring_chunks;    /* chunks in the pool; default 16,384 (256 MiB of address space) */
-    uint32_t reply_octets;   /* ring of replies and datagrams waiting for output, a power of two; default 512 KiB */
-    uint32_t trace_flow;     /* records of 32 octets, a power of two; default 16,384 */
-    uint32_t trace_story;    /* records of 32 octets, a power of two; default 16,384 */
-    uint32_t event_batch;    /* most connections weir_next_event reports before it says "no more" once; default 64 */
+    uint32_t tcp_max;      /* connections with a TCB, 1..2^22; default 4,096 */
+    uint32_t listener_max; /* default 64 */
+    uint32_t synq_max; /* half-open connections over all listeners, 64 octets each; default 4,096 */
+    uint32_t tw_max;   /* TIME-WAIT and ownerless FIN-WAIT-2, 64 octets each; default 16,384; beyond
+                          it the oldest goes */
+    uint32_t flight_max; /* connections with octets in flight or out of order; default tcp_max */
+    uint32_t sent_block_max;  /* blocks of 14 sent records (1 KiB each); default 4,096 */
+    uint32_t udp_max;         /* UDP and ping endpoints; default 256 */
+    uint32_t neigh_max;       /* ARP and ND entries; default 1,024 */
+    uint32_t route_max;       /* default 64 */
+    uint32_t address_max;     /* over all interfaces; default 32 */
+    uint32_t iface_max;       /* default 4 */
+    uint32_t frag_max;        /* datagrams being reassembled; default 64 */
+    uint32_t frag_octets_max; /* octets held for reassembly; default 4 MiB */
+    uint32_t pmtu_max;        /* destinations with a path MTU of their own; default 256 */
+    uint32_t ring_chunk; /* octets of a ring chunk, a power of two, 4,096..65,536; default 16,384 */
+    uint32_t ring_chunks;  /* chunks in the pool; default 16,384 (256 MiB of address space) */
+    uint32_t reply_octets; /* ring of replies and datagrams waiting for output, a power of two;
+                              default 512 KiB */
+    uint32_t trace_flow;   /* records of 32 octets, a power of two; default 16,384 */
+    uint32_t trace_story;  /* records of 32 octets, a power of two; default 16,384 */
+    uint32_t event_batch; /* most connections weir_next_event reports before it says "no more" once;
+                             default 64 */
 
     /* TCP defaults, each changeable for a connection where an option exists. */
-    uint32_t rcv_min;         /* window every connection is sure of; default 15 KiB */
-    uint32_t rcv_max;         /* default 4 MiB; chooses the window scale */
-    uint32_t snd_max;         /* octets a program may queue; default 4 MiB */
-    uint32_t udp_rcv_max;     /* octets of datagrams waiting for the program, per endpoint; default 208 KiB */
-    uint32_t ranges_max;      /* gaps remembered in a receive window; default 1,024 */
-    uint32_t output_quantum;  /* octets a connection may send before others have their turn; default 65,536 */
-    uint32_t somaxconn;       /* upper bound of every backlog; default 4,096 */
-    uint8_t syn_retries;      /* default 6 */
-    uint8_t syn_linear;       /* the first n SYN timeouts do not double (RFC 6298 departs; Linux 6.5); default 4 */
-    uint8_t synack_retries;   /* default 5 */
-    uint8_t retries_max;      /* R2 in doublings of the RTO; default 15 (about 924 s) */
-    uint8_t orphan_retries;   /* the same for a connection without owner; default 8 */
+    uint32_t rcv_min;     /* window every connection is sure of; default 15 KiB */
+    uint32_t rcv_max;     /* default 4 MiB; chooses the window scale */
+    uint32_t snd_max;     /* octets a program may queue; default 4 MiB */
+    uint32_t udp_rcv_max; /* octets of datagrams waiting for the program, per endpoint; default 208
+                             KiB */
+    uint32_t ranges_max;  /* gaps remembered in a receive window; default 1,024 */
+    uint32_t output_quantum; /* octets a connection may send before others have their turn; default
+                                65,536 */
+    uint32_t somaxconn;      /* upper bound of every backlog; default 4,096 */
+    uint8_t syn_retries;     /* default 6 */
+    uint8_t syn_linear;     /* the first n SYN timeouts do not double (RFC 6298 departs; Linux 6.5);
+                               default 4 */
+    uint8_t synack_retries; /* default 5 */
+    uint8_t retries_max;    /* R2 in doublings of the RTO; default 15 (about 924 s) */
+    uint8_t orphan_retries; /* the same for a connection without owner; default 8 */
     uint8_t keepalive_probes; /* default 9 */
     bool syncookies;          /* answer with cookies when the SYN queue is full; default true */
-    bool abort_on_overflow;   /* reset instead of silence when the accept queue is full; default false */
+    bool abort_on_overflow; /* reset instead of silence when the accept queue is full; default false
+                             */
     bool timestamps, sack, wscale; /* offered in our SYN, accepted in theirs; default true */
-    bool nagle;               /* default true; WEIR_OPT_NODELAY turns it off */
-    bool accept_redirects;    /* ICMP redirects; default false */
-    bool verify;              /* check all invariants after every call, poison freed items; default false */
-    weir_time rto_min;        /* default 200 ms */
-    weir_time rto_max;        /* default 120 s */
-    weir_time rto_initial;    /* default 1 s */
-    weir_time delack;         /* default 40 ms */
-    weir_time keepalive_idle; /* default 7,200 s */
+    bool nagle;                    /* default true; WEIR_OPT_NODELAY turns it off */
+    bool accept_redirects;         /* ICMP redirects; default false */
+    bool verify; /* check all invariants after every call, poison freed items; default false */
+    weir_time rto_min;            /* default 200 ms */
+    weir_time rto_max;            /* default 120 s */
+    weir_time rto_initial;        /* default 1 s */
+    weir_time delack;             /* default 40 ms */
+    weir_time keepalive_idle;     /* default 7,200 s */
     weir_time keepalive_interval; /* default 75 s */
-    weir_time fin_timeout;    /* FIN-WAIT-2 without owner; default 60 s */
-    weir_time time_wait;      /* default 60 s */
-    weir_time user_timeout;   /* 0 = by retries_max; default 0 */
+    weir_time fin_timeout;        /* FIN-WAIT-2 without owner; default 60 s */
+    weir_time time_wait;          /* default 60 s */
+    weir_time user_timeout;       /* 0 = by retries_max; default 0 */
 
-    /* Determinism and secrets. The caller fills `seed` and `secret` from a real random source, unless it wants to replay. */
-    uint64_t seed;            /* for jitter and the like */
-    uint64_t secret[8];       /* keys of tables, ISNs, ports, cookies, timestamps */
-    uint16_t shard_index;     /* this instance is shard i of n: which ports it may draw */
-    uint16_t shard_count;     /* default 1 */
+    /* Determinism and secrets. The caller fills `seed` and `secret` from a real random source,
+     * unless it wants to replay. */
+    uint64_t seed;        /* for jitter and the like */
+    uint64_t secret[8];   /* keys of tables, ISNs, ports, cookies, timestamps */
+    uint16_t shard_index; /* this instance is shard i of n: which ports it may draw */
+    uint16_t shard_count; /* default 1 */
 };
 
 void weir_config_default(struct weir_config *config);
@@ -91,35 +102,40 @@ enum weir_medium {
 struct weir_iface_config {
     enum weir_medium medium;
     uint8_t mac[6];
-    uint16_t mtu;       /* of IP packets, 576..65,535 (below 1,280: no IPv6) */
-    bool csum_offload;  /* the driver completes TCP and UDP sums (weir_out.csum_start) */
-    bool tso;           /* the driver or device cuts frames longer than the MTU (weir_out.gso_size) */
-    bool no_dad;        /* addresses are used at once (RFC 4862, 5.4 duplicate detection off) */
-    bool slaac;         /* take addresses and routes from router advertisements (RFC 4862) */
-    bool link_local;    /* give the interface an fe80:: address from its MAC by itself; default off */
+    uint16_t mtu;      /* of IP packets, 576..65,535 (below 1,280: no IPv6) */
+    bool csum_offload; /* the driver completes TCP and UDP sums (weir_out.csum_start) */
+    bool tso;        /* the driver or device cuts frames longer than the MTU (weir_out.gso_size) */
+    bool no_dad;     /* addresses are used at once (RFC 4862, 5.4 duplicate detection off) */
+    bool slaac;      /* take addresses and routes from router advertisements (RFC 4862) */
+    bool link_local; /* give the interface an fe80:: address from its MAC by itself; default off */
 };
 
 /* Octets an instance of this configuration needs, or 0 if the configuration makes no sense. */
 size_t weir_memory_size(const struct weir_config *config);
 
-/* Builds an instance in `memory` (aligned to 64, `size` octets, the caller's, zeroed or not) and stores it in `*weir`. The
- * memory must stay until the instance is no longer used; there is nothing to destroy. WEIR_INVALID, WEIR_NO_MEMORY. */
-enum weir_error weir_init(struct weir **weir, void *memory, size_t size, const struct weir_config *config,
-                          weir_time now) __attribute__((warn_unused_result));
+/* Builds an instance in `memory` (aligned to 64, `size` octets, the caller's, zeroed or not) and
+ * stores it in `*weir`. The memory must stay until the instance is no longer used; there is nothing
+ * to destroy. WEIR_INVALID, WEIR_NO_MEMORY. */
+enum weir_error weir_init(struct weir **weir, void *memory, size_t size,
+                          const struct weir_config *config, weir_time now)
+    __attribute__((warn_unused_result));
 
 /* ---- Interfaces, addresses, routes ---- */
 
-enum weir_error weir_iface_add(struct weir *weir, const struct weir_iface_config *config, unsigned *iface,
-                               weir_time now) __attribute__((warn_unused_result));
+enum weir_error weir_iface_add(struct weir *weir, const struct weir_iface_config *config,
+                               unsigned *iface, weir_time now) __attribute__((warn_unused_result));
 
-/* An address of ours; also adds the route to its prefix. IPv6 addresses are tentative until DAD is through (one second;
- * RFC 4862), unless the interface has no_dad. IPv4 addresses are announced and defended (RFC 5227). */
-enum weir_error weir_address_add(struct weir *weir, unsigned iface, const struct weir_ip *ip, unsigned prefix_len,
-                                 weir_time now) __attribute__((warn_unused_result));
-enum weir_error weir_address_remove(struct weir *weir, unsigned iface, const struct weir_ip *ip, weir_time now);
+/* An address of ours; also adds the route to its prefix. IPv6 addresses are tentative until DAD is
+ * through (one second; RFC 4862), unless the interface has no_dad. IPv4 addresses are announced and
+ * defended (RFC 5227). */
+enum weir_error weir_address_add(struct weir *weir, unsigned iface, const struct weir_ip *ip,
+                                 unsigned prefix_len, weir_time now)
+    __attribute__((warn_unused_result));
+enum weir_error weir_address_remove(struct weir *weir, unsigned iface, const struct weir_ip *ip,
+                                    weir_time now);
 
-/* `prefix_len` counts bits of the family's own address (0..32 or 0..128). `gateway` NULL: on link. The longest prefix
- * wins, then the lowest metric, then the first added. */
+/* `prefix_len` counts bits of the family's own address (0..32 or 0..128). `gateway` NULL: on link.
+ * The longest prefix wins, then the lowest metric, then the first added. */
 enum weir_error weir_route_add(struct weir *weir, const struct weir_ip *prefix, unsigned prefix_len,
                                const struct weir_ip *gateway, unsigned iface, unsigned metric)
     __attribute__((warn_unused_result));
@@ -136,39 +152,45 @@ bool weir_address_info(const struct weir *weir, unsigned i, struct weir_address_
 
 struct weir_frame {
     const uint8_t *data;
-    size_t len;        /* at most 65,535 + 18; longer is dropped */
-    weir_time when;    /* when the driver saw it: round trips are measured with this */
-    bool csum_ok;      /* transport sum already checked, or still to be computed by a device (NEEDS_CSUM) */
+    size_t len;     /* at most 65,535 + 18; longer is dropped */
+    weir_time when; /* when the driver saw it: round trips are measured with this */
+    bool csum_ok; /* transport sum already checked, or still to be computed by a device (NEEDS_CSUM)
+                   */
     uint16_t gso_size; /* segments of this size were merged into the frame; 0: it is one segment */
 };
 
 /* Takes in `count` frames that arrived on `iface`. Keeps nothing of them. */
-void weir_input(struct weir *weir, unsigned iface, const struct weir_frame *frames, size_t count, weir_time now);
+void weir_input(struct weir *weir, unsigned iface, const struct weir_frame *frames, size_t count,
+                weir_time now);
 
 #define WEIR_HEAD_MAX 128
-#define WEIR_SPANS 6
+#define WEIR_SPANS    6
 
-/* A frame to send: `head`, then the octets of the spans. Spans are valid until the next call on the instance.
+/* A frame to send: `head`, then the octets of the spans. Spans are valid until the next call on the
+ * instance.
  *
- * If csum_start is not 0, the 16-bit sum over everything from there to the end of the frame, plus what the field at
- * csum_start + csum_offset already holds (the pseudo header), is to be put there by the driver. If gso_size is not 0 the
- * payload after the transport header is to be cut into pieces of that size. Both only if the interface said so. */
+ * If csum_start is not 0, the 16-bit sum over everything from there to the end of the frame, plus
+ * what the field at csum_start + csum_offset already holds (the pseudo header), is to be put there
+ * by the driver. If gso_size is not 0 the payload after the transport header is to be cut into
+ * pieces of that size. Both only if the interface said so. */
 struct weir_out {
     uint8_t head[WEIR_HEAD_MAX];
     uint16_t head_len, gso_size, csum_start, csum_offset;
-    uint16_t transport_off; /* where the TCP or UDP header starts in the frame; 0 if there is none in `head` */
+    uint16_t transport_off; /* where the TCP or UDP header starts in the frame; 0 if there is none
+                               in `head` */
     uint16_t why;           /* enum weir_why (trace.h) */
     weir_handle handle;     /* the connection, or WEIR_NO_HANDLE */
     unsigned span_count;
     struct weir_span span[WEIR_SPANS];
 };
 
-/* Fills up to `count` frames for `iface` and returns how many; fewer than `count` means nothing more is due. They count as
- * sent: one that the driver then cannot write is a lost packet. */
-size_t weir_output(struct weir *weir, unsigned iface, struct weir_out *out, size_t count, weir_time now);
+/* Fills up to `count` frames for `iface` and returns how many; fewer than `count` means nothing
+ * more is due. They count as sent: one that the driver then cannot write is a lost packet. */
+size_t weir_output(struct weir *weir, unsigned iface, struct weir_out *out, size_t count,
+                   weir_time now);
 
-/* When weir_timeout must be called next if nothing else happens; WEIR_NEVER if there is nothing to wait for. Calling
- * earlier is harmless. */
+/* When weir_timeout must be called next if nothing else happens; WEIR_NEVER if there is nothing to
+ * wait for. Calling earlier is harmless. */
 weir_time weir_deadline(const struct weir *weir);
 void weir_timeout(struct weir *weir, weir_time now);
 
@@ -176,11 +198,14 @@ void weir_timeout(struct weir *weir, weir_time now);
 
 enum weir_ready {
     WEIR_READABLE = 1 << 0, /* octets, a datagram, or a connection to accept */
-    WEIR_WRITABLE = 1 << 1, /* at least a third of the send buffer is free, or sending would fail at once */
-    WEIR_EOF = 1 << 2,      /* the peer has closed its direction and everything before that is readable or read */
-    WEIR_ERROR = 1 << 3,    /* weir_error_take has something to say */
-    WEIR_HANGUP = 1 << 4,   /* both directions are over */
-    WEIR_URGENT = 1 << 5,   /* urgent data is ahead in the stream (RFC 6093) */
+    WEIR_WRITABLE =
+        1 << 1, /* at least a third of the send buffer is free, or sending would fail at once */
+    WEIR_EOF =
+        1
+        << 2, /* the peer has closed its direction and everything before that is readable or read */
+    WEIR_ERROR = 1 << 3,     /* weir_error_take has something to say */
+    WEIR_HANGUP = 1 << 4,    /* both directions are over */
+    WEIR_URGENT = 1 << 5,    /* urgent data is ahead in the stream (RFC 6093) */
     WEIR_CONNECTED = 1 << 6, /* the handshake is complete */
 };
 
@@ -190,8 +215,9 @@ struct weir_event {
     unsigned ready;  /* the whole of enum weir_ready that is true now */
 };
 
-/* Takes the next connection whose readiness has a bit that was not yet reported; false if there is none, or after event_batch of them
- * (then a call after weir_output goes on). A bit is reported once while it stays true: a program that does not drain calls weir_rearm. */
+/* Takes the next connection whose readiness has a bit that was not yet reported; false if there is
+ * none, or after event_batch of them (then a call after weir_output goes on). A bit is reported
+ * once while it stays true: a program that does not drain calls weir_rearm. */
 bool weir_next_event(struct weir *weir, struct weir_event *event);
 void weir_rearm(struct weir *weir, weir_handle handle);
 unsigned weir_ready_now(const struct weir *weir, weir_handle handle); /* 0 for a stale handle */
@@ -199,39 +225,47 @@ enum weir_error weir_set_cookie(struct weir *weir, weir_handle handle, uint64_t 
 
 /* ---- TCP (RFC 9293, 3.9.1) ---- */
 
-/* Passive OPEN. `local->ip` may be any; port 0 draws one. Queue limits are min(backlog, somaxconn), as Linux counts. A dual-stack listener is one on
- * all-zero any; on ::ffff:0.0.0.0 it is IPv4 only; WEIR_LISTEN_V6ONLY makes :: IPv6 only. */
+/* Passive OPEN. `local->ip` may be any; port 0 draws one. Queue limits are min(backlog, somaxconn),
+ * as Linux counts. A dual-stack listener is one on all-zero any; on ::ffff:0.0.0.0 it is IPv4 only;
+ * WEIR_LISTEN_V6ONLY makes :: IPv6 only. */
 #define WEIR_LISTEN_V6ONLY 1u
-enum weir_error weir_listen(struct weir *weir, const struct weir_addr *local, unsigned backlog, unsigned flags,
-                            weir_handle *listener) __attribute__((warn_unused_result));
-enum weir_error weir_accept(struct weir *weir, weir_handle listener, weir_handle *conn, weir_time now)
+enum weir_error weir_listen(struct weir *weir, const struct weir_addr *local, unsigned backlog,
+                            unsigned flags, weir_handle *listener)
+    __attribute__((warn_unused_result));
+enum weir_error weir_accept(struct weir *weir, weir_handle listener, weir_handle *conn,
+                            weir_time now) __attribute__((warn_unused_result));
+
+/* Active OPEN: WEIR_IN_PROGRESS and a handle, which becomes WRITABLE or ERROR. `local` may be NULL,
+ * or give an address, a port or both. WEIR_NET_UNREACH, WEIR_NOT_LOCAL, WEIR_IN_USE (the tuple),
+ * WEIR_NO_MEMORY, WEIR_INVALID (broadcast, multicast, port 0). */
+enum weir_error weir_connect(struct weir *weir, const struct weir_addr *local,
+                             const struct weir_addr *remote, weir_handle *conn, weir_time now)
     __attribute__((warn_unused_result));
 
-/* Active OPEN: WEIR_IN_PROGRESS and a handle, which becomes WRITABLE or ERROR. `local` may be NULL, or give an address, a port or both.
- * WEIR_NET_UNREACH, WEIR_NOT_LOCAL, WEIR_IN_USE (the tuple), WEIR_NO_MEMORY, WEIR_INVALID (broadcast, multicast, port 0). */
-enum weir_error weir_connect(struct weir *weir, const struct weir_addr *local, const struct weir_addr *remote,
-                             weir_handle *conn, weir_time now) __attribute__((warn_unused_result));
+#define WEIR_MORE 1u /* more will follow: do not send a short segment yet (MSG_MORE) */
+#define WEIR_FIN  2u /* CLOSE in the same call */
+#define WEIR_URG  4u /* the last octet is urgent (RFC 6093 advises against) */
 
-#define WEIR_MORE 1u   /* more will follow: do not send a short segment yet (MSG_MORE) */
-#define WEIR_FIN 2u    /* CLOSE in the same call */
-#define WEIR_URG 4u    /* the last octet is urgent (RFC 6093 advises against) */
+/* SEND and RECEIVE, by copy. `*done` is how many octets were taken or given; WEIR_OK with fewer
+ * than asked is ordinary. WEIR_AGAIN: none now. Receiving: WEIR_OK with *done 0 is the peer's
+ * orderly end; a reset gives its error once, after the octets before it were read... */
+enum weir_error weir_send(struct weir *weir, weir_handle conn, const void *data, size_t len,
+                          unsigned flags, size_t *done, weir_time now)
+    __attribute__((warn_unused_result));
+enum weir_error weir_recv(struct weir *weir, weir_handle conn, void *data, size_t room,
+                          size_t *done, weir_time now) __attribute__((warn_unused_result));
 
-/* SEND and RECEIVE, by copy. `*done` is how many octets were taken or given; WEIR_OK with fewer than asked is ordinary. WEIR_AGAIN: none
- * now. Receiving: WEIR_OK with *done 0 is the peer's orderly end; a reset gives its error once, after the octets before it were read... */
-enum weir_error weir_send(struct weir *weir, weir_handle conn, const void *data, size_t len, unsigned flags, size_t *done,
-                          weir_time now) __attribute__((warn_unused_result));
-enum weir_error weir_recv(struct weir *weir, weir_handle conn, void *data, size_t room, size_t *done, weir_time now)
+/* The same in place. weir_send_room shows where up to `want` octets may be written (valid until the
+ * next call on the instance), weir_send_put says how many were. weir_recv_view shows what can be
+ * read, weir_recv_took says how many were. `*count` goes in as the number of spans there is room
+ * for, and comes out as the number filled. */
+enum weir_error weir_send_room(struct weir *weir, weir_handle conn, size_t want,
+                               struct weir_span *span, unsigned *count)
     __attribute__((warn_unused_result));
-
-/* The same in place. weir_send_room shows where up to `want` octets may be written (valid until the next call on the instance),
- * weir_send_put says how many were. weir_recv_view shows what can be read, weir_recv_took says how many were. `*count` goes in as the
- * number of spans there is room for, and comes out as the number filled. */
-enum weir_error weir_send_room(struct weir *weir, weir_handle conn, size_t want, struct weir_span *span, unsigned *count)
-    __attribute__((warn_unused_result));
-enum weir_error weir_send_put(struct weir *weir, weir_handle conn, size_t len, unsigned flags, weir_time now)
-    __attribute__((warn_unused_result));
-enum weir_error weir_recv_view(struct weir *weir, weir_handle conn, struct weir_span *span, unsigned *count)
-    __attribute__((warn_unused_result));
+enum weir_error weir_send_put(struct weir *weir, weir_handle conn, size_t len, unsigned flags,
+                              weir_time now) __attribute__((warn_unused_result));
+enum weir_error weir_recv_view(struct weir *weir, weir_handle conn, struct weir_span *span,
+                               unsigned *count) __attribute__((warn_unused_result));
 enum weir_error weir_recv_took(struct weir *weir, weir_handle conn, size_t len, weir_time now)
     __attribute__((warn_unused_result));
 
@@ -241,8 +275,9 @@ enum weir_error weir_shutdown(struct weir *weir, weir_handle conn, weir_time now
 /* ABORT: a reset leaves, everything queued is forgotten; the handle stays until released. */
 enum weir_error weir_abort(struct weir *weir, weir_handle conn, weir_time now);
 
-/* close(2): the handle is dead. A connection ends in order (FIN after what is queued), or with a reset if octets are unread
- * (RFC 2525, 2.17); a listener resets what was not accepted; an endpoint is gone. */
+/* close(2): the handle is dead. A connection ends in order (FIN after what is queued), or with a
+ * reset if octets are unread (RFC 2525, 2.17); a listener resets what was not accepted; an endpoint
+ * is gone. */
 enum weir_error weir_release(struct weir *weir, weir_handle handle, weir_time now);
 
 /* SO_ERROR: the pending error, which is then forgotten; WEIR_OK if none. */
@@ -263,27 +298,31 @@ enum weir_option {
     WEIR_OPT_MAXSEG,       /* octets, before the handshake */
     WEIR_OPT_TTL,          /* 1..255 */
     WEIR_OPT_TOS,          /* DS field and ECN bits */
-    WEIR_OPT_OOBINLINE,    /* 0/1: urgent octets stay in the stream; default 1, the only sane choice (RFC 6093) */
+    WEIR_OPT_OOBINLINE,    /* 0/1: urgent octets stay in the stream; default 1, the only sane choice
+                              (RFC 6093) */
     WEIR_OPT_BROADCAST,    /* 0/1, UDP */
     WEIR_OPT_COUNT
 };
-enum weir_error weir_set(struct weir *weir, weir_handle handle, enum weir_option option, int64_t value, weir_time now);
-enum weir_error weir_get(const struct weir *weir, weir_handle handle, enum weir_option option, int64_t *value);
+enum weir_error weir_set(struct weir *weir, weir_handle handle, enum weir_option option,
+                         int64_t value, weir_time now);
+enum weir_error weir_get(const struct weir *weir, weir_handle handle, enum weir_option option,
+                         int64_t *value);
 
-/* Urgent data (RFC 9293, 3.8.5): WEIR_OK and how many octets lie before the urgent pointer; WEIR_AGAIN if there is none. */
+/* Urgent data (RFC 9293, 3.8.5): WEIR_OK and how many octets lie before the urgent pointer;
+ * WEIR_AGAIN if there is none. */
 enum weir_error weir_urgent(const struct weir *weir, weir_handle conn, uint32_t *ahead);
 
 /* STATUS: everything about a connection, for a person. Times ns, sizes octets. */
 struct weir_status {
     struct weir_addr local, remote;
-    uint8_t state;       /* enum weir_state (trace.h) */
-    bool passive;        /* opened by a listener */
-    uint8_t waits_for;   /* enum weir_wait (trace.h): why unsent octets do not leave */
-    uint8_t timer;       /* enum weir_timer (trace.h): what the retransmission clock runs for */
-    uint8_t cause;       /* enum weir_cause: of the last change of state */
+    uint8_t state;         /* enum weir_state (trace.h) */
+    bool passive;          /* opened by a listener */
+    uint8_t waits_for;     /* enum weir_wait (trace.h): why unsent octets do not leave */
+    uint8_t timer;         /* enum weir_timer (trace.h): what the retransmission clock runs for */
+    uint8_t cause;         /* enum weir_cause: of the last change of state */
     enum weir_error error; /* pending */
     enum weir_error soft_error; /* the last soft ICMP error (RFC 1122, 4.2.3.9) */
-    weir_time since;     /* of the last change of state */
+    weir_time since;            /* of the last change of state */
     uint32_t iss, irs, snd_una, snd_nxt, snd_max, snd_wnd, rcv_nxt, rcv_wnd, snd_wl1, snd_wl2;
     uint32_t cwnd, ssthresh, in_flight, sacked, lost;
     uint32_t unsent, unacked, unread, out_of_order;
@@ -298,41 +337,50 @@ struct weir_status {
     uint64_t cookie;
     uint32_t synq_len, acceptq_len, backlog; /* listeners */
 };
-enum weir_error weir_status(const struct weir *weir, weir_handle handle, struct weir_status *status);
+enum weir_error weir_status(const struct weir *weir, weir_handle handle,
+                            struct weir_status *status);
 
-/* Lists all connections, listeners, half-open and TIME-WAIT entries: start with *cursor 0; false at the end. Entries without a handle (small forms)
- * have only addresses, state and sequence numbers. */
-bool weir_list(const struct weir *weir, uint64_t *cursor, struct weir_status *status, weir_handle *handle);
+/* Lists all connections, listeners, half-open and TIME-WAIT entries: start with *cursor 0; false at
+ * the end. Entries without a handle (small forms) have only addresses, state and sequence numbers.
+ */
+bool weir_list(const struct weir *weir, uint64_t *cursor, struct weir_status *status,
+               weir_handle *handle);
 
 /* ---- UDP and echo ---- */
 
 /* `local` may be any address and port 0 (drawn). WEIR_IN_USE. */
-enum weir_error weir_udp_open(struct weir *weir, const struct weir_addr *local, weir_handle *endpoint)
+enum weir_error weir_udp_open(struct weir *weir, const struct weir_addr *local,
+                              weir_handle *endpoint) __attribute__((warn_unused_result));
+
+/* Fixes the peer: only its datagrams are received, ICMP errors are reported (weir_error_take). NULL
+ * unfixes. */
+enum weir_error weir_udp_connect(struct weir *weir, weir_handle endpoint,
+                                 const struct weir_addr *remote);
+
+/* One datagram, whole or not at all; `to` NULL for the connected peer. Fragments if it must (up to
+ * 65,507 or 65,527 octets). WEIR_AGAIN: the reply ring is full; WEIR_TOO_LONG, WEIR_NET_UNREACH,
+ * WEIR_ACCESS (broadcast), or a pending error. */
+enum weir_error weir_udp_send(struct weir *weir, weir_handle endpoint, const struct weir_addr *to,
+                              const void *data, size_t len, weir_time now)
     __attribute__((warn_unused_result));
-
-/* Fixes the peer: only its datagrams are received, ICMP errors are reported (weir_error_take). NULL unfixes. */
-enum weir_error weir_udp_connect(struct weir *weir, weir_handle endpoint, const struct weir_addr *remote);
-
-/* One datagram, whole or not at all; `to` NULL for the connected peer. Fragments if it must (up to 65,507 or 65,527 octets).
- * WEIR_AGAIN: the reply ring is full; WEIR_TOO_LONG, WEIR_NET_UNREACH, WEIR_ACCESS (broadcast), or a pending error. */
-enum weir_error weir_udp_send(struct weir *weir, weir_handle endpoint, const struct weir_addr *to, const void *data,
-                              size_t len, weir_time now) __attribute__((warn_unused_result));
 
 struct weir_datagram {
     struct weir_addr from, to;
-    size_t len;       /* of the whole datagram; more than `room` means it was cut */
+    size_t len; /* of the whole datagram; more than `room` means it was cut */
     weir_time when;
     uint8_t ttl, tos;
-    uint16_t seq;     /* echo replies: sequence number */
+    uint16_t seq; /* echo replies: sequence number */
 };
 enum weir_error weir_udp_recv(struct weir *weir, weir_handle endpoint, void *data, size_t room,
                               struct weir_datagram *info) __attribute__((warn_unused_result));
 
-/* An endpoint for echo requests (like Linux's ping sockets): weir_udp_recv gives the replies to its own requests, weir_error_take the ICMP
- * errors, weir_release ends it. */
-enum weir_error weir_ping_open(struct weir *weir, weir_handle *endpoint) __attribute__((warn_unused_result));
-enum weir_error weir_ping_send(struct weir *weir, weir_handle endpoint, const struct weir_ip *to, uint16_t seq,
-                               const void *data, size_t len, weir_time now) __attribute__((warn_unused_result));
+/* An endpoint for echo requests (like Linux's ping sockets): weir_udp_recv gives the replies to its
+ * own requests, weir_error_take the ICMP errors, weir_release ends it. */
+enum weir_error weir_ping_open(struct weir *weir, weir_handle *endpoint)
+    __attribute__((warn_unused_result));
+enum weir_error weir_ping_send(struct weir *weir, weir_handle endpoint, const struct weir_ip *to,
+                               uint16_t seq, const void *data, size_t len, weir_time now)
+    __attribute__((warn_unused_result));
 
 /* ---- Looking inside ---- */
 
@@ -346,7 +394,8 @@ struct weir_pool_use {
 };
 unsigned weir_pools(const struct weir *weir, struct weir_pool_use *use, unsigned count);
 
-/* Fault injection: the n-th request from now to the pool of this name fails (0: none). WEIR_INVALID: no such pool. */
+/* Fault injection: the n-th request from now to the pool of this name fails (0: none).
+ * WEIR_INVALID: no such pool. */
 enum weir_error weir_pool_fail(struct weir *weir, const char *name, uint32_t nth);
 
 #ifdef __cplusplus

@@ -2,8 +2,8 @@
 #ifndef WEIR_BASE_ARENA_H
 #define WEIR_BASE_ARENA_H
 
-/* Carves one block of memory into aligned parts. With `base` NULL it only counts, so the same code says how much is
- * needed and hands it out: the two can never disagree. */
+/* Carves one block of memory into aligned parts. With `base` NULL it only counts, so the same code
+ * says how much is needed and hands it out: the two can never disagree. */
 
 #include <stddef.h>
 #include <stdint.h>

@@ -8,8 +8,7 @@
 #include "weir/base.h"
 
 /* O(1), on in every build. */
-#define WEIR_ASSERT(condition)                                                                     \
-    ((condition) ? (void)0 : weir_panic(__FILE__, __LINE__, #condition))
+#define WEIR_ASSERT(condition) ((condition) ? (void)0 : weir_panic(__FILE__, __LINE__, #condition))
 
 #define WEIR_STATIC_ASSERT(condition, why) _Static_assert(condition, why)
 

@@ -2,10 +2,12 @@
 #ifndef WEIR_BASE_LIST_H
 #define WEIR_BASE_LIST_H
 
-/* Doubly linked lists by index, for items that live in pools: first in, first out, O(1) removal from anywhere.
+/* Doubly linked lists by index, for items that live in pools: first in, first out, O(1) removal
+ * from anywhere.
  *
- * The links are kept wherever the caller likes; it passes a function-like accessor as a macro argument would, but
- * plainly: every call names the array of nodes and its stride. A node is on at most one list. */
+ * The links are kept wherever the caller likes; it passes a function-like accessor as a macro
+ * argument would, but plainly: every call names the array of nodes and its stride. A node is on at
+ * most one list. */
 
 #include "base/assert.h"
 

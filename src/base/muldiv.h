@@ -2,8 +2,8 @@
 #ifndef WEIR_BASE_MULDIV_H
 #define WEIR_BASE_MULDIV_H
 
-/* a * b / c with a 128-bit middle, rounded down; UINT64_MAX if the result does not fit. c must not be 0. (A rate times a
- * time overflows 64 bits at 9 GB/s x 1 s.) */
+/* a * b / c with a 128-bit middle, rounded down; UINT64_MAX if the result does not fit. c must not
+ * be 0. (A rate times a time overflows 64 bits at 9 GB/s x 1 s.) */
 
 #include <stdint.h>
 

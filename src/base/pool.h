@@ -2,15 +2,16 @@
 #ifndef WEIR_BASE_POOL_H
 #define WEIR_BASE_POOL_H
 
-/* Equal items from one block, named by index. Take and give are O(1); items never used are never touched, so a
- * pool of a million costs only address space. In verify builds a given item is filled with POOL_POISON. */
+/* Equal items from one block, named by index. Take and give are O(1); items never used are never
+ * touched, so a pool of a million costs only address space. In verify builds a given item is filled
+ * with POOL_POISON. */
 
 #include "base/assert.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
-#define POOL_NONE UINT32_MAX
+#define POOL_NONE   UINT32_MAX
 #define POOL_POISON 0xA5
 
 struct pool {
@@ -27,7 +28,8 @@ struct pool {
 };
 
 size_t pool_size(uint32_t item_count, uint32_t item_size);
-void pool_init(struct pool *pool, void *memory, uint32_t item_count, uint32_t item_size, bool verify);
+void pool_init(struct pool *pool, void *memory, uint32_t item_count, uint32_t item_size,
+               bool verify);
 
 /* An index, contents undefined, or POOL_NONE. */
 uint32_t pool_take(struct pool *pool);

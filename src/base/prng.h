@@ -2,8 +2,9 @@
 #ifndef WEIR_BASE_PRNG_H
 #define WEIR_BASE_PRNG_H
 
-/* Seeded random streams, one a purpose, so that a new draw somewhere moves nothing elsewhere. Deterministic on every
- * machine. Predictable to who knows the seed: what an attacker must not guess comes from SipHash over secrets. */
+/* Seeded random streams, one a purpose, so that a new draw somewhere moves nothing elsewhere.
+ * Deterministic on every machine. Predictable to who knows the seed: what an attacker must not
+ * guess comes from SipHash over secrets. */
 
 #include <stdint.h>
 

@@ -4,10 +4,11 @@
 
 /* Deadlines of `count` things, each named by its index; one deadline a thing.
  *
- * A wheel of 4 levels x 256 slots with a tick of 2^20 ns and a bitmap a level, linked by index in a dense array
- * (neighbours in a slot are strangers: their own memory would be a cache miss each). The slots of the current
- * tick are moved into a small heap ordered by (deadline, index), so things come due in that order and at their
- * exact nanosecond, whatever the history of the wheel. Setting and clearing are an unlink and a link. */
+ * A wheel of 4 levels x 256 slots with a tick of 2^20 ns and a bitmap a level, linked by index in a
+ * dense array (neighbours in a slot are strangers: their own memory would be a cache miss each).
+ * The slots of the current tick are moved into a small heap ordered by (deadline, index), so things
+ * come due in that order and at their exact nanosecond, whatever the history of the wheel. Setting
+ * and clearing are an unlink and a link. */
 
 #include "weir/base.h"
 
@@ -15,9 +16,9 @@
 #include <stdint.h>
 
 #define WHEEL_TICK_SHIFT 20
-#define WHEEL_LEVELS 4
-#define WHEEL_SLOTS 256
-#define WHEEL_NONE UINT32_MAX
+#define WHEEL_LEVELS     4
+#define WHEEL_SLOTS      256
+#define WHEEL_NONE       UINT32_MAX
 
 struct wheel_node {
     weir_time when; /* WEIR_NEVER if not set */
@@ -42,12 +43,12 @@ void wheel_init(struct wheel *wheel, void *memory, uint32_t count, weir_time now
 void wheel_set(struct wheel *wheel, uint32_t index, weir_time when);
 weir_time wheel_when(const struct wheel *wheel, uint32_t index);
 
-/* When to wake: the earliest deadline if it is in the heap, else the start of the first slot that is not empty
- * (waking early is allowed and changes nothing); WEIR_NEVER if nothing is set. */
+/* When to wake: the earliest deadline if it is in the heap, else the start of the first slot that
+ * is not empty (waking early is allowed and changes nothing); WEIR_NEVER if nothing is set. */
 weir_time wheel_next(const struct wheel *wheel);
 
-/* Takes out the earliest thing whose deadline is <= now, in the order (deadline, index); WHEEL_NONE if none. Its
- * deadline is then not set. */
+/* Takes out the earliest thing whose deadline is <= now, in the order (deadline, index); WHEEL_NONE
+ * if none. Its deadline is then not set. */
 uint32_t wheel_pop(struct wheel *wheel, weir_time now);
 
 #endif

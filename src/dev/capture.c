@@ -20,6 +20,7 @@
 #define READ_BATCH 64 /* records read at a time */
 #define STATES_KEPT \
     4096 /* connections whose state is remembered; two of the same slot forget each other */
+#define SENT_KEPT     64 /* at least as many segments as are taken from weir_output at a time */
 #define COMMENT_MAX   160
 #define LINE_PATH_MAX 80
 #define NO_CONN       UINT32_MAX
@@ -32,11 +33,18 @@ struct known_state {
     uint8_t state; /* WEIR_STATE_COUNT: nothing is known in this slot */
 };
 
+/* A segment that an instance recorded as sent, to be found again when its frame comes by. */
+struct sent_segment {
+    uint32_t conn, seq, ack;
+};
+
 struct port {
     struct weir *weir;
     unsigned iface;
-    uint64_t flow_at, story_at; /* cursors of the rings */
-    struct known_state *known;  /* STATES_KEPT of them */
+    uint64_t flow_at, story_at;          /* cursors of the rings */
+    struct known_state *known;           /* STATES_KEPT of them */
+    struct sent_segment sent[SENT_KEPT]; /* the last of them, number i at i % SENT_KEPT */
+    unsigned sent_count;
 };
 
 struct weir_capture {
@@ -57,6 +65,16 @@ struct verdict {
     bool changed;  /* from, to, cause are valid */
     unsigned from, to, cause;
 };
+
+static unsigned get16(const uint8_t *at)
+{
+    return (unsigned)at[0] << 8 | at[1];
+}
+
+static uint32_t get32(const uint8_t *at)
+{
+    return (uint32_t)get16(at) << 16 | get16(at + 2);
+}
 
 /* ---- States ---- */
 
@@ -93,8 +111,11 @@ static void note_story(struct port *port, const struct weir_record *record, stru
         remember(port, record->conn, record->extra);
 }
 
-static void note_flow(const struct weir_record *record, struct verdict *verdict)
+static void note_flow(struct port *port, const struct weir_record *record, struct verdict *verdict)
 {
+    if (record->type == WEIR_REC_SEG_OUT && record->conn != NO_CONN)
+        port->sent[port->sent_count++ % SENT_KEPT] =
+            (struct sent_segment){ record->conn, record->seq, record->ack };
     if (record->type != WEIR_REC_SEG_IN)
         return;
     verdict->conn = record->conn;
@@ -117,7 +138,7 @@ static struct verdict read_records(struct port *port)
         count =
             weir_trace_read(port->weir, WEIR_TRACE_FLOW, &port->flow_at, record, READ_BATCH, NULL);
         for (unsigned i = 0; i < count; i++)
-            note_flow(&record[i], &verdict);
+            note_flow(port, &record[i], &verdict);
     } while (count == READ_BATCH);
     return verdict;
 }
@@ -155,15 +176,31 @@ static void comment_in(char comment[COMMENT_MAX], const struct port *port,
         append_state(comment, recall(port, verdict->conn));
 }
 
+/* Whose segment this is, if its program has let go of the connection, so that it has no handle. */
+static uint32_t sender_of(const struct port *port, const struct weir_out *out)
+{
+    if (out->transport_off == 0 || out->transport_off + 12 > out->head_len)
+        return NO_CONN;
+    const uint8_t *tcp = out->head + out->transport_off;
+    const uint32_t seq = get32(tcp + 4), ack = get32(tcp + 8);
+    for (unsigned i = 0; i < SENT_KEPT && i < port->sent_count; i++)
+        if (port->sent[i].seq == seq && port->sent[i].ack == ack)
+            return port->sent[i].conn;
+    return NO_CONN;
+}
+
 static void comment_out(char comment[COMMENT_MAX], struct port *port, const struct weir_out *out)
 {
     snprintf(comment, COMMENT_MAX, "out: %s", weir_why_text(out->why));
     append_segments(comment, out->gso_size);
+    (void)read_records(port);
     struct weir_status status;
-    if (out->handle == WEIR_NO_HANDLE || weir_status(port->weir, out->handle, &status) != WEIR_OK)
-        return;
-    remember(port, (uint32_t)out->handle, status.state);
-    append_state(comment, status.state);
+    if (weir_status(port->weir, out->handle, &status) == WEIR_OK) {
+        remember(port, (uint32_t)out->handle, status.state);
+        append_state(comment, status.state);
+    } else {
+        append_state(comment, recall(port, sender_of(port, out)));
+    }
 }
 
 /* ---- The sum of a frame that came with csum_ok: the device may not have computed it ---- */
@@ -180,11 +217,6 @@ struct transport {
     size_t address_off, address_len; /* source and destination, one behind the other */
     uint8_t proto;
 };
-
-static unsigned get16(const uint8_t *at)
-{
-    return (unsigned)at[0] << 8 | at[1];
-}
 
 static bool find_ip4(const uint8_t *frame, size_t len, struct transport *t)
 {

@@ -59,7 +59,7 @@ bool ip_address_usable(const struct ip_address *address)
 struct ip_address *ip_address_find(const struct ip_host *ip, unsigned iface,
                                    const struct weir_ip *addr)
 {
-    for (unsigned i = 0; i < ip->address_max; i++) {
+    for (unsigned i = 0; i < ip->address_top; i++) {
         struct ip_address *address = &ip->address[i];
         if (!ip_address_usable(address) || memcmp(&address->ip, addr, sizeof *addr) != 0)
             continue;
@@ -69,38 +69,41 @@ struct ip_address *ip_address_find(const struct ip_host *ip, unsigned iface,
     return NULL;
 }
 
-bool ip_is_local(const struct ip_host *ip, const struct weir_ip *addr)
+bool ip_is_own(const struct ip_host *ip, const struct weir_ip *addr)
 {
-    if (ip_is_loopback(addr))
-        return true;
-    for (unsigned i = 0; i < ip->address_max; i++)
-        if (ip_address_usable(&ip->address[i]) && weir_ip_equal(&ip->address[i].ip, addr))
+    for (unsigned i = 0; i < ip->address_top; i++)
+        if (memcmp(&ip->address[i].ip, addr, sizeof *addr) == 0 &&
+            ip_address_usable(&ip->address[i]))
             return true;
     return false;
 }
 
-static uint32_t v4_word(const struct weir_ip *addr)
+bool ip_is_local(const struct ip_host *ip, const struct weir_ip *addr)
 {
-    const uint8_t *octet = addr->octet + V4_BITS / 8;
-    return (uint32_t)octet[0] << 24 | (uint32_t)octet[1] << 16 | (uint32_t)octet[2] << 8 | octet[3];
+    return ip_is_own(ip, addr) || ip_is_loopback(addr);
 }
 
+bool ip_broadcast_of(const struct weir_ip *addr, unsigned prefix_len, struct weir_ip *broadcast)
+{
+    /* Prefixes of 31 and 32 bits have none (RFC 3021). */
+    if (!weir_ip_is_v4(addr) || prefix_len > 30)
+        return false;
+    *broadcast = *addr;
+    for (unsigned bit = V4_BITS + prefix_len; bit < 8 * sizeof addr->octet; bit++)
+        broadcast->octet[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
+    return true;
+}
+
+/* Asked twice for every packet that comes in, so it is one comparison an address. */
 bool ip_is_broadcast(const struct ip_host *ip, const struct weir_ip *addr)
 {
-    if (!weir_ip_is_v4(addr))
-        return false;
-    const uint32_t word = v4_word(addr);
-    if (word == UINT32_MAX)
+    const struct weir_ip all = weir_ip_v4(255, 255, 255, 255);
+    if (memcmp(addr, &all, sizeof all) == 0)
         return true;
-
-    /* Asked twice for every packet that comes in, so it is a few operations an address. */
-    for (unsigned i = 0; i < ip->address_max; i++) {
+    for (unsigned i = 0; i < ip->address_top; i++) {
         const struct ip_address *address = &ip->address[i];
-        /* Prefixes of 31 and 32 bits have no broadcast address (RFC 3021). */
-        if (!address->used || address->prefix_len > 30 || !weir_ip_is_v4(&address->ip))
-            continue;
-        const uint32_t host_part = UINT32_MAX >> address->prefix_len;
-        if (word == (v4_word(&address->ip) | host_part))
+        if (memcmp(&address->broadcast, addr, sizeof *addr) == 0 && address->used &&
+            address->has_broadcast)
             return true;
     }
     return false;
@@ -129,7 +132,7 @@ bool iface_has_group(const struct ip_host *ip, unsigned iface, const struct weir
         weir_ip_equal(group, &all_hosts))
         return true;
 
-    for (unsigned i = 0; i < ip->address_max; i++) {
+    for (unsigned i = 0; i < ip->address_top; i++) {
         const struct ip_address *address = &ip->address[i];
         /* Also for an address that is still tentative: that is how its other owner is heard. */
         if (!address->used || address->iface != iface || weir_ip_is_v4(&address->ip))
@@ -154,7 +157,7 @@ bool iface_hears(const struct ip_host *ip, unsigned iface, const uint8_t mac[ETH
     if (mac[0] != 0x33 || mac[1] != 0x33 || mac[2] != 0xff)
         return false;
 
-    for (unsigned i = 0; i < ip->address_max; i++) {
+    for (unsigned i = 0; i < ip->address_top; i++) {
         const struct ip_address *address = &ip->address[i];
         if (address->used && address->iface == iface && !weir_ip_is_v4(&address->ip) &&
             memcmp(mac + 3, address->ip.octet + 13, 3) == 0)
@@ -211,7 +214,7 @@ const struct ip_address *iface_source(const struct ip_host *ip, unsigned iface,
 {
     const struct ip_address *best = NULL;
     const bool v4 = weir_ip_is_v4(dst);
-    for (unsigned i = 0; i < ip->address_max; i++) {
+    for (unsigned i = 0; i < ip->address_top; i++) {
         const struct ip_address *address = &ip->address[i];
         if (!ip_address_usable(address) || weir_ip_is_v4(&address->ip) != v4)
             continue;

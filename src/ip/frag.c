@@ -108,8 +108,9 @@ static void evict(struct ip_host *ip, uint32_t index, weir_time now)
 {
     struct frag *frag = entry(ip, index);
     if (!frag->dead)
-        trace_drop(ip->trace, now, WEIR_DROP_FRAG_LIMIT, UINT32_MAX, 0, 0, 0,
-                   ranges_total(&frag->have, ip->rings));
+        trace_drop(ip->trace, now, WEIR_DROP_FRAG_LIMIT,
+                   &(struct weir_record){ .conn = UINT32_MAX,
+                                          .value = ranges_total(&frag->have, ip->rings) });
     forget(ip, index);
 }
 
@@ -293,6 +294,22 @@ static enum weir_drop judge(const struct frag_piece *piece)
     return WEIR_DROP_NONE;
 }
 
+static enum weir_drop finish(struct ip_host *ip, uint32_t index, uint32_t *whole)
+{
+    const struct frag *frag = entry(ip, index);
+    const bool v4 = is_v4(frag);
+    /* The header of the first fragment decides whether it all fits: the other pieces may have had
+     * shorter ones. */
+    const uint32_t head_len = frag->head_len - (v4 ? 0u : IP6_HEAD + IP6_FRAG_HEAD);
+    if (head_len + frag->total <= FRAG_LEN_MAX)
+        *whole = v4 ? assemble_v4(ip, frag) : assemble_v6(ip, frag);
+    forget(ip, index);
+    if (*whole == 0)
+        return WEIR_DROP_FRAG_BAD;
+    ip->trace->count.reassembled++;
+    return WEIR_DROP_NONE;
+}
+
 enum weir_drop frag_arrives(struct ip_host *ip, const struct frag_piece *piece, uint32_t *whole,
                             weir_time now)
 {
@@ -329,18 +346,7 @@ enum weir_drop frag_arrives(struct ip_host *ip, const struct frag_piece *piece, 
         return WEIR_DROP_FRAG_LIMIT;
     }
     note_ends(frag, piece);
-    if (is_complete(ip, frag)) {
-        /* The header of the first fragment decides whether it all fits: the other pieces may have
-         * had shorter ones. */
-        const uint32_t over = frag->head_len - (piece->v4 ? 0u : IP6_HEAD + IP6_FRAG_HEAD);
-        if (over + frag->total <= FRAG_LEN_MAX)
-            *whole = piece->v4 ? assemble_v4(ip, frag) : assemble_v6(ip, frag);
-        forget(ip, index);
-        if (*whole == 0)
-            return WEIR_DROP_FRAG_BAD;
-        ip->trace->count.reassembled++;
-    }
-    return WEIR_DROP_NONE;
+    return is_complete(ip, frag) ? finish(ip, index, whole) : WEIR_DROP_NONE;
 }
 
 /* ---- time ---- */
@@ -349,8 +355,9 @@ static void expire(struct ip_host *ip, uint32_t index, weir_time now)
 {
     const struct frag *frag = entry(ip, index);
     if (!frag->dead)
-        trace_drop(ip->trace, now, WEIR_DROP_FRAG_TIMEOUT, UINT32_MAX, 0, 0, 0,
-                   ranges_total(&frag->have, ip->rings));
+        trace_drop(ip->trace, now, WEIR_DROP_FRAG_TIMEOUT,
+                   &(struct weir_record){ .conn = UINT32_MAX,
+                                          .value = ranges_total(&frag->have, ip->rings) });
     /* RFC 792; RFC 8200, 4.5: the sender is told only if the first fragment is here to be quoted.
      */
     if (!frag->dead && frag->head_len > 0) {

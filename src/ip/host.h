@@ -58,9 +58,11 @@ struct ip_address {
     uint8_t iface;
     uint8_t prefix_len; /* bits of the family's own address */
     bool used;
-    bool tentative;   /* asked about, not to be used yet */
-    bool duplicate;   /* another station has it: never to be used */
-    bool from_router; /* by SLAAC */
+    bool has_broadcast;
+    struct weir_ip broadcast; /* of its prefix */
+    bool tentative;           /* asked about, not to be used yet */
+    bool duplicate;           /* another station has it: never to be used */
+    bool from_router;         /* by SLAAC */
     uint8_t dad_tries;
     uint8_t announce_left;
     weir_time step_at; /* duplicate detection is through, or the next announcement is due */
@@ -119,6 +121,7 @@ struct ip_host {
     struct ring_pool *rings;
     uint32_t version;
     unsigned iface_max, iface_count, address_max, route_max, route_count;
+    unsigned address_top; /* addresses from here on were never used */
     uint32_t reply_octets;
     uint16_t loop_mtu;
     bool accept_redirects, verify;
@@ -169,6 +172,11 @@ bool ip_is_link_local(const struct weir_ip *ip); /* fe80::/10; IPv4 has no scope
 struct ip_address *ip_address_find(const struct ip_host *ip, unsigned iface,
                                    const struct weir_ip *addr);
 bool ip_address_usable(const struct ip_address *address);
+
+/* The broadcast address of an IPv4 prefix; false if it has none. */
+bool ip_broadcast_of(const struct weir_ip *addr, unsigned prefix_len, struct weir_ip *broadcast);
+bool ip_is_own(const struct ip_host *ip,
+               const struct weir_ip *addr); /* ip_is_local less loopback */
 
 /* 255.255.255.255 or the last address of one of our IPv4 prefixes. */
 bool ip_is_broadcast(const struct ip_host *ip, const struct weir_ip *addr);

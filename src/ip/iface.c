@@ -106,7 +106,7 @@ static struct ip_address *address_slot(struct ip_host *ip, unsigned iface,
 {
     struct ip_address *slot = NULL;
     *taken = false;
-    for (unsigned i = 0; i < ip->address_max; i++) {
+    for (unsigned i = 0; i < ip->address_top; i++) {
         struct ip_address *address = &ip->address[i];
         if (!address->used) {
             slot = slot == NULL ? address : slot;
@@ -116,6 +116,8 @@ static struct ip_address *address_slot(struct ip_host *ip, unsigned iface,
             (address->iface == iface || !ip_is_link_local(addr)))
             *taken = true;
     }
+    if (slot == NULL && ip->address_top < ip->address_max)
+        slot = &ip->address[ip->address_top];
     return slot;
 }
 
@@ -175,6 +177,9 @@ enum weir_error iface_address_add(struct ip_host *ip, unsigned iface, const stru
         .preferred_until = WEIR_NEVER,
         .valid_until = WEIR_NEVER,
     };
+    to->has_broadcast = ip_broadcast_of(addr, prefix_len, &to->broadcast);
+    if (to == &ip->address[ip->address_top])
+        ip->address_top++;
     if (address != NULL)
         *address = to;
     ip->version++;
@@ -201,7 +206,7 @@ void iface_address_timer(struct ip_host *ip, struct ip_address *address)
 static void drop_route(struct ip_host *ip, const struct ip_address *address)
 {
     const unsigned bits = ip_prefix_bits(&address->ip, address->prefix_len);
-    for (unsigned i = 0; i < ip->address_max; i++) {
+    for (unsigned i = 0; i < ip->address_top; i++) {
         const struct ip_address *other = &ip->address[i];
         if (other != address && other->used && other->iface == address->iface &&
             other->prefix_len == address->prefix_len &&
@@ -231,7 +236,7 @@ enum weir_error ip_address_remove(struct ip_host *ip, unsigned iface, const stru
                                   weir_time now)
 {
     (void)now;
-    for (unsigned i = 0; i < ip->address_max; i++) {
+    for (unsigned i = 0; i < ip->address_top; i++) {
         struct ip_address *address = &ip->address[i];
         if (address->used && address->iface == iface && weir_ip_equal(&address->ip, addr)) {
             iface_address_drop(ip, address);
@@ -243,7 +248,7 @@ enum weir_error ip_address_remove(struct ip_host *ip, unsigned iface, const stru
 
 bool ip_address_info(const struct ip_host *ip, unsigned i, struct weir_address_info *info)
 {
-    for (unsigned at = 0; at < ip->address_max; at++) {
+    for (unsigned at = 0; at < ip->address_top; at++) {
         const struct ip_address *address = &ip->address[at];
         if (!address->used || i-- > 0)
             continue;

@@ -88,7 +88,8 @@ bool ip_loop_next(struct ip_host *ip, struct ip_packet *packet, weir_time now)
         };
         const enum weir_drop drop = bare_packet(ip, p, info.len, packet, now);
         if (drop != WEIR_DROP_NONE)
-            trace_drop(ip->trace, now, drop, UINT32_MAX, 0, 0, 0, info.len);
+            trace_drop(ip->trace, now, drop,
+                       &(struct weir_record){ .conn = UINT32_MAX, .value = info.len });
         else if (packet->kind != IP_CONSUMED)
             return true;
         frameq_release(&ip->loop);

@@ -12,28 +12,28 @@ static bool is_martian(const struct ip_host *ip, const struct weir_ip *src)
     const uint8_t first = src->octet[12];
     if (first == 0 || first == 127 || first >= 224)
         return true;
-    return ip_is_local(ip, src) || ip_is_broadcast(ip, src);
+    return ip_is_own(ip, src) || ip_is_broadcast(ip, src);
 }
 
 static enum weir_drop judge_addresses(const struct ip_host *ip, struct ip_packet *packet)
 {
     if (packet->loopback)
         return ip_is_local(ip, &packet->dst) ? WEIR_DROP_NONE : WEIR_DROP_IP_NOT_OURS;
-    if (is_martian(ip, &packet->src) || ip_is_loopback(&packet->dst))
+    const uint8_t first = packet->dst.octet[12];
+    if (is_martian(ip, &packet->src) || first == 127)
         return WEIR_DROP_IP_MARTIAN;
     const bool link_group = packet->group;
-    if (ip_is_multicast(&packet->dst)) {
+    if (first >= 224 && first < 240) {
         packet->group = true;
         return iface_has_group(ip, packet->iface, &packet->dst) ? WEIR_DROP_NONE
                                                                 : WEIR_DROP_IP_NOT_OURS;
     }
-    if (ip_is_broadcast(ip, &packet->dst)) {
-        packet->group = true;
-        return WEIR_DROP_NONE;
-    }
     /* RFC 1122, 3.3.6: sent to all stations, but for one host: not what it seems. */
-    if (link_group || ip_address_find(ip, packet->iface, &packet->dst) == NULL)
+    if (ip_is_own(ip, &packet->dst))
+        return link_group ? WEIR_DROP_IP_NOT_OURS : WEIR_DROP_NONE;
+    if (!ip_is_broadcast(ip, &packet->dst))
         return WEIR_DROP_IP_NOT_OURS;
+    packet->group = true;
     return WEIR_DROP_NONE;
 }
 

@@ -91,7 +91,7 @@ void nd_router_ask(struct ip_host *ip, unsigned iface, weir_time now)
 /* An address of ours on this interface in whatever condition, or NULL. */
 static struct ip_address *own(struct ip_host *ip, unsigned iface, const struct weir_ip *addr)
 {
-    for (unsigned i = 0; i < ip->address_max; i++) {
+    for (unsigned i = 0; i < ip->address_top; i++) {
         struct ip_address *address = &ip->address[i];
         if (address->used && address->iface == iface && weir_ip_equal(&address->ip, addr))
             return address;

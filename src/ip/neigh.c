@@ -117,7 +117,7 @@ static void queue_drop_packet(struct ip_host *ip, struct neigh *neigh, enum weir
     }
     if (neigh->queue_packets > 0)
         neigh->queue_packets--;
-    trace_drop(ip->trace, now, why, UINT32_MAX, 0, 0, 0, octets);
+    trace_drop(ip->trace, now, why, &(struct weir_record){ .conn = UINT32_MAX, .value = octets });
 }
 
 static void queue_drop_all(struct ip_host *ip, struct neigh *neigh, enum weir_drop why,
@@ -152,7 +152,8 @@ void neigh_park(struct ip_host *ip, uint32_t index, const struct ip_frame *frame
         }
         if (first && neigh->queue_packets > 0)
             neigh->queue_packets--;
-        trace_drop(ip->trace, now, WEIR_DROP_NEIGH_QUEUE, UINT32_MAX, 0, 0, 0, len);
+        trace_drop(ip->trace, now, WEIR_DROP_NEIGH_QUEUE,
+                   &(struct weir_record){ .conn = UINT32_MAX, .value = len });
         return;
     }
     const struct parked parked = { .len = len, .why = frame->why, .packet = neigh->packet_number };

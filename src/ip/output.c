@@ -51,7 +51,8 @@ bool output_frame(struct ip_host *ip, unsigned iface, const struct ip_frame *fra
     const uint32_t len = ip_frame_len(frame);
     uint8_t *to = frameq_reserve(out, len);
     if (to == NULL) {
-        trace_drop(ip->trace, now, WEIR_DROP_REPLY_FULL, UINT32_MAX, 0, 0, 0, len);
+        trace_drop(ip->trace, now, WEIR_DROP_REPLY_FULL,
+                   &(struct weir_record){ .conn = UINT32_MAX, .value = len });
         return false;
     }
     ip_frame_copy(frame, to);
@@ -371,7 +372,8 @@ bool ip_loop_put(struct ip_host *ip, const struct weir_out *out, weir_time now)
         len += (uint32_t)out->span[i].len;
     uint8_t *to = frameq_reserve(&ip->loop, len);
     if (to == NULL) {
-        trace_drop(ip->trace, now, WEIR_DROP_REPLY_FULL, UINT32_MAX, 0, 0, 0, len);
+        trace_drop(ip->trace, now, WEIR_DROP_REPLY_FULL,
+                   &(struct weir_record){ .conn = UINT32_MAX, .value = len });
         return false;
     }
     memcpy(to, out->head, out->head_len);

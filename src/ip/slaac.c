@@ -105,7 +105,7 @@ static void take_address(struct ip_host *ip, unsigned iface, const struct nd_pre
 {
     unsigned count = 0;
     bool found = false;
-    for (unsigned i = 0; i < ip->address_max; i++) {
+    for (unsigned i = 0; i < ip->address_top; i++) {
         struct ip_address *address = &ip->address[i];
         if (!address->used || !address->from_router)
             continue;

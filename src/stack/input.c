@@ -9,8 +9,7 @@
  * The second stage is a hint only: the third looks up again, so a frame that changes the table is
  * seen by those after it. */
 
-void record_segment(struct weir *weir, const struct arrival *in, uint32_t conn,
-                    enum weir_drop drop)
+void record_segment(struct weir *weir, const struct arrival *in, uint32_t conn, enum weir_drop drop)
 {
     const struct tcp_seg *seg = &in->seg;
     struct weir_record *record = trace_slot(&weir->trace, WEIR_TRACE_FLOW);
@@ -36,8 +35,7 @@ static enum weir_drop tcp_prepare(struct weir *weir, struct arrival *in)
     if (wire_tcp_parse(packet->payload, packet->len, &in->seg, &in->opts) != WIRE_OK)
         return WEIR_DROP_TCP_BAD;
     if (!packet->csum_ok) {
-        const csum32 pseudo =
-            ip_pseudo_sum(&packet->src, &packet->dst, IP_PROTO_TCP, packet->len);
+        const csum32 pseudo = ip_pseudo_sum(&packet->src, &packet->dst, IP_PROTO_TCP, packet->len);
         if (csum_fold(csum_add(pseudo, packet->payload, packet->len)) != 0)
             return WEIR_DROP_TCP_CSUM;
     }
@@ -75,8 +73,7 @@ static enum weir_drop conn_arrives(struct weir *weir, uint32_t index, const stru
     struct conn *conn = conn_at(weir, index);
     struct tcb *tcb = &conn->tcb;
     const seq32 una = tcb->snd.una;
-    const enum weir_drop drop =
-        tcp_segment_arrives(tcb, &in->seg, &in->opts, in->packet.when, now);
+    const enum weir_drop drop = tcp_segment_arrives(tcb, &in->seg, &in->opts, in->packet.when, now);
     if (drop == WEIR_DROP_REOPEN) {
         const seq32 floor = tcp_reopen_floor(tcb);
         conn_settle(weir, index, now);
@@ -148,8 +145,12 @@ void input_packet(struct weir *weir, struct arrival *in, weir_time now)
     }
     const bool segment = in->packet.kind == IP_TCP;
     const struct tcp_seg *seg = &in->seg;
-    trace_drop(&weir->trace, now, in->drop, in->conn, segment ? (uint8_t)seg->flags : 0,
-               segment ? seg->seq : 0, segment ? seg->ack : 0, segment ? seg->len : 0);
+    trace_drop(&weir->trace, now, in->drop,
+               &(struct weir_record){ .conn = in->conn,
+                                      .flags = segment ? (uint8_t)seg->flags : 0,
+                                      .seq = segment ? seg->seq : 0,
+                                      .ack = segment ? seg->ack : 0,
+                                      .value = segment ? seg->len : 0 });
 }
 
 /* How many of `count` frames were taken in: at most INPUT_BATCH, and none after one that was put

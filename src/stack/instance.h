@@ -12,16 +12,18 @@
 #include "ip/host.h"
 #include "stack/conn.h"
 #include "stack/demux.h"
+#include "tcp/isn.h"
+#include "tcp/small.h"
 #include "udp/udp.h"
 
-#define INPUT_BATCH     64   /* frames looked at together */
-#define EVENT_TURN_MAX  64   /* no more than this of a kind before the other kinds have their turn */
-#define LOOP_BATCH      256  /* packets to ourselves in one call */
+#define INPUT_BATCH     64  /* frames looked at together */
+#define EVENT_TURN_MAX  64  /* no more than this of a kind before the other kinds have their turn */
+#define LOOP_BATCH      256 /* packets to ourselves in one call */
 #define TIMEOUT_BATCH   4096 /* timers in one call; weir_deadline tells of the rest */
 #define MEMORY_WAKE     16   /* connections told at once that memory is free */
 #define GENERATION_MAX  0x0fffffffu
 #define GSO_OCTETS_MAX  65160 /* payload of a superframe: 45 segments of 1,448 */
-#define SYNQ_RETRY_MAX  15 /* SYN-ACKs sent again, at most; one FIFO a count */
+#define SYNQ_RETRY_MAX  15    /* SYN-ACKs sent again, at most; one FIFO a count */
 #define EPHEMERAL_FIRST 32768
 #define EPHEMERAL_LAST  60999
 #define PORT_BUCKETS    64
@@ -36,7 +38,11 @@ struct flow {
 #define FLOW_TUPLE 40 /* octets that name a flow, the same on every machine */
 
 /* References in the table of flows: a tag and an index. */
-enum flow_tag { FLOW_CONN = 1, FLOW_SYNQ = 2, FLOW_TW = 3 };
+enum flow_tag {
+    FLOW_CONN = 1,
+    FLOW_SYNQ = 2,
+    FLOW_TW = 3
+};
 #define FLOW_INDEX_MAX (UINT32_C(1) << 30)
 
 /* Addresses that connections are bound to, by number, so that each of them keeps two octets. */
@@ -54,7 +60,7 @@ struct listener {
     uint32_t flags; /* WEIR_LISTEN_* */
     uint32_t backlog;
     uint32_t synq_count;
-    struct list accepts; /* connections, through watch.node, oldest first */
+    struct list accepts;   /* connections, through watch.node, oldest first */
     weir_time overflow_at; /* when a cookie was last sent; WEIR_NEVER: never */
     uint64_t cookie;
     struct watch watch;
@@ -82,9 +88,19 @@ struct due {
     uint32_t left;       /* octets the head of `data` may still send in its turn; 0: a new turn */
 };
 
-enum handle_kind { HANDLE_CONN = 1, HANDLE_LISTENER = 2, HANDLE_ENDPOINT = 3, HANDLE_KINDS };
+enum handle_kind {
+    HANDLE_CONN = 1,
+    HANDLE_LISTENER = 2,
+    HANDLE_ENDPOINT = 3,
+    HANDLE_KINDS
+};
 
-enum wheel_fixed { WHEEL_TW, WHEEL_FIN, WHEEL_SYNQ, WHEEL_FIXED = WHEEL_SYNQ + SYNQ_RETRY_MAX + 1 };
+enum wheel_fixed {
+    WHEEL_TW,
+    WHEEL_FIN,
+    WHEEL_SYNQ,
+    WHEEL_FIXED = WHEEL_SYNQ + SYNQ_RETRY_MAX + 1
+};
 
 /* One frame on its way in: what it says, until its turn comes. */
 struct arrival {
@@ -113,9 +129,9 @@ struct weir {
     struct list synq_fifo[SYNQ_RETRY_MAX + 1];
     struct list tw_fifo, fin_fifo; /* both in the order of their deadlines */
 
-    struct due *due;    /* one an interface, and one for packets to ourselves */
-    uint32_t due_count; /* of them; the last is the loop's */
-    struct list memory; /* connections that wait for it, through due_node */
+    struct due *due;      /* one an interface, and one for packets to ourselves */
+    uint32_t due_count;   /* of them; the last is the loop's */
+    struct list memory;   /* connections that wait for it, through due_node */
     uint64_t memory_used; /* when it was last looked at */
 
     struct list ready[HANDLE_KINDS];
@@ -125,16 +141,18 @@ struct weir {
 
     uint32_t generation;
     uint32_t port_draws;
-    uint32_t port_step[PORT_BUCKETS]; /* RFC 6056, 3.3.4 and 3.3.5: how far each bucket of peers has come */
-    weir_time reset_at;     /* when the next reset without a connection is in its rate */
-    weir_time now;          /* of the last call that told it */
+    uint32_t port_step[PORT_BUCKETS]; /* RFC 6056, 3.3.4 and 3.3.5: how far each bucket of peers has
+                                         come */
+    weir_time reset_at;               /* when the next reset without a connection is in its rate */
+    weir_time now;                    /* of the last call that told it */
 
     struct tcb scratch; /* in which small forms are handled */
     struct arrival *arrival;
     struct ip_host ip;
 };
 
-/* Payload of a superframe: what the spans of a frame can show of a ring, wherever in a chunk it begins. */
+/* Payload of a superframe: what the spans of a frame can show of a ring, wherever in a chunk it
+ * begins. */
 static inline uint32_t gso_octets_max(const struct weir *weir)
 {
     const uint32_t shown = (WEIR_SPANS - 1) * weir->config.ring_chunk;
@@ -279,8 +297,7 @@ uint16_t scope_of(const struct weir_ip *ip, unsigned iface);
 
 /* ---- icmp.c, endpoint.c ---- */
 
-enum weir_drop icmp_error_arrives(struct weir *weir, const struct ip_packet *packet,
-                                  weir_time now);
+enum weir_drop icmp_error_arrives(struct weir *weir, const struct ip_packet *packet, weir_time now);
 enum weir_error icmp_error_code(enum ip_icmp icmp);
 enum weir_drop endpoint_error(struct weir *weir, const struct ip_packet *packet,
                               const struct flow *flow, weir_time now);
@@ -299,6 +316,9 @@ uint16_t port_draw(struct weir *weir, bool (*taken)(const struct weir *, uint16_
 bool endpoint_has_port(const struct weir *weir, uint16_t port);
 
 /* ---- output.c ---- */
+
+/* What a plan may count on. */
+struct tcp_env output_env(const struct weir *weir, const struct conn *conn, bool path_ready);
 
 /* Packets to ourselves: what is due and what has arrived, as far as one call may. */
 void loop_turn(struct weir *weir, weir_time now);

@@ -151,8 +151,7 @@ void listener_close(struct weir *weir, uint32_t index, weir_time now)
     pool_give(&weir->listeners, index);
 }
 
-enum weir_error weir_accept(struct weir *weir, weir_handle handle, weir_handle *conn,
-                            weir_time now)
+enum weir_error weir_accept(struct weir *weir, weir_handle handle, weir_handle *conn, weir_time now)
 {
     *conn = WEIR_NO_HANDLE;
     uint32_t index;
@@ -170,19 +169,30 @@ enum weir_error weir_accept(struct weir *weir, weir_handle handle, weir_handle *
 
 /* ---- a segment for a listener, or for nobody ---- */
 
+/* All that a half-open connection begins with but its ISS; the tuple is left in `tuple`. */
+static struct tcp_birth birth_of(struct weir *weir, const struct arrival *in, uint16_t path_mss,
+                                 uint8_t tuple[FLOW_TUPLE])
+{
+    flow_tuple(&in->flow, tuple);
+    return (struct tcp_birth){
+        .host = &weir->tcp,
+        .index = UINT32_MAX,
+        .ts_offset = tcp_ts_offset(&weir->tcp, tuple),
+        .path_mss = path_mss,
+        .v6 = !weir_ip_is_v4(&in->flow.peer),
+    };
+}
+
 /* The queue is full: all that is needed to know the peer again goes into our sequence number. */
 static void answer_cookie(struct weir *weir, struct listener *listener, const struct arrival *in,
                           uint16_t path_mss, weir_time now)
 {
-    const bool v6 = !weir_ip_is_v4(&in->flow.peer);
     uint8_t tuple[FLOW_TUPLE];
-    flow_tuple(&in->flow, tuple);
-    const seq32 cookie = tcp_cookie_make(&weir->tcp, tuple, &in->seg, &in->opts, v6, now);
-    struct tcp_seg seg;
-    struct tcp_opts opts;
-    tcp_cookie_answer(&weir->tcp, &in->seg, &in->opts, cookie, tcp_ts_offset(&weir->tcp, tuple),
-                      path_mss, now, &seg, &opts);
-    reply_segment(weir, &in->flow, in->packet.iface, &seg, &opts, WEIR_WHY_SYN_COOKIE);
+    struct tcp_birth birth = birth_of(weir, in, path_mss, tuple);
+    birth.iss = tcp_cookie_make(&weir->tcp, tuple, &in->seg, &in->opts, birth.v6, now);
+    struct tcp_reply reply;
+    tcp_cookie_answer(&birth, &in->seg, &in->opts, now, &reply);
+    reply_segment(weir, &in->flow, in->packet.iface, &reply.seg, &reply.opts, WEIR_WHY_SYN_COOKIE);
     listener->overflow_at = now;
     weir->trace.count.cookies_sent++;
 }
@@ -225,8 +235,10 @@ static enum weir_drop syn_arrives(struct weir *weir, uint32_t number, const stru
         return WEIR_DROP_NONE;
     }
     struct synq_entry *entry = pool_at(&weir->synq, index);
-    tcp_synq_open(entry, &weir->tcp, &in->seg, &in->opts, iss_of(weir, &in->flow, floor, now),
-                  path_mss, !weir_ip_is_v4(&in->flow.peer), now);
+    uint8_t tuple[FLOW_TUPLE];
+    struct tcp_birth birth = birth_of(weir, in, path_mss, tuple);
+    birth.iss = iss_of(weir, &in->flow, floor, now);
+    tcp_synq_open(entry, &birth, &in->seg, &in->opts, now);
     memcpy(entry->peer, in->flow.peer.octet, sizeof entry->peer);
     entry->lport = in->flow.lport;
     entry->rport = in->flow.rport;
@@ -255,11 +267,9 @@ static enum weir_drop ack_arrives(struct weir *weir, uint32_t number, const stru
                      &path, now) != WEIR_OK)
         return WEIR_DROP_NO_ROUTE;
     uint8_t tuple[FLOW_TUPLE];
-    flow_tuple(&in->flow, tuple);
+    const struct tcp_birth birth = birth_of(weir, in, path_mss_of(&in->flow.peer, path.mtu), tuple);
     struct synq_entry entry = { 0 };
-    if (!tcp_cookie_check(&weir->tcp, tuple, &in->seg, &in->opts,
-                          path_mss_of(&in->flow.peer, path.mtu), tcp_ts_offset(&weir->tcp, tuple),
-                          now, &entry)) {
+    if (!tcp_cookie_check(&birth, tuple, &in->seg, &in->opts, now, &entry)) {
         weir->trace.count.cookies_failed++;
         return reply_reset(weir, in, WEIR_DROP_COOKIE_BAD, now);
     }
@@ -278,8 +288,7 @@ static enum weir_drop ack_arrives(struct weir *weir, uint32_t number, const stru
 enum weir_drop listener_arrives(struct weir *weir, const struct arrival *in, const seq32 *floor,
                                 weir_time now)
 {
-    const uint32_t number =
-        listener_find(weir, &in->flow.local, in->flow.lport, in->packet.iface);
+    const uint32_t number = listener_find(weir, &in->flow.local, in->flow.lport, in->packet.iface);
     if (number == POOL_NONE)
         return reply_reset(weir, in, WEIR_DROP_TCP_NO_CONN, now);
     const uint16_t flags = in->seg.flags;

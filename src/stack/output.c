@@ -4,10 +4,10 @@
 #include "wire/cursor.h"
 
 /* Frames out. An interface has two FIFO lists of connections that may have something to send:
- * `control` goes before `data`. The head is asked for its plan; without one it leaves the list, with
- * one it sends and goes to the tail when its turn is over. So finding work costs the same however
- * many connections there are, an acknowledgement waits for at most one superframe, and those who
- * send much get equal shares. */
+ * `control` goes before `data`. The head is asked for its plan; without one it leaves the list,
+ * with one it sends and goes to the tail when its turn is over. So finding work costs the same
+ * however many connections there are, an acknowledgement waits for at most one superframe, and
+ * those who send much get equal shares. */
 
 /* ---- one frame ---- */
 
@@ -98,11 +98,11 @@ static void record_sent(struct weir *weir, uint32_t index, const struct tcp_plan
 
 /* ---- the way ---- */
 
-static struct tcp_env env_of(const struct weir *weir, const struct conn *conn, bool path_ready)
+struct tcp_env output_env(const struct weir *weir, const struct conn *conn, bool path_ready)
 {
     const bool tso = !conn->path.loopback && ip_path_tso(&weir->ip, &conn->path);
     /* A run of octets of any start lies in one chunk more than its length needs. */
-    const uint32_t spans_max = (WEIR_SPANS - 1) << weir->rings.chunk_shift;
+    const uint32_t spans_max = (uint32_t)(WEIR_SPANS - 1) << weir->rings.chunk_shift;
     const uint32_t gso_max = GSO_OCTETS_MAX < spans_max ? GSO_OCTETS_MAX : spans_max;
     return (struct tcp_env){ .gso_max = tso ? gso_max : 0, .path_ready = path_ready };
 }
@@ -115,9 +115,8 @@ static enum weir_error renew_path(struct weir *weir, uint32_t index, weir_time n
         return WEIR_OK;
     struct weir_ip src = weir->local[conn->local].ip;
     struct ip_path path;
-    const enum weir_error error =
-        ip_path_find(&weir->ip, &src, &conn->peer, scope_of(&conn->peer, conn->path.iface), &path,
-                     now);
+    const enum weir_error error = ip_path_find(&weir->ip, &src, &conn->peer,
+                                               scope_of(&conn->peer, conn->path.iface), &path, now);
     if (error != WEIR_OK)
         return error;
     const bool mtu_changed = path.mtu != conn->path.mtu;
@@ -138,11 +137,17 @@ static void lose(struct weir *weir, uint32_t index, enum weir_error error, enum 
     if (tcb->state == WEIR_SYN_SENT) {
         tcp_abort(tcb, WEIR_CAUSE_ICMP, error, now);
     } else {
-        const struct tcp_env env = env_of(weir, conn, true);
+        const struct tcp_env env = output_env(weir, conn, true);
         struct tcp_plan plan;
         if (tcp_output_plan(tcb, &env, now, &plan)) {
-            trace_story(&weir->trace, now, WEIR_REC_LIMIT, index, (uint8_t)plan.flags,
-                        (uint16_t)drop, plan.seq, plan.ack, plan.len, 0);
+            trace_story(&weir->trace, &(struct weir_record){ .when = now,
+                                                             .type = WEIR_REC_LIMIT,
+                                                             .conn = index,
+                                                             .flags = (uint8_t)plan.flags,
+                                                             .code = (uint16_t)drop,
+                                                             .seq = plan.seq,
+                                                             .ack = plan.ack,
+                                                             .value = plan.len });
             tcp_output_commit(tcb, &plan, now);
         } else {
             tcp_output_idle(tcb, &env, now);
@@ -208,7 +213,7 @@ static bool output_conn(struct weir *weir, uint32_t index, struct weir_out *out,
         conn_settle(weir, index, now); /* another interface's turn */
         return false;
     }
-    struct tcp_env env = env_of(weir, conn, true);
+    struct tcp_env env = output_env(weir, conn, true);
     struct tcp_plan plan;
     if (!tcp_output_plan(tcb, &env, now, &plan)) {
         tcp_output_idle(tcb, &env, now);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "stack/config.h"
+#include "tcp/flight.h"
 
 #include <string.h>
 

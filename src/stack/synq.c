@@ -78,11 +78,10 @@ static void answer(struct weir *weir, const struct synq_entry *entry, enum weir_
     const bool limited = (listener->option_set >> WEIR_OPT_MAXSEG & 1) != 0;
     uint8_t tuple[FLOW_TUPLE];
     flow_tuple(&flow, tuple);
-    struct tcp_seg seg;
-    struct tcp_opts opts;
+    struct tcp_reply reply;
     tcp_synq_answer(entry, &weir->tcp, tcp_ts_offset(&weir->tcp, tuple),
-                    limited ? (uint16_t)listener->option[WEIR_OPT_MAXSEG] : 0, now, &seg, &opts);
-    reply_segment(weir, &flow, entry->iface, &seg, &opts, why);
+                    limited ? (uint16_t)listener->option[WEIR_OPT_MAXSEG] : 0, now, &reply);
+    reply_segment(weir, &flow, entry->iface, &reply.seg, &reply.opts, why);
 }
 
 static void challenge(struct weir *weir, const struct synq_entry *entry, weir_time now)
@@ -90,12 +89,11 @@ static void challenge(struct weir *weir, const struct synq_entry *entry, weir_ti
     const struct flow flow = flow_of_synq(weir, entry);
     uint8_t tuple[FLOW_TUPLE];
     flow_tuple(&flow, tuple);
-    struct tcp_seg seg;
-    struct tcp_opts opts;
-    tcp_synq_challenge(entry, &weir->tcp, tcp_ts_offset(&weir->tcp, tuple), now, &seg, &opts);
-    seg.sport = flow.lport;
-    seg.dport = flow.rport;
-    reply_segment(weir, &flow, entry->iface, &seg, &opts, WEIR_WHY_ACK_CHALLENGE);
+    struct tcp_reply reply;
+    tcp_synq_challenge(entry, &weir->tcp, tcp_ts_offset(&weir->tcp, tuple), now, &reply);
+    reply.seg.sport = flow.lport;
+    reply.seg.dport = flow.rport;
+    reply_segment(weir, &flow, entry->iface, &reply.seg, &reply.opts, WEIR_WHY_ACK_CHALLENGE);
     weir->trace.count.challenge_acks++;
 }
 
@@ -107,7 +105,8 @@ void synq_start(struct weir *weir, uint32_t index, weir_time now)
 
 /* ---- the end of an entry ---- */
 
-/* Gives the entry back. Its place in the table of flows is the caller's: promotion takes it over. */
+/* Gives the entry back. Its place in the table of flows is the caller's: promotion takes it over.
+ */
 static void give(struct weir *weir, uint32_t index, weir_time now)
 {
     struct synq_entry *entry = at(weir, index);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Segment arrives, in the synchronized states and SYN-RECEIVED: RFC 9293, 3.10.7.4, with RFC 5961, 7323, 1337 and 6191 where they put
- * their checks. A step of the RFC is a function; their order is the array at the end. Nothing is sent here: the steps note what is due. */
+/* Segment arrives, in the synchronized states and SYN-RECEIVED: RFC 9293, 3.10.7.4, with RFC 5961,
+ * 7323, 1337 and 6191 where they put their checks. A step of the RFC is a function; their order is
+ * the array at the end. Nothing is sent here: the steps note what is due. */
 #include "tcp/tcp.h"
 
 struct arriving {
@@ -9,11 +10,14 @@ struct arriving {
     bool closed_window; /* it carried octets, and the window had no room for any */
 };
 
-/* RFC 6191, and RFC 9293 MAY-2: in TIME-WAIT a SYN that cannot be an old duplicate opens a new incarnation: its timestamp is newer, or,
- * without timestamps, its sequence number lies beyond everything received. */
-static bool may_reopen(const struct tcb *tcb, const struct tcp_seg *seg, const struct tcp_opts *opts)
+/* RFC 6191, and RFC 9293 MAY-2: in TIME-WAIT a SYN that cannot be an old duplicate opens a new
+ * incarnation: its timestamp is newer, or, without timestamps, its sequence number lies beyond
+ * everything received. */
+static bool may_reopen(const struct tcb *tcb, const struct tcp_seg *seg,
+                       const struct tcp_opts *opts)
 {
-    if (tcb->state != WEIR_TIME_WAIT || !(seg->flags & TCP_SYN) || (seg->flags & (TCP_RST | TCP_ACK)))
+    if (tcb->state != WEIR_TIME_WAIT || !(seg->flags & TCP_SYN) ||
+        (seg->flags & (TCP_RST | TCP_ACK)))
         return false;
     if (tcb->ts_ok && (opts->present & TCP_OPT_TS))
         return seq_gt(opts->tsval, tcb->ts_recent) || seq_gt(seg->seq, tcb->rcv.nxt);
@@ -28,18 +32,22 @@ static enum weir_drop step0_reopen(struct tcb *tcb, struct arriving *in)
     return WEIR_DROP_REOPEN;
 }
 
-/* Simultaneous open: the peer's SYN-ACK begins with the SYN we already have, but its ACK is news (RFC 9293, 3.5, figure 8). The SYN is cut off. */
+/* Simultaneous open: the peer's SYN-ACK begins with the SYN we already have, but its ACK is news
+ * (RFC 9293, 3.5, figure 8). The SYN is cut off. */
 static void cut_crossed_syn(const struct tcb *tcb, struct tcp_seg *seg)
 {
-    if (tcb->state == WEIR_SYN_RECEIVED && (seg->flags & TCP_SYN) && (seg->flags & TCP_ACK) && seg->seq + 1 == tcb->rcv.nxt &&
-        seg->ack == tcb->snd.nxt) {
+    if (tcb->state == WEIR_SYN_RECEIVED && (seg->flags & TCP_SYN) && (seg->flags & TCP_ACK) &&
+        seg->seq + 1 == tcb->rcv.nxt && seg->ack == tcb->snd.nxt) {
         seg->flags &= (uint16_t)~TCP_SYN;
         seg->seq++;
+        seg->wnd =
+            (uint16_t)(seg->wnd >>
+                       tcb->snd_wscale); /* a SYN's window is not scaled, and step 5 scales it */
     }
 }
 
-/* What is not acceptable is answered with an ACK. Segments without octets are answered at most twice a second, so that two ends that
- * disagree cannot bounce ACKs for ever (T-26). */
+/* What is not acceptable is answered with an ACK. Segments without octets are answered at most
+ * twice a second, so that two ends that disagree cannot bounce ACKs for ever (T-26). */
 static void answer_unacceptable(struct tcb *tcb, const struct tcp_seg *seg, weir_time now)
 {
     if (seg->flags & TCP_RST)
@@ -50,20 +58,22 @@ static void answer_unacceptable(struct tcb *tcb, const struct tcp_seg *seg, weir
         tcp_owe_ack(tcb, WEIR_WHY_ACK_DUP);
 }
 
-/* RFC 7323, 5.3 R1: an old timestamp is an old segment. A reset is judged by its sequence number alone. */
+/* RFC 7323, 5.3 R1: an old timestamp is an old segment. A reset is judged by its sequence number
+ * alone. */
 static enum weir_drop step1a_paws(struct tcb *tcb, struct arriving *in)
 {
     const struct tcp_opts *opts = in->arrival.opts;
     if (!tcb->ts_ok || !(opts->present & TCP_OPT_TS) || (in->seg.flags & TCP_RST))
         return WEIR_DROP_NONE;
-    if (seq_geq(opts->tsval, tcb->ts_recent) || tcp_ms(tcb->host, in->arrival.now) - tcb->ts_recent_ms > TCP_PAWS_AGE_MS)
+    if (seq_geq(opts->tsval, tcb->ts_recent) ||
+        tcp_ms(tcb->host, in->arrival.now) - tcb->ts_recent_ms > TCP_PAWS_AGE_MS)
         return WEIR_DROP_NONE;
     answer_unacceptable(tcb, &in->seg, in->arrival.now);
     return WEIR_DROP_PAWS;
 }
 
-/* The four cases of RFC 9293, 3.4, table 6. The third test of the last case is ours: the RFC's two miss a segment that begins before the window and
- * ends after it. */
+/* The four cases of RFC 9293, 3.4, table 6. The third test of the last case is ours: the RFC's two
+ * miss a segment that begins before the window and ends after it. */
 static bool acceptable(const struct tcb *tcb, const struct tcp_seg *seg)
 {
     const uint32_t len = tcp_seg_len(seg);
@@ -75,7 +85,8 @@ static bool acceptable(const struct tcb *tcb, const struct tcp_seg *seg)
         return seq_in(seg->seq, nxt, wnd);
     if (wnd == 0)
         return false;
-    return seq_in(seg->seq, nxt, wnd) || seq_in(seg->seq + len - 1, nxt, wnd) || seq_in(nxt, seg->seq, len);
+    return seq_in(seg->seq, nxt, wnd) || seq_in(seg->seq + len - 1, nxt, wnd) ||
+           seq_in(nxt, seg->seq, len);
 }
 
 /* Cuts off what has been received before. */
@@ -98,8 +109,9 @@ static void trim_left(struct tcb *tcb, struct tcp_seg *seg)
     seg->len -= cut;
 }
 
-/* Cuts off what lies beyond the window, the FIN first. At a closed window that is everything, and the ACK is still believed
- * (RFC 9293, 3.10.7.4: "special allowance should be made to accept valid ACKs"). */
+/* Cuts off what lies beyond the window, the FIN first. At a closed window that is everything, and
+ * the ACK is still believed (RFC 9293, 3.10.7.4: "special allowance should be made to accept valid
+ * ACKs"). */
 static void trim_right(struct tcb *tcb, struct tcp_seg *seg)
 {
     const uint32_t room = seq_gt(tcb->rcv.edge, seg->seq) ? tcb->rcv.edge - seg->seq : 0;
@@ -127,7 +139,8 @@ static enum weir_drop step1_sequence(struct tcb *tcb, struct arriving *in)
         if (old && seg->len > 0 && !(seg->flags & TCP_SYN))
             tcp_owe_dsack(tcb, seg->seq, seg->seq + seg->len);
         answer_unacceptable(tcb, seg, in->arrival.now);
-        /* TIME-WAIT: "the only thing that can arrive is a retransmission of the remote FIN: acknowledge it, and restart the 2 MSL timeout". */
+        /* TIME-WAIT: "the only thing that can arrive is a retransmission of the remote FIN:
+         * acknowledge it, and restart the 2 MSL timeout". */
         if (old && tcb->state == WEIR_TIME_WAIT && (seg->flags & TCP_FIN))
             tcp_time_wait_restart(tcb, in->arrival.now);
         if (seg->flags & TCP_SYN)
@@ -165,8 +178,9 @@ static enum weir_error reset_error(const struct tcb *tcb)
 
 /* Second, check the RST bit (and RFC 5961, 3.2).
  *
- * Only a reset that hits RCV.NXT exactly is believed. One that is merely in the window may be a blind guess, so it earns a challenge
- * ACK: a peer that has really lost the connection answers that with a reset that does hit. RFC 9293 MUST-66: at a closed window too. */
+ * Only a reset that hits RCV.NXT exactly is believed. One that is merely in the window may be a
+ * blind guess, so it earns a challenge ACK: a peer that has really lost the connection answers that
+ * with a reset that does hit. RFC 9293 MUST-66: at a closed window too. */
 static enum weir_drop step2_rst(struct tcb *tcb, struct arriving *in)
 {
     if (!(in->seg.flags & TCP_RST))
@@ -186,8 +200,9 @@ static enum weir_drop step2_rst(struct tcb *tcb, struct arriving *in)
     return WEIR_DROP_RESET;
 }
 
-/* Fourth, check the SYN bit. (Third, security, is not supported: docs/conformance.md.) RFC 5961, 4.2: whatever its number, a SYN on a connection is
- * answered with a challenge ACK; a peer that has rebooted answers that with a reset (half-open discovery, RFC 9293, 3.5.1). */
+/* Fourth, check the SYN bit. (Third, security, is not supported: docs/conformance.md.) RFC
+ * 5961, 4.2: whatever its number, a SYN on a connection is answered with a challenge ACK; a peer
+ * that has rebooted answers that with a reset (half-open discovery, RFC 9293, 3.5.1). */
 static enum weir_drop step4_syn(struct tcb *tcb, struct arriving *in)
 {
     if (!(in->seg.flags & TCP_SYN))
@@ -196,7 +211,8 @@ static enum weir_drop step4_syn(struct tcb *tcb, struct arriving *in)
     return WEIR_DROP_SYN_SYNCHRONISED;
 }
 
-/* RFC 5961, 5.2: SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT. The lower bound never reaches below our ISS (ghost ACKs, KP-6). */
+/* RFC 5961, 5.2: SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT. The lower bound never reaches below
+ * our ISS (ghost ACKs, KP-6). */
 static bool ack_acceptable(const struct tcb *tcb, seq32 ack)
 {
     const uint32_t acked_ever = tcb->snd.una - tcb->iss;
@@ -205,7 +221,8 @@ static bool ack_acceptable(const struct tcb *tcb, seq32 ack)
 }
 
 /* RFC 7323, 4.3 (2): only from a segment that begins at or before what we last acknowledged. */
-static void update_ts_recent(struct tcb *tcb, const struct tcp_seg *seg, const struct tcp_arrival *arrival)
+static void update_ts_recent(struct tcb *tcb, const struct tcp_seg *seg,
+                             const struct tcp_arrival *arrival)
 {
     if (!tcb->ts_ok || !(arrival->opts->present & TCP_OPT_TS) || seq_gt(seg->seq, tcb->rcv.acked))
         return;
@@ -239,7 +256,8 @@ static enum weir_drop step5_ack(struct tcb *tcb, struct arriving *in)
     return WEIR_DROP_NONE;
 }
 
-/* Sixth, check the URG bit. The pointer only ever moves forward, and only while octets are still expected. */
+/* Sixth, check the URG bit. The pointer only ever moves forward, and only while octets are still
+ * expected. */
 static enum weir_drop step6_urg(struct tcb *tcb, struct arriving *in)
 {
     const struct tcp_seg *seg = &in->seg;
@@ -275,7 +293,8 @@ static enum weir_drop walk(struct tcb *tcb, struct arriving *in)
 {
     typedef enum weir_drop step_fn(struct tcb *, struct arriving *);
     static step_fn *const steps[] = {
-        step0_reopen, step1a_paws, step1_sequence, step2_rst, step4_syn, step5_ack, step6_urg, step7_text, step8_fin,
+        step0_reopen, step1a_paws, step1_sequence, step2_rst, step4_syn,
+        step5_ack,    step6_urg,   step7_text,     step8_fin,
     };
     for (unsigned i = 0; i < sizeof steps / sizeof steps[0]; i++) {
         const enum weir_drop verdict = steps[i](tcb, in);
@@ -285,8 +304,8 @@ static enum weir_drop walk(struct tcb *tcb, struct arriving *in)
     return WEIR_DROP_NONE;
 }
 
-enum weir_drop tcp_segment_arrives(struct tcb *tcb, const struct tcp_seg *seg, const struct tcp_opts *opts, weir_time when,
-                                   weir_time now)
+enum weir_drop tcp_segment_arrives(struct tcb *tcb, const struct tcp_seg *seg,
+                                   const struct tcp_opts *opts, weir_time when, weir_time now)
 {
     tcb->segs_in++;
     if (tcb->state == WEIR_CLOSED)
@@ -295,7 +314,7 @@ enum weir_drop tcp_segment_arrives(struct tcb *tcb, const struct tcp_seg *seg, c
     if (tcb->state == WEIR_SYN_SENT) {
         verdict = tcp_arrives_syn_sent(tcb, seg, opts, when, now);
     } else {
-        struct arriving in = {.seg = *seg, .arrival = {.opts = opts, .when = when, .now = now}};
+        struct arriving in = { .seg = *seg, .arrival = { .opts = opts, .when = when, .now = now } };
         in.arrival.text = tcp_seg_len(seg) > 0;
         verdict = walk(tcb, &in);
     }

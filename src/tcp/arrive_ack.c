@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Step 5 of RFC 9293, 3.10.7.4, once the ACK is acceptable: what it acknowledges, what it says of the window, what SACK blocks say. */
+/* Step 5 of RFC 9293, 3.10.7.4, once the ACK is acceptable: what it acknowledges, what it says of
+ * the window, what SACK blocks say. */
 #include "tcp/tcp.h"
 
 /* ---- Our SYN ---- */
 
-void tcp_syn_acked_now(struct tcb *tcb, const struct tcp_seg *seg, const struct tcp_arrival *arrival)
+void tcp_syn_acked_now(struct tcb *tcb, const struct tcp_seg *seg,
+                       const struct tcp_arrival *arrival)
 {
     WEIR_ASSERT(!tcp_syn_acked(tcb));
     tcb->snd.una = tcb->iss + 1;
@@ -12,7 +14,8 @@ void tcp_syn_acked_now(struct tcb *tcb, const struct tcp_seg *seg, const struct 
     if (!tcb->syn_rtx) {
         tcp_rtt_sample(tcb, arrival->when - tcb->sent_at);
     } else if (tcb->ts_ok && (arrival->opts->present & TCP_OPT_TS)) {
-        const uint32_t ms = tcp_ms(tcb->host, arrival->when) + tcb->ts_offset - arrival->opts->tsecr;
+        const uint32_t ms =
+            tcp_ms(tcb->host, arrival->when) + tcb->ts_offset - arrival->opts->tsecr;
         if (ms < 120000)
             tcp_rtt_sample(tcb, ms * WEIR_MS);
     } else {
@@ -22,7 +25,8 @@ void tcp_syn_acked_now(struct tcb *tcb, const struct tcp_seg *seg, const struct 
     tcb->probes = 0;
     tcb->user_at = WEIR_NEVER;
     tcb->due |= TCP_DUE_DATA;
-    /* In a SYN-ACK the window was taken already and is not scaled; in an ACK (SYN-RECEIVED) this is the first scaled one. */
+    /* In a SYN-ACK the window was taken already and is not scaled; in an ACK (SYN-RECEIVED) this is
+     * the first scaled one. */
     if (tcb->state == WEIR_SYN_RECEIVED || tcb->state == WEIR_FIN_WAIT_1) {
         tcb->snd.wnd = (uint32_t)seg->wnd << tcb->snd_wscale;
         if (tcb->snd.wnd > tcb->snd.wnd_max)
@@ -39,12 +43,15 @@ void tcp_syn_acked_now(struct tcb *tcb, const struct tcp_seg *seg, const struct 
 
 /* ---- Octets ---- */
 
-/* RFC 7323, 4.3: the echo of our timestamp, where the records cannot say (Karn). It is in milliseconds, so it is the second choice. */
-static weir_time rtt_of(const struct tcb *tcb, const struct sb_acked *acked, const struct tcp_arrival *arrival)
+/* RFC 7323, 4.3: the echo of our timestamp, where the records cannot say (Karn). It is in
+ * milliseconds, so it is the second choice. */
+static weir_time rtt_of(const struct tcb *tcb, const struct sb_acked *acked,
+                        const struct tcp_arrival *arrival)
 {
     if (acked->rtt_at != WEIR_NEVER)
         return arrival->when - acked->rtt_at;
-    if (acked->octets == 0 || !tcb->ts_ok || !(arrival->opts->present & TCP_OPT_TS) || arrival->opts->tsecr == 0)
+    if (acked->octets == 0 || !tcb->ts_ok || !(arrival->opts->present & TCP_OPT_TS) ||
+        arrival->opts->tsecr == 0)
         return -1;
     const uint32_t ms = tcp_ms(tcb->host, arrival->when) + tcb->ts_offset - arrival->opts->tsecr;
     return ms < 120000 ? ms * WEIR_MS : -1;
@@ -67,13 +74,16 @@ static void advance(struct tcb *tcb, seq32 ack, struct sb_acked *acked)
     tcb->user_at = WEIR_NEVER;
 }
 
-/* The window is taken from a segment that is newer than the last one it was taken from (RFC 9293, 3.10.7.4: SND.WL1, SND.WL2).
+/* The window is taken from a segment that is newer than the last one it was taken from (RFC
+ * 9293, 3.10.7.4: SND.WL1, SND.WL2).
  *
- * DEVIATION: also from one that acknowledges something new. A retransmission may do so with an old sequence number; the RFC would then keep
- * the old window and count it from the new SND.UNA, beyond the peer's right edge. Nothing older than a new ACK can be in it. */
+ * DEVIATION: also from one that acknowledges something new. A retransmission may do so with an old
+ * sequence number; the RFC would then keep the old window and count it from the new SND.UNA, beyond
+ * the peer's right edge. Nothing older than a new ACK can be in it. */
 static bool update_window(struct tcb *tcb, const struct tcp_seg *seg, bool forward, weir_time now)
 {
-    const bool newer = forward || seq_lt(tcb->snd.wl1, seg->seq) || (tcb->snd.wl1 == seg->seq && seq_leq(tcb->snd.wl2, seg->ack));
+    const bool newer = forward || seq_lt(tcb->snd.wl1, seg->seq) ||
+                       (tcb->snd.wl1 == seg->seq && seq_leq(tcb->snd.wl2, seg->ack));
     if (!newer)
         return false;
     const uint32_t wnd = (uint32_t)seg->wnd << tcb->snd_wscale;
@@ -84,7 +94,14 @@ static bool update_window(struct tcb *tcb, const struct tcp_seg *seg, bool forwa
         return false;
     if ((wnd == 0) != tcb->peer_zero) {
         tcb->peer_zero = wnd == 0;
-        trace_story(tcp_trace(tcb), now, WEIR_REC_WINDOW, tcb->index, tcb->peer_zero, tcb->state, seg->seq, seg->ack, wnd, 0);
+        trace_story(tcp_trace(tcb), &(struct weir_record){ .when = now,
+                                                           .type = WEIR_REC_WINDOW,
+                                                           .conn = tcb->index,
+                                                           .flags = tcb->peer_zero,
+                                                           .code = tcb->state,
+                                                           .seq = seg->seq,
+                                                           .ack = seg->ack,
+                                                           .value = wnd });
     }
     if (wnd > tcb->snd.wnd)
         tcb->due |= TCP_DUE_DATA;
@@ -107,25 +124,29 @@ void tcp_ack_arrives(struct tcb *tcb, const struct tcp_seg *seg, const struct tc
 {
     const seq32 una = tcb->snd.una;
     const seq32 ack = seg->ack;
-    struct sb_acked acked = {.rtt_at = WEIR_NEVER};
+    struct sb_acked acked = { .rtt_at = WEIR_NEVER };
     const bool forward = seq_gt(ack, una);
     if (forward)
         advance(tcb, ack, &acked);
     const uint32_t sacked = sb_sack(tcb, arrival->opts, seq_max(ack, una), &acked);
     const bool window = !seq_lt(ack, una) && update_window(tcb, seg, forward, arrival->now);
 
-    /* RFC 5681, 2, and RFC 6675: a duplicate carries nothing, changes nothing, and something is outstanding. */
-    const bool dup = !forward && ack == una && !arrival->text && !window && tcp_outstanding(tcb) > 0;
+    /* RFC 5681, 2, and RFC 6675: a duplicate carries nothing, changes nothing, and something is
+     * outstanding. */
+    const bool dup =
+        !forward && ack == una && !arrival->text && !window && tcp_outstanding(tcb) > 0;
     if (dup)
         tcb->dupacks_in++;
     const weir_time rtt = rtt_of(tcb, &acked, arrival);
     if (rtt >= 0)
         tcp_rtt_sample(tcb, rtt);
-    tcp_recovery_ack(tcb, acked.octets, sacked, dup && (!tcb->sack_ok || sacked > 0), rtt, arrival->now);
+    tcp_recovery_ack(tcb, acked.octets, sacked, dup && (!tcb->sack_ok || sacked > 0), rtt,
+                     arrival->now);
     if (forward || sacked > 0 || dup)
         tcb->due |= TCP_DUE_DATA | TCP_DUE_RTX;
     if (forward) {
-        tcp_rtx_restart(tcb, arrival->now); /* RFC 6298, 5.3; tcp_settle stops it if nothing is left */
+        tcp_rtx_restart(tcb,
+                        arrival->now); /* RFC 6298, 5.3; tcp_settle stops it if nothing is left */
         check_fin_acked(tcb, arrival->now);
     }
     if (tcb->rtx_kind == TCP_RTX_PERSIST && tcb->snd.wnd == 0)

@@ -20,7 +20,8 @@ void tcp_take_options(struct tcb *tcb, const struct tcp_opts *opts)
     tcb->rcv_mss = tcb->mss < 536 ? tcb->mss : 536;
 }
 
-static void take_syn(struct tcb *tcb, const struct tcp_seg *seg, const struct tcp_opts *opts, weir_time now)
+static void take_syn(struct tcb *tcb, const struct tcp_seg *seg, const struct tcp_opts *opts,
+                     weir_time now)
 {
     tcb->irs = seg->seq;
     tcb->rcv.nxt = tcb->rcv.read = tcb->rcv.acked = tcb->rcv.up = seg->seq + 1;
@@ -39,8 +40,8 @@ static void take_syn(struct tcb *tcb, const struct tcp_seg *seg, const struct tc
     tcb->snd.wl2 = seg->ack;
 }
 
-enum weir_drop tcp_arrives_syn_sent(struct tcb *tcb, const struct tcp_seg *seg, const struct tcp_opts *opts, weir_time when,
-                                    weir_time now)
+enum weir_drop tcp_arrives_syn_sent(struct tcb *tcb, const struct tcp_seg *seg,
+                                    const struct tcp_opts *opts, weir_time when, weir_time now)
 {
     const bool acks = seg->flags & TCP_ACK;
     const bool acks_syn = acks && seg->ack == tcb->iss + 1 && tcb->snd.nxt != tcb->iss;
@@ -71,7 +72,7 @@ enum weir_drop tcp_arrives_syn_sent(struct tcb *tcb, const struct tcp_seg *seg, 
     struct tcp_seg rest = *seg;
     rest.flags &= (uint16_t)~TCP_SYN;
     rest.seq++;
-    const struct tcp_arrival arrival = {.opts = opts, .when = when, .now = now, .text = true};
+    const struct tcp_arrival arrival = { .opts = opts, .when = when, .now = now, .text = true };
     tcp_syn_acked_now(tcb, &rest, &arrival);
     tcp_owe_ack(tcb, WEIR_WHY_ACK);
     enum weir_drop verdict = WEIR_DROP_NONE;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Steps 7 and 8 of RFC 9293, 3.10.7.4: octets go to their place in the receive ring; what lies beyond a gap is noted in the ranges. */
+/* Steps 7 and 8 of RFC 9293, 3.10.7.4: octets go to their place in the receive ring; what lies
+ * beyond a gap is noted in the ranges. */
 #include "tcp/tcp.h"
 
 static void learn_rcv_mss(struct tcb *tcb, const struct tcp_seg *seg)
@@ -18,7 +19,8 @@ static bool put(struct tcb *tcb, seq32 s, const uint8_t *text, uint32_t len)
     return true;
 }
 
-/* Stores what of the segment lies in the gaps between ranges: an octet once stored never changes, whatever later segments claim (INV 5). */
+/* Stores what of the segment lies in the gaps between ranges: an octet once stored never changes,
+ * whatever later segments claim (INV 5). */
 static bool put_in_gaps(struct tcb *tcb, const struct tcp_seg *seg)
 {
     const struct tcb_flight *flight = tcb_flight(tcb);
@@ -29,7 +31,8 @@ static bool put_in_gaps(struct tcb *tcb, const struct tcp_seg *seg)
     const seq32 end = seg->seq + seg->len;
     for (unsigned i = ranges_after(&flight->ranges, rings, s); seq_lt(s, end); i++) {
         const bool last = i >= flight->ranges.count;
-        const struct range r = last ? (struct range){end, end} : ranges_at(&flight->ranges, rings, i);
+        const struct range r =
+            last ? (struct range){ end, end } : ranges_at(&flight->ranges, rings, i);
         const seq32 gap_end = seq_min(seq_max(r.start, s), end);
         if (seq_lt(s, gap_end) && !put(tcb, s, seg->text + (s - seg->seq), gap_end - s))
             return false;
@@ -96,12 +99,14 @@ static enum weir_drop out_of_order(struct tcb *tcb, const struct tcp_seg *seg)
         return WEIR_DROP_NO_CHUNK;
     if (!ranges_add(&flight->ranges, rings, seg->seq, seg->len))
         return WEIR_DROP_RANGES_FULL;
-    const struct range r = ranges_at(&flight->ranges, rings, ranges_find(&flight->ranges, rings, seg->seq));
+    const struct range r =
+        ranges_at(&flight->ranges, rings, ranges_find(&flight->ranges, rings, seg->seq));
     tcp_note_range(tcb, r.start, r.end);
     return WEIR_DROP_NONE;
 }
 
-/* Nobody will ever read it (RFC 1122, 4.2.2.13; RFC 9293 SHLD-3): the peer learns that its octets are lost. */
+/* Nobody will ever read it (RFC 1122, 4.2.2.13; RFC 9293 SHLD-3): the peer learns that its octets
+ * are lost. */
 static enum weir_drop nobody_reads(struct tcb *tcb, weir_time now)
 {
     tcp_abort(tcb, WEIR_CAUSE_DATA_AFTER_CLOSE, WEIR_OK, now);
@@ -136,7 +141,8 @@ void tcp_fin_arrives(struct tcb *tcb, const struct tcp_seg *seg, weir_time now)
         const seq32 fin = seg->seq + seg->len;
         /* A FIN below octets that have already arrived contradicts them: the octets stay. */
         if (flight != NULL && flight->ranges.count > 0 &&
-            seq_lt(fin, ranges_at(&flight->ranges, tcb->host->rings, flight->ranges.count - 1u).end))
+            seq_lt(fin,
+                   ranges_at(&flight->ranges, tcb->host->rings, flight->ranges.count - 1u).end))
             return;
         tcb->fin_known = true;
         tcb->rcv.fin = fin;

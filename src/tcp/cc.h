@@ -2,11 +2,12 @@
 #ifndef WEIR_TCP_CC_H
 #define WEIR_TCP_CC_H
 
-/* Congestion control: values in, cwnd, ssthresh and pacing rate out. An algorithm never sees a TCB, so it can be run against a recorded
- * trace on its own. It says how many octets may be in flight; which ones is the scoreboard's word.
+/* Congestion control: values in, cwnd, ssthresh and pacing rate out. An algorithm never sees a TCB,
+ * so it can be run against a recorded trace on its own. It says how many octets may be in flight;
+ * which ones is the scoreboard's word.
  *
- * `struct cc` lives in the TCB and survives idle times; `struct cc_memory` lives in the flight block and does not (RFC 5681, 4.1 makes it
- * stale anyway). */
+ * `struct cc` lives in the TCB and survives idle times; `struct cc_memory` lives in the flight
+ * block and does not (RFC 5681, 4.1 makes it stale anyway). */
 
 #include "weir/base.h"
 
@@ -25,12 +26,14 @@ struct cc_path {
 };
 
 struct cc_ack {
-    uint32_t acked;       /* octets newly acknowledged or selectively acknowledged */
-    uint32_t in_flight;   /* octets before this ACK */
-    weir_time rtt;        /* sample, or -1 */
+    uint32_t acked;     /* octets newly acknowledged or selectively acknowledged */
+    uint32_t in_flight; /* octets before this ACK */
+    weir_time rtt;      /* sample, or -1 */
     weir_time srtt;
-    bool cwnd_limited;    /* the sender used all of cwnd since the last ACK (RFC 7661): else no growth */
-    bool in_loss;         /* slow start after a timeout: growth by at most one segment an ACK (RFC 3465, 2.3) */
+    bool cwnd_limited; /* the sender used all of cwnd since the last ACK (RFC 7661): else no growth
+                        */
+    bool in_loss;      /* slow start after a timeout: growth by at most one segment an ACK (RFC
+                          3465, 2.3) */
     weir_time now;
 };
 
@@ -43,9 +46,12 @@ struct cc_ops {
     const char *name;
     void (*init)(struct cc *, struct cc_memory *, const struct cc_path *);
     void (*acked)(struct cc *, struct cc_memory *, const struct cc_path *, const struct cc_ack *);
-    void (*lost)(struct cc *, struct cc_memory *, const struct cc_path *, const struct cc_loss *); /* once per episode */
-    void (*timeout)(struct cc *, struct cc_memory *, const struct cc_path *, const struct cc_loss *, bool first);
-    void (*idle)(struct cc *, struct cc_memory *, const struct cc_path *, weir_time idle, weir_time rto);
+    void (*lost)(struct cc *, struct cc_memory *, const struct cc_path *,
+                 const struct cc_loss *); /* once per episode */
+    void (*timeout)(struct cc *, struct cc_memory *, const struct cc_path *, const struct cc_loss *,
+                    bool first);
+    void (*idle)(struct cc *, struct cc_memory *, const struct cc_path *, weir_time idle,
+                 weir_time rto);
 };
 
 /* RFC 5681 with appropriate byte counting (RFC 3465), IW10 (RFC 6928). */

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Slow start and congestion avoidance of RFC 5681, counting octets (RFC 3465) rather than ACKs: an ACK for a superframe is 44 segments. */
+/* Slow start and congestion avoidance of RFC 5681, counting octets (RFC 3465) rather than ACKs: an
+ * ACK for a superframe is 44 segments. */
 #include "tcp/cc.h"
 
-#define SLOW_START_LIMIT 8 /* segments an ACK may grow cwnd by (RFC 9406's L for senders without pacing) */
+#define SLOW_START_LIMIT \
+    8 /* segments an ACK may grow cwnd by (RFC 9406's L for senders without pacing) */
 
-enum { WORD_ACKED }; /* octets acknowledged since cwnd last grew in congestion avoidance */
+enum {
+    WORD_ACKED
+}; /* octets acknowledged since cwnd last grew in congestion avoidance */
 
 uint32_t cc_initial_window(uint32_t mss)
 {
@@ -24,7 +28,8 @@ static void newreno_init(struct cc *cc, struct cc_memory *memory, const struct c
     memory->word[WORD_ACKED] = 0;
 }
 
-static void newreno_acked(struct cc *cc, struct cc_memory *memory, const struct cc_path *path, const struct cc_ack *ack)
+static void newreno_acked(struct cc *cc, struct cc_memory *memory, const struct cc_path *path,
+                          const struct cc_ack *ack)
 {
     if (!ack->cwnd_limited)
         return; /* RFC 7661: what was not used proves nothing */
@@ -48,15 +53,16 @@ static void newreno_acked(struct cc *cc, struct cc_memory *memory, const struct 
         cc->cwnd = at_least(path->cwnd_max, 2 * path->mss);
 }
 
-static void newreno_lost(struct cc *cc, struct cc_memory *memory, const struct cc_path *path, const struct cc_loss *loss)
+static void newreno_lost(struct cc *cc, struct cc_memory *memory, const struct cc_path *path,
+                         const struct cc_loss *loss)
 {
     cc->ssthresh = at_least(loss->in_flight / 2, 2 * path->mss); /* RFC 5681, equation 4 */
     cc->cwnd = cc->ssthresh;
     memory->word[WORD_ACKED] = 0;
 }
 
-static void newreno_timeout(struct cc *cc, struct cc_memory *memory, const struct cc_path *path, const struct cc_loss *loss,
-                            bool first)
+static void newreno_timeout(struct cc *cc, struct cc_memory *memory, const struct cc_path *path,
+                            const struct cc_loss *loss, bool first)
 {
     /* Only the first timeout of a segment lowers ssthresh: RFC 5681, 3.1. */
     if (first)
@@ -65,10 +71,12 @@ static void newreno_timeout(struct cc *cc, struct cc_memory *memory, const struc
     memory->word[WORD_ACKED] = 0;
 }
 
-static void newreno_idle(struct cc *cc, struct cc_memory *memory, const struct cc_path *path, weir_time idle, weir_time rto)
+static void newreno_idle(struct cc *cc, struct cc_memory *memory, const struct cc_path *path,
+                         weir_time idle, weir_time rto)
 {
     (void)memory;
-    const uint32_t restart = cc_initial_window(path->mss); /* RFC 5681, 4.1; halved an RTO as in RFC 2861 */
+    const uint32_t restart =
+        cc_initial_window(path->mss); /* RFC 5681, 4.1; halved an RTO as in RFC 2861 */
     while (idle > rto && cc->cwnd > restart) {
         cc->cwnd = at_least(cc->cwnd / 2, restart);
         idle -= rto;

@@ -3,10 +3,10 @@
 
 #include "tcp/tcp.h"
 
-/* The grid holds the next state plus one, so that pairs which fsm.def does not list are 0. A pair listed twice is a warning of the
- * compiler (-Woverride-init), and so an error. */
+/* The grid holds the next state plus one, so that pairs which fsm.def does not list are 0. A pair
+ * listed twice is a warning of the compiler (-Woverride-init), and so an error. */
 #define EDGE(event, from, to, clause, text) [TCP_EV_##event][WEIR_##from] = WEIR_##to + 1,
-#define STAY(event, state, clause) [TCP_EV_##event][WEIR_##state] = WEIR_##state + 1,
+#define STAY(event, state, clause)          [TCP_EV_##event][WEIR_##state] = WEIR_##state + 1,
 
 static const uint8_t grid[TCP_EVENT_COUNT][TCP_STATE_COUNT] = {
 #include "tcp/fsm.def"
@@ -29,8 +29,14 @@ void tcp_event(struct tcb *tcb, enum tcp_event event, enum weir_cause cause, wei
     WEIR_ASSERT(next != TCP_NEVER);
     if (next == tcb->state)
         return;
-    trace_story(tcp_trace(tcb), now, WEIR_REC_STATE, tcb->index, tcb->state, (uint16_t)cause, tcb->snd.nxt, tcb->rcv.nxt, 0,
-                next);
+    trace_story(tcp_trace(tcb), &(struct weir_record){ .when = now,
+                                                       .type = WEIR_REC_STATE,
+                                                       .conn = tcb->index,
+                                                       .flags = tcb->state,
+                                                       .code = (uint16_t)cause,
+                                                       .seq = tcb->snd.nxt,
+                                                       .ack = tcb->rcv.nxt,
+                                                       .extra = next });
     tcb->state = next;
     tcb->cause = (uint8_t)cause;
     tcb->since = now;

@@ -2,8 +2,9 @@
 #ifndef WEIR_TCP_FSM_H
 #define WEIR_TCP_FSM_H
 
-/* The state machine of RFC 9293, 3.3.2: fsm.def as a grid. Which checks a segment passes is arithmetic and lives in arrive.c; which state follows is
- * this table, and tcp_event is the only way to change a state. */
+/* The state machine of RFC 9293, 3.3.2: fsm.def as a grid. Which checks a segment passes is
+ * arithmetic and lives in arrive.c; which state follows is this table, and tcp_event is the only
+ * way to change a state. */
 
 #include "weir/trace.h"
 
@@ -23,7 +24,7 @@ enum tcp_event {
 
 /* States that TCBs have: all but LISTEN. */
 #define TCP_STATE_COUNT ((int)WEIR_CLOSED + 1)
-#define TCP_NEVER 0xff
+#define TCP_NEVER       0xff
 
 /* The state that follows, or TCP_NEVER for a pair that is not listed. */
 uint8_t tcp_fsm_next(enum tcp_event event, unsigned state);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What a program may set on a connection. Values are checked here; what is out of range is refused and nothing changes. */
+/* What a program may set on a connection. Values are checked here; what is out of range is refused
+ * and nothing changes. */
 #include "tcp/tcp.h"
 
-#define BUF_MIN 4096             /* octets, SNDBUF and RCVBUF */
+#define BUF_MIN  4096                  /* octets, SNDBUF and RCVBUF */
 #define KEEP_MAX (WEIR_SECOND * 32767) /* as Linux: MAX_TCP_KEEPIDLE */
 
 static bool is_flag(int64_t value)
@@ -52,7 +53,8 @@ static enum weir_error set_buffer(struct tcb *tcb, enum weir_option option, int6
         tcb->snd.buf = octets;
         return WEIR_OK;
     }
-    /* The window may not be taken back: a smaller bound takes effect as octets arrive (RFC 9293 SHLD-14). The scale was chosen in the SYN. */
+    /* The window may not be taken back: a smaller bound takes effect as octets arrive (RFC 9293
+     * SHLD-14). The scale was chosen in the SYN. */
     const uint32_t scaled = UINT32_C(65535) << tcb->rcv_wscale;
     tcb->rcv.max = octets < scaled ? octets : scaled;
     if (tcb->rcv.max < tcb->rcv.space)
@@ -161,7 +163,8 @@ enum weir_error tcp_get(const struct tcb *tcb, enum weir_option option, int64_t 
         *value = tcb->keep_idle_ms != 0 ? tcb->keep_idle_ms * WEIR_MS : config->keepalive_idle;
         return WEIR_OK;
     case WEIR_OPT_KEEPINTVL:
-        *value = tcb->keep_intvl_ms != 0 ? tcb->keep_intvl_ms * WEIR_MS : config->keepalive_interval;
+        *value =
+            tcb->keep_intvl_ms != 0 ? tcb->keep_intvl_ms * WEIR_MS : config->keepalive_interval;
         return WEIR_OK;
     case WEIR_OPT_USER_TIMEOUT:
         *value = tcb->user_timeout_ms * WEIR_MS;

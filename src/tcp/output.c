@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* What the next segment is, and why. The plan is a pure function of the TCB; only commit changes it, once a driver has the frame.
+/* What the next segment is, and why. The plan is a pure function of the TCB; only commit changes
+ * it, once a driver has the frame.
  *
- * Order: reset, handshake, challenge, what is lost, new octets, probes, and an acknowledgement only if nothing else has carried it. */
+ * Order: reset, handshake, challenge, what is lost, new octets, probes, and an acknowledgement only
+ * if nothing else has carried it. */
 #include "tcp/tcp.h"
 #include "weir/stack.h"
-
 
 /* ---- Parts of a plan ---- */
 
@@ -38,7 +39,7 @@ static uint32_t payload_max(const struct tcb *tcb, const struct tcp_plan *plan)
 
 static void start(struct tcp_plan *plan, enum weir_why why, seq32 seq)
 {
-    *plan = (struct tcp_plan){.why = (uint16_t)why, .seq = seq};
+    *plan = (struct tcp_plan){ .why = (uint16_t)why, .seq = seq };
 }
 
 static bool plan_rst(const struct tcb *tcb, weir_time now, struct tcp_plan *plan)
@@ -63,7 +64,10 @@ static bool plan_syn(const struct tcb *tcb, weir_time now, struct tcp_plan *plan
     const struct weir_config *config = tcb->host->config;
     const bool answer = tcb->state != WEIR_SYN_SENT;
     const bool again = tcb->probes > 0; /* counts SYNs sent again */
-    start(plan, answer ? (again ? WEIR_WHY_RTX_SYN_ACK : WEIR_WHY_SYN_ACK) : (again ? WEIR_WHY_RTX_SYN : WEIR_WHY_SYN), tcb->iss);
+    start(plan,
+          answer ? (again ? WEIR_WHY_RTX_SYN_ACK : WEIR_WHY_SYN_ACK)
+                 : (again ? WEIR_WHY_RTX_SYN : WEIR_WHY_SYN),
+          tcb->iss);
     if (answer)
         fill_ack(tcb, now, plan);
     plan->flags |= TCP_SYN;
@@ -84,7 +88,8 @@ static bool plan_syn(const struct tcb *tcb, weir_time now, struct tcp_plan *plan
     return true;
 }
 
-static bool plan_bare(const struct tcb *tcb, enum weir_why why, seq32 seq, weir_time now, struct tcp_plan *plan)
+static bool plan_bare(const struct tcb *tcb, enum weir_why why, seq32 seq, weir_time now,
+                      struct tcp_plan *plan)
 {
     start(plan, why, seq);
     fill_ack(tcb, now, plan);
@@ -132,14 +137,16 @@ static enum weir_why rtx_why(const struct tcb *tcb)
     return tcb->rtx_force || !tcb->sack_ok ? WEIR_WHY_RTX_FAST : WEIR_WHY_RTX_SACK;
 }
 
-static bool plan_rtx(const struct tcb *tcb, const struct tcp_env *env, weir_time now, struct tcp_plan *plan)
+static bool plan_rtx(const struct tcb *tcb, const struct tcp_env *env, weir_time now,
+                     struct tcp_plan *plan)
 {
     seq32 seq;
     uint32_t len;
     const uint32_t pipe = sb_pipe(tcb);
     uint32_t room = tcb->cc.cwnd > pipe ? tcb->cc.cwnd - pipe : 0;
     if (!sb_next_rtx(tcb, &seq, &len)) {
-        if (tcb->recovery != TCP_RECOVERY || !tcb->sack_ok || room < tcb->mss || tcp_unsent(tcb) > 0 || !sb_rescue(tcb, &seq, &len))
+        if (tcb->recovery != TCP_RECOVERY || !tcb->sack_ok || room < tcb->mss ||
+            tcp_unsent(tcb) > 0 || !sb_rescue(tcb, &seq, &len))
             return false;
     } else if (tcb->rtx_force && room < tcb->mss) {
         room = tcb->mss;
@@ -170,7 +177,8 @@ static bool memory_for_new(const struct tcb *tcb)
     return sent_can_push(&flight->map, &tcb->host->sent);
 }
 
-/* What the persist timer lets through although it is short: everything the window allows, at most one segment. */
+/* What the persist timer lets through although it is short: everything the window allows, at most
+ * one segment. */
 static uint32_t override_len(const struct tcb *tcb)
 {
     if (!(tcb->due & TCP_DUE_PROBE))
@@ -182,7 +190,8 @@ static uint32_t override_len(const struct tcb *tcb)
     return len < tcb->mss ? len : tcb->mss;
 }
 
-static bool plan_new(const struct tcb *tcb, const struct tcp_env *env, weir_time now, struct tcp_plan *plan)
+static bool plan_new(const struct tcb *tcb, const struct tcp_env *env, weir_time now,
+                     struct tcp_plan *plan)
 {
     struct tcp_chance chance;
     tcp_send_chance(tcb, env->gso_max, &chance);
@@ -211,13 +220,15 @@ static bool plan_ack(const struct tcb *tcb, weir_time now, struct tcp_plan *plan
 {
     const struct tcb_flight *flight = tcb_flight(tcb);
     if (tcb->owed_why != WEIR_WHY_NONE || tcb->owed_dup > 0)
-        return plan_bare(tcb, tcb->owed_why != WEIR_WHY_NONE ? tcb->owed_why : WEIR_WHY_ACK_DUP, tcb->snd.nxt, now, plan);
+        return plan_bare(tcb, tcb->owed_why != WEIR_WHY_NONE ? tcb->owed_why : WEIR_WHY_ACK_DUP,
+                         tcb->snd.nxt, now, plan);
     if (flight != NULL && flight->dsack_count > 0)
         return plan_bare(tcb, WEIR_WHY_ACK_DUP, tcb->snd.nxt, now, plan);
     return false;
 }
 
-bool tcp_output_plan(const struct tcb *tcb, const struct tcp_env *env, weir_time now, struct tcp_plan *plan)
+bool tcp_output_plan(const struct tcb *tcb, const struct tcp_env *env, weir_time now,
+                     struct tcp_plan *plan)
 {
     if (!env->path_ready)
         return false;
@@ -226,14 +237,16 @@ bool tcp_output_plan(const struct tcb *tcb, const struct tcp_env *env, weir_time
     if (!tcp_syn_acked(tcb)) {
         if (plan_syn(tcb, now, plan))
             return true;
-        return (tcb->due & TCP_DUE_CHALLENGE) && plan_bare(tcb, WEIR_WHY_ACK_CHALLENGE, tcb->snd.nxt, now, plan);
+        return (tcb->due & TCP_DUE_CHALLENGE) &&
+               plan_bare(tcb, WEIR_WHY_ACK_CHALLENGE, tcb->snd.nxt, now, plan);
     }
     if (tcb->due & TCP_DUE_CHALLENGE)
         return plan_bare(tcb, WEIR_WHY_ACK_CHALLENGE, tcb->snd.nxt, now, plan);
     if (plan_rtx(tcb, env, now, plan) || plan_new(tcb, env, now, plan))
         return true;
-    /* One octet before SND.UNA, none of its own: the peer must answer, and nothing beyond its window is sent.
-     * DEVIATION: RFC 9293 3.8.6.1 asks for one octet of new data; Linux probes like this, and so do we (INV 6). */
+    /* One octet before SND.UNA, none of its own: the peer must answer, and nothing beyond its
+     * window is sent. DEVIATION: RFC 9293 3.8.6.1 asks for one octet of new data; Linux probes like
+     * this, and so do we (INV 6). */
     if (tcb->due & TCP_DUE_PROBE)
         return plan_bare(tcb, WEIR_WHY_PROBE, tcb->snd.una - 1, now, plan);
     if (tcb->due & TCP_DUE_KEEPALIVE)
@@ -241,12 +254,14 @@ bool tcp_output_plan(const struct tcb *tcb, const struct tcp_env *env, weir_time
     return plan_ack(tcb, now, plan);
 }
 
-unsigned tcp_plan_spans(const struct tcb *tcb, const struct tcp_plan *plan, struct weir_span *span, unsigned max)
+unsigned tcp_plan_spans(const struct tcb *tcb, const struct tcp_plan *plan, struct weir_span *span,
+                        unsigned max)
 {
     if (plan->len == 0)
         return 0;
     uint32_t covered;
-    const unsigned count = ring_spans(tcb->host->rings, &tcb->snd_ring, plan->seq, plan->len, span, max, &covered);
+    const unsigned count =
+        ring_spans(tcb->host->rings, &tcb->snd_ring, plan->seq, plan->len, span, max, &covered);
     WEIR_ASSERT(covered == plan->len);
     return count;
 }
@@ -262,8 +277,8 @@ static void commit_syn(struct tcb *tcb, weir_time now)
     tcp_rtx_restart(tcb, now);
 }
 
-/* A segment that leaves without a record (the pool failed between plan and commit) was a gift: it is not counted as sent, and
- * goes again as new data. */
+/* A segment that leaves without a record (the pool failed between plan and commit) was a gift: it
+ * is not counted as sent, and goes again as new data. */
 static void commit_fresh(struct tcb *tcb, const struct tcp_plan *plan, weir_time now)
 {
     const bool idle = tcp_outstanding(tcb) == 0;
@@ -278,7 +293,8 @@ static void commit_fresh(struct tcb *tcb, const struct tcp_plan *plan, weir_time
     tcb->octets_out += plan->len;
     tcb->sent_at = now;
     const uint32_t pipe = sb_pipe(tcb);
-    if (tcb->cc.cwnd < tcb->cc.ssthresh ? pipe * UINT64_C(2) > tcb->cc.cwnd : pipe + tcb->mss > tcb->cc.cwnd)
+    if (tcb->cc.cwnd < tcb->cc.ssthresh ? pipe * UINT64_C(2) > tcb->cc.cwnd
+                                        : pipe + tcb->mss > tcb->cc.cwnd)
         tcb->cwnd_limited = true;
     if (idle)
         tcp_rtx_restart(tcb, now);
@@ -296,8 +312,14 @@ static void commit_rtx(struct tcb *tcb, const struct tcp_plan *plan, weir_time n
     tcb->segs_rtx++;
     tcb->sent_at = now;
     tcp_trace(tcb)->count.segs_rtx++;
-    trace_story(tcp_trace(tcb), now, WEIR_REC_RTX, tcb->index, (uint8_t)plan->flags, plan->why, plan->seq, tcb->snd.una, len,
-                0);
+    trace_story(tcp_trace(tcb), &(struct weir_record){ .when = now,
+                                                       .type = WEIR_REC_RTX,
+                                                       .conn = tcb->index,
+                                                       .flags = (uint8_t)plan->flags,
+                                                       .code = plan->why,
+                                                       .seq = plan->seq,
+                                                       .ack = tcb->snd.una,
+                                                       .value = len });
 }
 
 void tcp_output_commit(struct tcb *tcb, const struct tcp_plan *plan, weir_time now)
@@ -317,6 +339,7 @@ void tcp_output_commit(struct tcb *tcb, const struct tcp_plan *plan, weir_time n
         commit_rtx(tcb, plan, now);
     if (plan->why == WEIR_WHY_ACK_CHALLENGE) {
         tcb->due &= (uint8_t)~TCP_DUE_CHALLENGE;
+        tcb->challenge_ms = tcp_ms(tcb->host, now); /* it may have waited for the neighbour */
         tcp_trace(tcb)->count.challenge_acks++;
     }
     if (plan->why == WEIR_WHY_KEEPALIVE)

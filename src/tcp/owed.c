@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What is owed to the peer in acknowledgements: a ledger, not a flag. Input enters debts; one segment, sent after the whole batch, usually pays them all
- * (RFC 9293 MUST-58, MUST-59). */
+/* What is owed to the peer in acknowledgements: a ledger, not a flag. Input enters debts; one
+ * segment, sent after the whole batch, usually pays them all (RFC 9293 MUST-58, MUST-59). */
 #include "tcp/tcp.h"
 
 void tcp_owe_ack(struct tcb *tcb, enum weir_why why)
@@ -24,7 +24,8 @@ void tcp_owe_ack_in_order(struct tcb *tcb, weir_time now)
     }
 }
 
-/* RFC 5961: at most one in half a second, counted for this connection alone, so that nobody else can count them (KP-8). */
+/* RFC 5961: at most one in half a second, counted for this connection alone, so that nobody else
+ * can count them (KP-8). */
 void tcp_owe_challenge(struct tcb *tcb, weir_time now)
 {
     const uint32_t ms = tcp_ms(tcb->host, now);
@@ -34,7 +35,8 @@ void tcp_owe_challenge(struct tcb *tcb, weir_time now)
     tcb->due |= TCP_DUE_CHALLENGE;
 }
 
-/* RFC 2883: the peer learns which octets came twice. Two are kept; the second owes an ACK of its own. */
+/* RFC 2883: the peer learns which octets came twice. Two are kept; the second owes an ACK of its
+ * own. */
 void tcp_owe_dsack(struct tcb *tcb, seq32 left, seq32 right)
 {
     if (!tcb->sack_ok || tcb->read_closed || !seq_lt(left, right))
@@ -42,7 +44,7 @@ void tcp_owe_dsack(struct tcb *tcb, seq32 left, seq32 right)
     struct tcb_flight *flight = tcb_flight_need(tcb);
     if (flight == NULL || flight->dsack_count == 2)
         return;
-    flight->dsack[flight->dsack_count++] = (struct tcp_sack_block){left, right};
+    flight->dsack[flight->dsack_count++] = (struct tcp_sack_block){ left, right };
     tcb->due |= TCP_DUE_ACK;
 }
 
@@ -51,7 +53,7 @@ void tcp_note_range(struct tcb *tcb, seq32 left, seq32 right)
 {
     struct tcb_flight *flight = tcb_flight(tcb);
     WEIR_ASSERT(flight != NULL);
-    struct tcp_sack_block kept[TCP_SACK_MAX] = {{left, right}};
+    struct tcp_sack_block kept[TCP_SACK_MAX] = { { left, right } };
     unsigned count = 1;
     for (unsigned i = 0; i < flight->recent_count && count < TCP_SACK_MAX; i++)
         if (seq_gt(flight->recent[i].left, right) || seq_lt(flight->recent[i].right, left))
@@ -85,7 +87,8 @@ void tcp_ack_left(struct tcb *tcb, const struct tcp_plan *plan)
 {
     struct tcb_flight *flight = tcb_flight(tcb);
     if (plan->len > 0 && tcb->rcv.acked != tcb->rcv.nxt)
-        tcb->quick = 0; /* the program answers within the delay: from now on its answers carry the ACKs */
+        tcb->quick =
+            0; /* the program answers within the delay: from now on its answers carry the ACKs */
     if (flight != NULL && plan->dsacks > 0) {
         flight->dsack[0] = flight->dsack[1];
         flight->dsack_count--;

@@ -1,27 +1,36 @@
 /* SPDX-License-Identifier: MIT */
-/* How a connection reacts to loss: RFC 6675 with SACK, RFC 6582 (NewReno) without, RFC 5681 after a timeout.
+/* How a connection reacts to loss: RFC 6675 with SACK, RFC 6582 (NewReno) without, RFC 5681 after a
+ * timeout.
  *
  *      OPEN --- loss found ---> RECOVERY --- recovery point acknowledged ---> OPEN
  *      any --- timeout ---> LOSS --- recovery point acknowledged ---> OPEN
  *
- * Without SACK each duplicate ACK says that one segment has left (reno_sacked), so that one rule, pipe < cwnd, governs both. */
+ * Without SACK each duplicate ACK says that one segment has left (reno_sacked), so that one rule,
+ * pipe < cwnd, governs both. */
 #include "tcp/tcp.h"
 
 struct cc_path tcp_cc_path(const struct tcb *tcb)
 {
-    return (struct cc_path){.mss = tcb->mss, .cwnd_max = UINT32_C(1) << 30};
+    return (struct cc_path){ .mss = tcb->mss, .cwnd_max = UINT32_C(1) << 30 };
 }
 
-static void story(const struct tcb *tcb, bool entered, const struct tcb_flight *flight, weir_time now)
+static void story(const struct tcb *tcb, bool entered, const struct tcb_flight *flight,
+                  weir_time now)
 {
-    trace_story(tcp_trace(tcb), now, WEIR_REC_RECOVERY, tcb->index, entered, tcb->recovery, flight->recovery_point,
-                tcb->snd.una, tcb->cc.cwnd, 0);
+    trace_story(tcp_trace(tcb), &(struct weir_record){ .when = now,
+                                                       .type = WEIR_REC_RECOVERY,
+                                                       .conn = tcb->index,
+                                                       .flags = entered,
+                                                       .code = tcb->recovery,
+                                                       .seq = flight->recovery_point,
+                                                       .ack = tcb->snd.una,
+                                                       .value = tcb->cc.cwnd });
 }
 
 static void enter_recovery(struct tcb *tcb, struct tcb_flight *flight, weir_time now)
 {
     const struct cc_path path = tcp_cc_path(tcb);
-    const struct cc_loss loss = {.in_flight = tcp_outstanding(tcb), .now = now};
+    const struct cc_loss loss = { .in_flight = tcp_outstanding(tcb), .now = now };
     tcb->recovery = TCP_RECOVERY;
     tcb->recovery_count++;
     tcp_trace(tcb)->count.recoveries++;
@@ -74,7 +83,8 @@ static void reno_ack(struct tcb *tcb, struct tcb_flight *flight, uint32_t acked,
     }
 }
 
-static void grow(struct tcb *tcb, struct tcb_flight *flight, uint32_t acked, weir_time rtt, weir_time now)
+static void grow(struct tcb *tcb, struct tcb_flight *flight, uint32_t acked, weir_time rtt,
+                 weir_time now)
 {
     const struct cc_path path = tcp_cc_path(tcb);
     const struct cc_ack ack = {
@@ -89,7 +99,8 @@ static void grow(struct tcb *tcb, struct tcb_flight *flight, uint32_t acked, wei
     cc_newreno.acked(&tcb->cc, &flight->cc_memory, &path, &ack);
 }
 
-void tcp_recovery_ack(struct tcb *tcb, uint32_t acked, uint32_t sacked, bool dup, weir_time rtt, weir_time now)
+void tcp_recovery_ack(struct tcb *tcb, uint32_t acked, uint32_t sacked, bool dup, weir_time rtt,
+                      weir_time now)
 {
     struct tcb_flight *flight = tcb_flight(tcb);
     if (flight == NULL)
@@ -101,7 +112,8 @@ void tcp_recovery_ack(struct tcb *tcb, uint32_t acked, uint32_t sacked, bool dup
     else if (sacked > 0 || (acked > 0 && flight->sacked > 0))
         sb_find_lost(tcb);
 
-    if (tcb->recovery == TCP_OPEN && flight->lost > flight->rtx && seq_lt(tcb->snd.una, flight->lost_edge))
+    if (tcb->recovery == TCP_OPEN && flight->lost > flight->rtx &&
+        seq_lt(tcb->snd.una, flight->lost_edge))
         enter_recovery(tcb, flight, now);
     else if (tcb->recovery == TCP_OPEN && !tcb->sack_ok && flight->dupacks == TCP_DUPTHRESH && dup)
         enter_recovery(tcb, flight, now);
@@ -116,8 +128,9 @@ void tcp_recovery_timeout(struct tcb *tcb, weir_time now)
     struct tcb_flight *flight = tcb_flight(tcb);
     WEIR_ASSERT(flight != NULL);
     const struct cc_path path = tcp_cc_path(tcb);
-    const struct cc_loss loss = {.in_flight = tcp_outstanding(tcb), .now = now};
-    cc_newreno.timeout(&tcb->cc, &flight->cc_memory, &path, &loss, tcb->backoff <= 1 && tcb->recovery != TCP_LOSS);
+    const struct cc_loss loss = { .in_flight = tcp_outstanding(tcb), .now = now };
+    cc_newreno.timeout(&tcb->cc, &flight->cc_memory, &path, &loss,
+                       tcb->backoff <= 1 && tcb->recovery != TCP_LOSS);
     sb_all_lost(tcb);
     tcb->recovery = TCP_LOSS;
     tcb->rtx_force = false;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Round trips and the retransmission timeout: RFC 6298, with the bounds of INV 13.
  *
- * DEVIATION: RFC 6298 2.4 wants a minimum RTO of one second; we use config.rto_min (200 ms, as Linux does) as the smallest variance term, so that
- * a path of steady round trips still has room for a delayed acknowledgement. */
+ * DEVIATION: RFC 6298 2.4 wants a minimum RTO of one second; we use config.rto_min (200 ms, as
+ * Linux does) as the smallest variance term, so that a path of steady round trips still has room
+ * for a delayed acknowledgement. */
 #include "tcp/tcp.h"
 
 void tcp_rtt_sample(struct tcb *tcb, weir_time rtt)

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Which octets are in flight, sacked, lost or retransmitted (RFC 6675), over the sent map. It never says how many may be sent: that is congestion
- * control's word.
+/* Which octets are in flight, sacked, lost or retransmitted (RFC 6675), over the sent map. It never
+ * says how many may be sent: that is congestion control's word.
  *
- * `sacked`, `lost` and `rtx` of the flight block are the octets above SND.UNA whose segments have the bit; a verify build counts them again. */
+ * `sacked`, `lost` and `rtx` of the flight block are the octets above SND.UNA whose segments have
+ * the bit; a verify build counts them again. */
 #include "tcp/tcp.h"
 
 void sb_init(struct tcb_flight *flight, const struct tcb *tcb)
 {
     flight->sacked = flight->lost = flight->rtx = flight->reno_sacked = 0;
-    flight->high_sacked = flight->lost_edge = flight->rtx_next = flight->recovery_point = tcb->snd.una;
+    flight->high_sacked = flight->lost_edge = flight->rtx_next = flight->recovery_point =
+        tcb->snd.una;
     flight->delivered = 0;
     flight->dupacks = 0;
     flight->rescue_done = 0;
@@ -67,7 +69,8 @@ static uint32_t segments_below(const struct sent *r, seq32 s)
 
 /* ---- Sending ---- */
 
-static bool extends(const struct sent *r, const struct tcp_plan *plan, uint32_t len, uint16_t mss, weir_time now)
+static bool extends(const struct sent *r, const struct tcp_plan *plan, uint32_t len, uint16_t mss,
+                    weir_time now)
 {
     if (r->mss != mss || r->at != now || (r->flags & SENT_CLOSED) || r->seq + r->len != plan->seq)
         return false;
@@ -162,9 +165,10 @@ void sb_ack(struct tcb *tcb, seq32 ack, struct sb_acked *acked)
     flight->rtx_next = seq_max(flight->rtx_next, ack);
 }
 
-/* Marks the segments of one record that [left, right) covers wholly, what lies below SND.UNA aside. Returns the octets that are new. */
-static uint32_t sack_record(struct tcb *tcb, struct tcb_flight *flight, struct sent *r, seq32 left, seq32 right,
-                            struct sb_acked *acked)
+/* Marks the segments of one record that [left, right) covers wholly, what lies below SND.UNA aside.
+ * Returns the octets that are new. */
+static uint32_t sack_record(struct tcb *tcb, struct tcb_flight *flight, struct sent *r, seq32 left,
+                            seq32 right, struct sb_acked *acked)
 {
     const bool whole = seq_leq(left, tcb->snd.una) || seq_leq(left, r->seq);
     const uint32_t from = whole ? 0 : (left - r->seq + r->mss - 1) / r->mss;
@@ -184,7 +188,8 @@ static uint32_t sack_record(struct tcb *tcb, struct tcb_flight *flight, struct s
     return octets;
 }
 
-static uint32_t sack_block(struct tcb *tcb, struct tcb_flight *flight, seq32 left, seq32 right, struct sb_acked *acked)
+static uint32_t sack_block(struct tcb *tcb, struct tcb_flight *flight, seq32 left, seq32 right,
+                           struct sb_acked *acked)
 {
     uint32_t octets = 0;
     const uint32_t count = sent_count(&flight->map);
@@ -197,7 +202,8 @@ static uint32_t sack_block(struct tcb *tcb, struct tcb_flight *flight, seq32 lef
     return octets;
 }
 
-/* RFC 2018, and what attacks.md T-43 lists: a block that is empty, turned round, below SND.UNA or beyond SND.NXT is not looked at. */
+/* RFC 2018, and what attacks.md T-43 lists: a block that is empty, turned round, below SND.UNA or
+ * beyond SND.NXT is not looked at. */
 uint32_t sb_sack(struct tcb *tcb, const struct tcp_opts *opts, seq32 ack, struct sb_acked *acked)
 {
     struct tcb_flight *flight = tcb_flight(tcb);
@@ -207,7 +213,8 @@ uint32_t sb_sack(struct tcb *tcb, const struct tcp_opts *opts, seq32 ack, struct
     for (unsigned i = 0; i < opts->sack_count; i++) {
         const seq32 left = opts->sack[i].left;
         const seq32 right = opts->sack[i].right;
-        if (!seq_lt(left, right) || seq_lt(left, tcb->snd.una) || seq_gt(right, tcb->snd.nxt) || seq_lt(left, ack)) {
+        if (!seq_lt(left, right) || seq_lt(left, tcb->snd.una) || seq_gt(right, tcb->snd.nxt) ||
+            seq_lt(left, ack)) {
             if (i == 0 && seq_leq(right, ack))
                 tcp_trace(tcb)->count.dsack_in++; /* RFC 2883 */
             continue;
@@ -222,21 +229,24 @@ uint32_t sb_sack(struct tcb *tcb, const struct tcp_opts *opts, seq32 ack, struct
 
 /* ---- Loss ---- */
 
-static void mark_lost(const struct tcb *tcb, struct tcb_flight *flight, struct sent *r, uint64_t mask)
+static void mark_lost(const struct tcb *tcb, struct tcb_flight *flight, struct sent *r,
+                      uint64_t mask)
 {
     mask &= all_bits(r) & ~r->sacked & ~r->lost;
     flight->lost += mask_octets(r, mask, tcb->snd.una);
     r->lost |= mask;
 }
 
-/* The sequence number below which everything not sacked is lost: more than (DupThresh - 1) x SMSS octets above it are sacked, or DupThresh
- * separate runs (RFC 6675, 4, IsLost). Walks down from the highest sacked octet and stops as soon as it knows. */
+/* The sequence number below which everything not sacked is lost: more than (DupThresh - 1) x SMSS
+ * octets above it are sacked, or DupThresh separate runs (RFC 6675, 4, IsLost). Walks down from the
+ * highest sacked octet and stops as soon as it knows. */
 static seq32 find_lost_edge(const struct tcb *tcb, const struct tcb_flight *flight)
 {
     uint32_t octets = 0;
     unsigned runs = 0;
     bool in_run = false;
-    for (uint32_t i = sent_find(&flight->map, &tcb->host->sent, flight->high_sacked - 1) + 1; i > 0; i--) {
+    for (uint32_t i = sent_find(&flight->map, &tcb->host->sent, flight->high_sacked - 1) + 1; i > 0;
+         i--) {
         const struct sent *r = at(tcb, flight, i - 1);
         if (seq_leq(r->seq + r->len, flight->lost_edge))
             break;
@@ -268,7 +278,8 @@ void sb_find_lost(struct tcb *tcb)
     if (seq_leq(edge, flight->lost_edge))
         return;
     const uint32_t count = sent_count(&flight->map);
-    for (uint32_t i = sent_find(&flight->map, &tcb->host->sent, flight->lost_edge); i < count; i++) {
+    for (uint32_t i = sent_find(&flight->map, &tcb->host->sent, flight->lost_edge); i < count;
+         i++) {
         struct sent *r = at(tcb, flight, i);
         if (seq_leq(edge, r->seq))
             break;
@@ -294,8 +305,11 @@ void sb_all_lost(struct tcb *tcb)
     if (flight == NULL)
         return;
     const uint32_t count = sent_count(&flight->map);
-    /* A peer that sacked the very first octet and still does not acknowledge it has thrown it away (RFC 2018, 8). */
-    const bool reneged = count > 0 && (at(tcb, flight, 0)->sacked >> segments_below(at(tcb, flight, 0), tcb->snd.una)) & 1;
+    /* A peer that sacked the very first octet and still does not acknowledge it has thrown it away
+     * (RFC 2018, 8). */
+    const bool reneged =
+        count > 0 &&
+        (at(tcb, flight, 0)->sacked >> segments_below(at(tcb, flight, 0), tcb->snd.una)) & 1;
     flight->lost = flight->rtx = flight->sacked = 0;
     for (uint32_t i = 0; i < count; i++) {
         struct sent *r = at(tcb, flight, i);
@@ -345,7 +359,8 @@ uint32_t sb_pipe(const struct tcb *tcb)
 }
 
 /* The run of segments from `k` on whose bits are in `mask`, in octets from `from` up. */
-static void run_from(const struct sent *r, uint32_t k, uint64_t mask, seq32 from, seq32 *seq, uint32_t *len)
+static void run_from(const struct sent *r, uint32_t k, uint64_t mask, seq32 from, seq32 *seq,
+                     uint32_t *len)
 {
     uint32_t to = k;
     while (to < 64 && ((mask >> to) & 1))
@@ -361,7 +376,8 @@ static void run_from(const struct sent *r, uint32_t k, uint64_t mask, seq32 from
 bool sb_next_rtx(const struct tcb *tcb, seq32 *seq, uint32_t *len)
 {
     const struct tcb_flight *flight = tcb_flight(tcb);
-    if (flight == NULL || flight->lost == 0 || sent_count(&flight->map) == 0 || seq_geq(flight->rtx_next, tcb->snd.nxt))
+    if (flight == NULL || flight->lost == 0 || sent_count(&flight->map) == 0 ||
+        seq_geq(flight->rtx_next, tcb->snd.nxt))
         return false;
     const seq32 from = seq_max(flight->rtx_next, tcb->snd.una);
     const uint32_t count = sent_count(&flight->map);
@@ -379,7 +395,8 @@ bool sb_next_rtx(const struct tcb *tcb, seq32 *seq, uint32_t *len)
     return false;
 }
 
-/* RFC 6675, 4, NextSeg (4): once an episode, the highest segment not sacked, so that a lost tail brings an ACK. */
+/* RFC 6675, 4, NextSeg (4): once an episode, the highest segment not sacked, so that a lost tail
+ * brings an ACK. */
 bool sb_rescue(const struct tcb *tcb, seq32 *seq, uint32_t *len)
 {
     const struct tcb_flight *flight = tcb_flight(tcb);

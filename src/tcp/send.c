@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What new octets may leave, and why not more: the peer's window, congestion window, Nagle, cork, and the sender's half of silly window
- * avoidance (RFC 9293, 3.8.6.2.1). */
+/* What new octets may leave, and why not more: the peer's window, congestion window, Nagle, cork,
+ * and the sender's half of silly window avoidance (RFC 9293, 3.8.6.2.1). */
 #include "tcp/tcp.h"
 
 /* SND.UNA + SND.WND - SND.NXT, or 0 if the window has shrunk below what is in flight. */
@@ -16,7 +16,8 @@ static uint32_t usable_cwnd(const struct tcb *tcb)
     return tcb->cc.cwnd > pipe ? tcb->cc.cwnd - pipe : 0;
 }
 
-/* RFC 896 as Minshall has it: a short segment waits only while another short one is unacknowledged. */
+/* RFC 896 as Minshall has it: a short segment waits only while another short one is unacknowledged.
+ */
 static bool nagle_holds(const struct tcb *tcb)
 {
     if (tcb->nodelay || tcb->fin_queued)
@@ -27,7 +28,8 @@ static bool nagle_holds(const struct tcb *tcb)
 /* `len` is less than a full segment. Whether it may go all the same. */
 static enum weir_wait short_may_go(const struct tcb *tcb, uint32_t len, uint32_t unsent)
 {
-    if (len < unsent) /* the peer's window cuts it: worth sending only if it is half of the largest ever seen */
+    if (len < unsent) /* the peer's window cuts it: worth sending only if it is half of the largest
+                         ever seen */
         return len >= tcb->snd.wnd_max / 2 && len > 0 ? WEIR_WAIT_NOTHING : WEIR_WAIT_PEER_WINDOW;
     if ((tcb->cork || tcb->more) && !tcb->fin_queued)
         return WEIR_WAIT_CORK;
@@ -36,7 +38,7 @@ static enum weir_wait short_may_go(const struct tcb *tcb, uint32_t len, uint32_t
 
 void tcp_send_chance(const struct tcb *tcb, uint32_t gso_max, struct tcp_chance *chance)
 {
-    *chance = (struct tcp_chance){.wait = WEIR_WAIT_NOTHING};
+    *chance = (struct tcp_chance){ .wait = WEIR_WAIT_NOTHING };
     if (!tcp_syn_acked(tcb)) {
         chance->wait = tcb->snd.end != tcb->iss + 1 ? WEIR_WAIT_HANDSHAKE : WEIR_WAIT_NOTHING;
         return;
@@ -90,5 +92,6 @@ bool tcp_needs_persist(const struct tcb *tcb)
         return false;
     struct tcp_chance chance;
     tcp_send_chance(tcb, tcb->mss, &chance);
-    return chance.len == 0 && !chance.fin && (chance.wait == WEIR_WAIT_PEER_WINDOW || chance.wait == WEIR_WAIT_CORK);
+    return chance.len == 0 && !chance.fin &&
+           (chance.wait == WEIR_WAIT_PEER_WINDOW || chance.wait == WEIR_WAIT_CORK);
 }

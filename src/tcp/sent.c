@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-WEIR_STATIC_ASSERT(sizeof(struct sent) == 72, "a record is 72 octets: 14 and a little make a block of 1 KiB");
+WEIR_STATIC_ASSERT(sizeof(struct sent) == 72,
+                   "a record is 72 octets: 14 and a little make a block of 1 KiB");
 WEIR_STATIC_ASSERT((SENT_BLOCKS_INLINE & (SENT_BLOCKS_INLINE - 1)) == 0, "used as a mask");
 
 void sent_init(struct sent_map *map)
@@ -23,7 +24,8 @@ static uint32_t table_len(const struct sent_map *map, const struct sent_memory *
     return (UINT32_C(1) << memory->rings->chunk_shift) / (uint32_t)sizeof(uint32_t);
 }
 
-static uint32_t *block_slot(const struct sent_map *map, const struct sent_memory *memory, uint32_t block_number)
+static uint32_t *block_slot(const struct sent_map *map, const struct sent_memory *memory,
+                            uint32_t block_number)
 {
     if (map->table == RING_NONE)
         return (uint32_t *)&map->block[block_number & (SENT_BLOCKS_INLINE - 1)];
@@ -31,7 +33,8 @@ static uint32_t *block_slot(const struct sent_map *map, const struct sent_memory
     return &table[block_number & (table_len(map, memory) - 1)];
 }
 
-static struct sent *record(const struct sent_map *map, const struct sent_memory *memory, uint32_t number)
+static struct sent *record(const struct sent_map *map, const struct sent_memory *memory,
+                           uint32_t number)
 {
     if (map->inlined)
         return (struct sent *)&map->inline_at[number & 1];

@@ -2,37 +2,41 @@
 #ifndef WEIR_TCP_SENT_H
 #define WEIR_TCP_SENT_H
 
-/* What is in flight: a queue of records, each one run of up to 64 segments that were first sent together.
+/* What is in flight: a queue of records, each one run of up to 64 segments that were first sent
+ * together.
  *
- * A record holds no payload (that lies in the send ring) and a bit a segment for what is known of it. SACKs and losses set bits; nothing a peer
- * sends, and no retransmission, ever splits, inserts or allocates a record. New data leaves in sequence order, so the order of sequence is the
- * order of first transmission: records are appended at the right, released at the left, and found by binary search. Two records are
- * inline; more lie in blocks of 14, listed in a small table or in one ring chunk.
+ * A record holds no payload (that lies in the send ring) and a bit a segment for what is known of
+ * it. SACKs and losses set bits; nothing a peer sends, and no retransmission, ever splits, inserts
+ * or allocates a record. New data leaves in sequence order, so the order of sequence is the order
+ * of first transmission: records are appended at the right, released at the left, and found by
+ * binary search. Two records are inline; more lie in blocks of 14, listed in a small table or in
+ * one ring chunk.
  *
- * A FIN counts as the octet after the last; a SYN is never in the map (timer.c says what retransmits it). */
+ * A FIN counts as the octet after the last; a SYN is never in the map (timer.c says what
+ * retransmits it). */
 
 #include "base/pool.h"
 #include "base/ring.h"
 #include "weir/base.h"
 
-#define SENT_RUN 64    /* segments a record holds */
-#define SENT_BLOCK 14  /* records a block holds */
-#define SENT_INLINE 2
+#define SENT_RUN           64 /* segments a record holds */
+#define SENT_BLOCK         14 /* records a block holds */
+#define SENT_INLINE        2
 #define SENT_BLOCKS_INLINE 4
 
 struct sent {
     seq32 seq;
-    uint32_t len;            /* octets, FIN included; over segments of mss octets but the last */
-    weir_time at;            /* first sent */
-    weir_time rtx_at;        /* last retransmission of any segment in it; 0 if none */
-    uint64_t sacked;         /* a bit a segment: reported by a SACK block */
-    uint64_t lost;           /* taken for lost, not sacked */
-    uint64_t rtx;            /* retransmitted since it was taken for lost */
-    uint64_t delivered;      /* octets delivered when it was sent (rate sample) */
+    uint32_t len;       /* octets, FIN included; over segments of mss octets but the last */
+    weir_time at;       /* first sent */
+    weir_time rtx_at;   /* last retransmission of any segment in it; 0 if none */
+    uint64_t sacked;    /* a bit a segment: reported by a SACK block */
+    uint64_t lost;      /* taken for lost, not sacked */
+    uint64_t rtx;       /* retransmitted since it was taken for lost */
+    uint64_t delivered; /* octets delivered when it was sent (rate sample) */
     weir_time delivered_at;
     uint16_t mss;
-    uint16_t flags;          /* enum sent_flag */
-    uint32_t ever;           /* segments ever retransmitted (Karn): 0 means the RTT may be measured */
+    uint16_t flags; /* enum sent_flag */
+    uint32_t ever;  /* segments ever retransmitted (Karn): 0 means the RTT may be measured */
 };
 
 enum sent_flag {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* TIME-WAIT, and FIN-WAIT-2 without owner, in 64 octets. The entry is only storage: a segment for it is handled by a scratch TCB, by the same rules
- * as any other. */
+/* TIME-WAIT, and FIN-WAIT-2 without owner, in 64 octets. The entry is only storage: a segment for
+ * it is handled by a scratch TCB, by the same rules as any other. */
+#include "tcp/small.h"
+
 #include "tcp/tcp.h"
 
 enum small_flag {
@@ -10,7 +12,8 @@ enum small_flag {
     SMALL_SACK = 1 << 3,
 };
 
-#define SMALL_ACKED UINT32_C(65535) /* how far below SND.UNA an ACK may lie: what it was is forgotten */
+#define SMALL_ACKED \
+    UINT32_C(65535) /* how far below SND.UNA an ACK may lie: what it was is forgotten */
 
 void tcp_shrink(const struct tcb *tcb, struct tw_entry *entry)
 {
@@ -39,7 +42,8 @@ static weir_time time_of(const struct tcp_host *host, uint32_t ms, weir_time now
     return now + (int32_t)(ms - tcp_ms(host, now)) * WEIR_MS;
 }
 
-void tcp_unshrink(const struct tw_entry *entry, struct tcb *scratch, const struct tcp_birth *birth, weir_time now)
+void tcp_unshrink(const struct tw_entry *entry, struct tcb *scratch, const struct tcp_birth *birth,
+                  weir_time now)
 {
     const struct tcp_host *host = birth->host;
     const bool time_wait = entry->flags & SMALL_TIME_WAIT;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A passive open before the peer has proved that it hears us: SYN-RECEIVED in 64 octets (architecture, 4). */
+/* A passive open before the peer has proved that it hears us: SYN-RECEIVED in 64 octets
+ * (architecture, 4). */
+#include "tcp/small.h"
 #include "tcp/tcp.h"
 
 #define SYNQ_GAP_MS 500 /* repeated answers and challenges to one peer */
@@ -22,16 +24,19 @@ static uint32_t micros(const struct tcp_host *host, weir_time now)
     return (uint32_t)((now - host->epoch) / WEIR_US);
 }
 
-void tcp_synq_open(struct synq_entry *entry, const struct tcp_host *host, const struct tcp_seg *syn,
-                   const struct tcp_opts *opts, seq32 iss, uint16_t path_mss, bool v6, weir_time now)
+void tcp_synq_open(struct synq_entry *entry, const struct tcp_birth *birth,
+                   const struct tcp_seg *syn, const struct tcp_opts *opts, weir_time now)
 {
+    const struct tcp_host *host = birth->host;
     const struct weir_config *config = host->config;
-    entry->iss = iss;
+    entry->iss = birth->iss;
     entry->irs = syn->seq;
     entry->ts_recent = opts->tsval;
     entry->sent_us = micros(host, now);
-    entry->peer_mss = (opts->present & TCP_OPT_MSS) && opts->mss != 0 ? opts->mss : v6 ? 1220 : 536;
-    entry->path_mss = path_mss;
+    entry->peer_mss = (opts->present & TCP_OPT_MSS) && opts->mss != 0 ? opts->mss
+                      : birth->v6                                     ? 1220
+                                                                      : 536;
+    entry->path_mss = birth->path_mss;
     entry->flags = 0;
     if (config->timestamps && (opts->present & TCP_OPT_TS))
         entry->flags |= SYNQ_TS;
@@ -44,11 +49,15 @@ void tcp_synq_open(struct synq_entry *entry, const struct tcp_host *host, const 
     entry->challenge_ms = tcp_ms(host, now) - SYNQ_GAP_MS;
 }
 
-static void answer_head(const struct synq_entry *entry, const struct tcp_host *host, uint32_t ts_offset, weir_time now,
-                        struct tcp_seg *seg, struct tcp_opts *opts)
+static void answer_head(const struct synq_entry *entry, const struct tcp_host *host,
+                        uint32_t ts_offset, weir_time now, struct tcp_reply *reply)
 {
-    *seg = (struct tcp_seg){.sport = entry->lport, .dport = entry->rport, .ack = entry->irs + 1, .flags = TCP_ACK};
-    *opts = (struct tcp_opts){0};
+    struct tcp_seg *seg = &reply->seg;
+    struct tcp_opts *opts = &reply->opts;
+    *seg = (struct tcp_seg){
+        .sport = entry->lport, .dport = entry->rport, .ack = entry->irs + 1, .flags = TCP_ACK
+    };
+    *opts = (struct tcp_opts){ 0 };
     seg->wnd = (uint16_t)promised(host);
     if (entry->flags & SYNQ_TS) {
         opts->present |= TCP_OPT_TS;
@@ -57,10 +66,12 @@ static void answer_head(const struct synq_entry *entry, const struct tcp_host *h
     }
 }
 
-void tcp_synq_answer(const struct synq_entry *entry, const struct tcp_host *host, uint32_t ts_offset, uint16_t maxseg,
-                     weir_time now, struct tcp_seg *seg, struct tcp_opts *opts)
+void tcp_synq_answer(const struct synq_entry *entry, const struct tcp_host *host,
+                     uint32_t ts_offset, uint16_t maxseg, weir_time now, struct tcp_reply *reply)
 {
-    answer_head(entry, host, ts_offset, now, seg, opts);
+    struct tcp_seg *seg = &reply->seg;
+    struct tcp_opts *opts = &reply->opts;
+    answer_head(entry, host, ts_offset, now, reply);
     seg->seq = entry->iss;
     seg->flags |= TCP_SYN;
     opts->present |= TCP_OPT_MSS;
@@ -73,13 +84,13 @@ void tcp_synq_answer(const struct synq_entry *entry, const struct tcp_host *host
         opts->present |= TCP_OPT_SACK_OK;
 }
 
-void tcp_synq_challenge(const struct synq_entry *entry, const struct tcp_host *host, uint32_t ts_offset, weir_time now,
-                        struct tcp_seg *seg, struct tcp_opts *opts)
+void tcp_synq_challenge(const struct synq_entry *entry, const struct tcp_host *host,
+                        uint32_t ts_offset, weir_time now, struct tcp_reply *reply)
 {
-    answer_head(entry, host, ts_offset, now, seg, opts);
-    seg->seq = entry->iss + 1;
+    answer_head(entry, host, ts_offset, now, reply);
+    reply->seg.seq = entry->iss + 1;
     if (entry->flags & SYNQ_WS)
-        seg->wnd = (uint16_t)(promised(host) >> our_scale(host));
+        reply->seg.wnd = (uint16_t)(promised(host) >> our_scale(host));
 }
 
 /* Whether a repeated answer may go now; the time is noted. */
@@ -92,30 +103,34 @@ static bool may_repeat(struct synq_entry *entry, const struct tcp_host *host, we
     return true;
 }
 
-static enum synq_verdict challenge(struct synq_entry *entry, const struct tcp_host *host, weir_time now)
+static enum synq_verdict challenge(struct synq_entry *entry, const struct tcp_host *host,
+                                   weir_time now)
 {
     return may_repeat(entry, host, now) ? SYNQ_CHALLENGE : SYNQ_DROP;
 }
 
-static bool in_window(const struct synq_entry *entry, const struct tcp_host *host, const struct tcp_seg *seg)
+static bool in_window(const struct synq_entry *entry, const struct tcp_host *host,
+                      const struct tcp_seg *seg)
 {
     const seq32 nxt = entry->irs + 1;
     const uint32_t len = tcp_seg_len(seg);
     if (len == 0)
         return seq_in(seg->seq, nxt, promised(host));
-    return seq_in(seg->seq, nxt, promised(host)) || seq_in(seg->seq + len - 1, nxt, promised(host)) ||
-           seq_in(nxt, seg->seq, len);
+    return seq_in(seg->seq, nxt, promised(host)) ||
+           seq_in(seg->seq + len - 1, nxt, promised(host)) || seq_in(nxt, seg->seq, len);
 }
 
-enum synq_verdict tcp_synq_arrives(struct synq_entry *entry, const struct tcp_host *host, const struct tcp_seg *seg,
-                                   const struct tcp_opts *opts, weir_time now, enum weir_drop *why)
+enum synq_verdict tcp_synq_arrives(struct synq_entry *entry, const struct tcp_host *host,
+                                   const struct tcp_seg *seg, const struct tcp_opts *opts,
+                                   weir_time now, enum weir_drop *why)
 {
     const bool rst = seg->flags & TCP_RST;
     if ((seg->flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN && seg->seq == entry->irs) {
         *why = WEIR_DROP_SYN_DUPLICATE;
         return may_repeat(entry, host, now) ? SYNQ_ANSWER : SYNQ_DROP;
     }
-    if ((entry->flags & SYNQ_TS) && (opts->present & TCP_OPT_TS) && !rst && seq_lt(opts->tsval, entry->ts_recent)) {
+    if ((entry->flags & SYNQ_TS) && (opts->present & TCP_OPT_TS) && !rst &&
+        seq_lt(opts->tsval, entry->ts_recent)) {
         *why = WEIR_DROP_PAWS;
         return challenge(entry, host, now);
     }
@@ -150,7 +165,8 @@ static weir_time made_at(const struct synq_entry *entry, const struct tcp_host *
     return now - age * WEIR_US;
 }
 
-enum weir_error tcp_synq_promote(const struct synq_entry *entry, struct tcb *tcb, const struct tcp_birth *birth, weir_time now)
+enum weir_error tcp_synq_promote(const struct synq_entry *entry, struct tcb *tcb,
+                                 const struct tcp_birth *birth, weir_time now)
 {
     tcb_init(tcb, birth);
     tcb->rcv.space = birth->host->config->rcv_min;
@@ -161,7 +177,10 @@ enum weir_error tcp_synq_promote(const struct synq_entry *entry, struct tcb *tcb
     tcb->snd.nxt = entry->iss + 1;
     tcb->rcv.nxt = tcb->rcv.read = tcb->rcv.acked = tcb->rcv.up = entry->irs + 1;
     tcb->rcv.edge = tcb->rcv.nxt + promised(birth->host);
-    struct tcp_opts opts = {.present = TCP_OPT_MSS, .mss = entry->peer_mss, .wscale = entry->snd_wscale, .tsval = entry->ts_recent};
+    struct tcp_opts opts = { .present = TCP_OPT_MSS,
+                             .mss = entry->peer_mss,
+                             .wscale = entry->snd_wscale,
+                             .tsval = entry->ts_recent };
     opts.present |= (entry->flags & SYNQ_TS) ? TCP_OPT_TS : 0;
     opts.present |= (entry->flags & SYNQ_SACK) ? TCP_OPT_SACK_OK : 0;
     opts.present |= (entry->flags & SYNQ_WS) ? TCP_OPT_WSCALE : 0;

@@ -45,8 +45,9 @@ void tcb_init(struct tcb *tcb, const struct tcp_birth *birth)
     tcb->cc.cwnd = cc_initial_window(tcb->mss);
 }
 
-/* A window of `space` octets may be advertised up to one unit of the scale further than meant, each time it is rounded up, until the slack
- * is used (window.c). The credit covers that too: no octet is ever promised for which no memory is set aside. */
+/* A window of `space` octets may be advertised up to one unit of the scale further than meant, each
+ * time it is rounded up, until the slack is used (window.c). The credit covers that too: no octet
+ * is ever promised for which no memory is set aside. */
 bool tcb_credit(struct tcb *tcb, uint32_t space)
 {
     struct ring_pool *pool = tcb->host->rings;
@@ -57,8 +58,14 @@ bool tcb_credit(struct tcb *tcb, uint32_t space)
 void tcb_born(struct tcb *tcb, enum weir_state state, enum weir_cause cause, weir_time now)
 {
     WEIR_ASSERT(state == WEIR_SYN_SENT || state == WEIR_SYN_RECEIVED);
-    trace_story(tcp_trace(tcb), now, WEIR_REC_STATE, tcb->index, WEIR_CLOSED, (uint16_t)cause, tcb->iss, tcb->rcv.nxt, 0,
-                (uint16_t)state);
+    trace_story(tcp_trace(tcb), &(struct weir_record){ .when = now,
+                                                       .type = WEIR_REC_STATE,
+                                                       .conn = tcb->index,
+                                                       .flags = WEIR_CLOSED,
+                                                       .code = (uint16_t)cause,
+                                                       .seq = tcb->iss,
+                                                       .ack = tcb->rcv.nxt,
+                                                       .extra = (uint16_t)state });
     tcb->state = (uint8_t)state;
     tcb->cause = (uint8_t)cause;
     tcb->since = tcb->tune_at = tcb->sent_at = tcb->rcvd_at = now;
@@ -117,13 +124,14 @@ struct tcb_flight *tcb_flight_need(struct tcb *tcb)
     return flight;
 }
 
-/* The architecture keeps the block for one RTO after the last use. Nothing in it is worth that today: cwnd, ssthresh and srtt live in the
- * TCB, and taking a block costs less than a timer (docs/adr/0003-flight-release.md). */
+/* The architecture keeps the block for one RTO after the last use. Nothing in it is worth that
+ * today: cwnd, ssthresh and srtt live in the TCB, and taking a block costs less than a timer
+ * (docs/adr/0003-flight-release.md). */
 void tcb_flight_release(struct tcb *tcb)
 {
     struct tcb_flight *flight = tcb_flight(tcb);
-    if (flight == NULL || tcb->recovery != TCP_OPEN || sent_count(&flight->map) > 0 || flight->ranges.count > 0 ||
-        flight->dsack_count > 0)
+    if (flight == NULL || tcb->recovery != TCP_OPEN || sent_count(&flight->map) > 0 ||
+        flight->ranges.count > 0 || flight->dsack_count > 0)
         return;
     ranges_clear(&flight->ranges, tcb->host->rings);
     sent_clear(&flight->map, &tcb->host->sent);
@@ -140,7 +148,7 @@ void tcp_mss_update(struct tcb *tcb)
     if (tcb->ts_ok)
         mss = mss > TCP_TS_OPT_LEN ? mss - TCP_TS_OPT_LEN : 0;
     /* What a frame's spans can cover, wherever in a chunk it begins. */
-    const uint32_t spans_max = (WEIR_SPANS - 1) << tcb->host->rings->chunk_shift;
+    const uint32_t spans_max = (uint32_t)(WEIR_SPANS - 1) << tcb->host->rings->chunk_shift;
     if (mss > spans_max)
         mss = spans_max;
     tcb->mss = (uint16_t)(mss < TCP_MSS_FLOOR ? TCP_MSS_FLOOR : mss);
@@ -148,7 +156,8 @@ void tcp_mss_update(struct tcb *tcb)
 
 weir_time tcp_deadline(const struct tcb *tcb)
 {
-    const weir_time all[] = {tcb->rtx_at, tcb->pace_at, tcb->delack_at, tcb->keep_at, tcb->user_at};
+    const weir_time all[] = { tcb->rtx_at, tcb->pace_at, tcb->delack_at, tcb->keep_at,
+                              tcb->user_at };
     weir_time first = WEIR_NEVER;
     for (unsigned i = 0; i < sizeof all / sizeof all[0]; i++)
         if (all[i] < first)
@@ -187,7 +196,8 @@ bool tcp_is_over(const struct tcb *tcb)
 
 bool tcp_may_shrink(const struct tcb *tcb)
 {
-    if (tcb->owned || tcb->due != 0 || tcp_outstanding(tcb) > 0 || tcp_readable(tcb) > 0 || tcb->flight != POOL_NONE)
+    if (tcb->owned || tcb->due != 0 || tcp_outstanding(tcb) > 0 || tcp_readable(tcb) > 0 ||
+        tcb->flight != POOL_NONE)
         return false;
     return tcb->state == WEIR_TIME_WAIT || tcb->state == WEIR_FIN_WAIT_2;
 }
@@ -220,7 +230,9 @@ static void check_receive(const struct tcb *tcb)
     WEIR_ASSERT(seq_leq(tcb->rcv.read, text_end));
     WEIR_ASSERT(seq_leq(tcb->rcv.acked, tcb->rcv.nxt));
     WEIR_ASSERT(seq_leq(text_end, tcb->rcv.edge));
-    WEIR_ASSERT(tcb->rcv.edge - tcb->rcv.read <= tcb->rcv.space + tcp_window_slack(tcb, tcb->rcv.space) || tcb->read_closed);
+    WEIR_ASSERT(tcb->rcv.edge - tcb->rcv.read <=
+                    tcb->rcv.space + tcp_window_slack(tcb, tcb->rcv.space) ||
+                tcb->read_closed);
     ring_check(tcb->host->rings, &tcb->rcv_ring);
     const struct tcb_flight *flight = tcb_flight(tcb);
     if (flight == NULL)
@@ -228,12 +240,14 @@ static void check_receive(const struct tcb *tcb)
     ranges_check(&flight->ranges, tcb->host->rings);
     if (flight->ranges.count > 0) {
         WEIR_ASSERT(seq_gt(ranges_at(&flight->ranges, tcb->host->rings, 0).start, tcb->rcv.nxt));
-        const struct range last = ranges_at(&flight->ranges, tcb->host->rings, flight->ranges.count - 1u);
+        const struct range last =
+            ranges_at(&flight->ranges, tcb->host->rings, flight->ranges.count - 1u);
         WEIR_ASSERT(seq_leq(last.end, tcb->rcv.edge));
     }
 }
 
-/* INV 14: something outstanding <=> RTX runs; a closed window with octets waiting <=> PERSIST. INV 24: every passing state has a timer. */
+/* INV 14: something outstanding <=> RTX runs; a closed window with octets waiting <=> PERSIST. INV
+ * 24: every passing state has a timer. */
 static void check_timers(const struct tcb *tcb)
 {
     if (tcb->state == WEIR_CLOSED) {

@@ -4,8 +4,9 @@
 
 /* One TCP connection: its control block and all that can happen to it (RFC 9293, 3.3.1 and 3.10).
  *
- * Segments, user calls and timers only change the TCB and note what is due; tcp_output_plan looks at it and says what the next segment
- * is, and why. A TCB knows no addresses and is on no list: its owner (stack/conn.h) finds it, keeps its timers and frees it.
+ * Segments, user calls and timers only change the TCB and note what is due; tcp_output_plan looks
+ * at it and says what the next segment is, and why. A TCB knows no addresses and is on no list: its
+ * owner (stack/conn.h) finds it, keeps its timers and frees it.
  *
  *      SND.UNA            SND.NXT          snd.end            una + SND.WND
  *   ------|------------------|----------------|-------------------|----
@@ -17,7 +18,6 @@
  */
 
 #include "base/pool.h"
-#include "base/ranges.h"
 #include "base/ring.h"
 #include "base/siphash.h"
 #include "tcp/cc.h"
@@ -38,41 +38,36 @@ struct tcp_host {
     weir_time epoch; /* `now` at init: ISN and timestamp clocks count from it */
 };
 
-/* What only matters while something is in flight or out of order. Taken with the first octet sent or misplaced, given back when all is quiet. */
-struct tcb_flight {
-    struct ranges ranges;        /* octets beyond RCV.NXT that have arrived */
-    struct tcp_sack_block recent[TCP_SACK_MAX]; /* what our next SACK option says, most recent first */
-    uint8_t recent_count;
-    uint8_t dsack_count;         /* duplicates to be reported (RFC 2883) */
-    uint8_t dupacks;             /* in a row, for peers without SACK; stops at 255 */
-    uint8_t rescue_done;         /* RFC 6675's rescue retransmission was spent in this episode */
-    struct tcp_sack_block dsack[2];
-    struct sent_map map;
-    uint32_t sacked, lost, rtx;  /* octets with these bits, above SND.UNA: kept, and re-counted in verify builds */
-    uint32_t reno_sacked;        /* octets that duplicate ACKs say have left, for peers without SACK */
-    seq32 high_sacked;           /* one past the highest sacked octet; SND.UNA if none */
-    seq32 lost_edge;             /* everything below it that is not sacked has been taken for lost */
-    seq32 rtx_next;              /* no lost segment below it waits for its retransmission */
-    seq32 recovery_point;        /* RFC 6675: SND.NXT when the episode began */
-    uint64_t delivered;          /* octets, cumulative */
-    struct cc_memory cc_memory;
-};
-
 enum tcp_due {
-    TCP_DUE_DATA = 1 << 0,      /* new octets or a FIN may be sendable */
-    TCP_DUE_ACK = 1 << 1,       /* an acknowledgement is owed now */
-    TCP_DUE_RTX = 1 << 2,       /* a segment taken for lost may be sendable */
-    TCP_DUE_SYN = 1 << 3,       /* SYN or SYN-ACK */
+    TCP_DUE_DATA = 1 << 0, /* new octets or a FIN may be sendable */
+    TCP_DUE_ACK = 1 << 1,  /* an acknowledgement is owed now */
+    TCP_DUE_RTX = 1 << 2,  /* a segment taken for lost may be sendable */
+    TCP_DUE_SYN = 1 << 3,  /* SYN or SYN-ACK */
     TCP_DUE_RST = 1 << 4,
-    TCP_DUE_PROBE = 1 << 5,     /* window probe */
+    TCP_DUE_PROBE = 1 << 5, /* window probe */
     TCP_DUE_KEEPALIVE = 1 << 6,
     TCP_DUE_CHALLENGE = 1 << 7, /* challenge ACK (RFC 5961) */
 };
-#define TCP_DUE_CONTROL (TCP_DUE_ACK | TCP_DUE_RTX | TCP_DUE_SYN | TCP_DUE_RST | TCP_DUE_PROBE | TCP_DUE_KEEPALIVE | TCP_DUE_CHALLENGE)
+#define TCP_DUE_CONTROL                                                                          \
+    (TCP_DUE_ACK | TCP_DUE_RTX | TCP_DUE_SYN | TCP_DUE_RST | TCP_DUE_PROBE | TCP_DUE_KEEPALIVE | \
+     TCP_DUE_CHALLENGE)
 
-enum tcp_rtx_kind { TCP_RTX_NONE, TCP_RTX_RTX, TCP_RTX_PERSIST };
-enum tcp_keep_kind { TCP_KEEP_NONE, TCP_KEEP_ALIVE, TCP_KEEP_ORPHAN, TCP_KEEP_TIME_WAIT };
-enum tcp_recovery { TCP_OPEN, TCP_RECOVERY, TCP_LOSS };
+enum tcp_rtx_kind {
+    TCP_RTX_NONE,
+    TCP_RTX_RTX,
+    TCP_RTX_PERSIST
+};
+enum tcp_keep_kind {
+    TCP_KEEP_NONE,
+    TCP_KEEP_ALIVE,
+    TCP_KEEP_ORPHAN,
+    TCP_KEEP_TIME_WAIT
+};
+enum tcp_recovery {
+    TCP_OPEN,
+    TCP_RECOVERY,
+    TCP_LOSS
+};
 
 struct tcb {
     /* Dispatch. */
@@ -81,24 +76,26 @@ struct tcb {
     uint8_t state;      /* enum weir_state */
     uint8_t due;        /* enum tcp_due */
     uint8_t error;      /* enum weir_error, pending */
-    uint8_t soft_error; /* the last soft ICMP error (RFC 1122, 4.2.3.9): told if the connection times out */
+    uint8_t soft_error; /* the last soft ICMP error (RFC 1122, 4.2.3.9): told if the connection
+                           times out */
     uint8_t cause;      /* enum weir_cause, of the last change of state */
     uint32_t flight;    /* pool index, or POOL_NONE */
 
-    bool passive : 1;      /* opened by a listener */
-    bool owned : 1;        /* a handle exists; false: orphan */
-    bool fin_queued : 1;   /* CLOSE was called: a FIN follows snd.end */
-    bool fin_known : 1;    /* the peer's FIN has been seen, perhaps beyond a hole */
-    bool fin_rcvd : 1;     /* RCV.NXT stands behind the peer's FIN */
-    bool rtx_force : 1;    /* the first retransmission of an episode ignores cwnd (RFC 6675, 5 (4.3)) */
-    bool rst_owed : 1;     /* CLOSED, and the peer is to be told */
+    bool passive : 1;    /* opened by a listener */
+    bool owned : 1;      /* a handle exists; false: orphan */
+    bool fin_queued : 1; /* CLOSE was called: a FIN follows snd.end */
+    bool fin_known : 1;  /* the peer's FIN has been seen, perhaps beyond a hole */
+    bool fin_rcvd : 1;   /* RCV.NXT stands behind the peer's FIN */
+    bool
+        rtx_force : 1; /* the first retransmission of an episode ignores cwnd (RFC 6675, 5 (4.3)) */
+    bool rst_owed : 1; /* CLOSED, and the peer is to be told */
     bool ts_ok : 1, sack_ok : 1, ws_ok : 1;
     bool nodelay : 1, cork : 1, quickack : 1, keepalive : 1;
-    bool more : 1;         /* the last write said more follows */
-    bool push : 1;         /* an octet below snd.end ended a write that wanted a push */
-    bool snd_urg : 1;      /* SND.UP means something */
-    bool rcv_urg : 1;      /* RCV.UP means something */
-    bool syn_rtx : 1;      /* our SYN was retransmitted: its RTT is not measured without timestamps */
+    bool more : 1;    /* the last write said more follows */
+    bool push : 1;    /* an octet below snd.end ended a write that wanted a push */
+    bool snd_urg : 1; /* SND.UP means something */
+    bool rcv_urg : 1; /* RCV.UP means something */
+    bool syn_rtx : 1; /* our SYN was retransmitted: its RTT is not measured without timestamps */
     bool cwnd_limited : 1; /* output stopped because of cwnd since the last ACK */
     bool read_closed : 1;  /* nobody reads any more: data is answered by a reset */
     bool peer_zero : 1;    /* the peer's window was last seen closed */
@@ -134,82 +131,94 @@ struct tcb {
     seq32 irs;
     struct ring rcv_ring;
     uint16_t rcv_mss; /* the peer's full-sized segments, as seen */
-    uint8_t owed_dup;  /* duplicate ACKs owed to a peer without SACK */
-    uint8_t quick;     /* segments still acknowledged at once */
-    uint8_t owed_why;  /* enum weir_why of the ACK that is owed */
+    uint8_t owed_dup; /* duplicate ACKs owed to a peer without SACK */
+    uint8_t quick;    /* segments still acknowledged at once */
+    uint8_t owed_why; /* enum weir_why of the ACK that is owed */
     uint32_t ts_recent;
-    uint32_t ts_offset; /* of our TSval, per connection */
+    uint32_t ts_offset;    /* of our TSval, per connection */
     uint32_t ts_recent_ms; /* when it was taken */
-    uint32_t tune_octets; /* read since tune_at: the window grows with it */
+    uint32_t tune_octets;  /* read since tune_at: the window grows with it */
     weir_time tune_at;
 
     /* Time. */
     weir_time rtx_at, pace_at, delack_at, keep_at, user_at;
     uint8_t rtx_kind, keep_kind;
-    uint8_t backoff;   /* doublings of the RTO since progress */
-    uint8_t probes;    /* keepalive probes unanswered */
+    uint8_t backoff;             /* doublings of the RTO since progress */
+    uint8_t probes;              /* keepalive probes unanswered */
     weir_time srtt, rttvar, rto; /* ns; srtt 0: no sample yet */
-    uint32_t rtt_min_us; /* smallest sample, microseconds; UINT32_MAX: none */
-    weir_time sent_at; /* last segment with octets, SYN or FIN */
-    weir_time rcvd_at; /* last acceptable segment */
-    uint32_t challenge_ms; /* last challenge ACK */
+    uint32_t rtt_min_us;         /* smallest sample, microseconds; UINT32_MAX: none */
+    weir_time sent_at;           /* last segment with octets, SYN or FIN */
+    weir_time rcvd_at;           /* last acceptable segment */
+    uint32_t challenge_ms;       /* last challenge ACK */
 
     /* Cold. */
-    weir_time since; /* of the last change of state */
+    weir_time since;                                       /* of the last change of state */
     uint32_t keep_idle_ms, keep_intvl_ms, user_timeout_ms; /* 0: the configuration's */
-    uint8_t keep_cnt, syn_retries;                 /* 0: the configuration's */
-    uint8_t waits_for;                             /* enum weir_wait, as of the last plan */
-    uint16_t maxseg;                               /* WEIR_OPT_MAXSEG, or 0 */
+    uint8_t keep_cnt, syn_retries;                         /* 0: the configuration's */
+    uint8_t waits_for;                                     /* enum weir_wait, as of the last plan */
+    uint16_t maxseg;                                       /* WEIR_OPT_MAXSEG, or 0 */
     uint64_t octets_out, octets_in, octets_rtx;
     uint32_t segs_out, segs_in, segs_rtx, dupacks_in, rto_count, recovery_count;
 };
 
 /* ---- Birth and death ---- */
 
-/* The values a TCB is born with; everything else is zero. CLOSED before any event: births are not edges. */
+/* The values a TCB is born with; everything else is zero. CLOSED before any event: births are not
+ * edges. */
 struct tcp_birth {
     struct tcp_host *host;
     uint32_t index;
     seq32 iss;
     uint32_t ts_offset;
     uint16_t path_mss; /* path MTU less IP and TCP header, without options */
-    bool v6;           /* a peer that announces no MSS takes 1,220 instead of 536 (RFC 9293, 3.7.1) */
+    bool v6; /* a peer that announces no MSS takes 1,220 instead of 536 (RFC 9293, 3.7.1) */
     bool owned;
 };
 
 /* Active OPEN: to SYN-SENT, the SYN is due. WEIR_NO_MEMORY if rcv_min cannot be credited. */
-enum weir_error tcp_open(struct tcb *tcb, const struct tcp_birth *birth, weir_time now) __attribute__((warn_unused_result));
+enum weir_error tcp_open(struct tcb *tcb, const struct tcp_birth *birth, weir_time now)
+    __attribute__((warn_unused_result));
 
 /* Gives back everything the TCB holds (rings, credit, flight). */
 void tcp_free(struct tcb *tcb);
 
-/* ---- The three kinds of input. After each the owner asks: due, tcp_deadline, tcp_ready, tcp_is_over. ---- */
+/* ---- The three kinds of input. After each the owner asks: due, tcp_deadline, tcp_ready,
+ * tcp_is_over. ---- */
 
-/* Segment arrives, in any state but LISTEN and CLOSED. WEIR_DROP_NONE, or why it (or the rest of it) was not used. `when` is the frame's arrival,
- * for round trips. WEIR_DROP_HANDSHAKE_ACK: the owner answers
- * with tcp_reset_reply (RFC 9293, 3.10.7.3 first, 3.10.7.4 fifth). WEIR_DROP_REOPEN: the SYN may reuse the tuple: the TCB is now CLOSED, tcp_reopen_floor says from where the next ISS must be; the owner
- * frees it and gives the SYN to the listener. */
-enum weir_drop tcp_segment_arrives(struct tcb *tcb, const struct tcp_seg *seg, const struct tcp_opts *opts, weir_time when,
-                                   weir_time now) __attribute__((warn_unused_result));
+/* Segment arrives, in any state but LISTEN and CLOSED. WEIR_DROP_NONE, or why it (or the rest of
+ * it) was not used. `when` is the frame's arrival, for round trips. WEIR_DROP_HANDSHAKE_ACK: the
+ * owner answers with tcp_reset_reply (RFC 9293, 3.10.7.3 first, 3.10.7.4 fifth). WEIR_DROP_REOPEN:
+ * the SYN may reuse the tuple: the TCB is now CLOSED, tcp_reopen_floor says from where the next ISS
+ * must be; the owner frees it and gives the SYN to the listener. */
+enum weir_drop tcp_segment_arrives(struct tcb *tcb, const struct tcp_seg *seg,
+                                   const struct tcp_opts *opts, weir_time when, weir_time now)
+    __attribute__((warn_unused_result));
 
 void tcp_timeout(struct tcb *tcb, weir_time now);
 
-/* Soft and hard errors from ICMP (RFC 5461, RFC 5927). `quoted` is the sequence number in the quoted header. WEIR_DROP_NONE or why it was not believed. */
-enum weir_drop tcp_icmp_error(struct tcb *tcb, enum weir_error error, bool hard, seq32 quoted, weir_time now);
+/* Soft and hard errors from ICMP (RFC 5461, RFC 5927). `quoted` is the sequence number in the
+ * quoted header. WEIR_DROP_NONE or why it was not believed. */
+enum weir_drop tcp_icmp_error(struct tcb *tcb, enum weir_error error, bool hard, seq32 quoted,
+                              weir_time now);
 
 /* Whether `quoted` is in flight: to be asked before a path MTU is believed. */
 bool tcp_icmp_plausible(const struct tcb *tcb, seq32 quoted);
 
-/* The path's MTU changed (`path_mss` as in tcp_birth). What is in flight and too long is marked lost without a congestion event. */
+/* The path's MTU changed (`path_mss` as in tcp_birth). What is in flight and too long is marked
+ * lost without a congestion event. */
 void tcp_path_changed(struct tcb *tcb, uint16_t path_mss, weir_time now);
 
 /* User calls. */
-void tcp_close(struct tcb *tcb, weir_time now);   /* CLOSE */
-void tcp_abort(struct tcb *tcb, enum weir_cause cause, enum weir_error error, weir_time now); /* ABORT; owes a reset where the RFC wants one */
-void tcp_orphan(struct tcb *tcb, weir_time now);  /* the handle is released: close, or reset if octets are unread */
-uint32_t tcp_send_room(const struct tcb *tcb);    /* octets that may be queued now */
-enum weir_error tcp_send_error(const struct tcb *tcb); /* WEIR_OK if SEND makes sense in this state */
-uint32_t tcp_send_view(struct tcb *tcb, uint32_t want, struct weir_span *span, unsigned *count); /* attaches memory; octets shown */
+void tcp_close(struct tcb *tcb, weir_time now); /* CLOSE */
+void tcp_abort(struct tcb *tcb, enum weir_cause cause, enum weir_error error,
+               weir_time now); /* ABORT; owes a reset where the RFC wants one */
+void tcp_orphan(struct tcb *tcb,
+                weir_time now); /* the handle is released: close, or reset if octets are unread */
+uint32_t tcp_send_room(const struct tcb *tcb); /* octets that may be queued now */
+enum weir_error tcp_send_error(
+    const struct tcb *tcb); /* WEIR_OK if SEND makes sense in this state */
+uint32_t tcp_send_view(struct tcb *tcb, uint32_t want, struct weir_span *span,
+                       unsigned *count); /* attaches memory; octets shown */
 void tcp_send_put(struct tcb *tcb, uint32_t len, unsigned flags, weir_time now);
 uint32_t tcp_readable(const struct tcb *tcb);
 enum weir_error tcp_recv_view(const struct tcb *tcb, struct weir_span *span, unsigned *count);
@@ -221,36 +230,39 @@ void tcp_status(const struct tcb *tcb, struct weir_status *status); /* all but a
 /* ---- What follows ---- */
 
 struct tcp_env {
-    uint32_t gso_max;  /* payload octets a frame may carry: one MSS (0) without segmentation offload, else 65,160 */
-    bool path_ready;   /* the neighbour is known */
+    uint32_t gso_max; /* payload octets a frame may carry: one MSS (0) without segmentation offload,
+                         else 65,160 */
+    bool path_ready;  /* the neighbour is known */
 };
 
 struct tcp_plan {
-    uint16_t why;       /* enum weir_why */
+    uint16_t why; /* enum weir_why */
     uint16_t flags;
     seq32 seq, ack;
-    uint32_t len;       /* payload octets, from the send ring */
-    uint16_t gso_size;  /* 0: one segment */
+    uint32_t len;      /* payload octets, from the send ring */
+    uint16_t gso_size; /* 0: one segment */
     uint16_t wnd, urg;
-    uint8_t head_len;   /* TCP header with options */
-    bool fresh;         /* new octets (or FIN, SYN), not a retransmission */
-    seq32 edge;         /* right edge it advertises */
-    uint8_t dsacks;     /* DSACK blocks it carries */
+    uint8_t head_len; /* TCP header with options */
+    bool fresh;       /* new octets (or FIN, SYN), not a retransmission */
+    seq32 edge;       /* right edge it advertises */
+    uint8_t dsacks;   /* DSACK blocks it carries */
     struct tcp_opts opts;
 };
 
 /* What to send next, and why; false if nothing. Changes nothing. */
-bool tcp_output_plan(const struct tcb *tcb, const struct tcp_env *env, weir_time now, struct tcp_plan *plan)
-    __attribute__((warn_unused_result));
+bool tcp_output_plan(const struct tcb *tcb, const struct tcp_env *env, weir_time now,
+                     struct tcp_plan *plan) __attribute__((warn_unused_result));
 
 /* The plan was handed to a driver. Cannot fail. */
 void tcp_output_commit(struct tcb *tcb, const struct tcp_plan *plan, weir_time now);
 
-/* There was no plan: clears `due`, notes what is waited for, and sets the timer that this calls for. */
+/* There was no plan: clears `due`, notes what is waited for, and sets the timer that this calls
+ * for. */
 void tcp_output_idle(struct tcb *tcb, const struct tcp_env *env, weir_time now);
 
 /* The payload of a plan in the send ring. Returns the number of spans. */
-unsigned tcp_plan_spans(const struct tcb *tcb, const struct tcp_plan *plan, struct weir_span *span, unsigned max);
+unsigned tcp_plan_spans(const struct tcb *tcb, const struct tcp_plan *plan, struct weir_span *span,
+                        unsigned max);
 
 /* The earliest of the five deadlines. */
 weir_time tcp_deadline(const struct tcb *tcb);
@@ -258,127 +270,20 @@ weir_time tcp_deadline(const struct tcb *tcb);
 /* enum weir_ready: a pure function of the connection. */
 unsigned tcp_ready(const struct tcb *tcb);
 
-/* CLOSED, nothing due, no owner: it may be freed. (With an owner it keeps its unread octets, its error and its EOF.) */
+/* CLOSED, nothing due, no owner: it may be freed. (With an owner it keeps its unread octets, its
+ * error and its EOF.) */
 bool tcp_is_over(const struct tcb *tcb);
 
-/* TIME-WAIT, or FIN-WAIT-2 without owner, with nothing due, nothing in flight and nothing unread: it may become a tw_entry. */
+/* TIME-WAIT, or FIN-WAIT-2 without owner, with nothing due, nothing in flight and nothing unread:
+ * it may become a tw_entry. */
 bool tcp_may_shrink(const struct tcb *tcb);
-
-/* All invariants; panics if one is broken. */
-void tcb_check(const struct tcb *tcb);
-
-/* ---- The small forms: 64 octets each. The rules stay in this module; the owner keeps, finds and times the entries. ---- */
-
-/* A connection in SYN-RECEIVED of a passive open that has not proved that it hears us. */
-struct synq_entry {
-    uint8_t peer[16];       /* owner's: remote address */
-    uint16_t lport, rport;  /* owner's, host order */
-    uint16_t local;         /* owner's: number of the local address */
-    uint16_t listener;      /* owner's */
-    uint32_t next, prev;    /* owner's: links of the FIFO of its retry count */
-    seq32 iss, irs;
-    uint32_t ts_recent;
-    uint32_t due_ms;        /* owner's: when the SYN-ACK is sent again, in ms since the epoch, modulo 2^32 */
-    uint32_t sent_us;       /* when the SYN-ACK was made, for the first RTT; microseconds, modulo 2^32 */
-    uint16_t peer_mss;
-    uint16_t path_mss;
-    uint8_t flags;          /* enum synq_flag */
-    uint8_t snd_wscale;
-    uint8_t retries;
-    uint8_t iface;          /* owner's */
-    uint32_t challenge_ms;  /* last challenge ACK or repeated SYN-ACK */
-};
-
-enum synq_flag {
-    SYNQ_TS = 1 << 0,
-    SYNQ_SACK = 1 << 1,
-    SYNQ_WS = 1 << 2,
-    SYNQ_RTX = 1 << 3,    /* SYN-ACK was sent more than once */
-    SYNQ_COOKIE = 1 << 4, /* rebuilt from a cookie: lives on the stack only */
-};
-
-/* TIME-WAIT, or FIN-WAIT-2 without owner. */
-struct tw_entry {
-    uint8_t peer[16];       /* owner's */
-    uint16_t lport, rport;  /* owner's */
-    uint16_t local;         /* owner's */
-    uint8_t iface;          /* owner's */
-    uint8_t flags;          /* state, ts_ok, wscales... private to small.c */
-    uint32_t next, prev;    /* owner's */
-    uint32_t due_ms;        /* when it ends; ms since the epoch, modulo 2^32. tcp_shrink writes it: a FIN that came again begins the time anew */
-    seq32 rcv_nxt, snd_nxt;
-    uint32_t ts_recent;
-    uint32_t ts_recent_ms;
-    uint32_t challenge_ms;
-    uint16_t wnd;           /* as it would stand in the header */
-    uint8_t scale;
-    uint8_t spare;
-    uint32_t spare_word;
-};
-
-/* A clean SYN at a listener: fills all of the entry that is not the owner's. */
-void tcp_synq_open(struct synq_entry *entry, const struct tcp_host *host, const struct tcp_seg *syn,
-                   const struct tcp_opts *opts, seq32 iss, uint16_t path_mss, bool v6, weir_time now);
-
-/* The SYN-ACK of an entry (`why`: SYN_ACK, RTX_SYN_ACK or SYN_COOKIE); ports are filled in too. */
-void tcp_synq_answer(const struct synq_entry *entry, const struct tcp_host *host, uint32_t ts_offset, uint16_t maxseg,
-                     weir_time now, struct tcp_seg *seg, struct tcp_opts *opts);
-
-enum synq_verdict {
-    SYNQ_DROP,      /* silently, for `*why` */
-    SYNQ_ANSWER,    /* SYN-ACK again (already rate-limited) */
-    SYNQ_CHALLENGE, /* challenge ACK (already rate-limited) */
-    SYNQ_RESET,     /* reset to the segment; the entry stays */
-    SYNQ_DELETE,    /* the peer reset it: forget it, say nothing */
-    SYNQ_PROMOTE,   /* it has proved that it hears us */
-};
-
-/* A segment for an entry, in the order architecture 4 fixes. */
-enum synq_verdict tcp_synq_arrives(struct synq_entry *entry, const struct tcp_host *host, const struct tcp_seg *seg,
-                                   const struct tcp_opts *opts, weir_time now, enum weir_drop *why);
-
-/* A challenge ACK of an entry. */
-void tcp_synq_challenge(const struct synq_entry *entry, const struct tcp_host *host, uint32_t ts_offset, weir_time now,
-                        struct tcp_seg *seg, struct tcp_opts *opts);
-
-/* To a TCB in SYN-RECEIVED; the owner then gives it the segment. WEIR_NO_MEMORY if rcv_min cannot be credited. */
-enum weir_error tcp_synq_promote(const struct synq_entry *entry, struct tcb *tcb, const struct tcp_birth *birth, weir_time now)
-    __attribute__((warn_unused_result));
-
-/* SYN cookies (RFC 4987, 3.6). `tuple` is 40 octets that name the connection. */
-seq32 tcp_cookie_make(const struct tcp_host *host, const void *tuple, const struct tcp_seg *syn, const struct tcp_opts *opts,
-                      bool v6, weir_time now);
-
-/* Rebuilds the entry from the ACK of a cookie; false if it is not one of ours or older than two minutes. */
-bool tcp_cookie_check(const struct tcp_host *host, const void *tuple, const struct tcp_seg *ack, const struct tcp_opts *opts,
-                      uint16_t path_mss, uint32_t ts_offset, weir_time now, struct synq_entry *entry);
-
-/* The SYN-ACK that carries a cookie, `cookie` being its ISS. With timestamps the low bits of TSval remember window scale and SACK; without
- * them the peer gets an MSS alone, as from Linux. */
-void tcp_cookie_answer(const struct tcp_host *host, const struct tcp_seg *syn, const struct tcp_opts *opts, seq32 cookie,
-                       uint32_t ts_offset, uint16_t path_mss, weir_time now, struct tcp_seg *seg, struct tcp_opts *reply);
-
-void tcp_shrink(const struct tcb *tcb, struct tw_entry *entry);
-/* To a scratch TCB (no rings, no flight, no owner); then tcp_segment_arrives, plan and commit, and tcp_shrink again if it is not CLOSED. */
-void tcp_unshrink(const struct tw_entry *entry, struct tcb *scratch, const struct tcp_birth *birth, weir_time now);
 
 /* After WEIR_DROP_REOPEN: the new ISS must lie beyond this. */
 seq32 tcp_reopen_floor(const struct tcb *tcb);
 
-/* ---- Numbers an attacker must not guess ---- */
+/* All invariants; panics if one is broken. */
+void tcb_check(const struct tcb *tcb);
 
-/* RFC 6528: 4 us clock plus keyed hash of the tuple (40 octets). */
-seq32 tcp_isn(const struct tcp_host *host, const void *tuple, weir_time now);
-uint32_t tcp_ts_offset(const struct tcp_host *host, const void *tuple);
-
-/* A reset that answers a segment without a connection (RFC 9293, 3.5.2, group 1). False if none is owed (it was a reset itself). */
-bool tcp_reset_reply(const struct tcp_seg *to, struct tcp_seg *reset) __attribute__((warn_unused_result));
-
-/* TCP's clock for timestamps: milliseconds. */
-uint32_t tcp_ms(const struct tcp_host *host, weir_time now);
-
-WEIR_STATIC_ASSERT(sizeof(struct synq_entry) == 64, "a half-open connection costs 64 octets");
-WEIR_STATIC_ASSERT(sizeof(struct tw_entry) == 64, "TIME-WAIT costs 64 octets");
-WEIR_STATIC_ASSERT(sizeof(struct tcb_flight) <= 640, "the flight block's budget");
+WEIR_STATIC_ASSERT(sizeof(struct tcb) <= 384, "the control block's budget");
 
 #endif

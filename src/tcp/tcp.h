@@ -4,26 +4,32 @@
 
 /* What the files of this module share and nobody else sees. */
 
+#include "tcp/flight.h"
+#include "tcp/isn.h"
 #include "tcp/tcb.h"
 
-#define TCP_MSS_FLOOR 88        /* smallest payload we send, whatever a peer or a path says (KP-3, T-61) */
-#define TCP_QUICK 16            /* segments acknowledged at once when a connection begins */
-#define TCP_OWED_DUP_MAX 8      /* duplicate ACKs owed to a peer without SACK */
-#define TCP_DUPTHRESH 3         /* RFC 5681, RFC 6675 */
-#define TCP_TS_OPT_LEN 12       /* NOP NOP TS */
+#define TCP_TUPLE_LEN 40 /* octets that name a connection, as the owner lays them out */
+#define TCP_MSS_FLOOR                                                           \
+    88 /* smallest payload we send, whatever a peer or a path says (KP-3, T-61) \
+        */
+#define TCP_QUICK            16  /* segments acknowledged at once when a connection begins */
+#define TCP_OWED_DUP_MAX     8   /* duplicate ACKs owed to a peer without SACK */
+#define TCP_DUPTHRESH        3   /* RFC 5681, RFC 6675 */
+#define TCP_TS_OPT_LEN       12  /* NOP NOP TS */
 #define TCP_CHALLENGE_GAP_MS 500 /* INV 27 */
-#define TCP_CORK_MAX (WEIR_MS * 200)      /* a corked short segment waits no longer (tcp(7)) */
-#define TCP_PAWS_AGE_MS (UINT32_C(86400) * 24 * 1000) /* RFC 7323, 5.5 */
+#define TCP_CORK_MAX         (WEIR_MS * 200) /* a corked short segment waits no longer (tcp(7)) */
+#define TCP_PAWS_AGE_MS      (UINT32_C(86400) * 24 * 1000) /* RFC 7323, 5.5 */
 
 /* fsm.c. The only way to change the state; `cause` is what the records say. */
 void tcp_event(struct tcb *tcb, enum tcp_event event, enum weir_cause cause, weir_time now);
 
 /* tcb.c */
 void tcb_init(struct tcb *tcb, const struct tcp_birth *birth);
-bool tcb_credit(struct tcb *tcb, uint32_t space) __attribute__((warn_unused_result)); /* credit for a window of `space` */
-struct tcb_flight *tcb_flight(const struct tcb *tcb);       /* NULL if there is none */
-struct tcb_flight *tcb_flight_need(struct tcb *tcb);        /* takes one; NULL if the pool is empty */
-void tcb_flight_release(struct tcb *tcb);                   /* gives it back if nothing needs it */
+bool tcb_credit(struct tcb *tcb, uint32_t space)
+    __attribute__((warn_unused_result));              /* credit for a window of `space` */
+struct tcb_flight *tcb_flight(const struct tcb *tcb); /* NULL if there is none */
+struct tcb_flight *tcb_flight_need(struct tcb *tcb);  /* takes one; NULL if the pool is empty */
+void tcb_flight_release(struct tcb *tcb);             /* gives it back if nothing needs it */
 void tcb_born(struct tcb *tcb, enum weir_state state, enum weir_cause cause, weir_time now);
 void tcp_mss_update(struct tcb *tcb);
 
@@ -55,18 +61,19 @@ static inline struct trace *tcp_trace(const struct tcb *tcb)
 }
 
 /* arrive_early.c: 3.10.7.3, SYN-SENT. */
-enum weir_drop tcp_arrives_syn_sent(struct tcb *tcb, const struct tcp_seg *seg, const struct tcp_opts *opts, weir_time when,
-                                    weir_time now);
+enum weir_drop tcp_arrives_syn_sent(struct tcb *tcb, const struct tcp_seg *seg,
+                                    const struct tcp_opts *opts, weir_time when, weir_time now);
 void tcp_take_options(struct tcb *tcb, const struct tcp_opts *opts); /* of the peer's SYN */
 
 /* arrive_ack.c: step 5 once the ACK is acceptable. */
 struct tcp_arrival {
     const struct tcp_opts *opts;
     weir_time when, now;
-    bool text;      /* carries octets or a FIN: not a duplicate ACK */
+    bool text; /* carries octets or a FIN: not a duplicate ACK */
 };
 void tcp_ack_arrives(struct tcb *tcb, const struct tcp_seg *seg, const struct tcp_arrival *arrival);
-void tcp_syn_acked_now(struct tcb *tcb, const struct tcp_seg *seg, const struct tcp_arrival *arrival);
+void tcp_syn_acked_now(struct tcb *tcb, const struct tcp_seg *seg,
+                       const struct tcp_arrival *arrival);
 
 /* arrive_text.c: steps 7 and 8. */
 enum weir_drop tcp_text_arrives(struct tcb *tcb, const struct tcp_seg *seg, weir_time now);
@@ -93,39 +100,44 @@ weir_time tcp_rto_backed_off(const struct tcb *tcb);
 
 /* scoreboard.c: which octets. */
 struct sb_acked {
-    uint32_t octets;      /* newly acknowledged that were not sacked before */
-    weir_time rtt_at;     /* when the newest of them left for the first and only time; WEIR_NEVER: no sample */
+    uint32_t octets;  /* newly acknowledged that were not sacked before */
+    weir_time rtt_at; /* when the newest of them left for the first and only time; WEIR_NEVER: no
+                         sample */
 };
 void sb_init(struct tcb_flight *flight, const struct tcb *tcb);
-bool sb_sent(struct tcb *tcb, const struct tcp_plan *plan, weir_time now); /* false: no record to be had */
+bool sb_sent(struct tcb *tcb, const struct tcp_plan *plan,
+             weir_time now); /* false: no record to be had */
 void sb_retransmitted(struct tcb *tcb, seq32 seq, uint32_t len, weir_time now);
 void sb_ack(struct tcb *tcb, seq32 ack, struct sb_acked *acked);
 uint32_t sb_sack(struct tcb *tcb, const struct tcp_opts *opts, seq32 ack, struct sb_acked *acked);
-void sb_find_lost(struct tcb *tcb);        /* RFC 6675 IsLost over the whole map */
-void sb_first_lost(struct tcb *tcb);       /* the first segment not acknowledged is taken for lost */
-void sb_all_lost(struct tcb *tcb);         /* after a timeout */
+void sb_find_lost(struct tcb *tcb);  /* RFC 6675 IsLost over the whole map */
+void sb_first_lost(struct tcb *tcb); /* the first segment not acknowledged is taken for lost */
+void sb_all_lost(struct tcb *tcb);   /* after a timeout */
 void sb_too_long_lost(struct tcb *tcb, uint32_t mss); /* after a path MTU change */
 uint32_t sb_pipe(const struct tcb *tcb);
-bool sb_next_rtx(const struct tcb *tcb, seq32 *seq, uint32_t *len); /* the lowest lost run that waits; whole segments of one record */
+bool sb_next_rtx(const struct tcb *tcb, seq32 *seq,
+                 uint32_t *len); /* the lowest lost run that waits; whole segments of one record */
 bool sb_rescue(const struct tcb *tcb, seq32 *seq, uint32_t *len);
 void sb_check(const struct tcb *tcb);
 
 /* recovery.c: how the connection reacts to what the scoreboard says. */
-void tcp_recovery_ack(struct tcb *tcb, uint32_t acked, uint32_t sacked, bool dup, weir_time rtt, weir_time now);
+void tcp_recovery_ack(struct tcb *tcb, uint32_t acked, uint32_t sacked, bool dup, weir_time rtt,
+                      weir_time now);
 void tcp_recovery_timeout(struct tcb *tcb, weir_time now);
 struct cc_path tcp_cc_path(const struct tcb *tcb);
 
 /* timer.c */
-void tcp_settle(struct tcb *tcb, weir_time now); /* which timers run follows from the rest of the TCB */
+void tcp_settle(struct tcb *tcb,
+                weir_time now); /* which timers run follows from the rest of the TCB */
 void tcp_rtx_restart(struct tcb *tcb, weir_time now);
 weir_time tcp_user_limit(const struct tcb *tcb); /* ns; 0 = none */
 void tcp_time_wait_restart(struct tcb *tcb, weir_time now);
 
 /* send.c: what new octets may leave. */
 struct tcp_chance {
-    uint32_t len;         /* payload octets that may leave now */
+    uint32_t len; /* payload octets that may leave now */
     bool fin;
-    enum weir_wait wait;  /* why nothing, or not more */
+    enum weir_wait wait; /* why nothing, or not more */
 };
 void tcp_send_chance(const struct tcb *tcb, uint32_t gso_max, struct tcp_chance *chance);
 /* The peer's window is what new octets wait for, and nothing is in flight. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The five deadlines. Which of them run follows from the rest of the TCB (tcp_settle); what they do when they fire is below. */
+/* The five deadlines. Which of them run follows from the rest of the TCB (tcp_settle); what they do
+ * when they fire is below. */
 #include "tcp/tcp.h"
 
 /* ---- Which timers run ---- */
@@ -40,15 +41,18 @@ static weir_time keepalive_idle(const struct tcb *tcb)
 
 static weir_time keepalive_interval(const struct tcb *tcb)
 {
-    return tcb->keep_intvl_ms != 0 ? tcb->keep_intvl_ms * WEIR_MS : tcb->host->config->keepalive_interval;
+    return tcb->keep_intvl_ms != 0 ? tcb->keep_intvl_ms * WEIR_MS
+                                   : tcb->host->config->keepalive_interval;
 }
 
-/* Keepalive runs on a quiet connection only: nothing outstanding, nothing waiting (RFC 9293 MUST-26). */
+/* Keepalive runs on a quiet connection only: nothing outstanding, nothing waiting (RFC 9293
+ * MUST-26). */
 static bool keepalive_wanted(const struct tcb *tcb)
 {
     if (!tcb->keepalive || tcb->rtx_kind != TCP_RTX_NONE)
         return false;
-    return tcb->state >= WEIR_ESTABLISHED && tcb->state <= WEIR_CLOSE_WAIT && tcb->state != WEIR_FIN_WAIT_1;
+    return tcb->state >= WEIR_ESTABLISHED && tcb->state <= WEIR_CLOSE_WAIT &&
+           tcb->state != WEIR_FIN_WAIT_1;
 }
 
 static void keep_set(struct tcb *tcb, enum tcp_keep_kind kind, weir_time at)
@@ -81,7 +85,8 @@ static void settle_keep(struct tcb *tcb, weir_time now)
 
 weir_time tcp_user_limit(const struct tcb *tcb)
 {
-    return tcb->user_timeout_ms != 0 ? tcb->user_timeout_ms * WEIR_MS : tcb->host->config->user_timeout;
+    return tcb->user_timeout_ms != 0 ? tcb->user_timeout_ms * WEIR_MS
+                                     : tcb->host->config->user_timeout;
 }
 
 static void settle_user(struct tcb *tcb, weir_time now)
@@ -116,14 +121,21 @@ void tcp_time_wait_restart(struct tcb *tcb, weir_time now)
 
 static void fired(const struct tcb *tcb, enum weir_timer timer, weir_time now)
 {
-    trace_story(tcp_trace(tcb), now, WEIR_REC_TIMER, tcb->index, tcb->state, (uint16_t)timer, tcb->snd.una, tcb->rcv.nxt,
-                tcb->backoff, 0);
+    trace_story(tcp_trace(tcb), &(struct weir_record){ .when = now,
+                                                       .type = WEIR_REC_TIMER,
+                                                       .conn = tcb->index,
+                                                       .flags = tcb->state,
+                                                       .code = (uint16_t)timer,
+                                                       .seq = tcb->snd.una,
+                                                       .ack = tcb->rcv.nxt,
+                                                       .value = tcb->backoff });
 }
 
 /* RFC 1122, 4.2.3.5 and Linux: a soft error heard on the way says more than "no answer". */
 static void time_out(struct tcb *tcb, weir_time now)
 {
-    tcp_abort(tcb, WEIR_CAUSE_TIMEOUT, tcb->soft_error != WEIR_OK ? tcb->soft_error : WEIR_TIMED_OUT, now);
+    tcp_abort(tcb, WEIR_CAUSE_TIMEOUT,
+              tcb->soft_error != WEIR_OK ? tcb->soft_error : WEIR_TIMED_OUT, now);
 }
 
 static void syn_timeout(struct tcb *tcb, weir_time now)
@@ -132,8 +144,10 @@ static void syn_timeout(struct tcb *tcb, weir_time now)
     unsigned max = tcb->syn_retries != 0 ? tcb->syn_retries : config->syn_retries;
     if (tcb->state == WEIR_SYN_RECEIVED)
         max = config->synack_retries;
-    /* RFC 9293 MUST-23 asks for three minutes; Linux counts the linear ones on top and gives up after 133 s, and so do we (F42). */
-    const unsigned linear = tcb->state == WEIR_SYN_SENT && tcb->syn_retries == 0 ? config->syn_linear : 0;
+    /* RFC 9293 MUST-23 asks for three minutes; Linux counts the linear ones on top and gives up
+     * after 133 s, and so do we (F42). */
+    const unsigned linear =
+        tcb->state == WEIR_SYN_SENT && tcb->syn_retries == 0 ? config->syn_linear : 0;
     if (tcb->probes >= max + linear) {
         tcp_trace(tcb)->count.attempt_fails++;
         time_out(tcb, now);
@@ -147,7 +161,8 @@ static void syn_timeout(struct tcb *tcb, weir_time now)
     tcp_rtx_restart(tcb, now);
 }
 
-/* R2 of RFC 9293, 3.8.3. A peer that answers with a closed window is not dead, however long it stays closed (MUST-37). */
+/* R2 of RFC 9293, 3.8.3. A peer that answers with a closed window is not dead, however long it
+ * stays closed (MUST-37). */
 static bool gives_up(const struct tcb *tcb, weir_time now)
 {
     const struct weir_config *config = tcb->host->config;

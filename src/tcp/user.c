@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* User calls: SEND, RECEIVE, CLOSE, ABORT, STATUS and the options (RFC 9293, 3.10.1 to 3.10.6). OPEN is in tcb.c. */
+/* User calls: SEND, RECEIVE, CLOSE, ABORT, STATUS and the options (RFC 9293, 3.10.1 to 3.10.6).
+ * OPEN is in tcb.c. */
 #include "tcp/tcp.h"
 
 /* ---- SEND ---- */
@@ -42,7 +43,8 @@ uint32_t tcp_send_view(struct tcb *tcb, uint32_t want, struct weir_span *span, u
     if (len > 0)
         len = ring_attach(rings, &tcb->snd_ring, tcb->snd.end, len);
     uint32_t covered = 0;
-    *count = len == 0 ? 0 : ring_spans(rings, &tcb->snd_ring, tcb->snd.end, len, span, *count, &covered);
+    *count =
+        len == 0 ? 0 : ring_spans(rings, &tcb->snd_ring, tcb->snd.end, len, span, *count, &covered);
     return covered;
 }
 
@@ -51,7 +53,7 @@ static void restart_after_idle(struct tcb *tcb, weir_time now)
 {
     if (tcp_outstanding(tcb) > 0 || now - tcb->sent_at <= tcb->rto)
         return;
-    struct cc_memory none = {{0}};
+    struct cc_memory none = { { 0 } };
     const struct cc_path path = tcp_cc_path(tcb);
     cc_newreno.idle(&tcb->cc, &none, &path, now - tcb->sent_at, tcb->rto);
 }
@@ -91,7 +93,8 @@ enum weir_error tcp_recv_view(const struct tcb *tcb, struct weir_span *span, uns
         return tcb->fin_rcvd || tcb->state == WEIR_CLOSED ? WEIR_OK : WEIR_AGAIN;
     }
     uint32_t covered;
-    *count = ring_spans(tcb->host->rings, &tcb->rcv_ring, tcb->rcv.read, len, span, *count, &covered);
+    *count =
+        ring_spans(tcb->host->rings, &tcb->rcv_ring, tcb->rcv.read, len, span, *count, &covered);
     return WEIR_OK;
 }
 
@@ -175,7 +178,8 @@ void tcp_orphan(struct tcb *tcb, weir_time now)
 
 /* ---- ABORT ---- */
 
-/* RFC 9293, 3.10.5: which states owe a reset; and which causes: a peer that is gone, or has reset us itself, is told nothing. */
+/* RFC 9293, 3.10.5: which states owe a reset; and which causes: a peer that is gone, or has reset
+ * us itself, is told nothing. */
 static bool owes_reset(const struct tcb *tcb, enum weir_cause cause)
 {
     if (tcb->state < WEIR_SYN_RECEIVED || tcb->state > WEIR_CLOSE_WAIT)
@@ -200,7 +204,12 @@ void tcp_abort(struct tcb *tcb, enum weir_cause cause, enum weir_error error, we
     tcp_event(tcb, TCP_EV_ABORT, cause, now);
     if (tcb->owned && error != WEIR_OK) {
         tcb->error = (uint8_t)error;
-        trace_story(tcp_trace(tcb), now, WEIR_REC_ERROR, tcb->index, 0, (uint16_t)error, tcb->snd.una, tcb->rcv.nxt, 0, 0);
+        trace_story(tcp_trace(tcb), &(struct weir_record){ .when = now,
+                                                           .type = WEIR_REC_ERROR,
+                                                           .conn = tcb->index,
+                                                           .code = (uint16_t)error,
+                                                           .seq = tcb->snd.una,
+                                                           .ack = tcb->rcv.nxt });
     }
     drop_everything_but_unread(tcb);
     tcp_settle(tcb, now);
@@ -214,8 +223,10 @@ bool tcp_icmp_plausible(const struct tcb *tcb, seq32 quoted)
     return tcb->state != WEIR_CLOSED && seq_in(quoted, tcb->snd.una, tcp_outstanding(tcb));
 }
 
-/* Linux ends SYN-SENT at once, whatever the code (F27); afterwards all errors are soft (RFC 5461, RFC 5927, 5.2). */
-enum weir_drop tcp_icmp_error(struct tcb *tcb, enum weir_error error, bool hard, seq32 quoted, weir_time now)
+/* Linux ends SYN-SENT at once, whatever the code (F27); afterwards all errors are soft (RFC 5461,
+ * RFC 5927, 5.2). */
+enum weir_drop tcp_icmp_error(struct tcb *tcb, enum weir_error error, bool hard, seq32 quoted,
+                              weir_time now)
 {
     (void)hard;
     if (!tcp_icmp_plausible(tcb, quoted))
@@ -229,7 +240,8 @@ enum weir_drop tcp_icmp_error(struct tcb *tcb, enum weir_error error, bool hard,
     return WEIR_DROP_NONE;
 }
 
-/* RFC 1191, 6.3: no congestion, so no smaller window, no back-off: what is too long goes again at once, cut to the new size. */
+/* RFC 1191, 6.3: no congestion, so no smaller window, no back-off: what is too long goes again at
+ * once, cut to the new size. */
 void tcp_path_changed(struct tcb *tcb, uint16_t path_mss, weir_time now)
 {
     if (tcb->state == WEIR_CLOSED || path_mss == tcb->path_mss)
@@ -250,7 +262,8 @@ void tcp_path_changed(struct tcb *tcb, uint16_t path_mss, weir_time now)
 
 static void status_time(const struct tcb *tcb, struct weir_status *status)
 {
-    static const uint8_t keep[] = {WEIR_TIMER_NONE, WEIR_TIMER_KEEPALIVE, WEIR_TIMER_ORPHAN, WEIR_TIMER_TIME_WAIT};
+    static const uint8_t keep[] = { WEIR_TIMER_NONE, WEIR_TIMER_KEEPALIVE, WEIR_TIMER_ORPHAN,
+                                    WEIR_TIMER_TIME_WAIT };
     status->since = tcb->since;
     status->srtt = tcb->srtt;
     status->rttvar = tcb->rttvar;
@@ -275,7 +288,11 @@ static void status_counts(const struct tcb *tcb, struct weir_status *status)
     status->octets_out = tcb->octets_out;
     status->octets_in = tcb->octets_in;
     status->octets_rtx = tcb->octets_rtx;
-    status->octets_acked = tcp_syn_acked(tcb) ? tcb->octets_out - (tcp_outstanding(tcb) - (tcp_fin_sent(tcb) && tcp_outstanding(tcb) > 0 ? 1u : 0u)) : 0;
+    status->octets_acked =
+        tcp_syn_acked(tcb)
+            ? tcb->octets_out -
+                  (tcp_outstanding(tcb) - (tcp_fin_sent(tcb) && tcp_outstanding(tcb) > 0 ? 1u : 0u))
+            : 0;
     status->segs_out = tcb->segs_out;
     status->segs_in = tcb->segs_in;
     status->segs_rtx = tcb->segs_rtx;

@@ -4,12 +4,14 @@
  *   read                nxt                       read + space        + slack
  *    |----- unread ------|------------ window ----------|--------------|
  *
- * A window is said in units of 2^scale, rounded up, so that the edge on the wire does not move left when RCV.NXT is not a multiple of the unit. Each
- * rounding may carry the edge a little beyond what we meant; the slack (credited too) takes that up.
+ * A window is said in units of 2^scale, rounded up, so that the edge on the wire does not move left
+ * when RCV.NXT is not a multiple of the unit. Each rounding may carry the edge a little beyond what
+ * we meant; the slack (credited too) takes that up.
  *
- * DEVIATION: RFC 9293 SHLD-14 asks that the right edge never move left. When the slack is used up (a peer that sends octet by octet to a program that does not
- * read), the window is rounded down, and the edge on the wire may stand up to one unit further left than before. RFC 7323, 2.4 foresees it. Octets up to the furthest edge
- * ever advertised are still accepted. */
+ * DEVIATION: RFC 9293 SHLD-14 asks that the right edge never move left. When the slack is used up
+ * (a peer that sends octet by octet to a program that does not read), the window is rounded down,
+ * and the edge on the wire may stand up to one unit further left than before. RFC 7323, 2.4
+ * foresees it. Octets up to the furthest edge ever advertised are still accepted. */
 #include "tcp/tcp.h"
 
 uint32_t tcp_window_slack(const struct tcb *tcb, uint32_t space)
@@ -54,13 +56,16 @@ bool tcp_window_update_owed(const struct tcb *tcb)
     const seq32 target = tcb->rcv.read + tcb->rcv.space;
     if (!seq_gt(target, tcb->rcv.edge))
         return false;
-    const uint32_t step = 2u * tcb->rcv_mss < tcb->rcv.space / 2 ? 2u * tcb->rcv_mss : tcb->rcv.space / 2;
-    /* A window that is still half open holds nobody up; the next acknowledgement tells of the rest. */
+    const uint32_t step =
+        2u * tcb->rcv_mss < tcb->rcv.space / 2 ? 2u * tcb->rcv_mss : tcb->rcv.space / 2;
+    /* A window that is still half open holds nobody up; the next acknowledgement tells of the rest.
+     */
     return target - tcb->rcv.edge >= step && tcb->rcv.edge - tcb->rcv.nxt <= tcb->rcv.space / 2;
 }
 
-/* The window grows with what the program reads in a round trip: twice that, and a little for slow start to grow into. Growth takes at most a quarter of the
- * credit still free, so that many small connections never starve and a few big ones get nearly all. */
+/* The window grows with what the program reads in a round trip: twice that, and a little for slow
+ * start to grow into. Growth takes at most a quarter of the credit still free, so that many small
+ * connections never starve and a few big ones get nearly all. */
 void tcp_window_tune(struct tcb *tcb, uint32_t read, weir_time now)
 {
     tcb->tune_octets += read;

@@ -24,30 +24,22 @@ void trace_init(struct trace *trace, struct arena *arena, uint32_t flow, uint32_
     ring_init(&trace->ring[WEIR_TRACE_STORY], arena, story);
 }
 
-void trace_story(struct trace *trace, weir_time when, enum weir_record_type type, uint32_t conn,
-                 uint8_t flags, uint16_t code, uint32_t seq, uint32_t ack, uint32_t value,
-                 uint16_t extra)
+void trace_story(struct trace *trace, const struct weir_record *record)
 {
-    *trace_slot(trace, WEIR_TRACE_STORY) = (struct weir_record){
-        .when = when,
-        .conn = conn,
-        .type = (uint8_t)type,
-        .flags = flags,
-        .code = code,
-        .seq = seq,
-        .ack = ack,
-        .value = value,
-        .extra = extra,
-    };
+    *trace_slot(trace, WEIR_TRACE_STORY) = *record;
     trace_publish(trace, WEIR_TRACE_STORY);
 }
 
-void trace_drop(struct trace *trace, weir_time when, enum weir_drop drop, uint32_t conn,
-                uint8_t flags, uint32_t seq, uint32_t ack, uint32_t len)
+void trace_drop(struct trace *trace, weir_time when, enum weir_drop drop,
+                const struct weir_record *about)
 {
     WEIR_ASSERT(drop > WEIR_DROP_NONE && drop < WEIR_DROP_COUNT);
     trace->drops[drop]++;
-    trace_story(trace, when, WEIR_REC_DROP, conn, flags, (uint16_t)drop, seq, ack, len, 0);
+    struct weir_record record = *about;
+    record.when = when;
+    record.type = WEIR_REC_DROP;
+    record.code = (uint16_t)drop;
+    trace_story(trace, &record);
 }
 
 /* The oldest record that the writer, having published `head`, cannot be about to overwrite. */

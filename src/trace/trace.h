@@ -43,14 +43,12 @@ static inline void trace_publish(struct trace *trace, enum weir_trace_ring ring)
 }
 
 /* One record into the story. */
-void trace_story(struct trace *trace, weir_time when, enum weir_record_type type, uint32_t conn,
-                 uint8_t flags, uint16_t code, uint32_t seq, uint32_t ack, uint32_t value,
-                 uint16_t extra);
+void trace_story(struct trace *trace, const struct weir_record *record);
 
 /* Counts a drop and writes its record into the story. Every dropped packet passes here exactly
- * once. */
-void trace_drop(struct trace *trace, weir_time when, enum weir_drop drop, uint32_t conn,
-                uint8_t flags, uint32_t seq, uint32_t ack, uint32_t len);
+ * once. Of `about` conn, flags, seq, ack and value (octets) are used. */
+void trace_drop(struct trace *trace, weir_time when, enum weir_drop drop,
+                const struct weir_record *about);
 
 /* weir_trace_read, which stack gives to the public, for one ring. A reader gets at most `mask` of
  * the kept records: the slot of the oldest is the one that the writer may be filling at this

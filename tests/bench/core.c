@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* What the core alone costs: two instances in one process, joined in memory, in virtual time.
  *
- *   bench-core bulk SIZE OCTETS     one connection, segments of SIZE (1460, or 65160 with segmentation offload)
- *   bench-core connections COUNT    open, one octet each way, close; one after the other
- *   bench-core many COUNT ROUNDS    COUNT established connections; batches of 64 one-segment requests to random ones
- *   bench-core idle COUNT           memory of COUNT established connections
- *   bench-core trace COUNT          records written
+ *   bench-core bulk SIZE OCTETS     one connection, segments of SIZE (1460, or 65160 with
+ * segmentation offload) bench-core connections COUNT    open, one octet each way, close; one after
+ * the other bench-core many COUNT ROUNDS    COUNT established connections; batches of 64
+ * one-segment requests to random ones bench-core idle COUNT           memory of COUNT established
+ * connections bench-core trace COUNT          records written
  *
- * Each prints one line of `name value unit` triples. Under callgrind the counts of instructions are exact (tests/bench/run.py). */
+ * Each prints one line of `name value unit` triples. Under callgrind the counts of instructions are
+ * exact (tests/bench/run.py). */
 #include "base/prng.h"
 #include "trace/trace.h"
 #include "weir/dev.h"
@@ -20,12 +21,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PORT 7
+#define PORT             7
 #define SERVER_ADDRESSES 17
-#define FIRST_PORT 1024
-#define PORTS 62000
-#define BATCH 64
-#define WRITE_OCTETS 65536
+#define FIRST_PORT       1024
+#define PORTS            62000
+#define BATCH            64
+#define WRITE_OCTETS     65536
 
 struct bench {
     struct weir *end[2]; /* client, server */
@@ -52,17 +53,19 @@ static long resident_octets(void)
 {
     long pages = 0, resident = 0;
     FILE *file = fopen("/proc/self/statm", "r");
-    need(file != NULL && fscanf(file, "%ld %ld", &pages, &resident) == 2, "cannot read /proc/self/statm");
+    need(file != NULL && fscanf(file, "%ld %ld", &pages, &resident) == 2,
+         "cannot read /proc/self/statm");
     fclose(file);
     return resident * sysconf(_SC_PAGESIZE);
 }
 
-static struct weir *make(const struct weir_config *config, const struct weir_iface_config *link, unsigned first,
-                         unsigned count)
+static struct weir *make(const struct weir_config *config, const struct weir_iface_config *link,
+                         unsigned first, unsigned count)
 {
     const size_t size = weir_memory_size(config);
     need(size > 0, "bad configuration");
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     need(memory != MAP_FAILED, "not enough address space");
     struct weir *weir;
     unsigned iface;
@@ -86,11 +89,12 @@ static void setup(struct bench *bench, uint32_t conns, bool offload)
     config.synq_max = 65536;
     config.seed = 1;
     const struct weir_iface_config link = {
-        .medium = WEIR_IP_ONLY, .mtu = 1500, .csum_offload = offload, .tso = offload, .no_dad = true};
+        .medium = WEIR_IP_ONLY, .mtu = 1500, .csum_offload = offload, .tso = offload, .no_dad = true
+    };
     bench->now = 0;
     bench->end[0] = make(&config, &link, 200, 1);
     bench->end[1] = make(&config, &link, 1, SERVER_ADDRESSES);
-    const struct weir_pair_end ends[2] = {{.weir = bench->end[0]}, {.weir = bench->end[1]}};
+    const struct weir_pair_end ends[2] = { { .weir = bench->end[0] }, { .weir = bench->end[1] } };
     char why[WEIR_LINE_MAX];
     need(weir_pair_open(&bench->pair, ends, false, why) == 0, "no pair");
 }
@@ -104,7 +108,7 @@ static void move(struct bench *bench)
 
 static weir_handle listen_on(struct bench *bench)
 {
-    const struct weir_addr local = {.port = PORT};
+    const struct weir_addr local = { .port = PORT };
     weir_handle listener;
     need(weir_listen(bench->end[1], &local, 65535, 0, &listener) == WEIR_OK, "cannot listen");
     return listener;
@@ -112,10 +116,12 @@ static weir_handle listen_on(struct bench *bench)
 
 static weir_handle connect_nth(struct bench *bench, uint32_t n)
 {
-    const struct weir_addr remote = {weir_ip_v4(10, 0, 0, (uint8_t)(1 + n / PORTS)), PORT, 0};
-    const struct weir_addr local = {weir_ip_v4(10, 0, 0, 200), (uint16_t)(FIRST_PORT + n % PORTS), 0};
+    const struct weir_addr remote = { weir_ip_v4(10, 0, 0, (uint8_t)(1 + n / PORTS)), PORT, 0 };
+    const struct weir_addr local = { weir_ip_v4(10, 0, 0, 200), (uint16_t)(FIRST_PORT + n % PORTS),
+                                     0 };
     weir_handle conn;
-    need(weir_connect(bench->end[0], &local, &remote, &conn, bench->now) == WEIR_IN_PROGRESS, "cannot connect");
+    need(weir_connect(bench->end[0], &local, &remote, &conn, bench->now) == WEIR_IN_PROGRESS,
+         "cannot connect");
     return conn;
 }
 
@@ -186,10 +192,12 @@ static void bulk(unsigned size, uint64_t octets)
     struct weir_counters count[2];
     weir_counters(bench.end[0], &count[0]);
     weir_counters(bench.end[1], &count[1]);
-    printf("octets %llu B segments %llu n frames_out %llu n frames_back %llu n rtx %llu n ns_per_frame %.1f ns gbit %.2f Gbit/s\n",
-           (unsigned long long)got, (unsigned long long)count[0].segs_out, (unsigned long long)count[0].frames_out,
-           (unsigned long long)count[1].frames_out, (unsigned long long)count[0].segs_rtx,
-           spent * 1e9 / (double)count[0].frames_out, (double)got * 8e-9 / spent);
+    printf("octets %llu B segments %llu n frames_out %llu n frames_back %llu n rtx %llu n "
+           "ns_per_frame %.1f ns gbit %.2f Gbit/s\n",
+           (unsigned long long)got, (unsigned long long)count[0].segs_out,
+           (unsigned long long)count[0].frames_out, (unsigned long long)count[1].frames_out,
+           (unsigned long long)count[0].segs_rtx, spent * 1e9 / (double)count[0].frames_out,
+           (double)got * 8e-9 / spent);
 }
 
 static void connections(uint32_t total)
@@ -206,10 +214,13 @@ static void connections(uint32_t total)
         const weir_handle server = accept_one(&bench, listener);
         need(weir_send(bench.end[0], client, &octet, 1, 0, &done, bench.now) == WEIR_OK, "send");
         move(&bench);
-        need(weir_recv(bench.end[1], server, &octet, 1, &done, bench.now) == WEIR_OK && done == 1, "recv");
-        need(weir_send(bench.end[1], server, &octet, 1, 0, &done, bench.now) == WEIR_OK, "send back");
+        need(weir_recv(bench.end[1], server, &octet, 1, &done, bench.now) == WEIR_OK && done == 1,
+             "recv");
+        need(weir_send(bench.end[1], server, &octet, 1, 0, &done, bench.now) == WEIR_OK,
+             "send back");
         move(&bench);
-        need(weir_recv(bench.end[0], client, &octet, 1, &done, bench.now) == WEIR_OK && done == 1, "recv back");
+        need(weir_recv(bench.end[0], client, &octet, 1, &done, bench.now) == WEIR_OK && done == 1,
+             "recv back");
         need(weir_release(bench.end[0], client, bench.now) == WEIR_OK, "close");
         move(&bench);
         need(weir_release(bench.end[1], server, bench.now) == WEIR_OK, "close back");
@@ -223,8 +234,8 @@ static void connections(uint32_t total)
     const double spent = seconds() - start;
     struct weir_counters count;
     weir_counters(bench.end[0], &count);
-    printf("connections %u n ns_per_connection %.0f ns segments_per_connection %.2f n\n", total, spent * 1e9 / total,
-           (double)(count.segs_out + count.segs_in) / total);
+    printf("connections %u n ns_per_connection %.0f ns segments_per_connection %.2f n\n", total,
+           spent * 1e9 / total, (double)(count.segs_out + count.segs_in) / total);
 }
 
 static weir_handle *open_many(struct bench *bench, uint32_t total)
@@ -263,10 +274,12 @@ static void idle(uint32_t total)
     struct bench bench;
     free(open_many(&bench, total));
     const long after = resident_octets();
-    printf("connections %u n rss_per_connection_end %.1f B\n", total, (double)(after - before) / total / 2);
+    printf("connections %u n rss_per_connection_end %.1f B\n", total,
+           (double)(after - before) / total / 2);
 }
 
-/* Requests of one segment to random connections, in batches; only the receiving side's weir_input and reading are timed. */
+/* Requests of one segment to random connections, in batches; only the receiving side's weir_input
+ * and reading are timed. */
 static void many(uint32_t total, uint32_t rounds)
 {
     struct bench bench;
@@ -284,19 +297,24 @@ static void many(uint32_t total, uint32_t rounds)
         for (unsigned i = 0; i < BATCH; i++) {
             size_t done;
             const weir_handle conn = client[prng_below(&prng, total)];
-            need(weir_send(bench.end[0], conn, "0123456789abcdef", 16, 0, &done, bench.now) == WEIR_OK, "send");
+            need(weir_send(bench.end[0], conn, "0123456789abcdef", 16, 0, &done, bench.now) ==
+                     WEIR_OK,
+                 "send");
         }
         const size_t count = weir_output(bench.end[0], 0, out, BATCH, bench.now);
         for (size_t i = 0; i < count; i++)
-            frame[i] = (struct weir_frame){.data = octets[i], .len = weir_out_copy(&out[i], octets[i], sizeof octets[i]),
-                                           .when = bench.now};
+            frame[i] =
+                (struct weir_frame){ .data = octets[i],
+                                     .len = weir_out_copy(&out[i], octets[i], sizeof octets[i]),
+                                     .when = bench.now };
         const double start = seconds();
         weir_input(bench.end[1], 0, frame, count, bench.now);
         struct weir_event event;
         while (weir_next_event(bench.end[1], &event)) {
             uint8_t text[256];
             size_t done;
-            if (weir_recv(bench.end[1], event.handle, text, sizeof text, &done, bench.now) != WEIR_OK)
+            if (weir_recv(bench.end[1], event.handle, text, sizeof text, &done, bench.now) !=
+                WEIR_OK)
                 need(false, "recv");
         }
         spent += seconds() - start;
@@ -305,18 +323,19 @@ static void many(uint32_t total, uint32_t rounds)
         drain_events(bench.end[0]);
         weir_timeout(bench.end[1], bench.now);
     }
-    printf("connections %u n segments %llu n ns_per_segment %.1f ns\n", total, (unsigned long long)segments,
-           spent * 1e9 / (double)segments);
+    printf("connections %u n segments %llu n ns_per_segment %.1f ns\n", total,
+           (unsigned long long)segments, spent * 1e9 / (double)segments);
     free(client);
 }
 
 static void records(uint32_t total)
 {
     struct trace trace;
-    struct arena arena = {0};
+    struct arena arena = { 0 };
     trace_init(&trace, &arena, 16384, 16384);
     arena.size = arena.used;
-    arena.base = aligned_alloc(ARENA_ALIGN, (arena.size + ARENA_ALIGN - 1) / ARENA_ALIGN * ARENA_ALIGN);
+    arena.base =
+        aligned_alloc(ARENA_ALIGN, (arena.size + ARENA_ALIGN - 1) / ARENA_ALIGN * ARENA_ALIGN);
     need(arena.base != NULL, "out of memory");
     memset(arena.base, 0, arena.size);
     arena.used = 0;
@@ -324,7 +343,13 @@ static void records(uint32_t total)
     const double start = seconds();
     for (uint32_t i = 0; i < total; i++) {
         struct weir_record *record = trace_slot(&trace, WEIR_TRACE_FLOW);
-        *record = (struct weir_record){.when = i, .conn = i, .type = WEIR_REC_SEG_IN, .flags = 16, .seq = i, .ack = i, .value = 1460};
+        *record = (struct weir_record){ .when = i,
+                                        .conn = i,
+                                        .type = WEIR_REC_SEG_IN,
+                                        .flags = 16,
+                                        .seq = i,
+                                        .ack = i,
+                                        .value = 1460 };
         trace_publish(&trace, WEIR_TRACE_FLOW);
     }
     printf("records %u n ns_per_record %.2f ns\n", total, (seconds() - start) * 1e9 / total);
@@ -346,7 +371,8 @@ int main(int argc, char **argv)
     else if (argc == 3 && strcmp(argv[1], "trace") == 0)
         records((uint32_t)first);
     else {
-        fprintf(stderr, "usage: bench-core bulk SIZE OCTETS | connections COUNT | many COUNT ROUNDS | idle COUNT | trace COUNT\n");
+        fprintf(stderr, "usage: bench-core bulk SIZE OCTETS | connections COUNT | many COUNT "
+                        "ROUNDS | idle COUNT | trace COUNT\n");
         return 2;
     }
     return 0;

@@ -149,7 +149,8 @@ uint16_t path_mss(const struct t *t); /* MTU less IP and TCP header */
 /* An ICMP error about the latest segment out, its sequence number moved by `off`. For IPv6 the type
  * and code are those of ICMPv6. Returns nothing; drop() looks at its fate. */
 #define icmp(t, type, code, word, off) t_icmp(t, __LINE__, type, code, word, off)
-/* A raw IP packet. */
+/* A packet as the text says, to be changed and given by raw(). Returns its length. */
+size_t packet_of(struct t *t, const char *text, uint8_t *packet);
 void raw(struct t *t, const uint8_t *packet, size_t len);
 unsigned t_ignore(struct t *t);
 void collect(struct t *t); /* takes what is due */

@@ -52,12 +52,11 @@ static unsigned fold(uint32_t sum)
     return ~sum & 0xffff;
 }
 
-static uint32_t pseudo(const struct weir_ip *src, const struct weir_ip *dst, bool v6, unsigned proto,
-                       size_t len)
+/* Of the addresses of a packet. */
+static uint32_t pseudo(const uint8_t *packet, unsigned proto, size_t len)
 {
-    const unsigned skip = v6 ? 0 : 12;
-    uint32_t sum = sum_octets(0, src->octet + skip, 16 - skip);
-    sum = sum_octets(sum, dst->octet + skip, 16 - skip);
+    const bool v6 = packet[0] >> 4 == 6;
+    const uint32_t sum = v6 ? sum_octets(0, packet + 8, 32) : sum_octets(0, packet + 12, 8);
     return sum + proto + (uint32_t)(len >> 16) + (uint32_t)(len & 0xffff);
 }
 
@@ -88,16 +87,22 @@ size_t ip_header(const struct t *t, uint8_t *packet, unsigned proto, size_t len)
     packet[9] = (uint8_t)proto;
     memcpy(packet + 12, src.octet + 12, 4);
     memcpy(packet + 16, dst.octet + 12, 4);
-    put16(packet + 10, fold(sum_octets(0, packet, head)));
     return head;
 }
 
-void finish_sum(const struct t *t, uint8_t *packet, size_t head, unsigned proto, size_t len, size_t off)
+void fix_sums(uint8_t *packet, size_t len)
 {
-    const struct weir_ip src = peer_ip(t), dst = our_ip(t);
-    const uint32_t sum = proto == 1 ? 0 : pseudo(&src, &dst, t->v6, proto, len);
-    put16(packet + head + off, 0);
-    put16(packet + head + off, fold(sum_octets(sum, packet + head, len)));
+    const bool v6 = packet[0] >> 4 == 6;
+    const size_t head = v6 ? 40 : (packet[0] & 15u) * 4u;
+    const unsigned proto = v6 ? packet[6] : packet[9];
+    const size_t off = head + (proto == 6 ? 16 : 2);
+    if (!v6) {
+        put16(packet + 10, 0);
+        put16(packet + 10, fold(sum_octets(0, packet, head)));
+    }
+    put16(packet + off, 0);
+    const uint32_t sum = proto == 1 ? 0 : pseudo(packet, proto, len - head);
+    put16(packet + off, fold(sum_octets(sum, packet + head, len - head)));
 }
 
 size_t build(struct t *t, uint8_t *packet, const struct seg *seg, const uint8_t *opts, size_t opts_len)
@@ -121,7 +126,7 @@ size_t build(struct t *t, uint8_t *packet, const struct seg *seg, const uint8_t 
         tcp[20 + padded + i] = pattern(place + i, t->other);
     const size_t len = 20 + padded + seg->len;
     ip_header(t, packet, 6, len);
-    finish_sum(t, packet, head, 6, len, 16);
+    fix_sums(packet, head + len);
     if (t->bad_sum)
         tcp[17] ^= 1;
     return head + len;
@@ -240,7 +245,7 @@ const char *read_packet(struct t *t, struct seg *seg, const uint8_t *p, size_t l
         return "a wrong IP length, or longer than the MTU";
     if (!t->v6 && fold(sum_octets(0, p, 20)) != 0)
         return "a wrong IP header sum";
-    struct weir_ip src = our_ip(t), dst = peer_ip(t);
+    const struct weir_ip src = our_ip(t), dst = peer_ip(t);
     const unsigned at = t->v6 ? 8 : 12, width = t->v6 ? 16 : 4;
     if (memcmp(p + at, src.octet + 16 - width, width) != 0 ||
         memcmp(p + at + width, dst.octet + 16 - width, width) != 0)
@@ -249,7 +254,7 @@ const char *read_packet(struct t *t, struct seg *seg, const uint8_t *p, size_t l
     seg->ttl = t->v6 ? p[7] : p[8];
     seg->tos = t->v6 ? (p[0] & 15u) << 4 | p[1] >> 4 : p[1];
     seg->ip_id = t->v6 ? 0 : get16(p + 4);
-    const uint32_t sum = proto == 1 ? 0 : pseudo(&src, &dst, t->v6, proto, len - head);
+    const uint32_t sum = proto == 1 ? 0 : pseudo(p, proto, len - head);
     if (fold(sum_octets(sum, p + head, len - head)) != 0)
         return "a wrong checksum";
     seg->icmp = proto == 1 || proto == 58;

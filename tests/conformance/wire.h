@@ -32,8 +32,8 @@ const char *show(const struct t *t, const struct seg *seg, bool outward); /* val
 
 /* From the peer. `packet` has room; returns the header's octets. */
 size_t ip_header(const struct t *t, uint8_t *packet, unsigned proto, size_t len);
-/* Puts the sum of `len` octets behind the header to `off`. */
-void finish_sum(const struct t *t, uint8_t *packet, size_t head, unsigned proto, size_t len, size_t off);
+/* Makes the sums of a whole packet right again. */
+void fix_sums(uint8_t *packet, size_t len);
 size_t build(struct t *t, uint8_t *packet, const struct seg *seg, const uint8_t *opts, size_t opts_len);
 
 /* From the instance. NULL, or what is wrong with it. */

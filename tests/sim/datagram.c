@@ -48,6 +48,7 @@ static void open_both(struct sim *sim, unsigned i)
     const struct sim_dgram_plan *plan = &sim->plan.dgram[i];
     struct sim_host *from = &sim->host[plan->host[0]];
     struct sim_host *to = &sim->host[plan->host[1]];
+    dgram->opened = true;
     prng_init(&dgram->rng, sim->seed, SIM_PURPOSE_DATAGRAM, i);
     enum weir_error error;
     if (plan->ping) {
@@ -62,12 +63,14 @@ static void open_both(struct sim *sim, unsigned i)
         if (error == WEIR_OK && !plan->nobody)
             error = weir_udp_open(to->weir, &remote, &dgram->to);
     }
+    /* A pool was told to fail, or duplicate detection is late because the host stood still. */
+    if (!sim->plan.clean && (error == WEIR_NO_MEMORY || error == WEIR_NOT_LOCAL))
+        return;
     if (error != WEIR_OK) {
         sim_fail(sim, "datagrams %u: open: %s", i, weir_error_text(error));
         return;
     }
     set_cookies(sim, i);
-    dgram->opened = true;
 }
 
 /* What the network may do to a datagram before it has left. */

@@ -77,7 +77,10 @@ static void hear_syn(struct sim_heard *heard, const struct sim_packet *packet)
     heard->wscale = packet->wscale;
     heard->ts = packet->has_ts;
     heard->sack = packet->sack_ok;
-    heard->mss = packet->has_mss ? packet->mss : packet->v4 ? 536 : 1220;
+    /* A SYN that is sent again may announce less, for the path has changed; which one the other
+     * took is its affair. */
+    const uint16_t mss = packet->has_mss ? packet->mss : packet->v4 ? 536 : 1220;
+    heard->mss = mss > heard->mss ? mss : heard->mss;
     if (!(packet->flags & SIM_ACK))
         heard->syn_window = packet->window;
 }

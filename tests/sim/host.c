@@ -216,10 +216,12 @@ void sim_host_run(struct sim *sim, unsigned h)
         weir_timeout(host->weir, sim->now);
         host->wake_at = WEIR_NEVER;
     }
+    handle_events(sim, host);
     for (unsigned round = 0; !sim->failed; round++) {
-        const bool events = handle_events(sim, host);
+        /* Output may make events, too: a neighbour that is known not to answer ends a connection at
+         * its first segment. */
         const bool output = handle_output(sim, host);
-        if (!events && !output)
+        if (!handle_events(sim, host) && !output)
             break;
         if (round > ROUNDS_MAX)
             sim_fail(sim, "INV 33: host %u: events and output without end", h);

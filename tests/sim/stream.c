@@ -182,6 +182,21 @@ static struct sim_end *accepted_end(struct sim *sim, unsigned h, const struct we
     return NULL;
 }
 
+/* A SYN cookie remembers nothing: the ACK that carried it opens the connection again when it
+ * arrives again, though the one it opened first is long over. */
+static bool is_revived(const struct sim *sim, const struct sim_host *host,
+                       const struct weir_status *status)
+{
+    struct weir_counters count;
+    weir_counters(host->weir, &count);
+    for (unsigned i = 0; i < sim->plan.conn_count && count.cookies_sent > 0; i++) {
+        const struct sim_end *end = sim->conn[i].end;
+        if (end[1].host == host->index && end[1].done && end[0].iss == status->irs)
+            return true;
+    }
+    return false;
+}
+
 static bool accept_one(struct sim *sim, struct sim_host *host, weir_handle listener)
 {
     weir_handle handle;
@@ -194,6 +209,11 @@ static bool accept_one(struct sim *sim, struct sim_host *host, weir_handle liste
         return false;
     }
     struct sim_end *end = accepted_end(sim, host->index, &status);
+    if (end == NULL && is_revived(sim, host, &status)) {
+        (void)weir_abort(host->weir, handle, sim->now);
+        (void)weir_release(host->weir, handle, sim->now);
+        return true;
+    }
     if (end == NULL) {
         sim_fail(sim, "INV 48: host %u accepts what nobody opened (port %u, irs %u)", host->index,
                  status.remote.port, status.irs);

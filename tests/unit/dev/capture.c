@@ -225,6 +225,16 @@ static void test_comments(void)
     fake_record(&core, WEIR_TRACE_STORY,
                 (struct weir_record){ .type = WEIR_REC_DROP, .code = WEIR_DROP_PAWS });
     give(capture, 'q', 0);
+    /* A segment of a connection without a handle is known by its numbers. */
+    struct weir_out fin = { .head_len = 54, .why = WEIR_WHY_FIN, .transport_off = 34 };
+    fin.head[34 + 7] = 5;
+    fin.head[34 + 11] = 6;
+    fake_record(&core, WEIR_TRACE_FLOW,
+                (struct weir_record){ .conn = 7, .type = WEIR_REC_SEG_OUT, .seq = 5, .ack = 6 });
+    weir_capture_output(capture, 0, &fin, 2);
+    fin.head[34 + 7] = 4;
+    fin.why = WEIR_WHY_RST_REPLY;
+    weir_capture_output(capture, 0, &fin, 2);
     struct weir_out arp = { .head_len = 42, .why = WEIR_WHY_ARP };
     weir_capture_output(capture, 0, &arp, 2);
     weir_capture_flush(capture);
@@ -238,11 +248,13 @@ static void test_comments(void)
     CHECK(file_says("in: used") && !file_says("in: drop: old timestamp"),
           "older records are not a frame's");
     CHECK(file_says("out: arp"), "nor have those that leave");
-    CHECK(weir_capture_frames(capture) == 8, "eight frames");
+    CHECK(file_says("out: fin [ESTABLISHED]"), "what leaves after its program let go has a state");
+    CHECK(file_says("out: reset: no connection"), "what belongs to none has none");
+    CHECK(weir_capture_frames(capture) == 10, "ten frames");
     CHECK(core.in_count == 6, "all that came in reached the instance");
     weir_capture_close(capture);
     unsigned packets = 0;
-    CHECK(blocks_whole(read_file(), 6, &packets) && packets == 8, "eight packets in the file");
+    CHECK(blocks_whole(read_file(), 6, &packets) && packets == 10, "ten packets in the file");
     CHECK(reports == 0, "nothing to report");
 }
 

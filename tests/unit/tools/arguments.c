@@ -110,11 +110,11 @@ static void test_help(const char *program)
               "weir %s says so on standard output", words[i]);
         unsigned long_lines = 0;
         for (const char *p = result.out; *p != '\0'; p += strcspn(p, "\n") + (*p != '\0')) {
-            long_lines += strcspn(p, "\n") > 92;
+            long_lines += strcspn(p, "\n") > 80;
             if (strchr(p, '\n') == NULL)
                 break;
         }
-        CHECK(long_lines == 0, "weir %s fits a terminal", words[i]);
+        CHECK(long_lines == 0, "weir %s fits 80 columns", words[i]);
     }
 }
 

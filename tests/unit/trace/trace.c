@@ -53,8 +53,8 @@ static void records(void)
     CHECK(trace_read(&trace, WEIR_TRACE_STORY, &cursor, out, 4, &lost) == 0 && lost == 0 &&
               cursor == 0,
           "nothing to read at first");
-    trace_story(&trace, 5, WEIR_REC_STATE, 3, 1, WEIR_CAUSE_RCV_FIN, 10, 11, 12, 13);
-    trace_drop(&trace, 6, WEIR_DROP_PAWS, 4, 0x10, 20, 21, 22);
+    trace_story(&trace, &(struct weir_record){ .when = 5, .type = WEIR_REC_STATE, .conn = 3, .flags = 1, .code = WEIR_CAUSE_RCV_FIN, .seq = 10, .ack = 11, .value = 12, .extra = 13 });
+    trace_drop(&trace, 6, WEIR_DROP_PAWS, &(struct weir_record){ .conn = 4, .flags = 0x10, .seq = 20, .ack = 21, .value = 22 });
     CHECK(trace.drops[WEIR_DROP_PAWS] == 1, "a drop is counted under its reason");
     CHECK(trace_read(&trace, WEIR_TRACE_FLOW, &cursor, out, 4, NULL) == 0,
           "none of it is in the other ring");
@@ -88,7 +88,7 @@ static void overtaken(void)
     uint64_t cursor = 0, lost = 0;
     begin(&trace, memory, sizeof memory);
 
-    trace_story(&trace, 1, WEIR_REC_STATE, 0, 0, 0, 77, 0, 0, 0);
+    trace_story(&trace, &(struct weir_record){ .when = 1, .type = WEIR_REC_STATE, .seq = 77 });
     write_flow(&trace, 0, 100);
     CHECK(trace_read(&trace, WEIR_TRACE_STORY, &cursor, out, 4, &lost) == 1 && out[0].seq == 77,
           "bulk in the flow leaves the story alone");

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+/* UDP and echo endpoints between two instances: datagrams of every size, who gets which, checksums,
+ * errors, limits; and packets an instance sends to itself. */
+#include "tap.h"
+#include "world.h"
+
+#include <string.h>
+
+static struct world world;
+static uint8_t block[65536], got[65536];
+
+static void open_world(void)
+{
+    struct world_options options;
+    world_defaults(&options);
+    world_open(&world, &options);
+    for (unsigned i = 0; i < sizeof block; i++)
+        block[i] = (uint8_t)(i * 7 + (i >> 8));
+}
+
+static weir_handle open_udp(unsigned side, const struct weir_addr *local)
+{
+    weir_handle handle;
+    if (weir_udp_open(world.side[side], local, &handle) != WEIR_OK)
+        CHECK(false, "an endpoint is made");
+    return handle;
+}
+
+static void test_sizes(bool v6)
+{
+    open_world();
+    const struct weir_addr to = world_addr(1, v6, 53);
+    const struct weir_addr any = { .port = 1053 };
+    const weir_handle a = open_udp(0, &any), b = open_udp(1, &to);
+    struct weir_datagram info;
+    (void)!weir_udp_send(world.side[0], a, &to, "x", 1, world.now);
+    world_run(&world, WEIR_SECOND);
+    (void)!weir_udp_recv(world.side[1], b, got, sizeof got, &info);
+
+    const size_t most = v6 ? 65527 : 65507;
+    const size_t sizes[] = { 0, 1, 1000, 1472, 1473, 9000, 60000, most };
+    for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        const size_t len = sizes[i];
+        const enum weir_error error =
+            weir_udp_send(world.side[0], a, &to, block, len, world.now);
+        world_run(&world, 20 * WEIR_MS);
+        CHECK(error == WEIR_OK &&
+                  weir_udp_recv(world.side[1], b, got, sizeof got, &info) == WEIR_OK &&
+                  info.len == len && memcmp(got, block, len) == 0 && info.from.port == 1053 &&
+                  info.to.port == 53 && info.ttl == 64,
+              "IPv%d: %zu octets", v6 ? 6 : 4, len);
+    }
+    CHECK(weir_udp_send(world.side[0], a, &to, block, most + 1, world.now) == WEIR_TOO_LONG,
+          "one more is too long");
+    (void)!weir_udp_send(world.side[0], a, &to, block, 100, world.now);
+    world_run(&world, 20 * WEIR_MS);
+    CHECK(weir_udp_recv(world.side[1], b, got, 10, &info) == WEIR_OK && info.len == 100 &&
+              memcmp(got, block, 10) == 0,
+          "a short buffer gets the beginning and is told the length");
+    CHECK(weir_udp_recv(world.side[1], b, got, 10, &info) == WEIR_AGAIN, "the rest is gone");
+    CHECK(weir_release(world.side[1], b, world.now) == WEIR_OK, "released");
+    CHECK(world_pool_used(&world, 1, "chunk") == 0, "no memory is kept");
+    world_close(&world);
+}
+
+static void test_errors(void)
+{
+    open_world();
+    struct weir *w = world.side[0];
+    const struct weir_addr any = { .port = 0 }, nobody = world_addr(1, false, 99);
+    const weir_handle a = open_udp(0, &any);
+    CHECK(weir_udp_send(w, a, NULL, "x", 1, world.now) == WEIR_NOT_CONN, "to whom?");
+    (void)!weir_udp_send(w, a, &nobody, "x", 1, world.now);
+    world_run(&world, 50 * WEIR_MS);
+    CHECK(weir_error_take(w, a) == WEIR_OK, "without a fixed peer nobody is told of errors");
+    CHECK(weir_drop_count(world.side[1], WEIR_DROP_UDP_PORT) == 1, "nobody listens there");
+    CHECK(weir_udp_connect(w, a, &nobody) == WEIR_OK, "a fixed peer");
+    (void)!weir_udp_send(w, a, NULL, "x", 1, world.now);
+    world_run(&world, 50 * WEIR_MS);
+    CHECK(weir_ready_now(w, a) & WEIR_ERROR, "an error waits");
+    CHECK(weir_udp_send(w, a, NULL, "x", 1, world.now) == WEIR_REFUSED, "port unreachable");
+    CHECK(weir_udp_send(w, a, NULL, "x", 1, world.now) == WEIR_OK, "told once");
+
+    const struct weir_addr broadcast = { .ip = weir_ip_v4(10, 0, 0, 255), .port = 9 };
+    const weir_handle b = open_udp(0, &any);
+    CHECK(weir_udp_send(w, b, &broadcast, "x", 1, world.now) == WEIR_ACCESS, "broadcast: no leave");
+    CHECK(weir_set(w, b, WEIR_OPT_BROADCAST, 1, world.now) == WEIR_OK, "leave is given");
+    CHECK(weir_udp_send(w, b, &broadcast, "x", 1, world.now) == WEIR_OK, "broadcast");
+    const struct weir_addr far = { .ip = weir_ip_v4(192, 0, 2, 1), .port = 9 };
+    CHECK(weir_udp_send(w, b, &far, "x", 1, world.now) == WEIR_NET_UNREACH, "no route");
+    const struct weir_addr same = world_addr(0, false, 777);
+    (void)open_udp(0, &same);
+    weir_handle again;
+    CHECK(weir_udp_open(w, &same, &again) == WEIR_IN_USE, "the same address and port again");
+    CHECK(weir_udp_open(w, &far, &again) == WEIR_NOT_LOCAL, "an address that is not ours");
+    world_close(&world);
+}
+
+/* A fixed peer counts most, then an address; groups reach everybody who fits. */
+static void test_choice(void)
+{
+    open_world();
+    const struct weir_addr any = { .port = 53 }, exact = world_addr(1, false, 53);
+    const struct weir_addr any4 = { .ip = weir_ip_v4(0, 0, 0, 0), .port = 53 };
+    const struct weir_addr peer = world_addr(0, false, 1000), other = world_addr(0, false, 2000);
+    const weir_handle u = open_udp(1, &any), x = open_udp(1, &exact), v = open_udp(1, &any4);
+    const weir_handle a = open_udp(0, &peer), b = open_udp(0, &other);
+    struct weir_datagram info;
+    (void)!weir_udp_send(world.side[0], a, &exact, "1", 1, world.now);
+    world_run(&world, 50 * WEIR_MS);
+    CHECK(weir_udp_recv(world.side[1], x, got, 1, &info) == WEIR_OK, "the exact address wins");
+    CHECK(weir_udp_connect(world.side[1], v, &peer) == WEIR_OK, "a fixed peer");
+    (void)!weir_udp_send(world.side[0], a, &exact, "2", 1, world.now);
+    (void)!weir_udp_send(world.side[0], b, &exact, "3", 1, world.now);
+    world_run(&world, 50 * WEIR_MS);
+    CHECK(weir_udp_recv(world.side[1], v, got, 1, &info) == WEIR_OK && got[0] == '2',
+          "its fixed peer wins over that");
+    CHECK(weir_udp_recv(world.side[1], x, got, 1, &info) == WEIR_OK && got[0] == '3',
+          "for its peer alone");
+    (void)weir_set(world.side[0], b, WEIR_OPT_BROADCAST, 1, world.now);
+    (void)weir_udp_connect(world.side[1], v, NULL);
+    const struct weir_addr broadcast = { .ip = weir_ip_v4(10, 0, 0, 255), .port = 53 };
+    (void)!weir_udp_send(world.side[0], b, &broadcast, "4", 1, world.now);
+    world_run(&world, 50 * WEIR_MS);
+    CHECK(weir_udp_recv(world.side[1], u, got, 1, &info) == WEIR_OK, "broadcast: any");
+    CHECK(weir_udp_recv(world.side[1], v, got, 1, &info) == WEIR_OK, "broadcast: any of IPv4");
+    CHECK(weir_udp_recv(world.side[1], x, got, 1, &info) == WEIR_AGAIN,
+          "broadcast: not one bound to another address");
+    world_close(&world);
+}
+
+static void test_limit(void)
+{
+    open_world();
+    const struct weir_addr to = world_addr(1, false, 53), any = { .port = 0 };
+    const weir_handle a = open_udp(0, &any), b = open_udp(1, &to);
+    CHECK(weir_set(world.side[1], b, WEIR_OPT_RCVBUF, 5000, world.now) == WEIR_OK, "5,000 octets");
+    for (unsigned i = 0; i < 10; i++) {
+        (void)!weir_udp_send(world.side[0], a, &to, block, 1000, world.now);
+        world_run(&world, 5 * WEIR_MS);
+    }
+    struct weir_datagram info;
+    unsigned received = 0;
+    while (weir_udp_recv(world.side[1], b, got, sizeof got, &info) == WEIR_OK)
+        received++;
+    CHECK(received == 4, "four with their records fit: %u", received);
+    CHECK(weir_drop_count(world.side[1], WEIR_DROP_UDP_FULL) == 6, "the others are counted");
+    world_close(&world);
+}
+
+static void test_ping(bool v6)
+{
+    open_world();
+    const struct weir_addr to = world_addr(1, v6, 0);
+    weir_handle ping;
+    CHECK(weir_ping_open(world.side[0], &ping) == WEIR_OK, "an echo endpoint");
+    const size_t sizes[] = { 0, 56, 1500, 60000 };
+    struct weir_datagram info;
+    for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        const enum weir_error error = weir_ping_send(world.side[0], ping, &to.ip,
+                                                     (uint16_t)(i + 1), block, sizes[i], world.now);
+        world_run(&world, 50 * WEIR_MS);
+        CHECK(error == WEIR_OK &&
+                  weir_udp_recv(world.side[0], ping, got, sizeof got, &info) == WEIR_OK &&
+                  info.len == sizes[i] && info.seq == i + 1 && memcmp(got, block, sizes[i]) == 0 &&
+                  weir_ip_equal(&info.from.ip, &to.ip),
+              "IPv%d: echo of %zu octets", v6 ? 6 : 4, sizes[i]);
+    }
+    CHECK(weir_release(world.side[0], ping, world.now) == WEIR_OK, "released");
+    world_close(&world);
+}
+
+/* An instance without any wire talks to itself. */
+static void test_loopback(void)
+{
+    open_world();
+    struct weir *w = world.side[0];
+    struct weir_addr to = { .ip = weir_ip_v4(127, 0, 0, 1), .port = 80 };
+    weir_handle listener, client, server, udp, ping;
+    size_t done;
+    CHECK(weir_listen(w, &to, 4, 0, &listener) == WEIR_OK, "listening on 127.0.0.1");
+    CHECK(weir_connect(w, NULL, &to, &client, world.now) == WEIR_IN_PROGRESS, "connecting to it");
+    CHECK(weir_deadline(w) <= world.now, "an instance that waits for itself does not sleep");
+    weir_timeout(w, world.now);
+    CHECK(weir_accept(w, listener, &server, world.now) == WEIR_OK, "accepted, without any output");
+    CHECK(weir_deadline(w) > world.now, "and sleeps when nothing is left");
+    CHECK(weir_send(w, client, block, 60000, 0, &done, world.now) == WEIR_OK, "sent");
+    world_run(&world, WEIR_MS);
+    size_t received = 0;
+    while (weir_recv(w, server, got + received, sizeof got - received, &done, world.now) ==
+               WEIR_OK &&
+           done > 0) {
+        received += done;
+        world_run(&world, WEIR_MS);
+    }
+    CHECK(received == 60000 && memcmp(got, block, 60000) == 0, "60,000 octets: %zu", received);
+    const struct weir_addr own = world_addr(0, true, 53), any = { .port = 0 };
+    const weir_handle b = open_udp(0, &own);
+    udp = open_udp(0, &any);
+    struct weir_datagram info;
+    CHECK(weir_udp_send(w, udp, &own, block, 3000, world.now) == WEIR_OK, "a datagram to ourselves");
+    world_run(&world, WEIR_MS);
+    CHECK(weir_udp_recv(w, b, got, sizeof got, &info) == WEIR_OK && info.len == 3000, "received");
+    CHECK(weir_ping_open(w, &ping) == WEIR_OK && weir_ping_send(w, ping, &to.ip, 1, "abc", 3,
+                                                                world.now) == WEIR_OK,
+          "an echo request to ourselves");
+    world_run(&world, WEIR_MS);
+    CHECK(weir_udp_recv(w, ping, got, sizeof got, &info) == WEIR_OK && info.len == 3, "and its reply");
+    struct weir_counters counters;
+    weir_counters(w, &counters);
+    uint64_t drops = 0;
+    for (unsigned i = 0; i < WEIR_DROP_COUNT; i++)
+        drops += weir_drop_count(w, i);
+    CHECK(counters.frames_in == counters.used_in + drops, "every packet is used or dropped");
+    world_close(&world);
+}
+
+int main(void)
+{
+    test_sizes(false);
+    test_sizes(true);
+    test_errors();
+    test_choice();
+    test_limit();
+    test_ping(false);
+    test_ping(true);
+    test_loopback();
+    return tap_done();
+}

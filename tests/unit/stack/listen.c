@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+/* Listeners: which of several gets a SYN, how many may wait, cookies when more come, and what closing
+ * one leaves behind. */
+#include "tap.h"
+#include "world.h"
+
+#include <string.h>
+
+static struct world world;
+
+static void open_world(unsigned backlog, bool cookies, bool abort_on_overflow,
+                       weir_handle *listener)
+{
+    struct world_options options;
+    world_defaults(&options);
+    options.config.syncookies = cookies;
+    options.config.abort_on_overflow = abort_on_overflow;
+    world_open(&world, &options);
+    const struct weir_addr local = world_addr(1, false, 80);
+    *listener = WEIR_NO_HANDLE;
+    if (weir_listen(world.side[1], &local, backlog, 0, listener) != WEIR_OK)
+        CHECK(false, "a listener is made");
+}
+
+static unsigned count_state(const weir_handle *conn, unsigned count, uint8_t state)
+{
+    unsigned found = 0;
+    for (unsigned i = 0; i < count; i++)
+        found += world_state(&world, 0, conn[i]) == state;
+    return found;
+}
+
+/* As Linux counts: backlog + 1 connections may wait to be accepted (linux-socket-facts). */
+static void test_backlog(void)
+{
+    for (unsigned backlog = 0; backlog < 4; backlog++) {
+        weir_handle listener, conn[12];
+        open_world(backlog, true, false, &listener);
+        const struct weir_addr to = world_addr(1, false, 80);
+        for (unsigned i = 0; i < 12; i++) {
+            (void)!weir_connect(world.side[0], NULL, &to, &conn[i], world.now);
+            world_run(&world, 50 * WEIR_MS);
+        }
+        CHECK(count_state(conn, 12, WEIR_ESTABLISHED) == backlog + 1,
+              "backlog %u: %u connections are through, one more than that", backlog,
+              count_state(conn, 12, WEIR_ESTABLISHED));
+        unsigned accepted = 0;
+        weir_handle child;
+        while (weir_accept(world.side[1], listener, &child, world.now) == WEIR_OK)
+            accepted++;
+        CHECK(accepted == backlog + 1, "backlog %u: all of them are accepted", backlog);
+        CHECK(weir_drop_count(world.side[1], WEIR_DROP_ACCEPT_FULL) > 0,
+              "backlog %u: the other SYNs were dropped for that reason", backlog);
+        world_run(&world, 10 * WEIR_SECOND);
+        CHECK(count_state(conn, 12, WEIR_ESTABLISHED) == 2 * (backlog + 1),
+              "backlog %u: who tries again gets the places", backlog);
+        world_close(&world);
+    }
+}
+
+static bool drop_acks(struct world *w, unsigned from, const uint8_t *data, size_t len)
+{
+    (void)w;
+    /* TCP over IPv4 over Ethernet: flags are at 14 + 20 + 13. Only SYNs get through. */
+    return from == 1 || len < 54 || data[12] != 8 || data[13] != 0 || data[23] != 6 ||
+           (data[47] & 2) != 0;
+}
+
+static void test_cookies(bool cookies)
+{
+    weir_handle listener, conn[12];
+    open_world(3, cookies, false, &listener);
+    const struct weir_addr to = world_addr(1, false, 80);
+    (void)!weir_connect(world.side[0], NULL, &to, &conn[0], world.now);
+    world_run(&world, 50 * WEIR_MS); /* the neighbours know each other */
+    world.filter = drop_acks;
+    for (unsigned i = 1; i < 12; i++)
+        (void)!weir_connect(world.side[0], NULL, &to, &conn[i], world.now);
+    world_run(&world, 50 * WEIR_MS);
+    struct weir_status status;
+    CHECK(weir_status(world.side[1], listener, &status) == WEIR_OK && status.synq_len == 4,
+          "the SYN queue holds one more than the backlog");
+    struct weir_counters counters;
+    weir_counters(world.side[1], &counters);
+    if (!cookies) {
+        CHECK(counters.cookies_sent == 0, "no cookies");
+        CHECK(weir_drop_count(world.side[1], WEIR_DROP_SYNQ_FULL) == 7, "the others are dropped");
+        world_close(&world);
+        return;
+    }
+    CHECK(counters.cookies_sent == 7, "the others get cookies");
+    CHECK(count_state(conn, 12, WEIR_ESTABLISHED) == 12, "the clients cannot tell");
+    CHECK(world_pool_used(&world, 1, "tcb") == 1, "and cost the server nothing");
+    world.filter = NULL;
+    size_t done;
+    (void)!weir_send(world.side[0], conn[11], "hello", 5, 0, &done, world.now);
+    world_run(&world, 50 * WEIR_MS);
+    weir_counters(world.side[1], &counters);
+    CHECK(counters.cookies_ok == 1, "the first octets bring the cookie back");
+    weir_handle child, last = WEIR_NO_HANDLE;
+    while (weir_accept(world.side[1], listener, &child, world.now) == WEIR_OK)
+        last = child;
+    char text[8];
+    CHECK(weir_recv(world.side[1], last, text, sizeof text, &done, world.now) == WEIR_OK &&
+              done == 5 && memcmp(text, "hello", 5) == 0,
+          "and are not lost");
+    CHECK(weir_status(world.side[1], last, &status) == WEIR_OK && status.timestamps &&
+              status.sack && status.snd_wscale > 0,
+          "what was agreed came back in the timestamp");
+    world_close(&world);
+}
+
+static void test_synq_end(void)
+{
+    weir_handle listener, conn;
+    open_world(3, true, false, &listener);
+    const struct weir_addr to = world_addr(1, false, 80);
+    (void)!weir_connect(world.side[0], NULL, &to, &conn, world.now);
+    world.filter = drop_acks;
+    world_run(&world, 50 * WEIR_MS);
+    CHECK(world_pool_used(&world, 1, "synq") == 1, "half open");
+    world_run(&world, 62 * WEIR_SECOND);
+    CHECK(world_pool_used(&world, 1, "synq") == 1, "62 s later still");
+    world_run(&world, 2 * WEIR_SECOND);
+    CHECK(world_pool_used(&world, 1, "synq") == 0, "after 1 + 2 + 4 + 8 + 16 + 32 s no more");
+    world_close(&world);
+
+    open_world(3, true, false, &listener);
+    (void)!weir_connect(world.side[0], NULL, &to, &conn, world.now);
+    world.filter = drop_acks;
+    world_run(&world, 50 * WEIR_MS);
+    const uint64_t frames = world.frames;
+    CHECK(weir_release(world.side[1], listener, world.now) == WEIR_OK, "the listener closes");
+    CHECK(world_pool_used(&world, 1, "synq") == 0, "its half-open entries go");
+    world_run(&world, 10 * WEIR_MS);
+    CHECK(world.frames == frames, "silently");
+    world_close(&world);
+}
+
+static void test_close(void)
+{
+    weir_handle listener, conn[3];
+    open_world(5, true, false, &listener);
+    const struct weir_addr to = world_addr(1, false, 80);
+    for (unsigned i = 0; i < 3; i++)
+        (void)!weir_connect(world.side[0], NULL, &to, &conn[i], world.now);
+    world_run(&world, 50 * WEIR_MS);
+    CHECK(count_state(conn, 3, WEIR_ESTABLISHED) == 3, "three wait to be accepted");
+    CHECK(weir_release(world.side[1], listener, world.now) == WEIR_OK, "the listener closes");
+    world_run(&world, 50 * WEIR_MS);
+    for (unsigned i = 0; i < 3; i++)
+        CHECK(weir_error_take(world.side[0], conn[i]) == WEIR_RESET, "child %u was reset", i);
+    CHECK(world_pool_used(&world, 1, "tcb") == 0, "nothing is left of them");
+    weir_handle none;
+    CHECK(weir_accept(world.side[1], listener, &none, world.now) == WEIR_BAD_HANDLE,
+          "the handle is dead");
+    world_close(&world);
+}
+
+static void test_overflow_abort(void)
+{
+    weir_handle listener, conn[2];
+    open_world(0, true, true, &listener);
+    const struct weir_addr to = world_addr(1, false, 80);
+    (void)!weir_connect(world.side[0], NULL, &to, &conn[0], world.now);
+    (void)!weir_connect(world.side[0], NULL, &to, &conn[1], world.now);
+    world_run(&world, 100 * WEIR_MS);
+    CHECK(world_state(&world, 0, conn[0]) == WEIR_ESTABLISHED, "one place, one connection");
+    CHECK(weir_error_take(world.side[0], conn[1]) == WEIR_RESET,
+          "abort_on_overflow: the other is reset when its ACK comes");
+    world_close(&world);
+}
+
+/* The best fit: its own address before the family's any, and that before the any of both. */
+static void test_score(void)
+{
+    struct world_options options;
+    world_defaults(&options);
+    world_open(&world, &options);
+    struct weir *w = world.side[1];
+    const struct weir_addr exact = world_addr(1, false, 80);
+    const struct weir_addr any4 = { .ip = weir_ip_v4(0, 0, 0, 0), .port = 80 };
+    const struct weir_addr any = { .port = 80 };
+    const struct weir_addr far = { .ip = weir_ip_v4(192, 0, 2, 1), .port = 80 };
+    weir_handle listener[3], again, conn, child;
+    CHECK(weir_listen(w, &any, 5, 0, &listener[0]) == WEIR_OK, "any of both families");
+    CHECK(weir_listen(w, &any4, 5, 0, &listener[1]) == WEIR_OK, "any of IPv4");
+    CHECK(weir_listen(w, &exact, 5, 0, &listener[2]) == WEIR_OK, "one address");
+    CHECK(weir_listen(w, &exact, 5, 0, &again) == WEIR_IN_USE, "the same again is taken");
+    CHECK(weir_listen(w, &far, 5, 0, &again) == WEIR_NOT_LOCAL, "an address that is not ours");
+    for (int best = 2; best >= 0; best--) {
+        const struct weir_addr to = world_addr(1, false, 80);
+        (void)!weir_connect(world.side[0], NULL, &to, &conn, world.now);
+        world_run(&world, 50 * WEIR_MS);
+        CHECK(weir_accept(w, listener[best], &child, world.now) == WEIR_OK,
+              "listener %d is the best fit", best);
+        (void)!weir_release(w, listener[best], world.now);
+    }
+    CHECK(weir_listen(w, &any, 5, WEIR_LISTEN_V6ONLY, &listener[0]) == WEIR_OK, "IPv6 only");
+    const struct weir_addr v4 = world_addr(1, false, 80), v6 = world_addr(1, true, 80);
+    weir_handle a, b;
+    (void)!weir_connect(world.side[0], NULL, &v4, &a, world.now);
+    (void)!weir_connect(world.side[0], NULL, &v6, &b, world.now);
+    world_run(&world, 50 * WEIR_MS);
+    CHECK(weir_error_take(world.side[0], a) == WEIR_REFUSED, "IPv4 is refused there");
+    CHECK(world_state(&world, 0, b) == WEIR_ESTABLISHED, "IPv6 is not");
+    const struct weir_addr port0 = { .port = 0 };
+    struct weir_status status;
+    CHECK(weir_listen(w, &port0, 5, 0, &again) == WEIR_OK &&
+              weir_status(w, again, &status) == WEIR_OK && status.local.port >= 32768,
+          "port 0 draws one");
+    world_close(&world);
+}
+
+int main(void)
+{
+    test_backlog();
+    test_cookies(true);
+    test_cookies(false);
+    test_synq_end();
+    test_close();
+    test_overflow_abort();
+    test_score();
+    return tap_done();
+}
