@@ -107,6 +107,16 @@ static void on_closing_timeout(void *user, weir_time now)
     weir_loop_stop(get->running.loop);
 }
 
+/* What a server says goes to a terminal: nothing but ASCII that prints. */
+static const char *printable(const char *text, char clean[HTTP_PATH_MAX])
+{
+    size_t len = 0;
+    for (; text[len] != '\0' && len + 1 < HTTP_PATH_MAX; len++)
+        clean[len] = (char)(text[len] >= ' ' && text[len] <= '~' ? text[len] : '?');
+    clean[len] = '\0';
+    return clean;
+}
+
 static int report(struct get *get)
 {
     const struct http_client *client = &get->client;
@@ -117,10 +127,9 @@ static int report(struct get *get)
     if (client->failed)
         return tool_fail(command, "%s: %s", get->url.host, client->wrong);
     if (client->response.status >= 300 && client->response.location[0] != '\0') {
-        char location[3 * HTTP_PATH_MAX + 8]; /* escaped: it goes to a terminal */
-        http_escape_path(client->response.location, location, sizeof location);
+        char location[HTTP_PATH_MAX];
         return tool_fail(command, "status %u, moved to %s (not followed)", client->response.status,
-                         location);
+                         printable(client->response.location, location));
     }
     if (client->response.status >= 300)
         return tool_fail(command, "status %u %s", client->response.status,

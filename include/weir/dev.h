@@ -23,10 +23,9 @@ extern "C" {
 
 /* ---- A driver ---- */
 
-#define WEIR_DEV_NAME_MAX  16 /* an interface's name and its final zero, as in Linux */
-#define WEIR_DEV_INPUT_MAX 64 /* most frames that one weir_dev_input gives */
-#define WEIR_FRAME_MAX \
-    (65535 + 18) /* the longest frame either way; WEIR_HEAD_MAX octets of it are head */
+#define WEIR_DEV_NAME_MAX  16           /* an interface's name and its final zero, as in Linux */
+#define WEIR_DEV_INPUT_MAX 64           /* most frames that one weir_dev_input gives */
+#define WEIR_FRAME_MAX     (65535 + 18) /* octets of the longest frame, either way */
 
 struct weir_dev_counters {
     uint64_t frames_in, octets_in;
@@ -65,10 +64,10 @@ struct weir_dev {
 
 /* Opens what `spec` names and stores it in `*dev`; weir_dev_close ends it.
  *
- *   tap:NAME           a TAP device: made if it is not there (CAP_NET_ADMIN), or one that was made
- * for this user tap:NAME,plain     the same without offloads: every frame at most one MTU, all sums
- * by weir packet:IF          an AF_PACKET socket on an interface, best one end of a veth pair
- * (CAP_NET_RAW) packet:IF,plain
+ *   tap:NAME          a TAP device: made (CAP_NET_ADMIN), or one that is there for this user
+ *   tap:NAME,plain    without offloads: every frame at most one MTU, all sums by weir
+ *   packet:IF         an AF_PACKET socket on one end of a veth pair, say (CAP_NET_RAW)
+ *   packet:IF,plain   likewise without offloads
  *
  * An interface that is down is brought up if that is allowed. With packet, the kernel's own stack
  * still hears the interface: it must have no address there, or two stacks answer. */
@@ -116,8 +115,7 @@ static inline size_t weir_out_len(const struct weir_out *out)
     return len;
 }
 
-/* Copies the frame to `to` and returns its length; 0, nothing copied, if that is more than `room`.
- */
+/* Copies the frame to `to` and returns its length, or 0 if that is more than `room`. */
 size_t weir_out_copy(const struct weir_out *out, uint8_t *to, size_t room);
 
 /* Computes the sum that `csum_start` asks for, over a copy of the frame. Does nothing if it asks
@@ -138,7 +136,7 @@ struct weir_capture;
 #define WEIR_CAPTURE_PORTS_MAX 8
 
 struct weir_capture_config {
-    const char *path;    /* "-": standard output */
+    const char *path;    /* made, or emptied; "-": standard output */
     uint64_t octets_max; /* of the file; 0: no limit */
     uint32_t snap_len;   /* octets kept of a frame; 0: all */
     weir_time epoch; /* added to every time: what makes it nanoseconds since 1970 (0 to replay) */
@@ -161,8 +159,10 @@ void weir_capture_input(struct weir_capture *capture, unsigned port,
 void weir_capture_output(struct weir_capture *capture, unsigned port, const struct weir_out *out,
                          weir_time now);
 
-void weir_capture_flush(
-    struct weir_capture *capture); /* to the file, so that others can read it now */
+/* Writes out what is collected, so that others can read it now. The loop does so before it sleeps.
+ */
+void weir_capture_flush(struct weir_capture *capture);
+
 uint64_t weir_capture_frames(const struct weir_capture *capture);
 bool weir_capture_ended(const struct weir_capture *capture); /* by an error or its size */
 void weir_capture_close(struct weir_capture *capture);       /* NULL is allowed */
@@ -184,7 +184,7 @@ struct weir_pair_end {
 int weir_pair_open(struct weir_pair **pair, const struct weir_pair_end end[2], bool complete_sums,
                    char why[WEIR_LINE_MAX]) __attribute__((warn_unused_result));
 
-/* Moves frames both ways until none is due or about `frames_max` were moved; returns how many.
+/* Moves frames both ways until none is due or `frames_max` were moved; returns how many.
  * Timeouts and events stay with the caller. */
 size_t weir_pair_move(struct weir_pair *pair, size_t frames_max, weir_time now);
 

@@ -104,7 +104,7 @@ void ip_host_init(struct ip_host *ip, struct arena *arena, const struct weir_con
         return;
     memset(ip->address, 0, sizeof *ip->address * config->address_max);
     wheel_init(&ip->wheel, wheel, timers, now);
-    icmp_limit_init(ip, config->seed, now);
+    icmp_limit_init(ip, now);
 }
 
 void ip_call_begins(struct ip_host *ip)

@@ -243,7 +243,7 @@ struct icmp_about {
 };
 void icmp_error(struct ip_host *ip, const struct ip_packet *packet, const struct icmp_about *about,
                 weir_time now);
-void icmp_limit_init(struct ip_host *ip, uint64_t seed, weir_time now);
+void icmp_limit_init(struct ip_host *ip, weir_time now);
 
 /* ---- output.c ---- */
 

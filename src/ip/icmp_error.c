@@ -24,9 +24,8 @@
 #define ALL_BURST_VAR 18 /* the burst is ALL_BURST less up to this */
 #define LIMIT_SALT    UINT32_C(0x69636d70)
 
-void icmp_limit_init(struct ip_host *ip, uint64_t seed, weir_time now)
+void icmp_limit_init(struct ip_host *ip, weir_time now)
 {
-    (void)seed;
     for (unsigned i = 0; i < ICMP_LIMIT_BUCKETS; i++)
         ip->limit.to[i] = (struct icmp_bucket){ .next = now, .tokens = TO_BURST };
     ip->limit.at = now;

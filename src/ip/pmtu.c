@@ -72,7 +72,8 @@ void pmtu_timeout(struct ip_host *ip, weir_time now)
 
 uint16_t ip_pmtu(const struct ip_host *ip, const struct weir_ip *dst, unsigned iface)
 {
-    WEIR_ASSERT(iface < ip->iface_count);
+    if (iface >= ip->iface_count) /* a path to ourselves has none */
+        return ip->loop_mtu;
     const uint16_t link = weir_ip_is_v4(dst) ? ip->iface[iface].mtu : ip->iface[iface].mtu6;
     if (ip->pmtu.pool.used == 0)
         return link;

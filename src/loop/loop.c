@@ -126,10 +126,11 @@ static void want_writable(struct weir_loop *loop, unsigned number, bool wanted)
     (void)epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, loop->port[number].dev->fd, &event);
 }
 
-static int wait_ready(struct weir_loop *loop, weir_time until)
+/* Waits for something to do, or sees that there is; `*now` is the time then. */
+static int wait_ready(struct weir_loop *loop, weir_time until, weir_time *now)
 {
-    const weir_time now = weir_loop_clock();
-    const bool busy = loop->hot || now < loop->spin_end;
+    *now = weir_loop_clock();
+    const bool busy = loop->hot || *now < loop->spin_end;
     for (unsigned i = 0; i < loop->port_count; i++)
         loop->port[i].readable = busy;
     loop->ready_count = 0;
@@ -140,7 +141,7 @@ static int wait_ready(struct weir_loop *loop, weir_time until)
     if (!busy) {
         const weir_time deadline = deadline_of(loop);
         const weir_time wake = until < deadline ? until : deadline;
-        span = wake == WEIR_NEVER ? WEIR_NEVER : wake > now ? wake - now : 0;
+        span = wake == WEIR_NEVER ? WEIR_NEVER : wake > *now ? wake - *now : 0;
     }
     if (span > 0) {
         flush_captures(loop);
@@ -149,6 +150,7 @@ static int wait_ready(struct weir_loop *loop, weir_time until)
     const int error = poll_fds(loop, span);
     if (error != 0)
         return error;
+    *now = weir_loop_clock();
     const bool held = any_held(loop);
     note_ready(loop);
     if (held)
@@ -232,10 +234,10 @@ static void run_program(struct weir_loop *loop, weir_time now)
 
 static int run_round(struct weir_loop *loop, weir_time until, char why[WEIR_LINE_MAX])
 {
-    int error = wait_ready(loop, until);
+    weir_time now;
+    int error = wait_ready(loop, until, &now);
     if (error != 0)
         return fail(why, error, "epoll: %s", strerror(-error));
-    const weir_time now = weir_loop_clock();
     loop->counters.rounds++;
     loop->hot = false;
     error = run_input(loop, now, why);

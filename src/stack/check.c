@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "stack/instance.h"
+#include "stack/parts.h"
 
 /* All invariants of an instance: the list is the description of its data structures. Costs time in
  * proportion to what it holds. */
@@ -137,8 +137,7 @@ static void check_synq(const struct weir *weir)
         held += fifo->count;
         weir_time before = wheel_when(&weir->wheel, weir->config.tcp_max + WHEEL_SYNQ + r);
         WEIR_ASSERT((fifo->count == 0) == (before == WEIR_NEVER));
-        for (uint32_t i = fifo->head; i != LIST_NONE;
-             i = list_node_at(synq_nodes(weir), i)->next) {
+        for (uint32_t i = fifo->head; i != LIST_NONE; i = list_node_at(synq_nodes(weir), i)->next) {
             const struct synq_entry *entry = pool_at(&weir->synq, i);
             const struct flow flow = flow_of_synq(weir, entry);
             const weir_time due = ms_to_time(weir, entry->due_ms, weir->now);
@@ -176,8 +175,7 @@ static void check_endpoints(const struct weir *weir)
             continue;
         const struct endpoint *endpoint = pool_at(&weir->endpoints, i);
         used++;
-        WEIR_ASSERT(
-            demux_has(&weir->endpoint_ports, port_hash(weir, endpoint->local.port), i + 1));
+        WEIR_ASSERT(demux_has(&weir->endpoint_ports, port_hash(weir, endpoint->local.port), i + 1));
         check_watch(&endpoint->watch, endpoint->watch.ready, true);
         WEIR_ASSERT((endpoint->watch.ready & WEIR_READABLE) != 0 ||
                     (endpoint->queue.count == 0 && endpoint->error == WEIR_OK));

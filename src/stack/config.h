@@ -5,7 +5,7 @@
 /* The bounds of the configuration: beyond them an instance is not built. What each limit means is
  * said where it is declared (weir/stack.h). */
 
-#include "stack/instance.h"
+#include "stack/parts.h"
 
 #define TCP_MAX_MAX      (UINT32_C(1) << 22)
 #define POOL_MAX         (UINT32_C(1) << 24)

@@ -43,18 +43,19 @@ struct conn {
     struct list_node due_node;
     uint64_t cookie; /* the program's */
     struct watch watch;
-    uint8_t on;                /* enum conn_on */
-    uint8_t due_list;          /* the number of the struct due it is on, if on CONTROL or DATA */
-    uint8_t ttl, tos;          /* of its packets */
-    bool hashed : 1;           /* in the table of flows; not once it is CLOSED */
-    bool wants_memory : 1;     /* the program was refused room for want of chunks */
+    uint8_t on;            /* enum conn_on */
+    uint8_t due_list;      /* the number of the struct due it is on, if on CONTROL or DATA */
+    uint8_t ttl, tos;      /* of its packets */
+    bool hashed : 1;       /* in the table of flows; not once it is CLOSED */
+    bool wants_memory : 1; /* the program was refused room for want of chunks */
     struct tcb tcb;
 };
 
 /* Octets an idle connection costs: itself, its slots in the table of flows at a load of one half,
  * its wheel node with a place in the heap, its node for the neighbour's list. */
-#define CONN_COST \
-    (sizeof(struct conn) + 2 * 8 + sizeof(weir_time) + 3 * sizeof(uint32_t) + sizeof(struct list_node))
+#define CONN_COST                                                             \
+    (sizeof(struct conn) + 2 * 8 + sizeof(weir_time) + 3 * sizeof(uint32_t) + \
+     sizeof(struct list_node))
 WEIR_STATIC_ASSERT(CONN_COST <= 512, "an idle connection costs at most 512 octets, all told");
 
 #endif

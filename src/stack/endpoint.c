@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/csum.h"
-#include "stack/instance.h"
+#include "stack/parts.h"
 #include "wire/icmp4.h"
 #include "wire/icmp6.h"
 #include "wire/udp.h"
 
 #include <string.h>
 
-/* UDP endpoints (RFC 768, RFC 1122, 4.1, RFC 8200, 8.1) and echo endpoints: who gets a datagram, and
- * what leaves. Both wait in the same kind of queue and are found by their port, which for echo is
- * the identifier. */
+/* UDP endpoints (RFC 768, RFC 1122, 4.1, RFC 8200, 8.1) and echo endpoints: who gets a datagram,
+ * and what leaves. Both wait in the same kind of queue and are found by their port, which for echo
+ * is the identifier. */
 
 static struct endpoint *at(const struct weir *weir, uint32_t index)
 {
@@ -66,7 +66,8 @@ static bool is_taken(const struct weir *weir, const struct weir_addr *local)
     return false;
 }
 
-/* How well an endpoint fits a datagram: 0, not at all; a fixed peer counts most, then an address. */
+/* How well an endpoint fits a datagram: 0, not at all; a fixed peer counts most, then an address.
+ */
 static unsigned score(const struct endpoint *endpoint, const struct ip_packet *packet,
                       const struct udp_head *udp)
 {

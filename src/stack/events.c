@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "stack/instance.h"
+#include "stack/parts.h"
 
 /* Readiness is a pure function of an object; `reported` is the part of it that the program has been
  * told and that still holds. An object is on the ready list of its kind if and only if the first
@@ -60,9 +60,9 @@ void watch_clear(struct weir *weir, enum handle_kind kind, uint32_t index)
 
 static struct watch *watch_of(const struct weir *weir, weir_handle handle, uint32_t *index)
 {
-    const bool known =
-        conn_of(weir, handle, index) != NULL || listener_of(weir, handle, index) != NULL ||
-        endpoint_of(weir, handle, index) != NULL;
+    const bool known = conn_of(weir, handle, index) != NULL ||
+                       listener_of(weir, handle, index) != NULL ||
+                       endpoint_of(weir, handle, index) != NULL;
     return known ? watch_at(weir, handle_kind(handle), *index) : NULL;
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "stack/instance.h"
+#include "stack/parts.h"
 
 uint32_t generation_next(struct weir *weir)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "stack/instance.h"
+#include "stack/parts.h"
 #include "wire/cursor.h"
 
 /* ICMP errors that quote a segment or datagram of ours, to whom they concern. What they quote is
@@ -9,14 +9,10 @@
 enum weir_error icmp_error_code(enum ip_icmp icmp)
 {
     static const uint8_t code[] = {
-        [IP_ICMP_NET_UNREACH] = WEIR_NET_UNREACH,
-        [IP_ICMP_HOST_UNREACH] = WEIR_HOST_UNREACH,
-        [IP_ICMP_PROTO_UNREACH] = WEIR_NO_PROTO,
-        [IP_ICMP_PORT_UNREACH] = WEIR_REFUSED,
-        [IP_ICMP_TOO_BIG] = WEIR_TOO_LONG,
-        [IP_ICMP_PROHIBITED] = WEIR_HOST_UNREACH,
-        [IP_ICMP_TIME_EXCEEDED] = WEIR_HOST_UNREACH,
-        [IP_ICMP_PARAM] = WEIR_HOST_UNREACH,
+        [IP_ICMP_NET_UNREACH] = WEIR_NET_UNREACH,    [IP_ICMP_HOST_UNREACH] = WEIR_HOST_UNREACH,
+        [IP_ICMP_PROTO_UNREACH] = WEIR_NO_PROTO,     [IP_ICMP_PORT_UNREACH] = WEIR_REFUSED,
+        [IP_ICMP_TOO_BIG] = WEIR_TOO_LONG,           [IP_ICMP_PROHIBITED] = WEIR_HOST_UNREACH,
+        [IP_ICMP_TIME_EXCEEDED] = WEIR_HOST_UNREACH, [IP_ICMP_PARAM] = WEIR_HOST_UNREACH,
     };
     WEIR_ASSERT((unsigned)icmp < sizeof code);
     return (enum weir_error)code[icmp];
@@ -44,7 +40,8 @@ static enum weir_drop tcp_error(struct weir *weir, const struct ip_packet *packe
                                 const struct flow *flow, seq32 quoted, weir_time now)
 {
     const uint32_t ref = flow_find(weir, flow, flow_hash(weir, flow));
-    /* Half-open entries and TIME-WAIT have nothing to gain from an error: they end by themselves. */
+    /* Half-open entries and TIME-WAIT have nothing to gain from an error: they end by themselves.
+     */
     if (ref == DEMUX_NONE || flow_ref_tag(ref) != FLOW_CONN)
         return WEIR_DROP_ICMP_QUOTE;
     const uint32_t index = flow_ref_index(ref);
@@ -52,8 +49,8 @@ static enum weir_drop tcp_error(struct weir *weir, const struct ip_packet *packe
         return too_big(weir, index, packet, quoted, now);
 
     const bool hard = packet->icmp != IP_ICMP_TIME_EXCEEDED && packet->icmp != IP_ICMP_PARAM;
-    const enum weir_drop drop = tcp_icmp_error(
-        &conn_at(weir, index)->tcb, icmp_error_code(packet->icmp), hard, quoted, now);
+    const enum weir_drop drop = tcp_icmp_error(&conn_at(weir, index)->tcb,
+                                               icmp_error_code(packet->icmp), hard, quoted, now);
     conn_settle(weir, index, now);
     return drop;
 }

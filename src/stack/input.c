@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/csum.h"
-#include "stack/instance.h"
+#include "stack/parts.h"
 
 /* Frames in, in three stages over up to INPUT_BATCH of them: parse and hash all; look where the
  * connections of all should be and have the machine fetch them; then handle one after the other, in
@@ -82,6 +82,8 @@ static enum weir_drop conn_arrives(struct weir *weir, uint32_t index, const stru
     if (tcb->snd.una != una)
         ip_path_confirm(&weir->ip, &conn->path, now);
     conn_settle(weir, index, now);
+    if (drop == WEIR_DROP_HANDSHAKE_ACK) /* RFC 9293, 3.10.7.3 first, 3.10.7.4 fifth */
+        return reply_reset(weir, in, drop, now);
     return drop;
 }
 

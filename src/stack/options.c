@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "stack/instance.h"
+#include "stack/parts.h"
 
 /* Options: what is TCP's goes there, what is in the IP header and what an endpoint has is here. A
  * listener keeps them for its connections. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/csum.h"
-#include "stack/instance.h"
+#include "stack/parts.h"
 #include "wire/cursor.h"
 
 /* Frames out. An interface has two FIFO lists of connections that may have something to send:

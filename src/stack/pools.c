@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "stack/instance.h"
+#include "stack/parts.h"
 
 /* The pools by name: how full they are, and fault injection. */
 
@@ -31,7 +31,8 @@ static bool is_equal(const char *a, const char *b)
 
 unsigned weir_pools(const struct weir *weir, struct weir_pool_use *use, unsigned count)
 {
-    /* Names and numbers are only read; the functions that find a pool serve the other caller too. */
+    /* Names and numbers are only read; the functions that find a pool serve the other caller too.
+     */
     struct weir *w = (struct weir *)(uintptr_t)weir;
     unsigned n = 0;
     const char *name;
@@ -42,8 +43,8 @@ unsigned weir_pools(const struct weir *weir, struct weir_pool_use *use, unsigned
     const struct ring_pool *rings = &weir->rings;
     const uint32_t free = rings->free_count;
     if (n < count)
-        use[n] = (struct weir_pool_use){ "chunk", rings->chunk_count - free, 0, rings->chunk_count,
-                                         0 };
+        use[n] =
+            (struct weir_pool_use){ "chunk", rings->chunk_count - free, 0, rings->chunk_count, 0 };
     n++;
     if (n < count)
         use[n] = (struct weir_pool_use){ "credit", rings->chunk_count - rings->credit_free, 0,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "stack/instance.h"
+#include "stack/parts.h"
 
 /* Ephemeral ports (RFC 6056). Where the search begins depends on the destination by a keyed hash,
  * and each bucket of destinations moves on by a random step a draw (algorithms 4 and 5 together):

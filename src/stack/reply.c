@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "stack/instance.h"
+#include "stack/parts.h"
 
 /* Segments that belong to no connection: SYN-ACKs of half-open entries and of cookies, challenge
  * ACKs, what a small form has to say, and resets. They go as whole packets through ip, into the
@@ -54,7 +54,8 @@ void reply_segment(struct weir *weir, const struct flow *flow, unsigned iface,
         .csum_offset = TCP_CSUM_OFF,
     };
     WEIR_ASSERT(send.head_len > 0);
-    /* What cannot be sent is a lost packet: whoever waits for it has a timer. ip has counted why. */
+    /* What cannot be sent is a lost packet: whoever waits for it has a timer. ip has counted why.
+     */
     if (ip_packet_send(&weir->ip, &send, weir->now) != WEIR_OK)
         return;
     weir->trace.count.segs_out++;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "stack/instance.h"
+#include "stack/parts.h"
 
 /* What follows from a change of a connection: the table of flows, its timer, the lists of those who
  * have something to send, what the program is told, and in the end its small form or its end. One

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "stack/instance.h"
+#include "stack/parts.h"
 
 #include <string.h>
 
@@ -7,8 +7,7 @@
 
 static void set_ends(struct weir_status *status, const struct flow *flow, unsigned iface)
 {
-    status->local =
-        (struct weir_addr){ flow->local, flow->lport, scope_of(&flow->local, iface) };
+    status->local = (struct weir_addr){ flow->local, flow->lport, scope_of(&flow->local, iface) };
     status->remote = (struct weir_addr){ flow->peer, flow->rport, scope_of(&flow->peer, iface) };
 }
 
@@ -103,7 +102,13 @@ enum weir_error weir_status(const struct weir *weir, weir_handle handle, struct 
 
 /* ---- lists ---- */
 
-enum list_part { LIST_LISTENERS, LIST_CONNS, LIST_SYNQ, LIST_TW, LIST_PARTS };
+enum list_part {
+    LIST_LISTENERS,
+    LIST_CONNS,
+    LIST_SYNQ,
+    LIST_TW,
+    LIST_PARTS
+};
 
 /* Small forms do not say of themselves whether they are in use: but those that are not are on no
  * FIFO, and their links cannot be believed. */
@@ -157,8 +162,8 @@ static void describe(const struct weir *weir, enum list_part part, uint32_t inde
 bool weir_list(const struct weir *weir, uint64_t *cursor, struct weir_status *status,
                weir_handle *handle)
 {
-    const uint32_t fresh[LIST_PARTS] = { weir->listeners.fresh, weir->conns.fresh,
-                                         weir->synq.fresh, weir->tw.fresh };
+    const uint32_t fresh[LIST_PARTS] = { weir->listeners.fresh, weir->conns.fresh, weir->synq.fresh,
+                                         weir->tw.fresh };
     uint64_t part = *cursor >> 32;
     uint32_t index = (uint32_t)*cursor;
     for (; part < LIST_PARTS; part++, index = 0) {

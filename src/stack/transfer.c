@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "stack/instance.h"
+#include "stack/parts.h"
 
 #include <string.h>
 
@@ -170,9 +170,8 @@ enum weir_error weir_recv(struct weir *weir, weir_handle handle, void *data, siz
     while (*done < room) {
         struct weir_span span[WEIR_SPANS];
         unsigned count = WEIR_SPANS;
-        const enum weir_error error =
-            *done == 0 ? show_readable(weir, index, span, &count)
-                       : tcp_recv_view(&conn->tcb, span, &count);
+        const enum weir_error error = *done == 0 ? show_readable(weir, index, span, &count)
+                                                 : tcp_recv_view(&conn->tcb, span, &count);
         if (error != WEIR_OK || count == 0)
             return *done > 0 ? WEIR_OK : error;
         size_t given = 0;

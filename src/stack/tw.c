@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "stack/instance.h"
+#include "stack/parts.h"
 
 #include <string.h>
 
@@ -171,8 +171,7 @@ enum weir_drop tw_arrives(struct weir *weir, uint32_t index, const struct arriva
     struct list *before = fifo_of(weir, tcb->state);
     const weir_time deadline = tcp_deadline(tcb);
 
-    const enum weir_drop drop =
-        tcp_segment_arrives(tcb, &in->seg, &in->opts, in->packet.when, now);
+    const enum weir_drop drop = tcp_segment_arrives(tcb, &in->seg, &in->opts, in->packet.when, now);
     if (drop == WEIR_DROP_REOPEN) {
         const seq32 floor = tcp_reopen_floor(tcb);
         forget(weir, before, index, now);

@@ -206,7 +206,10 @@ static bool plan_new(const struct tcb *tcb, const struct tcp_env *env, weir_time
     /* SACK blocks make segments shorter: keep whole ones whole. */
     const uint32_t max = payload_max(tcb, plan);
     if (chance.len > max && max < tcb->mss) {
-        const uint32_t whole = env->gso_max > max ? chance.len / max * max : max;
+        uint32_t segments = env->gso_max > max ? chance.len / max : 1;
+        if (segments > TCP_PLAN_SEGMENTS)
+            segments = TCP_PLAN_SEGMENTS;
+        const uint32_t whole = segments * max;
         chance.fin = chance.fin && whole == chance.len;
         chance.len = whole;
     }

@@ -68,7 +68,10 @@ void tcp_send_chance(const struct tcb *tcb, uint32_t gso_max, struct tcp_chance 
         if (len == 0)
             return;
     }
-    const uint32_t max = gso_max > mss ? gso_max / mss * mss : mss;
+    uint32_t segments = gso_max > mss ? gso_max / mss : 1;
+    if (segments > TCP_PLAN_SEGMENTS)
+        segments = TCP_PLAN_SEGMENTS;
+    const uint32_t max = segments * mss;
     if (len > max)
         len = max;
     if (len > mss && len < unsent)

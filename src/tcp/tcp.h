@@ -12,6 +12,7 @@
 #define TCP_MSS_FLOOR                                                           \
     88 /* smallest payload we send, whatever a peer or a path says (KP-3, T-61) \
         */
+#define TCP_PLAN_SEGMENTS    (SENT_RUN - 1) /* of a plan: with its FIN it fits one record */
 #define TCP_QUICK            16  /* segments acknowledged at once when a connection begins */
 #define TCP_OWED_DUP_MAX     8   /* duplicate ACKs owed to a peer without SACK */
 #define TCP_DUPTHRESH        3   /* RFC 5681, RFC 6675 */

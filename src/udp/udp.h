@@ -3,8 +3,8 @@
 #define WEIR_UDP_UDP_H
 
 /* What one datagram endpoint keeps: the datagrams that wait for the program, whole and in order of
- * arrival, in a ring of chunks without credit. It knows nothing of ports, addresses or who may send;
- * echo replies wait in the same way. */
+ * arrival, in a ring of chunks without credit. It knows nothing of ports, addresses or who may
+ * send; echo replies wait in the same way. */
 
 #include "base/ring.h"
 #include "weir/stack.h"

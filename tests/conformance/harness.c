@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 
 #define LOG_ROOM     (1 << 20)
-#define LOG_SHOWN    6000 /* characters of the log that a failure prints */
+#define LOG_SHOWN    1800 /* characters of the log that a failure prints */
 #define START        (1000 * SECONDS)
 #define WRAP_AT      UINT32_C(0xffffff80) /* both initial sequence numbers, when they shall wrap */
 #define PACKET_ROOM  66000

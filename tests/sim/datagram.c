@@ -64,8 +64,12 @@ static void open_both(struct sim *sim, unsigned i)
             error = weir_udp_open(to->weir, &remote, &dgram->to);
     }
     /* A pool was told to fail, or duplicate detection is late because the host stood still. */
-    if (!sim->plan.clean && (error == WEIR_NO_MEMORY || error == WEIR_NOT_LOCAL))
+    if (!sim->plan.clean && (error == WEIR_NO_MEMORY || error == WEIR_NOT_LOCAL)) {
+        if (dgram->from != WEIR_NO_HANDLE)
+            (void)weir_release(from->weir, dgram->from, sim->now);
+        dgram->from = dgram->to = WEIR_NO_HANDLE;
         return;
+    }
     if (error != WEIR_OK) {
         sim_fail(sim, "datagrams %u: open: %s", i, weir_error_text(error));
         return;

@@ -278,7 +278,9 @@ static void note_sent(struct sim_flow *flow, const struct sim_packet *packet)
 {
     const uint32_t end = packet->seq + packet->data_len + (packet->flags & SIM_SYN ? 1u : 0) +
                          (packet->flags & SIM_FIN ? 1u : 0);
-    if (before(flow->max, end))
+    /* What only stands at SND.NXT says nothing: a segment before it may have died waiting for a
+     * neighbour. */
+    if (end != packet->seq && before(flow->max, end))
         flow->max = end;
 }
 

@@ -209,7 +209,7 @@ void sim_host_run(struct sim *sim, unsigned h)
     struct sim_host *host = &sim->host[h];
     if (host->paused || sim->failed)
         return;
-    while (host->rx_first != NULL && !sim->failed)
+    while (host->rx_first != NULL && !host->polling && !sim->failed)
         input_next(sim, host);
     const bool early = sim->plan.host[h].early && prng_below(&host->early, 4) == 0;
     if (weir_deadline(host->weir) <= sim->now || (early && !sim->no_early)) {

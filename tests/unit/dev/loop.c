@@ -182,7 +182,7 @@ static void test_deadline(void)
     CHECK(weir_loop_step(loop, WEIR_NEVER, why) == 0, "a round");
     CHECK(core.timeouts == 1 && core.timeout_at >= at,
           "sleeps until the instance's deadline, not less");
-    CHECK(core.timeout_at < at + 20 * WEIR_MS, "and not much longer: %d us",
+    CHECK(core.timeout_at < at + 200 * WEIR_MS, "and not much longer: %d us",
           (int)((core.timeout_at - at) / WEIR_US));
     core.deadline = weir_loop_clock() + 10 * WEIR_SECOND;
     const weir_time until = weir_loop_clock() + 20 * WEIR_MS;
@@ -194,7 +194,7 @@ static void test_deadline(void)
 static void test_spin(void)
 {
     struct fake_dev fake;
-    struct weir_loop *loop = open_loop(10 * WEIR_MS);
+    struct weir_loop *loop = open_loop(40 * WEIR_MS);
     struct weir_loop_counters before, after;
     open_fake(&fake);
     CHECK(weir_loop_add_instance(loop, &core, NULL, NULL) == 0 &&
@@ -204,7 +204,7 @@ static void test_spin(void)
     poke(&fake);
     settle(loop);
     weir_loop_counters(loop, &before);
-    const weir_time begin = weir_loop_clock(), end = begin + 50 * WEIR_MS;
+    const weir_time begin = weir_loop_clock(), end = begin + 200 * WEIR_MS;
     while (weir_loop_clock() < end)
         if (weir_loop_step(loop, end, why) != 0)
             break;
@@ -407,7 +407,7 @@ static void test_timers(void)
     CHECK(weir_loop_run(loop, why) == 0, "runs until a timer stops it");
     const weir_time took = weir_loop_clock() - now;
     CHECK(strcmp(fired, "abbbcs") == 0, "timers fire in order, again if set again: %s", fired);
-    CHECK(took >= 30 * WEIR_MS && took < 200 * WEIR_MS, "at their time: %d us",
+    CHECK(took >= 30 * WEIR_MS && took < 500 * WEIR_MS, "at their time: %d us",
           (int)(took / WEIR_US));
     weir_loop_stop(loop);
     CHECK(weir_loop_run(loop, why) == 0, "stopped before it runs, it returns at once");

@@ -185,7 +185,12 @@ static void large(bool v4)
 /* KP-5: a flood of pieces that never become whole stays within its limits. */
 static void flood(void)
 {
-    struct net *net = net_start();
+    struct weir_config config;
+    net_config(&config);
+    config.frag_octets_max = 200000;
+    struct net *net = net_begin(&config);
+    (void)net_iface(net, false, false);
+    net_address(net, "192.0.2.1", 24);
     uint32_t x = 1;
     for (unsigned i = 0; i < 20000; i++) {
         x = x * 1664525u + 1013904223u;
@@ -210,6 +215,37 @@ static void flood(void)
         kept++;
     CHECK(kept == RANGES_MAX && net->ip->frag.pool.used == 0,
           "a datagram of more gaps than can be noted is given up (after %u)", kept);
+    net_end(net);
+}
+
+/* What makes room when memory is short: the oldest datagram, not the one that just came. */
+static void oldest_goes(void)
+{
+    struct weir_config config;
+    net_config(&config);
+    config.frag_octets_max = 8 << NET_CHUNK_SH;
+    struct net *net = net_begin(&config);
+    (void)net_iface(net, false, false);
+    net_address(net, "192.0.2.1", 24);
+    for (uint16_t id = 1; id <= 5; id++) { /* two chunks each */
+        CHECK(piece4(net, id, 0, 16384, true) == 0 && piece4(net, id, 16384, 8, true) == 0,
+              "two pieces of datagram %u are kept", id);
+        net->now += WEIR_MS;
+    }
+    CHECK(net->trace.drops[WEIR_DROP_FRAG_LIMIT] == 1 && net->ip->frag.pool.used == 4,
+          "five datagrams where four have room: one went, counted once");
+    CHECK(piece4(net, 5, 16392, 8, false) == 0 && whole(net, 16400), "the newest becomes whole");
+    CHECK(piece4(net, 1, 16392, 8, false) == 0 && net->packet.kind == IP_CONSUMED,
+          "the oldest is the one that does not");
+    net_end(net);
+
+    config.frag_octets_max = 1 << NET_CHUNK_SH;
+    net = net_begin(&config);
+    (void)net_iface(net, false, false);
+    net_address(net, "192.0.2.1", 24);
+    CHECK(piece4(net, 1, 0, 16384, true) == 0 &&
+              piece4(net, 1, 16384, 8, true) == WEIR_DROP_FRAG_LIMIT && net->ip->frag.octets == 0,
+          "one that is too large by itself is given up");
     net_end(net);
 }
 
@@ -434,6 +470,7 @@ int main(void)
     large(true);
     large(false);
     flood();
+    oldest_goes();
     timeouts();
     only_in_v6();
     kept_apart();

@@ -108,6 +108,9 @@ int main(void)
     frameq_release(&q);
     CHECK(put(&q, 0, 2) && frameq_take(&q, &info) != NULL && info.len == 0, "only when it is back");
     frameq_release(&q);
+    CHECK(put(&q, SIZE - 16, 1), "then again the largest, wherever the last one ended");
+    CHECK(frameq_take(&q, &info) != NULL, "it comes out");
+    frameq_release(&q);
     CHECK(!put(&q, SIZE - 15, 1), "a larger one never fits");
     CHECK(frameq_fits(&q, 4, SIZE / 4 - 16) && !frameq_fits(&q, 5, SIZE / 4 - 16),
           "fits counts records");

@@ -79,6 +79,7 @@ static void arp_rules(void)
     CHECK(net_arp(net, ARP_REQUEST, net_peer_mac, "0.0.0.0", "192.0.2.1") == WEIR_DROP_NONE &&
               net_drain(net) == 1,
           "a probe is answered too");
+    CHECK(neigh_of(net, "0.0.0.0") == NULL, "and nobody is remembered for it");
     CHECK(net_send(net, "192.0.2.2", 1) == WEIR_OK && net_drain(net) == 1,
           "a stale entry is used at once");
     net_pass(net, 5 * WEIR_SECOND);
@@ -232,6 +233,31 @@ static void waiters(void)
     net_end(net);
 }
 
+/* Who comes while others are being told waits for the next time: else telling would never end. */
+static void late_waiter(void)
+{
+    struct net *net = net_start();
+    struct weir_ip src = { 0 };
+    const struct weir_ip peer = PEER;
+    struct ip_path path;
+    bool failed = false;
+    (void)ip_path_find(net->ip, &src, &peer, 0, &path, net->now);
+    (void)ip_path_ready(net->ip, &path, &peer, 0, net->now);
+    (void)ip_path_ready(net->ip, &path, &peer, 1, net->now);
+    net_pass(net, 10 * WEIR_SECOND);
+    CHECK(ip_path_ready(net->ip, &path, &peer, 2, net->now) == IP_RESOLVING, "asked again later");
+    CHECK(ip_waiter_next(net->ip, &failed) == 0 && failed, "the first hears of the failure");
+    CHECK(ip_path_ready(net->ip, &path, &peer, 0, net->now) == IP_RESOLVING, "and waits again");
+    CHECK(ip_waiter_next(net->ip, &failed) == 1 && failed, "the second hears of it");
+    CHECK(ip_waiter_next(net->ip, &failed) == POOL_NONE, "the others wait");
+    (void)net_arp(net, ARP_REPLY, net_peer_mac, "192.0.2.2", "192.0.2.1");
+    CHECK(ip_waiter_next(net->ip, &failed) == 2 && !failed &&
+              ip_waiter_next(net->ip, &failed) == 0 && !failed &&
+              ip_waiter_next(net->ip, &failed) == POOL_NONE,
+          "until it answers");
+    net_end(net);
+}
+
 static void confirmed(void)
 {
     struct net *net = net_start();
@@ -292,6 +318,7 @@ int main(void)
     announcements();
     exhaustion();
     waiters();
+    late_waiter();
     confirmed();
     failures();
     large_parked();

@@ -78,6 +78,8 @@ static void sources(void)
 {
     struct net *net = net_start();
     net_address(net, "10.0.0.1", 8);
+    net_address(net, "192.0.2.3", 24);
+    net_address(net, "2001:db8::3", 64);
     net_address(net, "2001:db8:7::1", 64);
     net_address(net, "fe80::1", 64);
     put(net, "::", 0, "fe80::fe", 0, 0);
@@ -146,6 +148,11 @@ static void path_mtu(void)
 {
     struct net *net = net_start();
     const struct weir_ip peer = PEER, peer6 = PEER6;
+    struct weir_ip src = { 0 };
+    struct ip_path path;
+    (void)ip_path_find(net->ip, &src, &peer, 0, &path, net->now);
+    (void)ip_pmtu_lower(net->ip, &peer, 1450, net->now);
+    CHECK(!ip_path_valid(net->ip, &path), "a path that became narrower is found again");
     /* C-3 and C-4: what Linux does. */
     static const struct {
         const char *dst;
@@ -166,11 +173,7 @@ static void path_mtu(void)
     }
     CHECK(net->ip->pmtu.pool.used == net->config.pmtu_max, "the table is full, the oldest went");
 
-    struct weir_ip src = { 0 };
-    struct ip_path path;
-    (void)ip_path_find(net->ip, &src, &peer, 0, &path, net->now);
     (void)ip_pmtu_lower(net->ip, &peer, 1400, net->now);
-    CHECK(!ip_path_valid(net->ip, &path), "a path that became narrower is found again");
     (void)ip_path_find(net->ip, &src, &peer, 0, &path, net->now);
     CHECK(path.mtu == 1400, "with its MTU");
     CHECK(ip_pmtu_lower(net->ip, &peer, 1450, net->now) == 1400, "a wider one is not believed");
@@ -289,6 +292,66 @@ static void broadcasts(void)
     net_end(net);
 }
 
+/* RFC 768: a sum that comes out as 0 is sent as all ones. */
+static void zero_sum(void)
+{
+    struct net *net = net_start();
+    net_know_peer(net);
+    const uint8_t head[8] = { 0, 1, 0, 2, 0, 10 };
+    uint8_t data[2] = { 0, 0 };
+    const struct weir_ip us = US, peer = PEER;
+    csum32 sum = ip_pseudo_sum(&us, &peer, 17, 10);
+    const uint16_t rest = csum_fold(csum_add(sum, head, sizeof head));
+    data[0] = (uint8_t)(rest >> 8);
+    data[1] = (uint8_t)rest;
+    struct ip_send send = { .dst = peer,
+                            .proto = 17,
+                            .head = head,
+                            .head_len = 8,
+                            .data = data,
+                            .len = 2,
+                            .csum_offset = 6,
+                            .udp_zero_rule = true };
+    CHECK(ip_packet_send(net->ip, &send, net->now) == WEIR_OK && net_take(net) &&
+              net->out[14 + 26] == 0xff && net->out[14 + 27] == 0xff,
+          "D-2: for UDP");
+    send.udp_zero_rule = false;
+    CHECK(ip_packet_send(net->ip, &send, net->now) == WEIR_OK && net_take(net) &&
+              net->out[14 + 26] == 0 && net->out[14 + 27] == 0,
+          "D-2: for others it stays 0");
+    net_end(net);
+}
+
+static void ring_turns(void)
+{
+    struct weir_config config;
+    net_config(&config);
+    config.reply_octets = 8192;
+    struct net *net = net_begin(&config);
+    (void)net_iface(net, false, false);
+    net_address(net, "192.0.2.1", 24);
+    (void)net_arp(net, ARP_REQUEST, net_peer_mac, "192.0.2.2", "192.0.2.1");
+    net_drain(net);
+    unsigned sent = 0;
+    struct weir_out out;
+    for (unsigned i = 0; i < 1000; i++) {
+        ip_call_begins(net->ip);
+        sent += net_send(net, "192.0.2.2", 1000) == WEIR_OK &&
+                net_send(net, "192.0.2.2", 900) == WEIR_OK;
+        while (ip_reply_next(net->ip, 0, &out))
+            ;
+    }
+    CHECK(sent == 1000, "what the driver took makes room at the next call (%u)", sent);
+    unsigned kept = 0;
+    while (net_send(net, "192.0.2.2", 1000) == WEIR_OK && kept < 100) {
+        kept++;
+        while (ip_reply_next(net->ip, 0, &out))
+            ;
+    }
+    CHECK(kept < 10, "but not before it (%u)", kept);
+    net_end(net);
+}
+
 static void loop(void)
 {
     struct net *net = net_start();
@@ -319,6 +382,12 @@ static void loop(void)
         gets++;
     }
     CHECK(good && gets == puts, "and come back as they were");
+    good = true;
+    for (unsigned i = 0; i < 2000; i++)
+        good &= ip_loop_put(net->ip, &out, net->now) && ip_loop_put(net->ip, &out, net->now) &&
+                ip_loop_next(net->ip, &packet, net->now) &&
+                ip_loop_next(net->ip, &packet, net->now);
+    CHECK(good, "for ever, one after the other");
     net_end(net);
 }
 
@@ -329,6 +398,8 @@ int main(void)
     path_mtu();
     redirects();
     broadcasts();
+    zero_sum();
+    ring_turns();
     loop();
     return tap_done();
 }

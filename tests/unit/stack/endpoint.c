@@ -41,8 +41,7 @@ static void test_sizes(bool v6)
     const size_t sizes[] = { 0, 1, 1000, 1472, 1473, 9000, 60000, most };
     for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
         const size_t len = sizes[i];
-        const enum weir_error error =
-            weir_udp_send(world.side[0], a, &to, block, len, world.now);
+        const enum weir_error error = weir_udp_send(world.side[0], a, &to, block, len, world.now);
         world_run(&world, 20 * WEIR_MS);
         CHECK(error == WEIR_OK &&
                   weir_udp_recv(world.side[1], b, got, sizeof got, &info) == WEIR_OK &&
@@ -157,8 +156,8 @@ static void test_ping(bool v6)
     const size_t sizes[] = { 0, 56, 1500, 60000 };
     struct weir_datagram info;
     for (unsigned i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        const enum weir_error error = weir_ping_send(world.side[0], ping, &to.ip,
-                                                     (uint16_t)(i + 1), block, sizes[i], world.now);
+        const enum weir_error error = weir_ping_send(world.side[0], ping, &to.ip, (uint16_t)(i + 1),
+                                                     block, sizes[i], world.now);
         world_run(&world, 50 * WEIR_MS);
         CHECK(error == WEIR_OK &&
                   weir_udp_recv(world.side[0], ping, got, sizeof got, &info) == WEIR_OK &&
@@ -198,14 +197,16 @@ static void test_loopback(void)
     const weir_handle b = open_udp(0, &own);
     udp = open_udp(0, &any);
     struct weir_datagram info;
-    CHECK(weir_udp_send(w, udp, &own, block, 3000, world.now) == WEIR_OK, "a datagram to ourselves");
+    CHECK(weir_udp_send(w, udp, &own, block, 3000, world.now) == WEIR_OK,
+          "a datagram to ourselves");
     world_run(&world, WEIR_MS);
     CHECK(weir_udp_recv(w, b, got, sizeof got, &info) == WEIR_OK && info.len == 3000, "received");
-    CHECK(weir_ping_open(w, &ping) == WEIR_OK && weir_ping_send(w, ping, &to.ip, 1, "abc", 3,
-                                                                world.now) == WEIR_OK,
+    CHECK(weir_ping_open(w, &ping) == WEIR_OK &&
+              weir_ping_send(w, ping, &to.ip, 1, "abc", 3, world.now) == WEIR_OK,
           "an echo request to ourselves");
     world_run(&world, WEIR_MS);
-    CHECK(weir_udp_recv(w, ping, got, sizeof got, &info) == WEIR_OK && info.len == 3, "and its reply");
+    CHECK(weir_udp_recv(w, ping, got, sizeof got, &info) == WEIR_OK && info.len == 3,
+          "and its reply");
     struct weir_counters counters;
     weir_counters(w, &counters);
     uint64_t drops = 0;

@@ -28,7 +28,8 @@ static void test_law(void)
     const struct weir_addr local = world_addr(1, false, 80);
     CHECK(weir_listen(world.side[1], &local, 4, 0, &listener) == WEIR_OK, "listening");
     CHECK(told(1, listener) == 0, "a listener has nothing to tell at first");
-    CHECK(weir_connect(world.side[0], NULL, &local, &client, world.now) == WEIR_IN_PROGRESS, "open");
+    CHECK(weir_connect(world.side[0], NULL, &local, &client, world.now) == WEIR_IN_PROGRESS,
+          "open");
     CHECK(weir_set_cookie(world.side[0], client, 4711) == WEIR_OK, "a cookie");
     world_run(&world, 50 * WEIR_MS);
     CHECK(told(1, listener) == WEIR_READABLE, "a connection to accept");

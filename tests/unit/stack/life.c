@@ -182,8 +182,10 @@ static void test_simultaneous(void)
     (void)!weir_udp_send(world.side[0], udp, &b, "x", 1, world.now);
     world_run(&world, WEIR_SECOND);
     CHECK(weir_connect(world.side[0], &a, &b, &x, world.now) == WEIR_IN_PROGRESS, "one opens");
-    CHECK(weir_connect(world.side[1], &b, &a, &y, world.now) == WEIR_IN_PROGRESS, "so does the other");
-    CHECK(weir_connect(world.side[1], &b, &a, &udp, world.now) == WEIR_IN_USE, "the tuple is taken");
+    CHECK(weir_connect(world.side[1], &b, &a, &y, world.now) == WEIR_IN_PROGRESS,
+          "so does the other");
+    CHECK(weir_connect(world.side[1], &b, &a, &udp, world.now) == WEIR_IN_USE,
+          "the tuple is taken");
     world_run(&world, 200 * WEIR_MS);
     CHECK(world_state(&world, 0, x) == WEIR_ESTABLISHED, "simultaneous open, one end");
     CHECK(world_state(&world, 1, y) == WEIR_ESTABLISHED, "simultaneous open, the other end");

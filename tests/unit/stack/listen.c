@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Listeners: which of several gets a SYN, how many may wait, cookies when more come, and what closing
- * one leaves behind. */
+/* Listeners: which of several gets a SYN, how many may wait, cookies when more come, and what
+ * closing one leaves behind. */
 #include "tap.h"
 #include "world.h"
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Every pool made to fail its n-th request: nothing may crash, hang or leak, the program is told or
- * the peer tries again, and a connection that was refused nothing for good goes through in the end. */
+ * the peer tries again, and a connection that was refused nothing for good goes through in the end.
+ */
 #include "tap.h"
 #include "world.h"
 

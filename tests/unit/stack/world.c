@@ -139,8 +139,7 @@ static bool input(struct world *world, unsigned side)
     struct weir_frame frames[64];
     unsigned n = 0;
     while (n < world->batch && n < world->count[side]) {
-        const struct world_frame *f =
-            &world->queue[side][(world->head[side] + n) % WORLD_FRAMES];
+        const struct world_frame *f = &world->queue[side][(world->head[side] + n) % WORLD_FRAMES];
         if (f->at > world->now)
             break;
         frames[n++] = (struct weir_frame){ f->data, f->len, world->now, f->csum_ok, f->gso_size };

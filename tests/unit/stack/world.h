@@ -3,8 +3,8 @@
 #define WEIR_TESTS_UNIT_STACK_WORLD_H
 
 /* Two instances joined by a wire in virtual time: every frame one sends arrives at the other after
- * `delay`, unless `filter` takes it away. Time moves only in world_run. Everything the two send goes
- * into a hash, so that two runs can be compared. */
+ * `delay`, unless `filter` takes it away. Time moves only in world_run. Everything the two send
+ * goes into a hash, so that two runs can be compared. */
 
 #include "weir/weir.h"
 

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_STACK_PARTS_H
+#define WEIR_STACK_PARTS_H
+
+/* What the files of this folder offer each other, and nobody else sees.
+ *
+ * A change of a connection is always followed by conn_settle, which brings timers, lists and
+ * readiness in line with it and frees what is over: no other function has to think of that. */
+
+#include "stack/instance.h"
+
+/* ---- flow.c: who is who ---- */
+
+void flow_tuple(const struct flow *flow, uint8_t tuple[FLOW_TUPLE]);
+uint32_t flow_hash(const struct weir *weir, const struct flow *flow);
+static inline uint32_t flow_ref(enum flow_tag tag, uint32_t index)
+{
+    return (uint32_t)tag << 30 | index;
+}
+static inline enum flow_tag flow_ref_tag(uint32_t ref)
+{
+    return (enum flow_tag)(ref >> 30);
+}
+static inline uint32_t flow_ref_index(uint32_t ref)
+{
+    return ref & (FLOW_INDEX_MAX - 1);
+}
+
+/* The reference of a flow, or DEMUX_NONE. */
+uint32_t flow_find(const struct weir *weir, const struct flow *flow, uint32_t hash);
+void flow_prefetch(const struct weir *weir, uint32_t hash);
+struct flow flow_of_conn(const struct weir *weir, const struct conn *conn);
+struct flow flow_of_synq(const struct weir *weir, const struct synq_entry *entry);
+struct flow flow_of_tw(const struct weir *weir, const struct tw_entry *entry);
+
+/* Whether this instance is the one for a flow, among the shards. */
+bool flow_is_ours(const struct weir *weir, const struct flow *flow);
+
+/* The number of a local address, with one more reference; LOCAL_NONE if the table is full. */
+uint16_t local_take(struct weir *weir, const struct weir_ip *ip);
+uint16_t local_again(struct weir *weir, uint16_t number);
+void local_give(struct weir *weir, uint16_t number);
+uint32_t port_hash(const struct weir *weir, uint16_t port);
+
+/* ---- handle.c: objects by name ---- */
+
+static inline weir_handle handle_make(enum handle_kind kind, uint32_t generation, uint32_t index)
+{
+    return (weir_handle)kind << 60 | (weir_handle)generation << 32 | index;
+}
+static inline enum handle_kind handle_kind(weir_handle handle)
+{
+    return (enum handle_kind)(handle >> 60);
+}
+uint32_t generation_next(struct weir *weir);
+weir_handle conn_handle(const struct weir *weir, uint32_t index);
+struct conn *conn_at(const struct weir *weir, uint32_t index);
+bool conn_used(const struct weir *weir, uint32_t index);
+bool listener_used(const struct weir *weir, uint32_t index);
+bool endpoint_used(const struct weir *weir, uint32_t index);
+
+/* NULL for a handle that is stale or of another kind. `index` may be NULL. */
+struct conn *conn_of(const struct weir *weir, weir_handle handle, uint32_t *index);
+struct listener *listener_of(const struct weir *weir, weir_handle handle, uint32_t *index);
+struct endpoint *endpoint_of(const struct weir *weir, weir_handle handle, uint32_t *index);
+
+/* ---- settle.c: what follows from a change ---- */
+
+/* After every change of a connection. It may be freed, or kept in its small form. */
+void conn_settle(struct weir *weir, uint32_t index, weir_time now);
+void conn_free(struct weir *weir, uint32_t index);
+void conn_unhash(struct weir *weir, uint32_t index);
+uint32_t conn_due_list(const struct weir *weir, const struct conn *conn);
+struct list_nodes conn_due_nodes(const struct weir *weir);
+
+/* Takes it off whatever list `due_node` is on. */
+void due_leave(struct weir *weir, uint32_t index);
+void due_wait(struct weir *weir, uint32_t index, enum conn_on on);
+
+/* It may have memory to take now: wakes a few of those who wait. */
+void memory_look(struct weir *weir);
+
+/* ---- events.c ---- */
+
+void watch_init(struct watch *watch);
+void watch_set(struct weir *weir, enum handle_kind kind, uint32_t index, unsigned ready);
+void watch_clear(struct weir *weir, enum handle_kind kind, uint32_t index);
+struct watch *watch_at(const struct weir *weir, enum handle_kind kind, uint32_t index);
+struct list_nodes watch_nodes(const struct weir *weir, enum handle_kind kind);
+
+/* ---- input.c ---- */
+
+/* Handles one packet that has been parsed; `from_wire` frames and packets to ourselves alike. */
+void input_packet(struct weir *weir, struct arrival *in, weir_time now);
+void input_prepare(struct weir *weir, struct arrival *in);
+void record_segment(struct weir *weir, const struct arrival *in, uint32_t conn,
+                    enum weir_drop drop);
+
+/* ---- listener.c, synq.c ---- */
+
+/* The listener for a packet to this address and port, or POOL_NONE. */
+uint32_t listener_find(const struct weir *weir, const struct weir_ip *ip, uint16_t port,
+                       unsigned iface);
+bool listener_has_port(const struct weir *weir, uint16_t port);
+void listener_settle(struct weir *weir, uint32_t index);
+void listener_close(struct weir *weir, uint32_t index, weir_time now);
+
+/* A segment for a listener, or for nobody. `floor` NULL, or what the next ISS must lie beyond. */
+enum weir_drop listener_arrives(struct weir *weir, const struct arrival *in, const seq32 *floor,
+                                weir_time now);
+enum weir_drop synq_arrives(struct weir *weir, uint32_t index, const struct arrival *in,
+                            weir_time now);
+void synq_timeout(struct weir *weir, unsigned retries, weir_time now);
+void synq_drop_listener(struct weir *weir, uint32_t listener);
+void synq_start(struct weir *weir, uint32_t index, weir_time now);
+struct list_nodes synq_nodes(const struct weir *weir);
+
+/* From a half-open entry to a connection that waits to be accepted. `index` is the entry's place,
+ * or POOL_NONE for one that was rebuilt from a cookie. */
+enum weir_drop synq_promote(struct weir *weir, const struct synq_entry *entry, uint32_t index,
+                            const struct arrival *in, weir_time now);
+
+/* ---- tw.c ---- */
+
+/* Keeps a connection in its small form, in the same place of the table. */
+void tw_put(struct weir *weir, struct conn *conn, uint32_t index, weir_time now);
+enum weir_drop tw_arrives(struct weir *weir, uint32_t index, const struct arrival *in,
+                          weir_time now);
+void tw_timeout(struct weir *weir, weir_time now);
+struct list_nodes tw_nodes(const struct weir *weir);
+
+/* Milliseconds of the small forms to nanoseconds; the deadline lies within 24 days of `now`. */
+weir_time ms_to_time(const struct weir *weir, uint32_t ms, weir_time now);
+uint32_t ms_round_up(const struct weir *weir, weir_time when);
+
+/* ---- reply.c: segments without a connection ---- */
+
+void reply_segment(struct weir *weir, const struct flow *flow, unsigned iface,
+                   const struct tcp_seg *seg, const struct tcp_opts *opts, enum weir_why why);
+
+/* Resets a segment, if one is owed and the rate allows; returns `why`, or REPLY_RATE. */
+enum weir_drop reply_reset(struct weir *weir, const struct arrival *in, enum weir_drop why,
+                           weir_time now);
+uint16_t path_mss_of(const struct weir_ip *peer, uint16_t mtu);
+/* The interface + 1 that a link-local address needs; 0 for all others. */
+uint16_t scope_of(const struct weir_ip *ip, unsigned iface);
+
+/* ---- icmp.c, endpoint.c ---- */
+
+enum weir_drop icmp_error_arrives(struct weir *weir, const struct ip_packet *packet, weir_time now);
+enum weir_error icmp_error_code(enum ip_icmp icmp);
+enum weir_drop endpoint_error(struct weir *weir, const struct ip_packet *packet,
+                              const struct flow *flow, weir_time now);
+enum weir_drop ping_error(struct weir *weir, const struct ip_packet *packet, uint16_t id);
+enum weir_drop udp_arrives(struct weir *weir, const struct ip_packet *packet, weir_time now);
+enum weir_drop echo_arrives(struct weir *weir, const struct ip_packet *packet);
+void endpoint_settle(struct weir *weir, uint32_t index);
+void endpoint_close(struct weir *weir, uint32_t index);
+
+/* ---- ports.c ---- */
+
+/* An unused local port for a connection to flow->peer; 0 if there is none. */
+uint16_t port_draw_flow(struct weir *weir, const struct flow *flow);
+/* An unused port for a listener, or for a UDP endpoint. */
+uint16_t port_draw(struct weir *weir, bool (*taken)(const struct weir *, uint16_t));
+bool endpoint_has_port(const struct weir *weir, uint16_t port);
+
+/* ---- output.c ---- */
+
+/* What a plan may count on. */
+struct tcp_env output_env(const struct weir *weir, const struct conn *conn, bool path_ready);
+
+/* Packets to ourselves: what is due and what has arrived, as far as one call may. */
+void loop_turn(struct weir *weir, weir_time now);
+bool loop_is_due(const struct weir *weir);
+void output_wake(struct weir *weir, weir_time now);
+
+#endif

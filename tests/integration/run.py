@@ -1,0 +1,239 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""weir against the Linux kernel, in network namespaces of its own; prints TAP.
+
+    tests/integration/run.py [--build DIR] [--only TEXT] [--control] [--keep DIR] [--list]
+
+--control puts a second kernel where weir would be: what fails there too is the test's fault.
+--keep leaves captures and messages in DIR. Runs as root, or in a user namespace of its own.
+"""
+
+import argparse
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+
+import cases
+from lab import ROOT, Lab, Link, Trouble, run
+
+DATA_OCTETS = 52 << 20
+TOOLS = ("ip", "ss", "ethtool", "nsenter", "unshare", "mount")
+BAD_PACKETS = (
+    '_ws.malformed || _ws.expert.severity == "Error" || ip.checksum.status == "Bad" || '
+    'tcp.checksum.status == "Bad" || udp.checksum.status == "Bad" || '
+    'icmp.checksum.status == "Bad" || icmpv6.checksum.status == "Bad"')
+# Whoever else claims a port would read the octets of a test as its own.
+PROTOCOLS = ("eth", "arp", "ip", "ipv6", "ipv6.fraghdr", "icmp", "icmpv6", "udp", "tcp")
+CHECKSUMS = ("ip.check_checksum", "tcp.check_checksum", "udp.check_checksum")
+SHOWN_MAX = 10
+
+
+class Tap:
+    def __init__(self):
+        self.run = self.failed = 0
+        self.lock = threading.Lock()
+
+    def check(self, holds, text, *details):
+        with self.lock:
+            self.run += 1
+            self.failed += not holds
+            print(f"{'ok' if holds else 'not ok'} {self.run} - {text}")
+            for line in () if holds else details:
+                print(f"# {line}")
+            sys.stdout.flush()
+
+    def skip(self, text):
+        with self.lock:
+            self.run += 1
+            print(f"ok {self.run} # SKIP {text}", flush=True)
+
+    def done(self):
+        print(f"1..{self.run}", flush=True)
+        return 1 if self.failed or not self.run else 0
+
+
+class Variant:
+    """A case with its family and role."""
+
+    def __init__(self, entry, family, role):
+        self.function, self.kind, _, self.seconds, self.verify = entry
+        self.family, self.role = family, role
+        self.name = f"{self.function.__name__}/{role}/v{family}"
+
+
+def variants(only):
+    every = [Variant(entry, family, role) for entry in cases.CASES
+             for role in entry[2] for family in (4, 6)]
+    return [v for v in every if only is None or re.search(only, v.name)]
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description="weir against the Linux kernel")
+    parser.add_argument("--build", default=os.path.join(ROOT, "build"), help="build directory")
+    parser.add_argument("--only", metavar="REGEX", help="the cases whose name matches")
+    parser.add_argument("--control", action="store_true", help="kernel against kernel")
+    parser.add_argument("--keep", metavar="DIR", help="keep captures and messages there")
+    parser.add_argument("--weir-pcap", action="store_true", help="with --keep: weir's own captures")
+    parser.add_argument("--jobs", type=int, default=24, help="cases at once")
+    parser.add_argument("--list", action="store_true", help="name the cases and end")
+    parser.add_argument("--inside", help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+# ---- Outside: into namespaces ----
+
+def missing():
+    """Why there can be no run here, or None."""
+    for tool in TOOLS:
+        if shutil.which(tool) is None:
+            return f"the program {tool} is missing"
+    said = subprocess.run(unshare() + ["true"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          text=True, check=False)
+    if said.returncode != 0:
+        return "no namespaces for this user: " + " ".join(said.stdout.split())
+    return None
+
+
+def unshare():
+    """Whatever runs in these dies with unshare, which dies with us."""
+    command = ["setpriv", "--pdeathsig", "KILL", "unshare", "--net", "--mount", "--pid", "--fork",
+               "--kill-child", "--mount-proc"]
+    return command + ([] if os.geteuid() == 0 else ["--map-root-user"])
+
+
+def outside(args):
+    why = missing()
+    if why is not None:
+        print(f"1..0 # SKIP {why}")
+        return 0
+    folder = args.keep or tempfile.mkdtemp(prefix="weir-netns-")
+    os.makedirs(folder, exist_ok=True)
+    child = subprocess.Popen(unshare() + [sys.executable, os.path.abspath(__file__), "--inside",
+                                          os.path.abspath(folder), *sys.argv[1:]])
+
+    def give_up(number, _):
+        child.kill()
+        child.wait()
+        if not args.keep:
+            shutil.rmtree(folder, ignore_errors=True)
+        os._exit(128 + number)
+    signal.signal(signal.SIGTERM, give_up)
+    signal.signal(signal.SIGINT, give_up)
+    status = child.wait()
+    if not args.keep:
+        shutil.rmtree(folder, ignore_errors=True)
+    return status if status >= 0 else 1
+
+
+# ---- Inside ----
+
+def skip_reason(variant, lab):
+    if lab.control:
+        return None
+    if variant.kind.startswith("tap") and not os.access("/dev/net/tun", os.R_OK | os.W_OK):
+        return "/dev/net/tun cannot be opened"
+    return None
+
+
+def after(run_of, lab):
+    """What must hold on every link, whatever happened on it."""
+    kernel = run_of.kernel
+    bad = kernel.counted("TcpInCsumErrors", "UdpInCsumErrors", "IcmpInCsumErrors",
+                         "Udp6InCsumErrors", "Icmp6InCsumErrors", "IpExtInCsumErrors",
+                         "TcpInErrs", "IpInHdrErrors", "Ip6InHdrErrors")
+    run_of.equal(bad, 0, "kernel: no segment was malformed or had a bad sum")
+    if lab.control:
+        return
+    drops = run_of.weir.fields("counters")
+    wrong = {name: n for name, n in drops.items()
+             if re.search(r"csum|_bad$|malformed|^eth_short|driver", name)}
+    run_of.check(not wrong, "weir: no frame was malformed or had a bad sum", wrong)
+
+
+def run_variant(variant, lab, tap):
+    reason = skip_reason(variant, lab)
+    if reason is not None:
+        tap.skip(f"{variant.name}: {reason}")
+        return
+    link, began, this = None, time.monotonic(), None
+    try:
+        link = Link(lab, variant.kind, variant.name, variant.verify)
+        this = cases.Run(variant.name, link, variant.family, variant.role)
+        variant.function(this)
+        after(this, lab)
+        trouble = None
+    except Trouble as error:
+        trouble = str(error)
+    except Exception:  # the others go on
+        trouble = traceback.format_exc()
+    results = list(this.results) if this is not None else []
+    if trouble is not None:
+        results.append((False, f"{variant.name}: goes through", trouble))
+    for complaint in link.close() if link is not None else []:
+        results.append((False, f"{variant.name}: ends well", complaint))
+    hint = f"again: tests/integration/run.py --only '^{variant.name}' --keep /tmp/weir-netns"
+    for holds, text, detail in results:
+        tap.check(holds, text, *detail.splitlines()[:SHOWN_MAX], hint)
+    print(f"# {variant.name}: {time.monotonic() - began:.1f} s, link "
+          f"{link.number if link is not None else '?'}", flush=True)
+
+
+def check_captures(lab, tap):
+    """One tshark over everything that was recorded."""
+    captures = [path for path in lab.captures if os.path.getsize(path) > 24]
+    if not captures:
+        return
+    if shutil.which("tshark") is None or shutil.which("mergecap") is None:
+        tap.skip("captures: tshark is missing")
+        return
+    merged = os.path.join(lab.folder, "all.pcapng")
+    run("mergecap", "-w", merged, *captures)
+    options = [word for name in CHECKSUMS for word in ("-o", f"{name}:TRUE")]
+    options += ["--disable-all-protocols"]
+    options += [word for name in PROTOCOLS for word in ("--enable-protocol", name)]
+    said = subprocess.run(["tshark", "-n", "-r", merged, *options, "-Y", BAD_PACKETS],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    lines = said.stdout.splitlines()
+    complaints = [line for line in said.stderr.splitlines() if "Running as user" not in line]
+    tap.check(said.returncode == 0 and not lines,
+              f"tshark finds no malformed packet and no bad sum in {len(captures)} captures",
+              *lines[:SHOWN_MAX], f"{len(lines)} packets", *complaints[:SHOWN_MAX])
+    if lab.folder:
+        os.unlink(merged)
+
+
+def inside(args):
+    run("mount", "-t", "tmpfs", "tmpfs", "/run")
+    os.makedirs("/run/netns")
+    run("ip", "link", "set", "lo", "up")
+    lab = Lab(os.path.abspath(args.build), args.inside, args.control, args.weir_pcap)
+    tap = Tap()
+    with open(lab.data, "wb") as file:
+        for _ in range(DATA_OCTETS >> 20):
+            file.write(os.urandom(1 << 20))
+    wanted = sorted(variants(args.only), key=lambda v: -v.seconds)
+    with ThreadPoolExecutor(args.jobs) as pool:
+        list(pool.map(lambda v: run_variant(v, lab, tap), wanted))
+    check_captures(lab, tap)
+    os.unlink(lab.data)
+    return tap.done()
+
+
+def main():
+    args = arguments()
+    if args.list:
+        print("\n".join(v.name for v in variants(args.only)))
+        return 0
+    return inside(args) if args.inside else outside(args)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
