@@ -163,7 +163,11 @@ __attribute__((format(printf, 3, 4))) static bool say(bool ok, const char *what,
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    printf("%-10s %-60s %s\n", what, text, ok ? "ok" : "FAILED");
+    /* A failure is what, FAILED, and why on a line of its own. */
+    const size_t head = ok ? strlen(text) : strcspn(text, ":");
+    printf("%-10s %-60.*s %s\n", what, (int)head, text, ok ? "ok" : "FAILED");
+    if (text[head] == ':')
+        printf("%-10s %s\n", "", text + head + 2);
     fflush(stdout);
     return ok;
 }
@@ -174,12 +178,12 @@ static bool step_network(const struct demo *demo, struct demo_net *net)
 {
     char log[TRANSFER_PATH_MAX + 16];
     if (!demo_net_enter(net))
-        return say(false, "namespace", "%s", net->wrong);
+        return say(false, "namespace", "a network of its own: %s", net->wrong);
     say(true, "namespace", "a network of its own, %s",
         net->as_root ? "made as root" : "in an unprivileged user namespace");
     snprintf(log, sizeof log, "%s/ip.log", demo->directory);
     if (!demo_net_build(net, demo->packet, log))
-        return say(false, "wire", "%s", net->wrong);
+        return say(false, "wire", "a wire between the two: %s", net->wrong);
     return say(true, "wire", "%s: Linux %s, %s; weir .2, ::2", net->medium, DEMO_LINUX_V4,
                DEMO_LINUX_V6);
 }
@@ -233,7 +237,7 @@ static bool step_exchange(const struct demo *demo, const char *device)
     const bool done = exchange_run(&config, &result);
     putchar('\n');
     if (!done)
-        return say(false, "exchange", "%s", result.wrong);
+        return say(false, "exchange", "a small connection: %s", result.wrong);
     say(true, "exchange", "%u segments, both ends closed in order", result.segments);
     if (!demo->pair)
         printf("%-10s %s\n", "",
@@ -260,7 +264,7 @@ static bool step_transfers(const struct demo *demo, const char *device)
     memcpy(transfers.directory, demo->directory, sizeof transfers.directory);
     putchar('\n');
     if (!transfer_prepare(&transfers))
-        return say(false, "file", "%s", transfers.wrong);
+        return say(false, "file", "a file to send: %s", transfers.wrong);
     say(true, "file", "%s of random octets, SHA-256 %.8s...", amount_octets(transfers.size, octets),
         transfers.hash);
     bool done = true;
@@ -376,7 +380,8 @@ int tool_demo(int argc, char **argv)
         if (getppid() != watcher)
             _exit(TOOL_FAILED);
         status = work(&demo);
-        fflush(stdout);
+        if (fflush(stdout) != 0 || ferror(stdout) != 0)
+            status = tool_fail(argv[0], "standard output: %s", strerror(errno));
         _exit(status);
     }
     if (worker < 0)

@@ -130,11 +130,11 @@ static void put_words(const struct ladder *ladder, const char *label, const char
 static void put_arrow_words(const struct ladder *ladder, bool leftward, const char *label,
                             const char *why)
 {
-    const unsigned room = between(ladder);
-    const unsigned label_len = (unsigned)strnlen(label, room - 8);
-    const unsigned why_len = (unsigned)strnlen(why, room - 8 - label_len);
-    const unsigned words = label_len + 2 + (why_len > 0 ? why_len + 2 : 0);
-    const unsigned rest = room - words - 5; /* two strokes before, two behind, and the head */
+    /* Strokes: two before the words, two behind, and the head. Spaces: two around each word. */
+    const unsigned room = between(ladder) - 5 - 2 - 2;
+    const unsigned label_len = (unsigned)strnlen(label, room);
+    const unsigned why_len = (unsigned)strnlen(why, room - label_len);
+    const unsigned rest = room - label_len - why_len + (why_len > 0 ? 0 : 2);
     paint(ladder, COLOUR_ARROW);
     if (leftward)
         fputs(glyphs(ladder)->left, ladder->out);

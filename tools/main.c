@@ -36,7 +36,7 @@ static void print_help(void)
 {
     puts("usage: weir COMMAND [ARGUMENT...]\n"
          "\n"
-         "A TCP/IP stack of its own, on a TAP device, on a network interface, or in memory.\n");
+         "A TCP/IP stack of its own: on a TAP device, on an interface, or in memory.\n");
     for (unsigned i = 0; i < COMMAND_COUNT; i++)
         if (commands[i].run != NULL)
             printf("  %-8s %s\n", commands[i].name, commands[i].summary);

@@ -8,8 +8,11 @@
  * A connection is named by its place in the pool. The first octets of a free place belong to the
  * pool; a free place has generation 0 (or poison, which is no generation either). */
 
+#include "base/arena.h"
 #include "base/list.h"
+#include "base/wheel.h"
 #include "ip/ip.h"
+#include "stack/demux.h"
 #include "tcp/tcb.h"
 
 /* Readiness, and what was told of it: `listed` if and only if `ready & ~reported` is not 0 and
@@ -32,30 +35,35 @@ enum conn_on {
 };
 
 #define CONN_NO_LISTENER UINT16_MAX
+#define CONN_LIST_MASK   0x3f
 
+/* One line of the cache, and then the TCB's. */
 struct conn {
     struct weir_ip peer;
     uint16_t lport, rport;
-    uint16_t local;      /* number of the local address (locals.c) */
+    uint16_t local;      /* number of the local address (flow.c) */
     uint16_t listener;   /* in whose accept queue it waits, or CONN_NO_LISTENER */
     uint32_t generation; /* of the handle; 1..GENERATION_MAX while in use */
     struct ip_path path;
     struct list_node due_node;
-    uint64_t cookie; /* the program's */
     struct watch watch;
     uint8_t on;            /* enum conn_on */
-    uint8_t due_list;      /* the number of the struct due it is on, if on CONTROL or DATA */
-    uint8_t ttl, tos;      /* of its packets */
+    uint8_t due_list : 6;  /* the number of the struct due it is on, if on CONTROL or DATA */
     bool hashed : 1;       /* in the table of flows; not once it is CLOSED */
     bool wants_memory : 1; /* the program was refused room for want of chunks */
+    uint8_t ttl, tos;      /* of its packets */
     struct tcb tcb;
 };
 
-/* Octets an idle connection costs: itself, its slots in the table of flows at a load of one half,
- * its wheel node with a place in the heap, its node for the neighbour's list. */
+/* What an idle connection costs: itself, its cookie, two slots in the table of flows (which is half
+ * full), its wheel node and its place in the wheel's heap, and what ip keeps of those who wait for
+ * a neighbour. */
 #define CONN_COST                                                             \
-    (sizeof(struct conn) + 2 * 8 + sizeof(weir_time) + 3 * sizeof(uint32_t) + \
-     sizeof(struct list_node))
+    (sizeof(struct conn) + sizeof(uint64_t) + 2 * sizeof(struct demux_slot) + \
+     sizeof(struct wheel_node) + sizeof(uint32_t) + sizeof(struct list_node) + sizeof(uint32_t))
 WEIR_STATIC_ASSERT(CONN_COST <= 512, "an idle connection costs at most 512 octets, all told");
+WEIR_STATIC_ASSERT(offsetof(struct conn, tcb) == ARENA_ALIGN,
+                   "a TCB begins with a line of its own");
+WEIR_STATIC_ASSERT(IP_IFACE_MAX + 1 <= CONN_LIST_MASK, "each interface has its list, and the loop");
 
 #endif

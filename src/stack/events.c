@@ -95,7 +95,7 @@ bool weir_next_event(struct weir *weir, struct weir_event *event)
     uint32_t generation;
     if (kind == HANDLE_CONN) {
         const struct conn *conn = conn_at(weir, index);
-        generation = conn->generation, event->cookie = conn->cookie;
+        generation = conn->generation, event->cookie = weir->conn_cookie[index];
     } else if (kind == HANDLE_LISTENER) {
         const struct listener *listener = pool_at(&weir->listeners, index);
         generation = listener->generation, event->cookie = listener->cookie;
@@ -129,11 +129,12 @@ unsigned weir_ready_now(const struct weir *weir, weir_handle handle)
 
 enum weir_error weir_set_cookie(struct weir *weir, weir_handle handle, uint64_t cookie)
 {
-    struct conn *conn = conn_of(weir, handle, NULL);
+    uint32_t index;
+    const struct conn *conn = conn_of(weir, handle, &index);
     struct listener *listener = listener_of(weir, handle, NULL);
     struct endpoint *endpoint = endpoint_of(weir, handle, NULL);
     if (conn != NULL)
-        conn->cookie = cookie;
+        weir->conn_cookie[index] = cookie;
     else if (listener != NULL)
         listener->cookie = cookie;
     else if (endpoint != NULL)

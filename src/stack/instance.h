@@ -118,6 +118,7 @@ struct weir {
     struct ring_pool rings;
     struct pool conns, flights, sent_blocks, listeners, synq, tw, endpoints;
     struct siphash_key table_key;
+    uint64_t *conn_cookie; /* the programs', by index: cold, and a TCB's lines are full */
 
     struct demux flows, listener_ports, endpoint_ports;
     struct local_addr *local;

@@ -48,7 +48,7 @@ void due_wait(struct weir *weir, uint32_t index, enum conn_on on)
         return;
     due_leave(weir, index);
     conn->on = (uint8_t)on;
-    conn->due_list = (uint8_t)number;
+    conn->due_list = number & CONN_LIST_MASK;
     if (on != CONN_ON_NOTHING && on != CONN_ON_NEIGHBOUR)
         list_push_tail(list_of(weir, conn), conn_due_nodes(weir), index);
 }

@@ -87,6 +87,7 @@ static void carve(struct weir *weir, struct arena *arena, weir_time now)
     const struct weir_config *c = &weir->config;
     take_pools(weir, arena);
     take_rings(weir, arena);
+    weir->conn_cookie = arena_take(arena, sizeof *weir->conn_cookie * c->tcp_max);
     demux_init(&weir->flows, arena, c->tcp_max + c->synq_max + c->tw_max);
     demux_init(&weir->listener_ports, arena, c->listener_max);
     demux_init(&weir->endpoint_ports, arena, c->udp_max);

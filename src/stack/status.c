@@ -23,7 +23,7 @@ static void of_conn(const struct weir *weir, const struct conn *conn, struct wei
     tcp_status(&conn->tcb, status);
     const struct flow flow = flow_of_conn(weir, conn);
     set_ends(status, &flow, conn->path.iface);
-    status->cookie = conn->cookie;
+    status->cookie = weir->conn_cookie[conn->tcb.index];
 }
 
 static void of_listener(const struct listener *listener, struct weir_status *status)

@@ -210,6 +210,7 @@ static uint32_t make_conn(struct weir *weir, const struct synq_entry *entry,
     conn->local = local;
     conn->listener = entry->listener;
     conn->generation = generation_next(weir);
+    weir->conn_cookie[index] = 0;
     conn->path = *path;
     conn->due_node = (struct list_node){ LIST_NONE, LIST_NONE };
     watch_init(&conn->watch);

@@ -75,6 +75,7 @@ static uint32_t make_conn(struct weir *weir, const struct flow *flow, const stru
     conn->local = local;
     conn->listener = CONN_NO_LISTENER;
     conn->generation = generation_next(weir);
+    weir->conn_cookie[index] = 0;
     conn->path = *path;
     conn->due_node = (struct list_node){ LIST_NONE, LIST_NONE };
     watch_init(&conn->watch);

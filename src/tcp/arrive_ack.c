@@ -105,6 +105,11 @@ static bool update_window(struct tcb *tcb, const struct tcp_seg *seg, bool forwa
     }
     if (wnd > tcb->snd.wnd)
         tcb->due |= TCP_DUE_DATA;
+    /* While the window was closed each retransmission was a probe: it begins to count now. */
+    if (tcb->snd.wnd == 0 && tcb->rtx_kind == TCP_RTX_RTX) {
+        tcb->backoff = 0;
+        tcp_rtx_restart(tcb, now);
+    }
     tcb->snd.wnd = wnd;
     if (wnd > tcb->snd.wnd_max)
         tcb->snd.wnd_max = wnd;

@@ -137,6 +137,19 @@ static enum weir_why rtx_why(const struct tcb *tcb)
     return tcb->rtx_force || !tcb->sack_ok ? WEIR_WHY_RTX_FAST : WEIR_WHY_RTX_SACK;
 }
 
+/* RFC 9293 SHLD-16: what of [seq, seq + len) still fits into a window that shrank. The first segment
+ * goes in any case: at a closed window it is the probe (MUST-35). */
+static uint32_t within_window(const struct tcb *tcb, seq32 seq, uint32_t len)
+{
+    const seq32 edge = tcb->snd.una + tcb->snd.wnd;
+    if (seq_leq(seq + len, edge))
+        return len;
+    const uint32_t whole = seq_lt(seq, edge) ? (edge - seq) / tcb->mss * tcb->mss : 0;
+    if (whole > 0 || seq != tcb->snd.una)
+        return whole;
+    return len < tcb->mss ? len : tcb->mss;
+}
+
 static bool plan_rtx(const struct tcb *tcb, const struct tcp_env *env, weir_time now,
                      struct tcp_plan *plan)
 {
@@ -151,7 +164,8 @@ static bool plan_rtx(const struct tcb *tcb, const struct tcp_env *env, weir_time
     } else if (tcb->rtx_force && room < tcb->mss) {
         room = tcb->mss;
     }
-    if (room < tcb->mss && room < len)
+    len = within_window(tcb, seq, len);
+    if (len == 0 || (room < tcb->mss && room < len))
         return false;
     start(plan, rtx_why(tcb), seq);
     fill_ack(tcb, now, plan);

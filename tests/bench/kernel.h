@@ -18,6 +18,10 @@ _Noreturn void die(const char *what);
 size_t receive_some(int fd, void *data, size_t room, bool spin);
 void send_all(int fd, const void *data, size_t len, bool spin);
 
+/* Both ends of every comparison run the same congestion control, whatever the machine's default. A
+ * listener's sockets have what it has. */
+void pin_congestion(int fd);
+
 void set_option(int fd, int level, int option, int value);
 
 /* Serves `role` (sink, source, pong, accept) until the process is ended. */

@@ -112,6 +112,7 @@ _Noreturn void kernel_serve(const char *role, const struct sockaddr_in *local, b
     const int listener = socket(AF_INET, type, 0);
     if (listener < 0)
         die("socket");
+    pin_congestion(listener);
     set_option(listener, SOL_SOCKET, SO_REUSEADDR, 1);
     if (bind(listener, (const struct sockaddr *)local, sizeof *local) < 0)
         die("bind");

@@ -181,10 +181,10 @@ static void dsack_of_a_whole_segment(struct t *t)
 static void dsack_beyond_a_hole(struct t *t)
 {
     passive(t, SACK);
-    in(t, ". 1001:3001 ack 1");
-    out(t, ". 1 ack 1 <sack 1001:3001>");
-    in(t, ". 2001:3001 ack 1"); /* RFC 2883, 4.1.2: the duplicate, then the block that holds it */
-    out(t, ". 1 ack 1 <sack 2001:3001 1001:3001>");
+    in(t, ". 1001:2401 ack 1");
+    out(t, ". 1 ack 1 <sack 1001:2401>");
+    in(t, ". 1801:2401 ack 1"); /* RFC 2883, 4.1.2: the duplicate, then the block that holds it */
+    out(t, ". 1 ack 1 <sack 1801:2401 1001:2401>");
 }
 
 static void two_dsacks_in_a_batch(struct t *t)

@@ -52,7 +52,7 @@ class Process:
         self.name = os.path.basename(command[-1] if "kernel_peer" in command[-1] else command[0])
         self.waiting, self.lock, self.last = {}, threading.Lock(), 0
         self.errors = errors
-        with open(errors, "ab") as stderr:
+        with open(errors, "wb") as stderr:
             self.child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                           stderr=stderr, text=True, bufsize=1)
         ready = Reply("start of " + " ".join(command))
@@ -194,6 +194,7 @@ class KernelEnd(End):
         self.do("sysctl", f"net/ipv6/conf/{self.device}/addr_gen_mode", 1)
         self.do("sysctl", "net/ipv4/tcp_no_metrics_save", 1)
         self.do("sysctl", "net/ipv4/ping_group_range", 0, 0)
+        self.do("sysctl", "net/ipv4/tcp_congestion_control", "cubic")
         run("ip", "-n", self.namespace, "-batch", "-", text=f"""link set lo up
             addr add {self.ip[4]}/24 dev {self.device}
             addr add {self.ip[6]}/64 dev {self.device} nodad
@@ -208,6 +209,12 @@ class KernelEnd(End):
         """By how much the counters went up together since the beginning."""
         now = self.counters()
         return sum(now.get(name, 0) - self.before.get(name, 0) for name in names)
+
+    def changes(self):
+        """The counters that went up, and by how much."""
+        now = self.counters()
+        return {name: n - self.before.get(name, 0) for name, n in now.items()
+                if n > self.before.get(name, 0)}
 
     def ss(self, lport, rport):
         """What ss says of a TCP socket: a dict, empty if there is none."""
@@ -317,15 +324,28 @@ class Link:
         """Records what passes, where checksums in the record are those of the wire."""
         if not self.plain:
             return
-        path = self.path("wire.pcap")
+        path, said = self.path("wire.pcap"), self.path("tcpdump.err")
         self.capture = subprocess.Popen(
-            inside(self.kernel_namespace, "tcpdump", "-i", device, "-w", path, "-U", "-s", "0",
-                   "-B", "4096", "-c", str(CAPTURE_PACKETS), "-Z", "root"),
+            inside(self.kernel_namespace, "tcpdump", "-i", device, "-w", path, "-U",
+                   "--immediate-mode", "-B", "4096", "-c", str(CAPTURE_PACKETS), "-Z", "root"),
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=open(self.path("tcpdump.err"), "ab"))
-        if not until(lambda: os.path.exists(path) or self.capture.poll() is not None, 10):
+            stderr=open(said, "wb"))
+
+        def listening():
+            with open(said, encoding="utf-8") as file:
+                return "listening on" in file.read()
+        if not until(listening, 10):
             raise Trouble("tcpdump does not start")
         self.lab.captures.append(path)
+
+    def settle(self):
+        """What has passed is in the file when it no longer grows."""
+        sizes = [-1]
+
+        def quiet():
+            sizes.append(os.path.getsize(self.path("wire.pcap")))
+            return sizes[-1] == sizes[-2]
+        until(quiet, 2, 0.05)
 
     def meet(self, family):
         """Has both ends learn each other's link address, so that a held wire carries TCP only."""
@@ -349,6 +369,7 @@ class Link:
         if self.relay is not None and self.relay.stop() != 0:
             bad.append(f"the relay failed: {self.relay.complaint()}")
         if self.capture is not None:
+            self.settle()
             self.capture.terminate()
             self.capture.wait()
         for i in range(1, self.files + 1):

@@ -18,6 +18,7 @@ void sim_link_init(struct sim *sim, unsigned h)
     prng_init(&link->duplicate, sim->seed, SIM_PURPOSE_DUPLICATE, h);
     prng_init(&link->corrupt, sim->seed, SIM_PURPOSE_CORRUPT, h);
     prng_init(&link->jitter, sim->seed, SIM_PURPOSE_JITTER, h);
+    prng_init(&link->forge, sim->seed, SIM_PURPOSE_FORGE, h);
     link->mtu = UINT16_MAX;
 }
 
@@ -176,6 +177,36 @@ static void carry_one(struct sim *sim, unsigned h, struct sim_frame *frame)
     deliver(sim, h, frame, arrival(sim, h, leaves));
 }
 
+/* A stranger's reset that lies in the window but not at RCV.NXT, or an ACK of what was never sent
+ * (RFC 5961). Either may earn an answer, and may harm nothing. Nobody hears it as the sender's: its
+ * incarnation is 0. */
+static void forge(struct sim *sim, unsigned h, const struct sim_frame *frame,
+                  const struct sim_packet *packet)
+{
+    struct sim_link *link = &sim->link[h];
+    if (packet->arp || packet->proto != SIM_TCP || packet->frag_off != 0 ||
+        (packet->flags & (SIM_SYN | SIM_RST)) || !(packet->flags & SIM_ACK))
+        return;
+    if (sim->calm || !prng_chance(&link->forge, sim->plan.link[h].forge))
+        return;
+    const struct sim_flow *flow = sim_flow_find(sim, packet, false);
+    if (flow == NULL)
+        return;
+    struct sim_forgery forgery = { .seq = packet->seq, .ack = packet->ack, .flags = SIM_ACK };
+    if (prng_below(&link->forge, 2) == 0) {
+        forgery.flags = SIM_RST;
+        forgery.ack = 0;
+        forgery.seq = flow->max + 1 + prng_below(&link->forge, 2000);
+    } else {
+        forgery.ack += UINT32_C(1) << 29;
+    }
+    const size_t len = sim_packet_forge(packet, frame->data, &forgery, sim->scratch);
+    struct sim_frame *lie = sim_frame_new(sim->scratch, len);
+    lie->from = h;
+    sim_capture_frame(sim, h, lie, "forged");
+    carry_one(sim, h, lie);
+}
+
 void sim_link_carry(struct sim *sim, unsigned h, struct sim_frame *frame, const char *why)
 {
     struct sim_packet packet;
@@ -187,6 +218,8 @@ void sim_link_carry(struct sim *sim, unsigned h, struct sim_frame *frame, const 
         free(frame);
         return;
     }
+    if (known)
+        forge(sim, h, frame, &packet);
     if (frame->gso_size == 0 || sim->plan.superframes || !known) {
         carry_one(sim, h, frame);
         return;

@@ -92,6 +92,19 @@ bool sim_packet_merge(uint8_t *data, size_t *len, size_t room, const uint8_t *ne
     return true;
 }
 
+size_t sim_packet_forge(const struct sim_packet *packet, const uint8_t *data,
+                        const struct sim_forgery *forgery, uint8_t *out)
+{
+    memcpy(out, data, packet->data_off);
+    uint8_t *tcp = out + packet->l4_off;
+    put32(tcp + 4, forgery->seq);
+    put32(tcp + 8, forgery->ack);
+    tcp[13] = forgery->flags;
+    put16(tcp + 18, 0);
+    set_length(out, packet->data_off, packet->ip_off != 0);
+    return packet->data_off;
+}
+
 static size_t too_big_v4(const struct sim_packet *packet, const uint8_t *ip, uint16_t mtu,
                          uint8_t *out)
 {

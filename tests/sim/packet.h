@@ -76,6 +76,15 @@ size_t sim_packet_cut(const struct sim_packet *packet, const uint8_t *data, unsi
 bool sim_packet_merge(uint8_t *data, size_t *len, size_t room, const uint8_t *next, size_t next_len,
                       bool ethernet);
 
+/* Makes a bare segment of a TCP frame with other numbers and flags, as somebody would who sees or
+ * guesses the ports; `out` is as large as the frame. Returns its length. */
+struct sim_forgery {
+    uint32_t seq, ack;
+    uint8_t flags;
+};
+size_t sim_packet_forge(const struct sim_packet *packet, const uint8_t *data,
+                        const struct sim_forgery *forgery, uint8_t *out);
+
 /* Writes the message a router sends about a packet that is too big for the next link; `out` holds
  * 1,300 octets. Returns its length, or 0 if no message is due (a fragmentable packet, an ICMP
  * error, a later fragment). */

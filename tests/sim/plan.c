@@ -138,6 +138,8 @@ static void draw_link(struct prng *rng, struct sim_plan *plan, unsigned h)
         link->rate = magnitude(rng, 20000, 100000000);
         link->queue = between(rng, 20000, 200000);
     }
+    if (one_in(rng, 8))
+        link->forge = percent(between(rng, 1, 10));
     if (plan->clean)
         return;
     draw_link_faults(rng, link);
@@ -329,10 +331,10 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed)
 static void print_link(unsigned h, const struct sim_link_plan *link)
 {
     printf("# link %u: delay %lld us, jitter %lld us, loss %u, burst %u/%u, reorder %u by %lld us, "
-           "duplicate %u, corrupt %u, rate %llu, queue %u, mtu %u at %lld ms%s\n",
+           "duplicate %u, corrupt %u, forge %u, rate %llu, queue %u, mtu %u at %lld ms%s\n",
            h, (long long)(link->delay / 1000), (long long)(link->jitter / 1000), link->loss,
            link->burst_enter, link->burst_loss, link->reorder, (long long)(link->reorder_by / 1000),
-           link->duplicate, link->corrupt, (unsigned long long)link->rate, link->queue,
+           link->duplicate, link->corrupt, link->forge, (unsigned long long)link->rate, link->queue,
            link->mtu_later, (long long)(link->mtu_at / WEIR_MS), link->mtu_silent ? " silent" : "");
 }
 

@@ -16,6 +16,7 @@ enum sim_purpose {
     SIM_PURPOSE_APP,
     SIM_PURPOSE_DATAGRAM,
     SIM_PURPOSE_EARLY,
+    SIM_PURPOSE_FORGE,
 };
 
 #endif

@@ -213,7 +213,8 @@ void sim_watch_quiet(struct sim *sim)
 static bool loses_nothing(const struct sim_plan *plan)
 {
     for (unsigned h = 0; h < plan->host_count; h++)
-        if (plan->link[h].rate != 0 || plan->host[h].config.delack > 40 * WEIR_MS)
+        if (plan->link[h].rate != 0 || plan->link[h].forge != 0 ||
+            plan->host[h].config.delack > 40 * WEIR_MS)
             return false;
     return plan->clean;
 }

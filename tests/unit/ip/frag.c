@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "net.h"
+#include "frames.h"
 
 /* Putting fragments together: the rows F-1 to F-10 of the attack catalogue, for both families. */
 

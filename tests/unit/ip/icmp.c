@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "net.h"
+#include "frames.h"
 
 /* Echo and timestamp; errors that we send, about what and how often; errors that arrive. */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "net.h"
+#include "frames.h"
 
 /* Frames and headers that arrive: each is used, or dropped for exactly the reason it should be. */
 
@@ -389,7 +389,7 @@ static void mutations(void)
         }
         for (unsigned k = 0; k < 12; k++) {
             x = x * 1664525u + 1013904223u;
-            p[ETH_HEAD + (v4 ? 20 : 40) + (x >> 8) % 60] = (uint8_t)(x >> 24);
+            p[ETH_HEAD + (v4 ? 20u : 40u) + (x >> 8) % 60] = (uint8_t)(x >> 24);
         }
         const size_t len = ETH_HEAD + (v4 ? 100 : 120);
         used += net_arrives(net, p, len) == WEIR_DROP_NONE;

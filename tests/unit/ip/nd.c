@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "net.h"
+#include "frames.h"
 
 /* Neighbour discovery, duplicate address detection and stateless addresses. */
 

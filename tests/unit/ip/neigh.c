@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "net.h"
+#include "frames.h"
 
 /* ARP and the life of a neighbour. */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "net.h"
+#include "frames.h"
 
 /* Routes, the choice of a source, path MTU, redirects. */
 

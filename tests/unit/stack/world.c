@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "world.h"
 
+#include "base/csum.h"
+#include "ip/ip.h"
+#include "wire/cursor.h"
+#include "wire/eth.h"
+#include "wire/ip4.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -230,4 +236,31 @@ uint8_t world_state(const struct world *world, unsigned side, weir_handle handle
     if (weir_status(world->side[side], handle, &status) != WEIR_OK)
         return UINT8_MAX;
     return status.state;
+}
+
+size_t world_ip_head(const struct weir_ip *from, const struct weir_ip *to, uint8_t proto,
+                     size_t len, uint8_t *frame)
+{
+    struct wr w = wr_begin(frame, 14);
+    const uint8_t mac[12] = { 2, 0, 0, 0, 0, to->octet[15], 2, 0, 0, 0, 0, from->octet[15] };
+    wr_bytes(&w, mac, sizeof mac);
+    wr_u16(&w, 0x0800);
+    const struct ip4_head ip = {
+        .src = *from, .dst = *to, .ttl = 64, .proto = proto, .df = true, .len = (uint32_t)len
+    };
+    return 14 + wire_ip4_emit(frame + 14, IP4_HEAD_MAX, &ip);
+}
+
+size_t world_segment(const struct weir_ip *from, const struct weir_ip *to,
+                     const struct tcp_seg *seg, const struct tcp_opts *opts, uint8_t *frame)
+{
+    const size_t len = wire_tcp_head_len(opts) + seg->len;
+    const size_t at = world_ip_head(from, to, IP_PROTO_TCP, len, frame);
+    const size_t head = wire_tcp_emit(frame + at, TCP_HEAD_MAX, seg, opts);
+    if (seg->len > 0)
+        memcpy(frame + at + head, seg->text, seg->len);
+    const csum32 sum = ip_pseudo_sum(from, to, IP_PROTO_TCP, (uint32_t)len);
+    struct wr w = wr_begin(frame + at + TCP_CSUM_OFF, 2);
+    wr_u16(&w, csum_fold(csum_add(sum, frame + at, len)));
+    return at + len;
 }

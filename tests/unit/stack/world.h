@@ -7,6 +7,7 @@
  * goes into a hash, so that two runs can be compared. */
 
 #include "weir/weir.h"
+#include "wire/tcp.h"
 
 #define WORLD_FRAMES 4096
 
@@ -53,6 +54,15 @@ bool world_connect(struct world *world, bool v6, weir_handle *listener, weir_han
 
 /* Sends a raw frame to a side at once. */
 void world_inject(struct world *world, unsigned to, const uint8_t *data, size_t len);
+
+/* An IPv4 segment from `from` to `to` (addresses only; ports are in `seg`), as it would stand on
+ * the wire: link header, sums and all. Returns its octets; `frame` holds 1,514. */
+size_t world_segment(const struct weir_ip *from, const struct weir_ip *to,
+                     const struct tcp_seg *seg, const struct tcp_opts *opts, uint8_t *frame);
+
+/* Link and IPv4 header for `len` octets of a protocol behind them; returns where those begin. */
+size_t world_ip_head(const struct weir_ip *from, const struct weir_ip *to, uint8_t proto,
+                     size_t len, uint8_t *frame);
 
 unsigned world_pool_used(const struct world *world, unsigned side, const char *name);
 uint8_t world_state(const struct world *world, unsigned side, weir_handle handle);

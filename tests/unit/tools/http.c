@@ -272,6 +272,7 @@ static void test_chunks(void)
         { "0\r\n\r\n", "" },
         { "0;x\r\n\r\nrest", "" },
         { "5\r\nhello\r\n0\r\n", "more" },
+        { "5\r\nhello\r\n0\r\nTrailer: x\r\n", "more" },
         { "5\r\nhel", "more" },
         { "5\r\nhelloX\r\n", "bad" },
         { "\r\n", "bad" },

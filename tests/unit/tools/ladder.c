@@ -162,8 +162,14 @@ static void test_cut(void)
                  "a name that goes on and on and on and on and on and on and on and on and on");
     ladder_segment(&ladder, &segment);
     segment.leftward = true;
+    /* Every length of a reason beside labels of several. */
+    const char *const why = segment.why;
     ladder.style.columns = 120;
-    ladder_segment(&ladder, &segment);
+    for (uint32_t number = 1; number < 1000000000; number *= 10) {
+        segment.len = number;
+        for (segment.why = why + strlen(why); segment.why > why; segment.why--)
+            ladder_segment(&ladder, &segment);
+    }
     fclose(out);
     CHECK(too_long(text, 120) == 0, "what is too long is cut");
     CHECK(strstr(text, "SYN,FIN,RST,ACK,PSH,URG,ECE,CWR") != NULL, "all flags have names");
