@@ -53,7 +53,7 @@ int main(void)
         weir_timeout(client, now);
         weir_timeout(server, now);
         if (sent == 0 && weir_send(client, here, "hello", 5, 0, &sent, now) == WEIR_OK)
-            printf("%3lld ms  connected, sent %zu octets\n", (long long)(now / WEIR_MS), sent);
+            printf("%3lld ms  wrote %zu octets\n", (long long)(now / WEIR_MS), sent);
         if (there != WEIR_NO_HANDLE || weir_accept(server, listener, &there, now) == WEIR_OK)
             if (weir_recv(server, there, text, sizeof text, &len, now) == WEIR_OK)
                 (void)!weir_send(server, there, text, len, 0, &len, now);

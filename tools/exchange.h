@@ -5,10 +5,10 @@
 /* One small exchange, step by step, drawn as a ladder: handshake, a greeting each way, close.
  *
  * weir is the client on the left. On the right is the kernel of this machine, in the network
- * namespace that the caller is in; or, over a pair, a second weir. The states on the ladder are
- * never inferred: weir's come from weir_status, the kernel's from /proc/self/net/tcp after each
- * segment. weir gives the reason for each segment it sends; what stands beside the kernel's is
- * only what the segment is. */
+ * namespace that the caller is in; or, over a pair, a second weir. weir's states
+ * come from weir_status; the kernel's from /proc/self/net/tcp, looked at a millisecond after each
+ * segment, where a connection that is no longer listed counts as CLOSED. weir gives the reason for
+ * each segment it sends; what stands beside the kernel's is only what the segment is. */
 
 #include "ladder.h"
 

@@ -80,8 +80,8 @@ static bool memory_makes_sense(const struct weir_config *c)
            within(c->ring_chunks, 1, CHUNKS_MAX) && is_power_of_two(c->reply_octets) &&
            within(c->reply_octets, REPLY_OCTETS_MIN, UINT32_C(1) << 30) &&
            is_power_of_two(c->trace_flow) && is_power_of_two(c->trace_story) &&
-           within(c->trace_flow, 1, UINT32_C(1) << 30) &&
-           within(c->trace_story, 1, UINT32_C(1) << 30);
+           within(c->trace_flow, 2, UINT32_C(1) << 30) &&
+           within(c->trace_story, 2, UINT32_C(1) << 30);
 }
 
 static bool tcp_makes_sense(const struct weir_config *c)

@@ -53,6 +53,12 @@ uint32_t listener_find(const struct weir *weir, const struct weir_ip *ip, uint16
     return found;
 }
 
+bool listener_takes(const struct weir *weir, const struct arrival *in)
+{
+    return (in->seg.flags & TCP_SYN) != 0 &&
+           listener_find(weir, &in->flow.local, in->flow.lport, in->packet.iface) != POOL_NONE;
+}
+
 bool listener_has_port(const struct weir *weir, uint16_t port)
 {
     const uint32_t hash = port_hash(weir, port);

@@ -127,32 +127,30 @@ static enum weir_error renew_path(struct weir *weir, uint32_t index, weir_time n
 }
 
 /* There is no way to the peer. One segment is lost for that, as on any wire, so that the
- * retransmission timer runs and gives up in its own time; an opening connection fails at once. */
+ * retransmission timer runs and gives up in its own time; and TCP hears of it as of an ICMP error:
+ * an opening connection fails at once. */
 static void lose(struct weir *weir, uint32_t index, enum weir_error error, enum weir_drop drop,
                  weir_time now)
 {
     struct conn *conn = conn_at(weir, index);
     struct tcb *tcb = &conn->tcb;
+    const struct tcp_env env = output_env(weir, conn, true);
+    struct tcp_plan plan;
     due_leave(weir, index);
-    if (tcb->state == WEIR_SYN_SENT) {
-        tcp_abort(tcb, WEIR_CAUSE_ICMP, error, now);
+    if (tcp_output_plan(tcb, &env, now, &plan)) {
+        trace_story(&weir->trace, &(struct weir_record){ .when = now,
+                                                         .conn = index,
+                                                         .type = WEIR_REC_LIMIT,
+                                                         .flags = (uint8_t)plan.flags,
+                                                         .code = (uint16_t)drop,
+                                                         .seq = plan.seq,
+                                                         .ack = plan.ack,
+                                                         .value = plan.len });
+        tcp_output_commit(tcb, &plan, now);
     } else {
-        const struct tcp_env env = output_env(weir, conn, true);
-        struct tcp_plan plan;
-        if (tcp_output_plan(tcb, &env, now, &plan)) {
-            trace_story(&weir->trace, &(struct weir_record){ .when = now,
-                                                             .type = WEIR_REC_LIMIT,
-                                                             .conn = index,
-                                                             .flags = (uint8_t)plan.flags,
-                                                             .code = (uint16_t)drop,
-                                                             .seq = plan.seq,
-                                                             .ack = plan.ack,
-                                                             .value = plan.len });
-            tcp_output_commit(tcb, &plan, now);
-        } else {
-            tcp_output_idle(tcb, &env, now);
-        }
+        tcp_output_idle(tcb, &env, now);
     }
+    (void)!tcp_icmp_error(tcb, error, false, tcb->snd.una, now); /* nothing in flight: nothing */
     conn_settle(weir, index, now);
 }
 

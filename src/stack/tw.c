@@ -170,6 +170,7 @@ enum weir_drop tw_arrives(struct weir *weir, uint32_t index, const struct arriva
     unshrink(weir, entry, &in->flow, now);
     struct list *before = fifo_of(weir, tcb->state);
     const weir_time deadline = tcp_deadline(tcb);
+    tcb->reopen = listener_takes(weir, in);
 
     const enum weir_drop drop = tcp_segment_arrives(tcb, &in->seg, &in->opts, in->packet.when, now);
     if (drop == WEIR_DROP_REOPEN) {

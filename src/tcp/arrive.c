@@ -16,8 +16,8 @@ struct arriving {
 static bool may_reopen(const struct tcb *tcb, const struct tcp_seg *seg,
                        const struct tcp_opts *opts)
 {
-    if (tcb->state != WEIR_TIME_WAIT || !(seg->flags & TCP_SYN) ||
-        (seg->flags & (TCP_RST | TCP_ACK)))
+    if (tcb->state != WEIR_TIME_WAIT || !tcb->reopen || !(seg->flags & TCP_SYN) ||
+        (seg->flags & (TCP_RST | TCP_ACK | TCP_FIN)))
         return false;
     if (tcb->ts_ok && (opts->present & TCP_OPT_TS))
         return seq_gt(opts->tsval, tcb->ts_recent) || seq_gt(seg->seq, tcb->rcv.nxt);

@@ -88,15 +88,6 @@ static bool plan_syn(const struct tcb *tcb, weir_time now, struct tcp_plan *plan
     return true;
 }
 
-static bool plan_bare(const struct tcb *tcb, enum weir_why why, seq32 seq, weir_time now,
-                      struct tcp_plan *plan)
-{
-    start(plan, why, seq);
-    fill_ack(tcb, now, plan);
-    fill_head(plan);
-    return true;
-}
-
 /* Urgent data is ahead: the pointer names the octet after it (RFC 9293 MUST-62). */
 static void fill_urgent(const struct tcb *tcb, struct tcp_plan *plan)
 {
@@ -107,6 +98,16 @@ static void fill_urgent(const struct tcb *tcb, struct tcp_plan *plan)
     plan->urg = ahead > UINT16_MAX ? UINT16_MAX : (uint16_t)ahead;
     if (plan->len > payload_max(tcb, plan)) /* a device does not know how to cut these (5.2a) */
         plan->len = payload_max(tcb, plan);
+}
+
+static bool plan_bare(const struct tcb *tcb, enum weir_why why, seq32 seq, weir_time now,
+                      struct tcp_plan *plan)
+{
+    start(plan, why, seq);
+    fill_ack(tcb, now, plan);
+    fill_head(plan);
+    fill_urgent(tcb, plan); /* "carried in all segments": also by a probe of a closed window */
+    return true;
 }
 
 /* Payload, PSH, FIN and segmentation of a plan that carries [seq, seq + octets). */
@@ -137,8 +138,8 @@ static enum weir_why rtx_why(const struct tcb *tcb)
     return tcb->rtx_force || !tcb->sack_ok ? WEIR_WHY_RTX_FAST : WEIR_WHY_RTX_SACK;
 }
 
-/* RFC 9293 SHLD-16: what of [seq, seq + len) still fits into a window that shrank. The first segment
- * goes in any case: at a closed window it is the probe (MUST-35). */
+/* RFC 9293 SHLD-16: what of [seq, seq + len) still fits into a window that shrank. The first
+ * segment goes in any case: at a closed window it is the probe (MUST-35). */
 static uint32_t within_window(const struct tcb *tcb, seq32 seq, uint32_t len)
 {
     const seq32 edge = tcb->snd.una + tcb->snd.wnd;
@@ -294,6 +295,14 @@ static void commit_syn(struct tcb *tcb, weir_time now)
     tcp_rtx_restart(tcb, now);
 }
 
+/* Of cwnd, enough is in flight that it may grow (RFC 7661). */
+static bool cwnd_used(const struct tcb *tcb)
+{
+    const uint32_t pipe = sb_pipe(tcb);
+    return tcb->cc.cwnd < tcb->cc.ssthresh ? pipe * UINT64_C(2) > tcb->cc.cwnd
+                                           : pipe + tcb->mss > tcb->cc.cwnd;
+}
+
 /* A segment that leaves without a record (the pool failed between plan and commit) was a gift: it
  * is not counted as sent, and goes again as new data. */
 static void commit_fresh(struct tcb *tcb, const struct tcp_plan *plan, weir_time now)
@@ -309,9 +318,7 @@ static void commit_fresh(struct tcb *tcb, const struct tcp_plan *plan, weir_time
         tcb->snd.sml = plan->seq + plan->len;
     tcb->octets_out += plan->len;
     tcb->sent_at = now;
-    const uint32_t pipe = sb_pipe(tcb);
-    if (tcb->cc.cwnd < tcb->cc.ssthresh ? pipe * UINT64_C(2) > tcb->cc.cwnd
-                                        : pipe + tcb->mss > tcb->cc.cwnd)
+    if (cwnd_used(tcb))
         tcb->cwnd_limited = true;
     if (idle)
         tcp_rtx_restart(tcb, now);
@@ -382,6 +389,13 @@ static enum weir_wait waits_for(const struct tcb *tcb, const struct tcp_env *env
     return chance.wait;
 }
 
+/* cwnd keeps octets back, new ones or lost ones: what it grows by is used (RFC 7661). */
+static bool cwnd_holds(const struct tcb *tcb)
+{
+    const struct tcb_flight *flight = tcb_flight(tcb);
+    return tcb->waits_for == WEIR_WAIT_CWND || (flight != NULL && flight->lost > flight->rtx);
+}
+
 void tcp_output_idle(struct tcb *tcb, const struct tcp_env *env, weir_time now)
 {
     if (!env->path_ready) { /* what is due stays due: nothing was tried */
@@ -390,5 +404,8 @@ void tcp_output_idle(struct tcb *tcb, const struct tcp_env *env, weir_time now)
     }
     tcb->due = 0;
     tcb->waits_for = (uint8_t)waits_for(tcb, env);
+    /* Judged here and not at the ACK: several ACKs may come before output has its turn, and all of
+     * them are for octets that left under the last verdict. */
+    tcb->cwnd_limited = cwnd_holds(tcb) || cwnd_used(tcb);
     tcp_settle(tcb, now);
 }

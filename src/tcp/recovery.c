@@ -119,8 +119,6 @@ void tcp_recovery_ack(struct tcb *tcb, uint32_t acked, uint32_t sacked, bool dup
         enter_recovery(tcb, flight, now);
     else if (tcb->recovery != TCP_RECOVERY && acked > 0)
         grow(tcb, flight, acked, rtt, now);
-    if (acked > 0)
-        tcb->cwnd_limited = false;
 }
 
 void tcp_recovery_timeout(struct tcb *tcb, weir_time now)

@@ -189,6 +189,8 @@ enum weir_error tcp_synq_promote(const struct synq_entry *entry, struct tcb *tcb
     tcb->syn_rtx = entry->flags & SYNQ_RTX;
     tcb->ts_recent_ms = tcp_ms(birth->host, now);
     tcb_born(tcb, WEIR_SYN_RECEIVED, WEIR_CAUSE_PASSIVE, now);
+    if (!(entry->flags & SYNQ_COOKIE)) /* the gap between challenge ACKs holds across promotion */
+        tcb->challenge_ms = entry->challenge_ms;
     tcb->sent_at = made_at(entry, birth->host, now);
     tcp_trace(tcb)->count.passive_opens++;
     tcp_settle(tcb, now);

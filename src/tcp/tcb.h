@@ -99,6 +99,7 @@ struct tcb {
     bool cwnd_limited : 1; /* output stopped because of cwnd since the last ACK */
     bool read_closed : 1;  /* nobody reads any more: data is answered by a reset */
     bool peer_zero : 1;    /* the peer's window was last seen closed */
+    bool reopen : 1;       /* TIME-WAIT: the owner says that a listener would take a SYN for this tuple */
     uint8_t recovery;      /* enum tcp_recovery */
 
     /* Send. */

@@ -167,7 +167,7 @@ static bool gives_up(const struct tcb *tcb, weir_time now)
 {
     const struct weir_config *config = tcb->host->config;
     const unsigned max = tcb->owned ? config->retries_max : config->orphan_retries;
-    if (tcb->backoff < max)
+    if (tcb->backoff < max || tcp_user_limit(tcb) != 0) /* RFC 9293 MUST-21: the program's own R2 rules */
         return false;
     const bool answers = now - tcb->rcvd_at < 2 * tcp_rto_backed_off(tcb);
     if (tcb->owned)

@@ -32,6 +32,28 @@ uint32_t tcp_send_room(const struct tcb *tcb)
     return have < tcb->snd.buf ? tcb->snd.buf - have : 0;
 }
 
+/* How many more octets this connection's queue may take memory for now.
+ *
+ * Sending needs no credit, so it must not eat what new connections need theirs from: an eighth of
+ * the pool is never used for it, and no connection takes more than a quarter of the rest, and eight
+ * chunks. An empty queue may always have one chunk, if there is any: else nobody would ever move.
+ */
+static uint32_t send_budget(const struct tcb *tcb)
+{
+    const struct ring_pool *rings = tcb->host->rings;
+    const uint32_t chunk = UINT32_C(1) << rings->chunk_shift;
+    const uint32_t available = ring_pool_available(rings);
+    const uint32_t reserve = rings->chunk_count / 8;
+    uint32_t chunks = available > reserve ? (available - reserve) / 4 + 8 : 0;
+    if (available > reserve && chunks > available - reserve)
+        chunks = available - reserve;
+    if (chunks == 0 && tcb->snd_ring.attached == 0)
+        chunks = 1;
+    const uint32_t open = tcb->snd_ring.attached > 0 ? chunk - (tcb->snd.end & (chunk - 1)) : 0;
+    const uint32_t most = UINT32_MAX / chunk - 1;
+    return (chunks < most ? chunks : most) * chunk + open % chunk;
+}
+
 uint32_t tcp_send_view(struct tcb *tcb, uint32_t want, struct weir_span *span, unsigned *count)
 {
     struct ring_pool *rings = tcb->host->rings;
@@ -40,6 +62,9 @@ uint32_t tcp_send_view(struct tcb *tcb, uint32_t want, struct weir_span *span, u
     uint32_t len = want < room ? want : room;
     if (len > reach)
         len = reach;
+    const uint32_t budget = send_budget(tcb);
+    if (len > budget)
+        len = budget;
     if (len > 0)
         len = ring_attach(rings, &tcb->snd_ring, tcb->snd.end, len);
     uint32_t covered = 0;

@@ -11,8 +11,8 @@
 #include <stdio.h>
 #include <time.h>
 
-#define REQUEST_OCTETS 64      /* each way, in "accept" */
-#define BULK_OCTETS    262144  /* of one read or write in a bulk transfer */
+#define REQUEST_OCTETS 64     /* each way, in "accept" */
+#define BULK_OCTETS    262144 /* of one read or write in a bulk transfer */
 #define SERVER_BACKLOG 4096
 
 static inline int64_t clock_ns(void)

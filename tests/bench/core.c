@@ -83,7 +83,7 @@ static void setup(struct bench *bench, uint32_t conns, bool offload)
     struct weir_config config;
     weir_config_default(&config);
     config.tcp_max = config.flight_max = conns < 64 ? 64 : conns;
-    config.ring_chunks = conns > 10000 ? 3 * conns : 16384;
+    config.ring_chunks = (conns > 10000 ? 4 * conns : 0) + 16384;
     config.tw_max = 262144;
     config.somaxconn = 65535;
     config.synq_max = 65536;

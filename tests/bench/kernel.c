@@ -24,11 +24,11 @@
 /* A default of BBR would pace, which costs the kernel half of its throughput here. */
 #define CONGESTION "cubic"
 
-#define PING_WARM_UP   1000
-#define PING_MAX       10000000
-#define AT_ONCE_MAX    1024
-#define CONNECT_WAIT   (3 * 1000) /* ms without any progress: the other end is stuck */
-#define SECOND_NS      INT64_C(1000000000)
+#define PING_WARM_UP 1000
+#define PING_MAX     10000000
+#define AT_ONCE_MAX  1024
+#define CONNECT_WAIT (3 * 1000) /* ms without any progress: the other end is stuck */
+#define SECOND_NS    INT64_C(1000000000)
 
 _Noreturn void die(const char *what)
 {

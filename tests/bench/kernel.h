@@ -13,8 +13,8 @@
 
 _Noreturn void die(const char *what);
 
-/* Waits for the socket in a loop of non-blocking calls (`spin`), or asleep in one call. Octets, 0 at
- * the end of the stream. */
+/* Waits for the socket in a loop of non-blocking calls (`spin`), or asleep in one call. Octets, 0
+ * at the end of the stream. */
 size_t receive_some(int fd, void *data, size_t room, bool spin);
 void send_all(int fd, const void *data, size_t len, bool spin);
 

@@ -31,12 +31,12 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#define TAP_MTU         1500
-#define FRAME_MAX       (TAP_MTU + 14)
-#define BATCH           64
-#define SEND_OCTETS     (TCP_SND_QUEUELEN * TCP_MSS)
-#define SLEEP_MS_MAX    1000
-#define WRITE_MAX       65535
+#define TAP_MTU      1500
+#define FRAME_MAX    (TAP_MTU + 14)
+#define BATCH        64
+#define SEND_OCTETS  (TCP_SND_QUEUELEN * TCP_MSS)
+#define SLEEP_MS_MAX 1000
+#define WRITE_MAX    65535
 
 static int tap_fd;
 static uint8_t zeros[WRITE_MAX];

@@ -197,7 +197,8 @@ static void print_stats(const struct bench *bench)
     const struct weir_dev_counters *dev = &bench->dev->counters;
     struct weir_loop_counters loop;
     weir_loop_counters(bench->loop, &loop);
-    fprintf(stderr, "reads %llu full %llu lost %llu refused %llu, rounds %llu sleeps %llu held %llu\n",
+    fprintf(stderr,
+            "reads %llu full %llu lost %llu refused %llu, rounds %llu sleeps %llu held %llu\n",
             (unsigned long long)dev->reads, (unsigned long long)dev->full,
             (unsigned long long)dev->lost, (unsigned long long)dev->refused,
             (unsigned long long)loop.rounds, (unsigned long long)loop.sleeps,

@@ -49,7 +49,7 @@ _Noreturn void t_fail(struct t *t, int line, const char *format, ...)
 {
     va_list args;
     printf("# %s (%s%s), line %d, at %.6f s: ", t->name, t->v6 ? "IPv6" : "IPv4",
-           t->wrap ? ", numbers wrap" : "", line, (double)(t->now - START) / (double)SECONDS);
+           t->wrap ? ", numbers wrap" : "", line, (double)(t->now - t->started) / (double)SECONDS);
     va_start(args, format);
     vprintf(format, args);
     va_end(args);
@@ -131,7 +131,7 @@ static void start(struct t *t, weir_time now)
     }
     if (size == 0 || memory == MAP_FAILED)
         t_fail(t, 0, "no memory, or a configuration that makes no sense");
-    t->now = now;
+    t->now = t->started = now;
     must(t, weir_init(&t->weir, memory, room, &t->config, now), "weir_init");
     const struct weir_iface_config iface = { .medium = WEIR_IP_ONLY, .mtu = t->mtu, .no_dad = true };
     must(t, weir_iface_add(t->weir, &iface, &t->iface, now), "weir_iface_add");
@@ -183,7 +183,7 @@ static void take_frame(struct t *t, const struct weir_out *frame)
     struct seg *seg = &t->queue[t->tail++];
     const char *wrong = read_packet(t, seg, packet, len);
     seg->why = frame->why;
-    t_note(t, "%10.6f  out  %s\n", (double)(t->now % (100000 * SECONDS)) / (double)SECONDS, show(t, seg, true));
+    t_note(t, "%10.6f  out  %s\n", (double)(t->now - t->started) / (double)SECONDS, show(t, seg, true));
     if (wrong != NULL)
         t_fail(t, 0, "what was sent has %s", wrong);
 }
@@ -344,7 +344,7 @@ void raw(struct t *t, const uint8_t *packet, size_t len)
     memcpy(t->batch[0], packet, len);
     t->batch_len[0] = len;
     t->batch_count = 1;
-    t_note(t, "%10.6f  in   a packet of %zu octets\n", (double)(t->now % (100000 * SECONDS)) / (double)SECONDS, len);
+    t_note(t, "%10.6f  in   a packet of %zu octets\n", (double)(t->now - t->started) / (double)SECONDS, len);
     give(t, 0);
 }
 
@@ -355,7 +355,7 @@ static void complete(struct t *t, struct wanted *w)
     struct seg *seg = &w->seg;
     if (!w->has_opts && peer->ts && !(seg->flags & SYN)) {
         seg->has_ts = true;
-        seg->tsval = ts_base(t) + 1 + (uint32_t)((t->now - START) / MS);
+        seg->tsval = ts_base(t) + 1 + (uint32_t)((t->now - t->started) / MS);
         seg->tsecr = peer->ts_seen;
     } else if (seg->has_ts && !w->any_tsval && (seg->flags & SYN)) {
         peer->ts = true;
@@ -391,7 +391,7 @@ static void put_in_batch(struct t *t, int line, const char *text)
     t->batch_count++;
     for (unsigned i = 0; i < 2 * w.seg.sack_count; i++)
         w.seg.sack[i] += t->peers[t->peer].base;
-    t_note(t, "%10.6f  in   %s\n", (double)(t->now % (100000 * SECONDS)) / (double)SECONDS, show(t, &w.seg, false));
+    t_note(t, "%10.6f  in   %s\n", (double)(t->now - t->started) / (double)SECONDS, show(t, &w.seg, false));
 }
 
 void t_also(struct t *t, int line, const char *format, ...)

@@ -75,7 +75,7 @@ struct t {
     uint16_t mtu;
 
     struct weir *weir;
-    weir_time now;
+    weir_time now, started;
     bool v6, wrap;
     weir_handle listener, conn;
     unsigned win;      /* window field of what the peer sends */

@@ -83,6 +83,16 @@ class Run:
         """What weir says of its connection; None in a control run."""
         return self.weir.fields("status", "c") if self.weir.is_weir else None
 
+    def last_words(self):
+        """What both ends say of the connection when a case does not go through."""
+        words = []
+        for say in (self.status, self.ss, self.kernel.changes):
+            try:
+                words.append(str(say()))
+            except Trouble as trouble:
+                words.append(str(trouble))
+        return "\n".join(words)
+
     def same(self, path, offset, length, text):
         """Whether a received file is that part of the data, by SHA-256."""
         with open(self.link.lab.data, "rb") as file:
@@ -420,7 +430,7 @@ ZERO_OCTETS = 8 * MEGA  # more than the receiver buffers
 
 def zero_window(t, sender, receiver):
     t.establish()
-    if receiver is t.weir:
+    if receiver is t.weir and t.weir.is_weir:
         t.weir.do("set", "c", "rcvbuf", 65536)
     said = sender.start("send", "c", 0, ZERO_OCTETS)
 

@@ -17,6 +17,7 @@ import threading
 
 PIECE = 65536
 PING_SECONDS = 5
+CONGESTION = b"cubic"
 ECHO = {False: 8, True: 128}  # the type of a request in ICMP and ICMPv6
 OPTIONS = {
     "keepalive": (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
@@ -63,6 +64,8 @@ class Peer:
     def make(self, ip, kind):
         made = socket.socket(socket.AF_INET6 if ":" in ip else socket.AF_INET, kind)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if kind == socket.SOCK_STREAM:  # whatever this machine's default is
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, CONGESTION)
         return made
 
     def read_data(self, offset, length):

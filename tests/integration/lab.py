@@ -194,7 +194,6 @@ class KernelEnd(End):
         self.do("sysctl", f"net/ipv6/conf/{self.device}/addr_gen_mode", 1)
         self.do("sysctl", "net/ipv4/tcp_no_metrics_save", 1)
         self.do("sysctl", "net/ipv4/ping_group_range", 0, 0)
-        self.do("sysctl", "net/ipv4/tcp_congestion_control", "cubic")
         run("ip", "-n", self.namespace, "-batch", "-", text=f"""link set lo up
             addr add {self.ip[4]}/24 dev {self.device}
             addr add {self.ip[6]}/64 dev {self.device} nodad

@@ -6,7 +6,7 @@
 /* The wire oracle: what one host may put on the wire of one connection, given what it has put there
  * before and what has reached it. It knows the RFCs and the frames, and nothing of the core. */
 
-#define CHALLENGE_GAP (500 * WEIR_MS)
+#define CHALLENGE_GAP (499 * WEIR_MS) /* 500, on a clock of milliseconds */
 
 static bool before(uint32_t a, uint32_t b)
 {
@@ -299,8 +299,9 @@ void sim_flow_emitted(struct sim *sim, unsigned h, const struct sim_packet *pack
         emit_syn(flow, packet, out->why == WEIR_WHY_SYN_COOKIE);
     } else if (flow->cookie) {
         /* Which of its cookies came back is seen from the first segment after it. */
-        flow->iss = packet->seq - 1;
-        flow->max = packet->seq;
+        const bool behind = out->why == WEIR_WHY_KEEPALIVE || out->why == WEIR_WHY_PROBE;
+        flow->iss = packet->seq - (behind ? 0 : 1);
+        flow->max = flow->iss + 1;
         flow->cookie = false;
     }
     if (!flow->syn)

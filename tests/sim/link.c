@@ -65,6 +65,9 @@ static void corrupt(struct sim *sim, struct sim_link *link, struct sim_frame *fr
     const bool ethernet = !sim->plan.ip_only;
     if (sim_packet_parse(&packet, frame->data, frame->len, ethernet) != NULL || packet.arp)
         return;
+    /* At most one fragment of a datagram: flips in two may cancel each other out in the sum. */
+    if (packet.frag_off > 0)
+        return;
     unsigned from = packet.ip_off;
     if (!packet.v4)
         from = packet.fragment ? packet.l4_off : packet.ip_off + 8;

@@ -258,7 +258,7 @@ static void test_fin_wait_2(void)
         if (with_data) {
             (void)!weir_send(world.side[0], client, "late", 4, 0, &done, world.now);
             world_run(&world, 50 * WEIR_MS);
-            CHECK(weir_error_take(world.side[0], client) == WEIR_RESET, "data is reset");
+            CHECK(weir_error_take(world.side[0], client) == WEIR_PIPE, "data is reset");
             CHECK(world_pool_used(&world, 1, "tw") == 0, "and that is the end of it");
             (void)!weir_release(world.side[0], client, world.now);
         } else {
@@ -335,10 +335,12 @@ static void test_icmp(void)
     CHECK(status.state == WEIR_ESTABLISHED && status.error == WEIR_OK,
           "host unreachable is a soft error of an established connection");
     world.filter = note;
-    world_run(&world, 5 * WEIR_SECOND);
     size_t received = 0;
-    while (weir_recv(world.side[0], client, block, sizeof block, &done, world.now) == WEIR_OK)
-        received += done;
+    for (unsigned i = 0; i < 50; i++) {
+        world_run(&world, 100 * WEIR_MS);
+        while (weir_recv(world.side[0], client, block, sizeof block, &done, world.now) == WEIR_OK)
+            received += done;
+    }
     CHECK(received == sizeof block, "everything arrives in the end, in smaller segments");
 
     world.filter = from_server;

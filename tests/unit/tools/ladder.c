@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* tools/ladder.c against drawings made by hand; and kernel_end.c's reading of the kernel's table.
- */
+/* tools/ladder.c against drawings that were looked over and then kept here; and kernel_end.c's
+ * reading of the kernel's table. */
 
 #include "ladder.h"
 #include "kernel_end.h"
@@ -104,11 +104,11 @@ static void show(const char *text)
 static void test_golden(void)
 {
     char *text = render(80, true, false);
-    if (!CHECK(text != NULL && strcmp(text, narrow) == 0, "80 columns are as drawn by hand"))
+    if (!CHECK(text != NULL && strcmp(text, narrow) == 0, "80 columns are as kept here"))
         show(text);
     free(text);
     text = render(120, true, false);
-    if (!CHECK(text != NULL && strcmp(text, wide) == 0, "120 columns are as drawn by hand"))
+    if (!CHECK(text != NULL && strcmp(text, wide) == 0, "120 columns are as kept here"))
         show(text);
     free(text);
     text = render(20, true, false);
