@@ -73,7 +73,7 @@ static enum weir_drop conn_arrives(struct weir *weir, uint32_t index, const stru
     struct conn *conn = conn_at(weir, index);
     struct tcb *tcb = &conn->tcb;
     const seq32 una = tcb->snd.una, up = tcb->rcv.up;
-    tcb->reopen = listener_takes(weir, in);
+    tcb->reopen = tcb->state == WEIR_TIME_WAIT && listener_takes(weir, in);
     const enum weir_drop drop = tcp_segment_arrives(tcb, &in->seg, &in->opts, in->packet.when, now);
     if (tcb->rcv_urg && tcb->rcv.up != up) /* RFC 9293 MUST-32: told again when it advances */
         conn->watch.reported &= (uint8_t)~WEIR_URGENT;

@@ -102,6 +102,8 @@ void record_segment(struct weir *weir, const struct arrival *in, uint32_t conn,
 uint32_t listener_find(const struct weir *weir, const struct weir_ip *ip, uint16_t port,
                        unsigned iface);
 bool listener_has_port(const struct weir *weir, uint16_t port);
+/* Whether a listener would take this SYN: only then is a TIME-WAIT given up for it. */
+bool listener_takes(const struct weir *weir, const struct arrival *in);
 void listener_settle(struct weir *weir, uint32_t index);
 void listener_close(struct weir *weir, uint32_t index, weir_time now);
 

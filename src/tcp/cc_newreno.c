@@ -6,10 +6,6 @@
 #define SLOW_START_LIMIT \
     8 /* segments an ACK may grow cwnd by (RFC 9406's L for senders without pacing) */
 
-enum {
-    WORD_ACKED
-}; /* octets acknowledged since cwnd last grew in congestion avoidance */
-
 uint32_t cc_initial_window(uint32_t mss)
 {
     const uint32_t floor = 2 * mss > 14600 ? 2 * mss : 14600;
@@ -23,14 +19,15 @@ static uint32_t at_least(uint32_t value, uint32_t floor)
 
 static void newreno_init(struct cc *cc, struct cc_memory *memory, const struct cc_path *path)
 {
+    (void)memory;
     cc->cwnd = cc_initial_window(path->mss);
     cc->ssthresh = UINT32_MAX;
-    memory->word[WORD_ACKED] = 0;
 }
 
 static void newreno_acked(struct cc *cc, struct cc_memory *memory, const struct cc_path *path,
                           const struct cc_ack *ack)
 {
+    (void)memory;
     if (!ack->cwnd_limited)
         return; /* RFC 7661: what was not used proves nothing */
     uint32_t acked = ack->acked;
@@ -42,12 +39,12 @@ static void newreno_acked(struct cc *cc, struct cc_memory *memory, const struct 
         cc->cwnd += grow;
         acked -= grow;
     }
-    if (cc->cwnd >= cc->ssthresh) {
-        memory->word[WORD_ACKED] += acked;
-        if (memory->word[WORD_ACKED] >= cc->cwnd) {
-            memory->word[WORD_ACKED] -= cc->cwnd;
-            cc->cwnd += path->mss;
-        }
+    /* RFC 5681, equation 3, by octets: a window of them adds one segment. The fractions go into
+     * cwnd at once, for a count of octets in `memory` would not outlive a flight, and a window of
+     * which every ACK arrives in one batch would never be complete. */
+    if (cc->cwnd >= cc->ssthresh && acked > 0) {
+        const uint32_t part = (uint32_t)((uint64_t)path->mss * acked / cc->cwnd);
+        cc->cwnd += part > path->mss ? path->mss : at_least(part, 1);
     }
     if (cc->cwnd > path->cwnd_max)
         cc->cwnd = at_least(path->cwnd_max, 2 * path->mss);
@@ -56,19 +53,19 @@ static void newreno_acked(struct cc *cc, struct cc_memory *memory, const struct 
 static void newreno_lost(struct cc *cc, struct cc_memory *memory, const struct cc_path *path,
                          const struct cc_loss *loss)
 {
+    (void)memory;
     cc->ssthresh = at_least(loss->in_flight / 2, 2 * path->mss); /* RFC 5681, equation 4 */
     cc->cwnd = cc->ssthresh;
-    memory->word[WORD_ACKED] = 0;
 }
 
 static void newreno_timeout(struct cc *cc, struct cc_memory *memory, const struct cc_path *path,
                             const struct cc_loss *loss, bool first)
 {
+    (void)memory;
     /* Only the first timeout of a segment lowers ssthresh: RFC 5681, 3.1. */
     if (first)
         cc->ssthresh = at_least(loss->in_flight / 2, 2 * path->mss);
     cc->cwnd = path->mss;
-    memory->word[WORD_ACKED] = 0;
 }
 
 static void newreno_idle(struct cc *cc, struct cc_memory *memory, const struct cc_path *path,

@@ -238,6 +238,31 @@ static void connections(uint32_t total)
            spent * 1e9 / total, (double)(count.segs_out + count.segs_in) / total);
 }
 
+/* One octet there and back, over one connection: what a request costs when nothing is shared out
+ * over a batch. */
+static void pong(uint32_t total)
+{
+    struct bench bench;
+    setup(&bench, 64, true);
+    const weir_handle listener = listen_on(&bench);
+    weir_handle conn[2] = { connect_nth(&bench, 0), WEIR_NO_HANDLE };
+    move(&bench);
+    conn[1] = accept_one(&bench, listener);
+    const double start = seconds();
+    for (uint32_t n = 0; n < 2 * total; n++) {
+        struct weir *from = bench.end[n % 2], *to = bench.end[1 - n % 2];
+        size_t done;
+        uint8_t octet = 1;
+        need(weir_send(from, conn[n % 2], &octet, 1, 0, &done, bench.now) == WEIR_OK, "send");
+        move(&bench);
+        need(weir_recv(to, conn[1 - n % 2], &octet, 1, &done, bench.now) == WEIR_OK, "recv");
+        drain_events(from);
+        drain_events(to);
+    }
+    const double spent = seconds() - start;
+    printf("pings %u n ns_per_ping %.0f ns\n", total, spent * 1e9 / total);
+}
+
 static weir_handle *open_many(struct bench *bench, uint32_t total)
 {
     weir_handle *client = malloc(total * sizeof *client);
@@ -364,6 +389,8 @@ int main(int argc, char **argv)
         bulk((unsigned)first, second);
     else if (argc == 3 && strcmp(argv[1], "connections") == 0)
         connections((uint32_t)first);
+    else if (argc == 3 && strcmp(argv[1], "pong") == 0)
+        pong((uint32_t)first);
     else if (argc == 4 && strcmp(argv[1], "many") == 0)
         many((uint32_t)first, (uint32_t)second);
     else if (argc == 3 && strcmp(argv[1], "idle") == 0)
@@ -371,8 +398,9 @@ int main(int argc, char **argv)
     else if (argc == 3 && strcmp(argv[1], "trace") == 0)
         records((uint32_t)first);
     else {
-        fprintf(stderr, "usage: bench-core bulk SIZE OCTETS | connections COUNT | many COUNT "
-                        "ROUNDS | idle COUNT | trace COUNT\n");
+        fprintf(stderr,
+                "usage: bench-core bulk SIZE OCTETS | connections COUNT | pong COUNT | many COUNT "
+                "ROUNDS | idle COUNT | trace COUNT\n");
         return 2;
     }
     return 0;

@@ -131,6 +131,8 @@ static void start(struct t *t, weir_time now)
     }
     if (size == 0 || memory == MAP_FAILED)
         t_fail(t, 0, "no memory, or a configuration that makes no sense");
+    t->memory = memory;
+    t->memory_size = size;
     t->now = t->started = now;
     must(t, weir_init(&t->weir, memory, room, &t->config, now), "weir_init");
     const struct weir_iface_config iface = { .medium = WEIR_IP_ONLY, .mtu = t->mtu, .no_dad = true };

@@ -75,6 +75,8 @@ struct t {
     uint16_t mtu;
 
     struct weir *weir;
+    void *memory; /* all of the instance, which may be copied and put back */
+    size_t memory_size;
     weir_time now, started;
     bool v6, wrap;
     weir_handle listener, conn;

@@ -62,21 +62,23 @@ static void accept_queue_full(struct t *t)
 static void no_place_for_the_last_ack(struct t *t)
 {
     open_listener(t, 1);
-    for (t->peer = 0; t->peer < 3; t->peer++) {
+    for (t->peer = 0; t->peer < 2; t->peer++) {
         in(t, "S 0");
         out(t, "S. 0 ack 1");
     }
-    for (t->peer = 0; t->peer < 2; t->peer++)
-        in(t, ". 1 ack 1");
+    t->peer = 0;
+    in(t, ". 1 ack 1");
+    t->peer = 2;
+    in(t, "S 0");
+    out(t, "S. 0 ack 1");
+    t->peer = 1;
+    in(t, ". 1 ack 1");
     t->peer = 2;
     in(t, "P. 1:11 ack 1");
     drop(t, ACCEPT_FULL);
     state(t, SYN_RECEIVED);
     quiet(t);
-    t->peer = 0;
-    after(t, SECONDS);
-    t->peer = 2;
-    out(t, "S. 0 ack 1");
+    out_after(t, SECONDS, "S. 0 ack 1");
     accept_conn(t);
     in(t, "P. 1:11 ack 1");
     out(t, ". 1 ack 11");
@@ -172,6 +174,7 @@ static void closing_a_listener(struct t *t)
     silent(t, 100 * SECONDS); /* what was half open is forgotten */
     in(t, ". 1 ack 1");
     out(t, "R 1");
+    t->peer = 2;
     in(t, "S 0");
     out(t, "R. 0 ack 1");
 }

@@ -18,7 +18,6 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 CAPTURE_PACKETS = 20000  # of one link; enough for everything but bulk
 REPLY_SECONDS = 20
 OFFLOADS = ("tx", "rx", "sg", "tso", "gso", "gro")
-MTU = 1500
 
 # The names of states, as weir spells them.
 STATES = {"ESTAB": "ESTABLISHED", "SYN-RECV": "SYN-RECEIVED", "UNCONN": "CLOSED"}
@@ -261,8 +260,8 @@ class Link:
     end called weir is a kernel, and a TAP is a veth pair.
     """
 
-    def __init__(self, lab, kind, name, verify=True):
-        self.lab, self.name, self.verify = lab, name, verify
+    def __init__(self, lab, kind, mtu, verify):
+        self.lab, self.mtu, self.verify = lab, mtu, verify
         self.number = n = lab.number()
         self.plain = kind != "tap" and kind != "veth"
         self.relay = self.capture = self.kernel = self.weir = None
@@ -299,7 +298,8 @@ class Link:
         pairs = [(far, a), (b, kernel)] if relay else [(far, kernel)]
         if self.lab.control:
             run("ip", "netns", "add", far)
-        lines = [f"link add {x} type veth peer name {y}" for x, y in pairs]
+        lines = [f"link add {x} mtu {self.mtu} type veth peer name {y} mtu {self.mtu}"
+                 for x, y in pairs]
         lines += [f"link set {kernel} netns {self.kernel_namespace}"]
         lines += [f"link set {far} " + (f"netns {far}" if self.lab.control else "up")]
         lines += [f"link set {name} up" for name in (a, b)] if relay else []
