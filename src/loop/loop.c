@@ -218,16 +218,16 @@ static void run_output(struct weir_loop *loop, weir_time now)
             loop->hot = true;
 }
 
-/* Events and output in turns, since output may go on with events that it had to wait for. */
+/* Events and output in turns: output may go on with events that it had to wait for, and make some
+ * of its own (a connect to a neighbour that is known not to answer fails there). */
 static void run_program(struct weir_loop *loop, weir_time now)
 {
     for (unsigned turn = 0; turn < EVENT_TURNS; turn++) {
-        if (run_events(loop, now) == 0) {
-            if (turn == 0)
-                run_output(loop, now);
+        const unsigned told = run_events(loop, now);
+        if (told == 0 && turn > 0)
             return;
-        }
-        run_output(loop, weir_loop_clock()); /* the program may have taken its time */
+        /* The program may have taken its time. */
+        run_output(loop, told == 0 ? now : weir_loop_clock());
     }
     loop->hot = true;
 }

@@ -7,6 +7,7 @@
 struct arriving {
     struct tcp_seg seg; /* steps cut off what lies outside the window */
     struct tcp_arrival arrival;
+    bool cut;           /* octets lay beyond the window */
     bool closed_window; /* it carried octets, and the window had no room for any */
 };
 
@@ -36,8 +37,8 @@ static enum weir_drop step0_reopen(struct tcb *tcb, struct arriving *in)
  * (RFC 9293, 3.5, figure 8). The SYN is cut off. */
 static void cut_crossed_syn(const struct tcb *tcb, struct tcp_seg *seg)
 {
-    if (tcb->state == WEIR_SYN_RECEIVED && (seg->flags & TCP_SYN) && (seg->flags & TCP_ACK) &&
-        seg->seq + 1 == tcb->rcv.nxt && seg->ack == tcb->snd.nxt) {
+    if (tcb->state == WEIR_SYN_RECEIVED && !(seg->flags & TCP_RST) && (seg->flags & TCP_SYN) &&
+        (seg->flags & TCP_ACK) && seg->seq + 1 == tcb->rcv.nxt && seg->ack == tcb->snd.nxt) {
         seg->flags &= (uint16_t)~TCP_SYN;
         seg->seq++;
         seg->wnd =
@@ -112,7 +113,7 @@ static void trim_left(struct tcb *tcb, struct tcp_seg *seg)
 /* Cuts off what lies beyond the window, the FIN first. At a closed window that is everything, and
  * the ACK is still believed (RFC 9293, 3.10.7.4: "special allowance should be made to accept valid
  * ACKs"). */
-static void trim_right(struct tcb *tcb, struct tcp_seg *seg)
+static bool trim_right(const struct tcb *tcb, struct tcp_seg *seg)
 {
     const uint32_t room = seq_gt(tcb->rcv.edge, seg->seq) ? tcb->rcv.edge - seg->seq : 0;
     if (seg->len >= room && (seg->flags & TCP_FIN)) {
@@ -120,10 +121,10 @@ static void trim_right(struct tcb *tcb, struct tcp_seg *seg)
         if (seg->len > room)
             seg->flags &= (uint16_t)~TCP_FIN;
     }
-    if (seg->len > room) {
-        seg->len = room;
-        tcp_owe_ack(tcb, WEIR_WHY_ACK_DUP);
-    }
+    if (seg->len <= room)
+        return false;
+    seg->len = room;
+    return true;
 }
 
 /* First, check the sequence number. */
@@ -147,14 +148,15 @@ static enum weir_drop step1_sequence(struct tcb *tcb, struct arriving *in)
             return WEIR_DROP_SYN_SYNCHRONISED;
         return old ? WEIR_DROP_SEQ_OLD : WEIR_DROP_SEQ_WINDOW;
     }
-    if (seg->flags & (TCP_RST | TCP_SYN))
-        return WEIR_DROP_NONE; /* the next steps want the number as it came */
+    /* The next steps want the number as it came, or drop it: nothing is owed for that. */
+    if ((seg->flags & (TCP_RST | TCP_SYN)) || !(seg->flags & TCP_ACK))
+        return WEIR_DROP_NONE;
     const bool fin = seg->flags & TCP_FIN;
     trim_left(tcb, seg);
     if (fin && tcb->fin_rcvd)
         seg->flags &= (uint16_t)~TCP_FIN; /* the FIN itself was cut off: RCV.NXT stands behind it */
     const bool text = seg->len > 0;
-    trim_right(tcb, seg);
+    in->cut = trim_right(tcb, seg);
     in->closed_window = text && seg->len == 0;
     return WEIR_DROP_NONE;
 }
@@ -274,6 +276,8 @@ static enum weir_drop step6_urg(struct tcb *tcb, struct arriving *in)
 /* Seventh, process the segment text. */
 static enum weir_drop step7_text(struct tcb *tcb, struct arriving *in)
 {
+    if (in->cut)
+        tcp_owe_ack(tcb, WEIR_WHY_ACK_DUP);
     if (in->closed_window)
         return WEIR_DROP_WINDOW_ZERO;
     if (in->seg.len == 0)

@@ -255,8 +255,9 @@ bool tcp_output_plan(const struct tcb *tcb, const struct tcp_env *env, weir_time
     if (!tcp_syn_acked(tcb)) {
         if (plan_syn(tcb, now, plan))
             return true;
-        return (tcb->due & TCP_DUE_CHALLENGE) &&
-               plan_bare(tcb, WEIR_WHY_ACK_CHALLENGE, tcb->snd.nxt, now, plan);
+        if (tcb->due & TCP_DUE_CHALLENGE)
+            return plan_bare(tcb, WEIR_WHY_ACK_CHALLENGE, tcb->snd.nxt, now, plan);
+        return tcb->state != WEIR_SYN_SENT && plan_ack(tcb, now, plan);
     }
     if (tcb->due & TCP_DUE_CHALLENGE)
         return plan_bare(tcb, WEIR_WHY_ACK_CHALLENGE, tcb->snd.nxt, now, plan);

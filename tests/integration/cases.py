@@ -129,7 +129,9 @@ class Run:
         """What ss shows of the handshake, and that weir means the same."""
         ss, status = self.ss(), self.status()
         self.check({"ts", "sack"} <= ss.get("flags", set()), "ss: timestamps and SACK", ss)
-        self.equal(int(ss.get("mss", 0)), self.mss, "ss: mss")
+        self.equal(int(ss.get("advmss", 0)), self.mss, "ss: the MSS it offers")
+        if self.link.mtu == ETHERNET:  # or else half of the peer's first window
+            self.equal(int(ss.get("mss", 0)), self.mss, "ss: the MSS it uses")
         if status is None:
             return ss
         self.equal(ss.get("wscale"), f"{status['rcv_wscale']},{status['snd_wscale']}",
@@ -163,6 +165,11 @@ def plain(t):
     ss = t.options()
     t.equal(ss.get("state"), "ESTABLISHED", "ss: ESTABLISHED")
     t.both_ways(10 * MEGA)
+    if t.weir.is_weir and not t.link.plain:
+        few = 10 * MEGA // t.mss // 2
+        frames = t.weir.fields("counters")
+        t.check(int(frames["frames_out"]) < few, "weir sends superframes", frames)
+        t.check(int(frames["frames_in"]) < few, "and takes superframes", frames)
     t.close_in_order()
 
 
@@ -193,9 +200,11 @@ def lossy(t, length):
     if t.opener is t.kernel:
         t.check(int(ss.get("retrans", "0/0").split("/")[1]) > lost // 2, "ss: retransmissions", ss)
         t.check(int(ss.get("delivered", 0)) > length // t.mss, "ss: delivered", ss)
+        t.equal(int(ss.get("mss", 0)), t.mss, "ss: full-sized segments were sent")
     else:
         t.check(int(ss.get("rcv_ooopack", 0)) > lost // 2, "ss: segments out of order", ss)
         t.check(int(ss.get("bytes_received", 0)) >= length, "ss: bytes received", ss)
+        t.equal(int(ss.get("rcvmss", 0)), t.mss, "ss: full-sized segments came")
         if status:
             t.check(int(status["recovery_count"]) > lost // 3, "weir: SACK recovery", status)
             t.check(int(status["rto_count"]) < lost // 3 + 5,
@@ -237,6 +246,8 @@ def window(t):
         return flight[-1] > 65535
     t.check(until(filled, 15), "more is in flight than an unscaled window allows", max(flight))
     finish(40)
+    field = "rcv_space" if t.listener is t.kernel else "snd_wnd"
+    t.check(int(t.ss().get(field, 0)) > 65535, f"ss: {field} is beyond 64 KiB", t.ss())
 
 
 @case("relay", seconds=10, verify=False)

@@ -219,7 +219,7 @@ static void test_flow(void)
     begin();
     emit(2, (struct segment){ 501, 501, SIM_ACK, 600, 0 }, WEIR_WHY_ACK_CHALLENGE);
     CHECK(!world->failed, "one challenge ack is accepted");
-    world->now += 499 * WEIR_MS;
+    world->now += 498 * WEIR_MS;
     emit(2, (struct segment){ 501, 501, SIM_ACK, 600, 0 }, WEIR_WHY_ACK_CHALLENGE);
     CHECK(world->failed && strstr(world->failure, "INV 27") != NULL, "noticed: another too soon");
     free(world);

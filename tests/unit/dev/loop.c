@@ -128,7 +128,7 @@ static void test_order(void)
     memset(core.order, 0, sizeof core.order);
     CHECK(weir_loop_step(loop, 0, why) == 0, "a round");
     /* The first pair is what a step does for what the program did before it. */
-    CHECK(strcmp(core.order, "eoiteo") == 0, "input, timeout, events, output: %s", core.order);
+    CHECK(strcmp(core.order, "eoeiteoe") == 0, "input, timeout, events, output: %s", core.order);
     core.event[0] = (struct weir_event){ .handle = 9 };
     core.event_count = 1;
     CHECK(weir_loop_step(loop, 0, why) == 0, "a round");

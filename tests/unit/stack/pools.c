@@ -121,6 +121,46 @@ static void test_limits(void)
     CHECK(weir_memory_size(&config) == 0, "a chunk that is no power of two does not");
 }
 
+/* A send that finds no chunk is "not now"; the program is told again when there is one, and octets
+ * that waited for a record leave without anybody's help. */
+static void test_memory_wait(void)
+{
+    static uint8_t block[200000];
+    struct world_options options;
+    world_defaults(&options);
+    options.config.ring_chunks = 12; /* 4 of credit for two connections, 8 to send from */
+    world_open(&world, &options);
+    weir_handle listener = WEIR_NO_HANDLE, client[2], server[2];
+    for (unsigned i = 0; i < 2; i++)
+        if (!world_connect(&world, false, &listener, &client[i], &server[i]))
+            CHECK(false, "connection %u", i);
+    size_t done, first = 0, second = 0;
+    struct weir_event event;
+    while (weir_next_event(world.side[0], &event))
+        continue;
+    while (weir_send(world.side[0], client[0], block, sizeof block, 0, &done, world.now) == WEIR_OK)
+        first += done;
+    while (weir_send(world.side[0], client[1], block, sizeof block, 0, &done, world.now) == WEIR_OK)
+        second += done;
+    CHECK(first > second && first + second < 8 << 14, "they share eight chunks: %zu and %zu octets",
+          first, second);
+    CHECK(weir_ready_now(world.side[0], client[1]) & WEIR_WRITABLE,
+          "though its buffer has room, the other is told to wait");
+    bool told = false;
+    for (unsigned i = 0; i < 100; i++) {
+        world_run(&world, 10 * WEIR_MS);
+        while (weir_recv(world.side[1], server[0], block, sizeof block, &done, world.now) ==
+               WEIR_OK)
+            continue;
+        while (weir_next_event(world.side[0], &event))
+            told |= event.handle == client[1] && (event.ready & WEIR_WRITABLE) != 0;
+    }
+    CHECK(told, "it is told that it may try again");
+    CHECK(weir_send(world.side[0], client[1], block, 1, 0, &done, world.now) == WEIR_OK,
+          "and then there is");
+    world_close(&world);
+}
+
 int main(void)
 {
     test_pool("tcb", false);
@@ -131,5 +171,6 @@ int main(void)
     test_pool("chunk", true);
     test_pool("neigh", false);
     test_limits();
+    test_memory_wait();
     return tap_done();
 }

@@ -240,6 +240,26 @@ static void test_time_wait(void)
     world_close(&world);
 }
 
+/* Taken over at once, when the clock of ISNs has hardly moved. */
+static void test_iss_floor(void)
+{
+    const weir_handle listener = open_world();
+    const uint16_t port = make_time_wait(listener);
+    struct weir_status old = { 0 }, fresh = { 0 };
+    uint64_t cursor = 0;
+    weir_handle handle, again, child = WEIR_NO_HANDLE;
+    for (struct weir_status s; weir_list(world.side[1], &cursor, &s, &handle);)
+        if (s.state == WEIR_TIME_WAIT)
+            old = s;
+    const struct weir_addr local = world_addr(0, false, port), to = world_addr(1, false, 80);
+    (void)!weir_connect(world.side[0], &local, &to, &again, world.now);
+    world_run(&world, 50 * WEIR_MS);
+    (void)!weir_accept(world.side[1], listener, &child, world.now);
+    CHECK(weir_status(world.side[1], child, &fresh) == WEIR_OK, "taken over at once");
+    CHECK(seq_gt(fresh.iss, old.snd_nxt + 65536), "the ISS lies a window beyond the old numbers");
+    world_close(&world);
+}
+
 /* FIN-WAIT-2 that nobody owns is small as well; data is answered with a reset, the FIN leads on. */
 static void test_fin_wait_2(void)
 {
@@ -329,6 +349,11 @@ static void test_icmp(void)
     CHECK(status.mss == 1000 - 40 - 12, "too big: 1,000 octets, MSS %u", status.mss);
     send_icmp(ICMP4_UNREACH, 4, 1400, &status, status.snd_una);
     CHECK(weir_drop_count(world.side[1], WEIR_DROP_ICMP_MTU) == 1, "an MTU never grows by that");
+    send_icmp(ICMP4_UNREACH, 4, 68, &status, status.snd_una);
+    (void)!weir_status(world.side[1], server, &status);
+    CHECK(status.mss == 552 - 40 - 12, "too big: 68 octets is taken for 552, MSS %u", status.mss);
+    send_icmp(ICMP4_UNREACH, 4, 68, &status, status.snd_una);
+    CHECK(weir_drop_count(world.side[1], WEIR_DROP_ICMP_MTU) == 2, "and once is enough");
 
     send_icmp(ICMP4_UNREACH, 1, 0, &status, status.snd_una);
     (void)!weir_status(world.side[1], server, &status);
@@ -361,6 +386,7 @@ int main(void)
     test_listener();
     test_half_open();
     test_time_wait();
+    test_iss_floor();
     test_fin_wait_2();
     test_icmp();
     return tap_done();
