@@ -148,6 +148,7 @@ enum weir_cause {
     X(FRAG_OVERLAP, "fragment: overlap")                                   \
     X(FRAG_DUPLICATE, "fragment: duplicate")                               \
     X(FRAG_LIMIT, "fragment: too much is being reassembled")               \
+    X(FRAG_EVICTED, "fragment: made room for newer ones")                  \
     X(FRAG_TIMEOUT, "fragment: the rest did not come")                     \
     X(FRAG_TINY, "fragment: first one lacks headers")                      \
     X(NO_ROUTE, "no route")                                                \

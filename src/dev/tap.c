@@ -29,6 +29,9 @@
  * aligned. */
 #define ARENA_ALIGN 64
 
+/* What is written in one piece: an acknowledgement, a request, a short answer. */
+#define SHORT_FRAME 256
+
 struct tap {
     struct weir_dev dev;
     uint8_t *arena;
@@ -103,6 +106,21 @@ static int tap_input(struct weir_dev *dev, struct weir_frame *frames, unsigned c
     return -error;
 }
 
+/* A short frame is put together and written in one piece: for the kernel to take up eight iovecs
+ * costs more than copying it does. */
+static ssize_t write_frame(int fd, const struct iovec *iov, unsigned count)
+{
+    uint8_t whole[SHORT_FRAME];
+    size_t len = 0;
+    for (unsigned i = 0; i < count; i++) {
+        if (iov[i].iov_len > sizeof whole - len)
+            return writev(fd, iov, (int)count);
+        memcpy(whole + len, iov[i].iov_base, iov[i].iov_len);
+        len += iov[i].iov_len;
+    }
+    return write(fd, whole, len);
+}
+
 static int tap_output(struct weir_dev *dev, const struct weir_out *out)
 {
     struct tap *tap = tap_of(dev);
@@ -120,7 +138,7 @@ static int tap_output(struct weir_dev *dev, const struct weir_out *out)
     }
     ssize_t wrote;
     do
-        wrote = writev(dev->fd, iov, (int)count);
+        wrote = write_frame(dev->fd, iov, count);
     while (wrote < 0 && errno == EINTR);
     return driver_wrote(dev, out, wrote < 0 ? errno : 0);
 }

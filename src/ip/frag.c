@@ -108,7 +108,7 @@ static void evict(struct ip_host *ip, uint32_t index, weir_time now)
 {
     struct frag *frag = entry(ip, index);
     if (!frag->dead)
-        trace_drop(ip->trace, now, WEIR_DROP_FRAG_LIMIT,
+        trace_drop(ip->trace, now, WEIR_DROP_FRAG_EVICTED,
                    &(struct weir_record){ .conn = UINT32_MAX,
                                           .value = ranges_total(&frag->have, ip->rings) });
     forget(ip, index);

@@ -9,7 +9,9 @@
  *
  * A round that leaves something undone (a full batch either way) makes the loop hot: the next round
  * does not ask epoll, but reads at once. The same holds while it spins. Then only every POLL_EVERY
- * rounds does epoll say what the program's own descriptors want. */
+ * rounds does epoll say what the program's own descriptors want. A round in which nothing came in
+ * and nothing fired ends there: it is what a spinning loop does most, and as long as it takes, as
+ * late is the next frame seen. */
 #include "loop/parts.h"
 
 #include <errno.h>
@@ -55,14 +57,21 @@ __attribute__((format(printf, 3, 4))) static int fail(char why[WEIR_LINE_MAX], i
 
 /* ---- Waiting ---- */
 
-static weir_time deadline_of(const struct weir_loop *loop)
+/* Looks up the instances' deadlines. They change only when something happens, so this is done after
+ * a round's work and not before a frame is answered. */
+static void note_deadline(struct weir_loop *loop)
 {
-    weir_time first = timer_deadline(loop);
+    loop->deadline = WEIR_NEVER;
     for (unsigned i = 0; i < loop->instance_count; i++) {
         const weir_time at = weir_deadline(loop->instance[i].weir);
-        first = at < first ? at : first;
+        loop->deadline = at < loop->deadline ? at : loop->deadline;
     }
-    return first;
+}
+
+static weir_time deadline_of(const struct weir_loop *loop)
+{
+    const weir_time timer = timer_deadline(loop);
+    return timer < loop->deadline ? timer : loop->deadline;
 }
 
 static bool any_held(const struct weir_loop *loop)
@@ -118,12 +127,23 @@ static void flush_captures(struct weir_loop *loop)
         weir_pair_flush(loop->pair[i]);
 }
 
-/* EPOLLOUT is asked for only while frames are held: a driver is writable nearly always. */
-static void want_writable(struct weir_loop *loop, unsigned number, bool wanted)
+/* What epoll is asked about the drivers. EPOLLOUT only while frames are held, for a driver is
+ * writable nearly always. EPOLLIN not while the loop spins: it reads anyway, and the kernel has a
+ * wake-up less to do for every frame. */
+static void want_ports(struct weir_loop *loop, bool spins)
 {
-    struct epoll_event event = { .events = EPOLLIN | (wanted ? EPOLLOUT : 0u),
-                                 .data.u64 = tag_make(TAG_PORT, 0, number) };
-    (void)epoll_ctl(loop->epoll_fd, EPOLL_CTL_MOD, loop->port[number].dev->fd, &event);
+    for (unsigned i = 0; i < loop->port_count; i++) {
+        struct port *port = &loop->port[i];
+        const uint32_t wanted = (spins ? 0u : EPOLLIN) | (port_holds(port) ? EPOLLOUT : 0u);
+        if (wanted == port->wanted)
+            continue;
+        struct epoll_event event = { .events = wanted, .data.u64 = tag_make(TAG_PORT, 0, i) };
+        const int operation = wanted == 0         ? EPOLL_CTL_DEL
+                              : port->wanted == 0 ? EPOLL_CTL_ADD
+                                                  : EPOLL_CTL_MOD;
+        if (epoll_ctl(loop->epoll_fd, operation, port->dev->fd, &event) == 0)
+            port->wanted = wanted;
+    }
 }
 
 /* Waits for something to do, or sees that there is; `*now` is the time then. */
@@ -134,6 +154,7 @@ static int wait_ready(struct weir_loop *loop, weir_time until, weir_time *now)
     for (unsigned i = 0; i < loop->port_count; i++)
         loop->port[i].readable = busy;
     loop->ready_count = 0;
+    want_ports(loop, busy && loop->config.spin_ns > 0);
     if (busy && loop->counters.rounds % POLL_EVERY != 0 && !any_held(loop))
         return 0;
 
@@ -151,19 +172,16 @@ static int wait_ready(struct weir_loop *loop, weir_time until, weir_time *now)
     if (error != 0)
         return error;
     *now = weir_loop_clock();
-    const bool held = any_held(loop);
     note_ready(loop);
-    if (held)
-        for (unsigned i = 0; i < loop->port_count; i++)
-            if (!port_holds(&loop->port[i]))
-                want_writable(loop, i, false);
     return 0;
 }
 
 /* ---- The parts of a round ---- */
 
+/* Returns the number of frames, or -errno. */
 static int run_input(struct weir_loop *loop, weir_time now, char why[WEIR_LINE_MAX])
 {
+    int total = 0;
     for (unsigned i = 0; i < loop->port_count; i++) {
         struct port *port = &loop->port[i];
         if (!port->readable)
@@ -174,8 +192,9 @@ static int run_input(struct weir_loop *loop, weir_time now, char why[WEIR_LINE_M
         if (count > 0)
             loop->spin_end = now + loop->config.spin_ns;
         loop->hot = loop->hot || !port->dev->drained;
+        total += count;
     }
-    return 0;
+    return total;
 }
 
 static void run_timeouts(struct weir_loop *loop, weir_time now)
@@ -208,19 +227,17 @@ static void run_output(struct weir_loop *loop, weir_time now)
         const struct port_sent sent = port_output(&loop->port[i], now);
         if (sent.frames > 0)
             loop->spin_end = now + loop->config.spin_ns;
-        if (sent.held > 0)
-            want_writable(loop, i, true);
         loop->counters.held += sent.held;
-        loop->hot = loop->hot || sent.more;
+        loop->undone = loop->undone || sent.more;
     }
     for (unsigned i = 0; i < loop->pair_count; i++)
         if (weir_pair_move(loop->pair[i], PAIR_FRAMES, now) > 0)
-            loop->hot = true;
+            loop->undone = true;
 }
 
 /* Events and output in turns: output may go on with events that it had to wait for, and make some
  * of its own (a connect to a neighbour that is known not to answer fails there). */
-static void run_program(struct weir_loop *loop, weir_time now)
+static void run_turns(struct weir_loop *loop, weir_time now)
 {
     for (unsigned turn = 0; turn < EVENT_TURNS; turn++) {
         const unsigned told = run_events(loop, now);
@@ -229,21 +246,33 @@ static void run_program(struct weir_loop *loop, weir_time now)
         /* The program may have taken its time. */
         run_output(loop, told == 0 ? now : weir_loop_clock());
     }
-    loop->hot = true;
+    loop->undone = true;
+}
+
+static void run_program(struct weir_loop *loop, weir_time now)
+{
+    loop->undone = false;
+    run_turns(loop, now);
+    loop->hot = loop->hot || loop->undone;
+    note_deadline(loop);
 }
 
 static int run_round(struct weir_loop *loop, weir_time until, char why[WEIR_LINE_MAX])
 {
     weir_time now;
-    int error = wait_ready(loop, until, &now);
+    const int error = wait_ready(loop, until, &now);
     if (error != 0)
         return fail(why, error, "epoll: %s", strerror(-error));
     loop->counters.rounds++;
     loop->hot = false;
-    error = run_input(loop, now, why);
-    if (error != 0)
-        return error;
-    run_timeouts(loop, now);
+    const int frames = run_input(loop, now, why);
+    if (frames < 0)
+        return frames;
+    const bool fired = deadline_of(loop) <= now;
+    if (frames == 0 && !fired && !loop->undone && loop->ready_count == 0)
+        return 0;
+    if (fired)
+        run_timeouts(loop, now);
     watch_run(loop, now);
     timer_run(loop, now);
     run_program(loop, now);
@@ -325,9 +354,12 @@ int weir_loop_add_dev(struct weir_loop *loop, struct weir *weir, unsigned iface,
                                  .data.u64 = tag_make(TAG_PORT, 0, loop->port_count) };
     if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, dev->fd, &event) < 0)
         return -errno;
-    loop->port[loop->port_count++] = (struct port){
-        .weir = weir, .iface = iface, .dev = dev, .capture = capture, .capture_port = port
-    };
+    loop->port[loop->port_count++] = (struct port){ .weir = weir,
+                                                    .iface = iface,
+                                                    .dev = dev,
+                                                    .capture = capture,
+                                                    .capture_port = port,
+                                                    .wanted = EPOLLIN };
     loop->hot = true;
     return 0;
 }

@@ -23,6 +23,7 @@ struct port {
     struct weir_capture *capture;
     unsigned capture_port;
     bool readable;    /* to be read in this round */
+    uint32_t wanted;  /* what epoll is asked to say of it; 0: it is not in the set */
     unsigned held_at; /* held[held_at, held_count) wait for the driver */
     unsigned held_count;
     struct weir_out
@@ -85,6 +86,8 @@ struct weir_loop {
     struct epoll_event ready[READY_MAX];
     unsigned ready_count;
     bool hot;           /* there may be more to do at once */
+    bool undone;        /* events or frames out are left over from the last round */
+    weir_time deadline; /* the first of the instances', as of the last round with work */
     weir_time spin_end; /* until when not to sleep */
     struct weir_loop_counters counters;
 };

@@ -120,7 +120,7 @@ void tw_put(struct weir *weir, struct conn *conn, uint32_t index, weir_time now)
     demux_replace(&weir->flows, flow_hash(weir, &flow), flow_ref(FLOW_CONN, index),
                   flow_ref(FLOW_TW, number));
     conn->hashed = false;
-    enqueue(weir, fifo_of(weir, conn->tcb.state), number, tcp_deadline(&conn->tcb), now);
+    enqueue(weir, fifo_of(weir, conn->tcb.state), number, conn->tcb.keep_at, now);
 }
 
 /* ---- segments ---- */

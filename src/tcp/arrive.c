@@ -217,7 +217,7 @@ static enum weir_drop step4_syn(struct tcb *tcb, struct arriving *in)
  * our ISS (ghost ACKs, KP-6). */
 static bool ack_acceptable(const struct tcb *tcb, seq32 ack)
 {
-    const uint32_t acked_ever = tcb->snd.una - tcb->iss;
+    const uint32_t acked_ever = tcb->una_far ? UINT32_MAX : tcb->snd.una - tcb->iss;
     const uint32_t back = tcb->snd.wnd_max < acked_ever ? tcb->snd.wnd_max : acked_ever;
     return seq_leq(tcb->snd.una - back, ack) && seq_leq(ack, tcb->snd.nxt);
 }

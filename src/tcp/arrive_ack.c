@@ -21,7 +21,7 @@ void tcp_syn_acked_now(struct tcb *tcb, const struct tcp_seg *seg,
     } else {
         tcb->rto = tcb->host->config->rto_initial * 3; /* RFC 6298, 5.7 */
     }
-    tcb->backoff = 0;
+    tcb->backoff = tcb->retries = 0;
     tcb->probes = 0;
     tcb->user_at = WEIR_NEVER;
     tcb->due |= TCP_DUE_DATA;
@@ -62,6 +62,8 @@ static void advance(struct tcb *tcb, seq32 ack, struct sb_acked *acked)
 {
     sb_ack(tcb, ack, acked);
     tcb->snd.una = ack;
+    if (seq_lt(ack, tcb->iss))
+        tcb->una_far = true;
     const seq32 text_end = seq_min(ack, tcb->snd.end);
     ring_drop_before(tcb->host->rings, &tcb->snd_ring, text_end);
     if (seq_geq(ack, tcb->snd.end))
@@ -70,7 +72,8 @@ static void advance(struct tcb *tcb, seq32 ack, struct sb_acked *acked)
         tcb->snd_urg = false;
     if (seq_lt(tcb->snd.sml, ack))
         tcb->snd.sml = ack;
-    tcb->backoff = 0;
+    tcb->retries = 0; /* `backoff` stays until there is a sample: RFC 6298, 5, as Karn has it */
+    tcb->soft_error = WEIR_OK; /* something got through: what was said of the way is old */
     tcb->user_at = WEIR_NEVER;
 }
 
@@ -107,7 +110,7 @@ static bool update_window(struct tcb *tcb, const struct tcp_seg *seg, bool forwa
         tcb->due |= TCP_DUE_DATA;
     /* While the window was closed each retransmission was a probe: it begins to count now. */
     if (tcb->snd.wnd == 0 && tcb->rtx_kind == TCP_RTX_RTX) {
-        tcb->backoff = 0;
+        tcb->backoff = tcb->retries = 0;
         tcp_rtx_restart(tcb, now);
     }
     tcb->snd.wnd = wnd;

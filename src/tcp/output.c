@@ -328,9 +328,6 @@ static void commit_fresh(struct tcb *tcb, const struct tcp_plan *plan, weir_time
 static void commit_rtx(struct tcb *tcb, const struct tcp_plan *plan, weir_time now)
 {
     const uint32_t len = plan->len + ((plan->flags & TCP_FIN) ? 1u : 0u);
-    struct tcb_flight *flight = tcb_flight(tcb);
-    if (seq_lt(plan->seq, flight->rtx_next) && tcb->recovery == TCP_RECOVERY)
-        flight->rescue_done = 1; /* only the rescue goes back below what was sent again */
     sb_retransmitted(tcb, plan->seq, len, now);
     tcb->rtx_force = false;
     tcb->octets_rtx += plan->len;

@@ -31,6 +31,7 @@ void tcp_rtt_sample(struct tcb *tcb, weir_time rtt)
     tcb->rto = tcb->srtt + spread;
     if (tcb->rto > config->rto_max)
         tcb->rto = config->rto_max;
+    tcb->backoff = 0;
 }
 
 weir_time tcp_rto_backed_off(const struct tcb *tcb)

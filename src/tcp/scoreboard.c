@@ -115,11 +115,16 @@ void sb_retransmitted(struct tcb *tcb, seq32 seq, uint32_t len, weir_time now)
     /* A segment longer than today's MSS goes out in pieces: only the last of them completes it. */
     const uint32_t to = segments_below(r, seq + len);
     const uint64_t fresh = bits(from, to) & ~r->rtx & ~r->sacked;
+    const bool rescue = !(r->lost >> from & 1);
     flight->rtx += mask_octets(r, fresh, tcb->snd.una);
     r->rtx |= fresh;
     r->ever++;
     r->rtx_at = now;
-    if (seq_lt(flight->rtx_next, seq + len))
+    /* RFC 6675, 4, NextSeg (4): a rescue does not move HighRxt, or what is found lost below it
+     * would wait for the timer. */
+    if (rescue)
+        flight->rescue_done = 1;
+    else if (seq_lt(flight->rtx_next, seq + len))
         flight->rtx_next = seq + len;
 }
 

@@ -197,7 +197,7 @@ bool tcp_is_over(const struct tcb *tcb)
 bool tcp_may_shrink(const struct tcb *tcb)
 {
     if (tcb->owned || tcb->due != 0 || tcp_outstanding(tcb) > 0 || tcp_readable(tcb) > 0 ||
-        tcb->flight != POOL_NONE)
+        tcb->flight != POOL_NONE || tcb->delack_at != WEIR_NEVER)
         return false;
     return tcb->state == WEIR_TIME_WAIT || tcb->state == WEIR_FIN_WAIT_2;
 }

@@ -99,7 +99,9 @@ struct tcb {
     bool cwnd_limited : 1; /* output stopped because of cwnd since the last ACK */
     bool read_closed : 1;  /* nobody reads any more: data is answered by a reset */
     bool peer_zero : 1;    /* the peer's window was last seen closed */
-    bool reopen : 1;       /* TIME-WAIT: the owner says that a listener would take a SYN for this tuple */
+    bool reopen : 1;       /* TIME-WAIT: a listener would take a SYN (the owner says so) */
+    bool una_far : 1;      /* SND.UNA has been 2^31 or more beyond the ISS: since then the distance
+                              between the two says nothing */
     uint8_t recovery;      /* enum tcp_recovery */
 
     /* Send. */
@@ -144,7 +146,7 @@ struct tcb {
     /* Time. */
     weir_time rtx_at, pace_at, delack_at, keep_at, user_at;
     uint8_t rtx_kind, keep_kind;
-    uint8_t backoff;             /* doublings of the RTO since progress */
+    uint8_t backoff;             /* doublings of the RTO since its last sample (Karn) */
     uint8_t probes;              /* keepalive probes unanswered */
     weir_time srtt, rttvar, rto; /* ns; srtt 0: no sample yet */
     uint32_t rtt_min_us;         /* smallest sample, microseconds; UINT32_MAX: none */
@@ -157,6 +159,7 @@ struct tcb {
     uint32_t keep_idle_ms, keep_intvl_ms, user_timeout_ms; /* 0: the configuration's */
     uint8_t keep_cnt, syn_retries;                         /* 0: the configuration's */
     uint8_t waits_for;                                     /* enum weir_wait, as of the last plan */
+    uint8_t retries; /* timeouts since progress: what R2 counts */
     uint16_t maxseg;                                       /* WEIR_OPT_MAXSEG, or 0 */
     uint64_t octets_out, octets_in, octets_rtx;
     uint32_t segs_out, segs_in, segs_rtx, dupacks_in, rto_count, recovery_count;

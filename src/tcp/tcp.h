@@ -34,9 +34,10 @@ void tcb_flight_release(struct tcb *tcb);             /* gives it back if nothin
 void tcb_born(struct tcb *tcb, enum weir_state state, enum weir_cause cause, weir_time now);
 void tcp_mss_update(struct tcb *tcb);
 
+/* 2^32 octets later SND.UNA may stand on the ISS again: that is not the beginning. */
 static inline bool tcp_syn_acked(const struct tcb *tcb)
 {
-    return tcb->snd.una != tcb->iss;
+    return tcb->snd.una != tcb->iss || tcb->una_far;
 }
 
 /* SND.NXT has passed the FIN. */

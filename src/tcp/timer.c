@@ -16,14 +16,14 @@ static void settle_rtx(struct tcb *tcb, weir_time now)
     if (tcp_outstanding(tcb) > 0) {
         if (tcb->rtx_kind != TCP_RTX_RTX) {
             if (tcb->rtx_kind == TCP_RTX_PERSIST)
-                tcb->backoff = 0;
+                tcb->backoff = tcb->retries = 0;
             tcp_rtx_restart(tcb, now);
         }
         return;
     }
     if (tcp_needs_persist(tcb)) {
         if (tcb->rtx_kind != TCP_RTX_PERSIST) {
-            tcb->backoff = 0;
+            tcb->backoff = tcb->retries = 0;
             tcb->rtx_kind = TCP_RTX_PERSIST;
             const bool corked = tcb->snd.wnd >= tcb->mss;
             tcb->rtx_at = now + (corked ? TCP_CORK_MAX : tcp_rto_backed_off(tcb));
@@ -167,7 +167,9 @@ static bool gives_up(const struct tcb *tcb, weir_time now)
 {
     const struct weir_config *config = tcb->host->config;
     const unsigned max = tcb->owned ? config->retries_max : config->orphan_retries;
-    if (tcb->backoff < max || tcp_user_limit(tcb) != 0) /* RFC 9293 MUST-21: the program's own R2 rules */
+    if (tcb->backoff < max)
+        return false;
+    if (tcp_user_limit(tcb) != 0) /* RFC 9293 MUST-21: the program's own R2 rules */
         return false;
     const bool answers = now - tcb->rcvd_at < 2 * tcp_rto_backed_off(tcb);
     if (tcb->owned)

@@ -61,6 +61,7 @@ static const char *const drop_name[] = {
     "frag_overlap",
     "frag_duplicate",
     "frag_limit",
+    "frag_evicted",
     "frag_timeout",
     "frag_tiny",
     "no_route",

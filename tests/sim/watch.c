@@ -65,11 +65,11 @@ static enum side side_of(unsigned drop)
 {
     switch (drop) {
     case WEIR_DROP_NONE:
+    case WEIR_DROP_FRAG_EVICTED:
     case WEIR_DROP_FRAG_TIMEOUT:
     case WEIR_DROP_NEIGH_QUEUE:
     case WEIR_DROP_DRIVER:
         return OUTBOUND;
-    case WEIR_DROP_FRAG_LIMIT: /* a fragment, or the datagram that had to make room for it */
     case WEIR_DROP_NEIGH_FAILED:
     case WEIR_DROP_NEIGH_FULL:
     case WEIR_DROP_NO_ROUTE:

@@ -200,7 +200,7 @@ static void flood(void)
     CHECK(net->ip->frag.pool.used <= net->config.frag_max, "KP-5: at most frag_max datagrams");
     CHECK(net->ip->frag.octets <= net->config.frag_octets_max,
           "KP-5: at most frag_octets_max octets");
-    CHECK(net->trace.drops[WEIR_DROP_FRAG_LIMIT] > 0, "KP-5: the oldest went, counted");
+    CHECK(net->trace.drops[WEIR_DROP_FRAG_EVICTED] > 0, "KP-5: the oldest went, counted");
     CHECK(piece4(net, 77, 0, 24, true) == 0 && piece4(net, 77, 24, 16, false) == 0 &&
               whole(net, 40),
           "KP-5: a good one still gets through");
@@ -232,7 +232,7 @@ static void oldest_goes(void)
               "two pieces of datagram %u are kept", id);
         net->now += WEIR_MS;
     }
-    CHECK(net->trace.drops[WEIR_DROP_FRAG_LIMIT] == 1 && net->ip->frag.pool.used == 4,
+    CHECK(net->trace.drops[WEIR_DROP_FRAG_EVICTED] == 1 && net->ip->frag.pool.used == 4,
           "five datagrams where four have room: one went, counted once");
     CHECK(piece4(net, 5, 16392, 8, false) == 0 && whole(net, 16400), "the newest becomes whole");
     CHECK(piece4(net, 1, 16392, 8, false) == 0 && net->packet.kind == IP_CONSUMED,
