@@ -17,15 +17,15 @@ static void usage(void)
 {
     puts("Usage: weir bench [OPTION...]\n"
          "\n"
-         "Measures weir beside the kernel's own TCP, and lwIP where it is installed: bulk "
-         "transfer,\n"
+         "Measures weir beside the kernel's own TCP, and lwIP where it is installed: bulk,\n"
          "ping-pong and connections per second over TAP, and the core alone. Runs\n"
          "tests/bench/run.py of the source tree this command was built in, which sets up network\n"
-         "namespaces of its own and takes about eight minutes. `make bench` builds first.\n"
+         "namespaces of its own and takes about six minutes. `make bench` builds first.\n"
          "\n"
          "  --only WORD  only measures whose name contains WORD (bulk, ping, connect, core)\n"
          "  --rounds N   how often all is repeated (5)\n"
          "  --quick      one short round: does it all work?\n"
+         "  --window N   of weir, in octets; default: what the library has\n"
          "  --no-pin     let the scheduler choose the CPUs\n"
          "  --write      update the tables in docs/performance.md\n"
          "  --help       this text");

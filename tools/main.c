@@ -29,6 +29,8 @@ static const struct command commands[] = {
     { "demo", "see weir talk to this machine's kernel", tool_demo },
     { "sim", "run seeded simulations", tool_sim },
     { "bench", "measure", tool_bench },
+    { "sysctl", "settings, by Linux's names", tool_sysctl },
+    { "errno", "what an error means and what to do", tool_errno },
 };
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])
 

@@ -132,6 +132,7 @@ struct weir {
     uint32_t due_count;   /* of them; the last is the loop's */
     struct list memory;   /* connections that wait for it, through due_node */
     uint64_t memory_used; /* when it was last looked at */
+    bool memory_more;     /* ...and there was enough for all who were asked: ask others */
 
     struct list ready[HANDLE_KINDS];
     unsigned ready_kind; /* whose turn it is */

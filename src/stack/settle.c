@@ -53,21 +53,6 @@ void due_wait(struct weir *weir, uint32_t index, enum conn_on on)
         list_push_tail(list_of(weir, conn), conn_due_nodes(weir), index);
 }
 
-static void due_place(struct weir *weir, uint32_t index, struct conn *conn)
-{
-    const struct tcb *tcb = &conn->tcb;
-    if (conn->on == CONN_ON_NEIGHBOUR)
-        return; /* ip tells when that is over */
-    if (tcb->due & TCP_DUE_CONTROL)
-        due_wait(weir, index, CONN_ON_CONTROL);
-    else if (tcb->due != 0)
-        due_wait(weir, index, CONN_ON_DATA);
-    else if (tcb->waits_for == WEIR_WAIT_MEMORY || conn->wants_memory)
-        due_wait(weir, index, CONN_ON_MEMORY);
-    else
-        due_wait(weir, index, CONN_ON_NOTHING);
-}
-
 /* ---- waiting for memory ---- */
 
 static uint64_t memory_in_use(const struct weir *weir)
@@ -77,26 +62,67 @@ static uint64_t memory_in_use(const struct weir *weir)
            ring_pool_available(rings);
 }
 
+/* Whether what a connection waits for is to be had. */
+static bool memory_is_there(const struct weir *weir, const struct conn *conn)
+{
+    const struct tcb *tcb = &conn->tcb;
+    if (conn->wants_memory && tcp_send_possible(tcb))
+        return true;
+    const struct tcp_env env = output_env(weir, conn, true);
+    struct tcp_plan plan;
+    return tcb->waits_for == WEIR_WAIT_MEMORY && tcp_output_plan(tcb, &env, weir->now, &plan);
+}
+
+static void memory_wake(struct weir *weir, uint32_t index)
+{
+    struct conn *conn = conn_at(weir, index);
+    conn->tcb.due |= TCP_DUE_DATA;
+    due_wait(weir, index, CONN_ON_DATA);
+    if (!conn->wants_memory)
+        return;
+    /* The program was told "not now" although it had been told WRITABLE: tell it again. */
+    conn->wants_memory = false;
+    conn->watch.reported &= (uint8_t)~WEIR_WRITABLE;
+    if (conn->listener == CONN_NO_LISTENER && conn->tcb.owned)
+        watch_set(weir, HANDLE_CONN, index, conn->watch.ready);
+}
+
+/* A few of those who wait are looked at when memory was given back; and the next few the next time,
+ * as long as there was some for one of them: those who were told need not take it. */
 void memory_look(struct weir *weir)
 {
     const uint64_t before = weir->memory_used;
     weir->memory_used = memory_in_use(weir);
-    if (weir->memory_used >= before)
+    if (weir->memory_used >= before && !weir->memory_more)
         return;
+    weir->memory_more = false;
     for (unsigned i = 0; i < MEMORY_WAKE && weir->memory.count > 0; i++) {
         const uint32_t index = weir->memory.head;
-        struct conn *conn = conn_at(weir, index);
-        due_leave(weir, index);
-        conn->tcb.due |= TCP_DUE_DATA;
-        due_wait(weir, index, CONN_ON_DATA);
-        if (!conn->wants_memory)
-            continue;
-        /* The program was told "not now" although it had been told WRITABLE: tell it again. */
-        conn->wants_memory = false;
-        conn->watch.reported &= (uint8_t)~WEIR_WRITABLE;
-        if (conn->listener == CONN_NO_LISTENER && conn->tcb.owned)
-            watch_set(weir, HANDLE_CONN, index, conn->watch.ready);
+        if (memory_is_there(weir, conn_at(weir, index))) {
+            weir->memory_more = true;
+            memory_wake(weir, index);
+        } else {
+            list_remove(&weir->memory, conn_due_nodes(weir), index);
+            list_push_tail(&weir->memory, conn_due_nodes(weir), index);
+        }
     }
+}
+
+static void due_place(struct weir *weir, uint32_t index, struct conn *conn)
+{
+    const struct tcb *tcb = &conn->tcb;
+    if (conn->on == CONN_ON_NEIGHBOUR)
+        return; /* ip tells when that is over */
+    if (tcb->due & TCP_DUE_CONTROL)
+        due_wait(weir, index, CONN_ON_CONTROL);
+    else if (tcb->due != 0)
+        due_wait(weir, index, CONN_ON_DATA);
+    else if (tcb->waits_for != WEIR_WAIT_MEMORY && !conn->wants_memory)
+        due_wait(weir, index, CONN_ON_NOTHING);
+    else if (conn->on != CONN_ON_MEMORY && memory_is_there(weir, conn))
+        memory_wake(weir, index); /* it was given back while this one was on another list */
+    else
+        due_wait(weir, index, CONN_ON_MEMORY);
 }
 
 /* ---- the end ---- */

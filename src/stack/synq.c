@@ -266,6 +266,7 @@ enum weir_drop synq_arrives(struct weir *weir, uint32_t index, const struct arri
     case SYNQ_DROP:
         break;
     case SYNQ_ANSWER:
+        entry->flags |= SYNQ_RTX; /* which of the two will be acknowledged cannot be told (Karn) */
         answer(weir, entry, WEIR_WHY_RTX_SYN_ACK, now);
         break;
     case SYNQ_CHALLENGE:

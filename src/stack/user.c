@@ -63,6 +63,7 @@ static uint32_t make_conn(struct weir *weir, const struct flow *flow, const stru
         .iss = tcp_isn(&weir->tcp, tuple, weir->now),
         .ts_offset = tcp_ts_offset(&weir->tcp, tuple),
         .path_mss = path_mss_of(&flow->peer, path->mtu),
+        .v6 = !weir_ip_is_v4(&flow->peer),
         .owned = true,
     };
     if (tcp_open(&conn->tcb, &birth, weir->now) != WEIR_OK) {

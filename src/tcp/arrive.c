@@ -37,7 +37,7 @@ static enum weir_drop step0_reopen(struct tcb *tcb, struct arriving *in)
  * (RFC 9293, 3.5, figure 8). The SYN is cut off. */
 static void cut_crossed_syn(const struct tcb *tcb, struct tcp_seg *seg)
 {
-    if (tcb->state == WEIR_SYN_RECEIVED && !(seg->flags & TCP_RST) && (seg->flags & TCP_SYN) &&
+    if (!tcp_syn_acked(tcb) && !(seg->flags & TCP_RST) && (seg->flags & TCP_SYN) &&
         (seg->flags & TCP_ACK) && seg->seq + 1 == tcb->rcv.nxt && seg->ack == tcb->snd.nxt) {
         seg->flags &= (uint16_t)~TCP_SYN;
         seg->seq++;
@@ -74,7 +74,11 @@ static enum weir_drop step1a_paws(struct tcb *tcb, struct arriving *in)
 }
 
 /* The four cases of RFC 9293, 3.4, table 6. The third test of the last case is ours: the RFC's two
- * miss a segment that begins before the window and ends after it. */
+ * miss a segment that begins before the window and ends after it.
+ *
+ * DEVIATION: a segment that carries nothing, a reset aside, may stand at the right edge, as for
+ * Linux. A peer that has filled the window has nowhere else to put its ACKs while its first segment
+ * is lost; not to believe them would make our own timer fire. */
 static bool acceptable(const struct tcb *tcb, const struct tcp_seg *seg)
 {
     const uint32_t len = tcp_seg_len(seg);
@@ -83,7 +87,7 @@ static bool acceptable(const struct tcb *tcb, const struct tcp_seg *seg)
     if (len == 0 && wnd == 0)
         return seg->seq == nxt;
     if (len == 0)
-        return seq_in(seg->seq, nxt, wnd);
+        return seq_in(seg->seq, nxt, wnd) || (seg->seq == nxt + wnd && !(seg->flags & TCP_RST));
     if (wnd == 0)
         return false;
     return seq_in(seg->seq, nxt, wnd) || seq_in(seg->seq + len - 1, nxt, wnd) ||

@@ -50,13 +50,14 @@ static bool move_over(struct tcb *tcb, seq32 end)
         return false;
     struct ring_pool *rings = tcb->host->rings;
     ranges_drop_before(&flight->ranges, rings, end);
-    if (flight->ranges.count == 0)
-        return true;
-    const struct range first = ranges_at(&flight->ranges, rings, 0);
-    if (first.start == end) {
-        tcb->rcv.nxt = first.end;
-        ranges_drop_before(&flight->ranges, rings, first.end);
+    if (flight->ranges.count > 0) {
+        const struct range first = ranges_at(&flight->ranges, rings, 0);
+        if (first.start == end) {
+            tcb->rcv.nxt = first.end;
+            ranges_drop_before(&flight->ranges, rings, first.end);
+        }
     }
+    tcp_forget_ranges(tcb);
     return true;
 }
 

@@ -63,6 +63,18 @@ void tcp_note_range(struct tcb *tcb, seq32 left, seq32 right)
     flight->recent_count = (uint8_t)count;
 }
 
+/* RCV.NXT has moved over some of them. What stayed would lie ahead again 2^32 octets later. */
+void tcp_forget_ranges(struct tcb *tcb)
+{
+    struct tcb_flight *flight = tcb_flight(tcb);
+    WEIR_ASSERT(flight != NULL);
+    unsigned kept = 0;
+    for (unsigned i = 0; i < flight->recent_count; i++)
+        if (seq_gt(flight->recent[i].left, tcb->rcv.nxt))
+            flight->recent[kept++] = flight->recent[i];
+    flight->recent_count = (uint8_t)kept;
+}
+
 /* `room` octets of options are free. DSACK first, then the ranges, most recent first. */
 void tcp_sack_option(const struct tcb *tcb, struct tcp_opts *opts, unsigned room)
 {

@@ -65,11 +65,13 @@ static void reno_ack(struct tcb *tcb, struct tcb_flight *flight, uint32_t acked,
     if (dup) {
         if (flight->dupacks < 255)
             flight->dupacks++;
-        /* Bounded by what is outstanding: a liar's duplicates cannot make pipe negative (T-41). */
-        const uint32_t outstanding = tcp_outstanding(tcb);
+        /* Bounded by what was outstanding when the episode began (RFC 5681, 3.2): a liar's
+         * duplicates cannot make pipe negative, nor buy octet after octet (T-41). */
+        const uint32_t most = tcb->recovery == TCP_OPEN ? tcp_outstanding(tcb)
+                                                        : flight->recovery_point - tcb->snd.una;
         flight->reno_sacked += tcb->mss;
-        if (flight->reno_sacked > outstanding)
-            flight->reno_sacked = outstanding;
+        if (flight->reno_sacked > most)
+            flight->reno_sacked = most;
         if (flight->dupacks == TCP_DUPTHRESH && tcb->recovery == TCP_OPEN)
             sb_first_lost(tcb);
     } else if (acked > 0) {
@@ -128,7 +130,7 @@ void tcp_recovery_timeout(struct tcb *tcb, weir_time now)
     const struct cc_path path = tcp_cc_path(tcb);
     const struct cc_loss loss = { .in_flight = tcp_outstanding(tcb), .now = now };
     cc_newreno.timeout(&tcb->cc, &flight->cc_memory, &path, &loss,
-                       tcb->backoff <= 1 && tcb->recovery != TCP_LOSS);
+                       tcb->retries <= 1 && tcb->recovery != TCP_LOSS);
     sb_all_lost(tcb);
     tcb->recovery = TCP_LOSS;
     tcb->rtx_force = false;

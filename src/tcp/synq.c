@@ -114,8 +114,9 @@ static bool in_window(const struct synq_entry *entry, const struct tcp_host *hos
 {
     const seq32 nxt = entry->irs + 1;
     const uint32_t len = tcp_seg_len(seg);
-    if (len == 0)
-        return seq_in(seg->seq, nxt, promised(host));
+    if (len == 0) /* at the edge, too: arrive.c says why */
+        return seq_in(seg->seq, nxt, promised(host)) ||
+               (seg->seq == nxt + promised(host) && !(seg->flags & TCP_RST));
     return seq_in(seg->seq, nxt, promised(host)) ||
            seq_in(seg->seq + len - 1, nxt, promised(host)) || seq_in(nxt, seg->seq, len);
 }

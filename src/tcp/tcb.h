@@ -221,6 +221,7 @@ void tcp_orphan(struct tcb *tcb,
 uint32_t tcp_send_room(const struct tcb *tcb); /* octets that may be queued now */
 enum weir_error tcp_send_error(
     const struct tcb *tcb); /* WEIR_OK if SEND makes sense in this state */
+bool tcp_send_possible(const struct tcb *tcb); /* whether tcp_send_view would find memory */
 uint32_t tcp_send_view(struct tcb *tcb, uint32_t want, struct weir_span *span,
                        unsigned *count); /* attaches memory; octets shown */
 void tcp_send_put(struct tcb *tcb, uint32_t len, unsigned flags, weir_time now);

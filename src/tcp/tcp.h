@@ -33,6 +33,7 @@ struct tcb_flight *tcb_flight_need(struct tcb *tcb);  /* takes one; NULL if the 
 void tcb_flight_release(struct tcb *tcb);             /* gives it back if nothing needs it */
 void tcb_born(struct tcb *tcb, enum weir_state state, enum weir_cause cause, weir_time now);
 void tcp_mss_update(struct tcb *tcb);
+void tcb_let_go(struct tcb *tcb); /* user.c. CLOSED: gives back all but what is unread */
 
 /* 2^32 octets later SND.UNA may stand on the ISS again: that is not the beginning. */
 static inline bool tcp_syn_acked(const struct tcb *tcb)
@@ -87,6 +88,7 @@ void tcp_owe_ack_in_order(struct tcb *tcb, weir_time now);
 void tcp_owe_challenge(struct tcb *tcb, weir_time now);
 void tcp_owe_dsack(struct tcb *tcb, seq32 left, seq32 right);
 void tcp_note_range(struct tcb *tcb, seq32 left, seq32 right);
+void tcp_forget_ranges(struct tcb *tcb);
 void tcp_sack_option(const struct tcb *tcb, struct tcp_opts *opts, unsigned room);
 void tcp_ack_left(struct tcb *tcb, const struct tcp_plan *plan);
 

@@ -101,6 +101,7 @@ static void settle_user(struct tcb *tcb, weir_time now)
 void tcp_settle(struct tcb *tcb, weir_time now)
 {
     if (tcb->state == WEIR_CLOSED) {
+        tcb_let_go(tcb);
         tcb->rtx_at = tcb->pace_at = tcb->delack_at = tcb->keep_at = tcb->user_at = WEIR_NEVER;
         tcb->rtx_kind = TCP_RTX_NONE;
         tcb->keep_kind = TCP_KEEP_NONE;
@@ -167,7 +168,7 @@ static bool gives_up(const struct tcb *tcb, weir_time now)
 {
     const struct weir_config *config = tcb->host->config;
     const unsigned max = tcb->owned ? config->retries_max : config->orphan_retries;
-    if (tcb->backoff < max)
+    if (tcb->retries < max)
         return false;
     if (tcp_user_limit(tcb) != 0) /* RFC 9293 MUST-21: the program's own R2 rules */
         return false;
@@ -175,6 +176,14 @@ static bool gives_up(const struct tcb *tcb, weir_time now)
     if (tcb->owned)
         return !(tcb->snd.wnd == 0 && answers);
     return true; /* nobody waits for an orphan that cannot get rid of its octets (T-53) */
+}
+
+static void count_timeout(struct tcb *tcb)
+{
+    if (tcb->backoff < 31)
+        tcb->backoff++;
+    if (tcb->retries < UINT8_MAX)
+        tcb->retries++;
 }
 
 static void rtx_timeout(struct tcb *tcb, weir_time now)
@@ -185,8 +194,7 @@ static void rtx_timeout(struct tcb *tcb, weir_time now)
         time_out(tcb, now);
         return;
     }
-    if (tcb->backoff < 31)
-        tcb->backoff++;
+    count_timeout(tcb);
     tcp_recovery_timeout(tcb, now);
     tcb->due |= TCP_DUE_RTX;
     tcp_rtx_restart(tcb, now);
@@ -198,8 +206,7 @@ static void persist_timeout(struct tcb *tcb, weir_time now)
         time_out(tcb, now);
         return;
     }
-    if (tcb->backoff < 31)
-        tcb->backoff++;
+    count_timeout(tcb);
     tcb->due |= TCP_DUE_PROBE;
     tcb->rtx_at = now + tcp_rto_backed_off(tcb);
 }

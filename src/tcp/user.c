@@ -54,6 +54,16 @@ static uint32_t send_budget(const struct tcb *tcb)
     return (chunks < most ? chunks : most) * chunk + open % chunk;
 }
 
+bool tcp_send_possible(const struct tcb *tcb)
+{
+    const struct ring_pool *rings = tcb->host->rings;
+    const struct ring *ring = &tcb->snd_ring;
+    if (ring->attached > 0 && (tcb->snd.end & ((UINT32_C(1) << rings->chunk_shift) - 1)) != 0)
+        return true; /* the chunk that is open has room */
+    const uint32_t needed = ring->span == 2 && !ring->big ? 2 : 1; /* with its table */
+    return send_budget(tcb) > 0 && ring_pool_available(rings) >= needed;
+}
+
 uint32_t tcp_send_view(struct tcb *tcb, uint32_t want, struct weir_span *span, unsigned *count)
 {
     struct ring_pool *rings = tcb->host->rings;
@@ -145,7 +155,7 @@ void tcp_recv_took(struct tcb *tcb, uint32_t len, weir_time now)
 
 /* ---- CLOSE ---- */
 
-static void drop_everything_but_unread(struct tcb *tcb)
+void tcb_let_go(struct tcb *tcb)
 {
     struct ring_pool *rings = tcb->host->rings;
     struct tcb_flight *flight = tcb_flight(tcb);
@@ -173,7 +183,6 @@ void tcp_close(struct tcb *tcb, weir_time now)
         return;
     if (tcb->state == WEIR_SYN_SENT) {
         tcp_event(tcb, TCP_EV_CLOSE, WEIR_CAUSE_CLOSE, now);
-        drop_everything_but_unread(tcb);
         tcp_settle(tcb, now);
         return;
     }
@@ -193,8 +202,12 @@ void tcp_orphan(struct tcb *tcb, weir_time now)
     /* RFC 9293 SHLD-3, RFC 2525, 2.17: a FIN would claim that everything was read. */
     if (tcp_readable(tcb) > 0) {
         tcb->rcv.read = tcb->rcv.nxt - (tcb->fin_rcvd ? 1u : 0u);
-        tcp_abort(tcb, WEIR_CAUSE_UNREAD, WEIR_OK, now);
-        return;
+        ring_clear(tcb->host->rings, &tcb->rcv_ring);
+        /* In TIME-WAIT all is said: what remains to be done is to acknowledge the peer's FIN. */
+        if (tcb->state != WEIR_TIME_WAIT) {
+            tcp_abort(tcb, WEIR_CAUSE_UNREAD, WEIR_OK, now);
+            return;
+        }
     }
     tcb->read_closed = true;
     tcp_close(tcb, now);
@@ -208,7 +221,8 @@ void tcp_orphan(struct tcb *tcb, weir_time now)
 static bool owes_reset(const struct tcb *tcb, enum weir_cause cause)
 {
     if (tcb->state < WEIR_SYN_RECEIVED || tcb->state > WEIR_CLOSE_WAIT)
-        return tcb->state == WEIR_LAST_ACK && cause == WEIR_CAUSE_UNREAD;
+        return (tcb->state == WEIR_LAST_ACK || tcb->state == WEIR_CLOSING) &&
+               cause == WEIR_CAUSE_UNREAD;
     switch (cause) {
     case WEIR_CAUSE_RESET:
     case WEIR_CAUSE_TIMEOUT:
@@ -236,7 +250,6 @@ void tcp_abort(struct tcb *tcb, enum weir_cause cause, enum weir_error error, we
                                                            .seq = tcb->snd.una,
                                                            .ack = tcb->rcv.nxt });
     }
-    drop_everything_but_unread(tcb);
     tcp_settle(tcb, now);
 }
 

@@ -42,7 +42,7 @@ def cpus():
 
 
 class Lab:
-    """The devices. A `place` is (prefix of the server's command, network of the link)."""
+    """The devices, and the processes at both ends of them."""
 
     def __init__(self, pin):
         self.cpu = {"server": None, "client": None}

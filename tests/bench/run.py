@@ -28,11 +28,17 @@ def arguments():
     parser.add_argument("--only", metavar="WORD", action="append", default=[],
                         help="only measures whose name contains WORD; \"core\" is one; may repeat")
     parser.add_argument("--quick", action="store_true", help="one short round: does it all work?")
+    parser.add_argument("--window", type=int, default=0, metavar="OCTETS",
+                        help="weir's windows and send buffers; default: the library's")
     parser.add_argument("--no-pin", action="store_true", help="let the scheduler choose the CPUs")
     parser.add_argument("--write", action="store_true", help=f"update {PAGE.relative_to(ROOT)}")
     options = parser.parse_args()
     if options.rounds < 1:
         parser.error("--rounds must be at least 1")
+    names = ["core", *(measure[0] for measure in wire_bench.MEASURES)]
+    for word in options.only:
+        if not any(word in name for name in names):
+            parser.error(f"--only {word}: the measures are {', '.join(names)}")
     if options.quick:
         options.rounds = 1
     return options
@@ -45,13 +51,13 @@ def wanted(options, name):
 # ---- Measuring ----
 
 def measure_wire(options, build, begun):
-    """{(measure, side): rows}; a row is a dictionary of figures, or a text that says what failed."""
+    """{(measure, side): rows}; a row is a dictionary of figures, or a text: what failed."""
     measures = [m for m in wire_bench.MEASURES if wanted(options, m[0])]
     rows = {(m[0], side): [] for m in measures for side in m[5]}
     if not measures:
         return measures, rows
     field = lab.Lab(pin=not options.no_pin)
-    wire = wire_bench.Wire(field, build, options.quick)
+    wire = wire_bench.Wire(field, build, options.quick, options.window)
     longest = 0
     try:
         for number in range(options.rounds):
@@ -118,7 +124,8 @@ def wire_table(measure, rows):
 def ratios(side, sides, rows, name, figure, base):
     if side == sides[0] or not base:
         return ["", "", ""]
-    each = [row[figure] / first[figure] for row, first in zip(rows[name, side], rows[name, sides[0]])
+    turns = zip(rows[name, side], rows[name, sides[0]])
+    each = [row[figure] / first[figure] for row, first in turns
             if isinstance(row, dict) and isinstance(first, dict)]
     if not each:
         return ["", "", ""]
@@ -163,6 +170,7 @@ def main():
     for measure in measures:
         sections[measure[0]] = wire_table(measure, rows)
     command = " ".join(["tests/bench/run.py", *(f"--only {word}" for word in options.only)])
+    command += f" --window {options.window}" if options.window else ""
     sections["machine"] = f"{lab.kernel_name()}, {options.rounds} rounds; `{command}`"
     for body in sections.values():
         print(f"\n{body}")

@@ -23,8 +23,8 @@ def seconds_of(quick, full):
 
 
 class Wire:
-    def __init__(self, lab, build, quick):
-        self.lab, self.build, self.quick = lab, build, quick
+    def __init__(self, lab, build, quick, window=0):
+        self.lab, self.build, self.quick, self.window = lab, build, quick, window
 
     def missing(self, side):
         """Why a side cannot be measured here; empty if it can."""
@@ -46,6 +46,8 @@ class Wire:
         else:
             device = "tap:weir0" if side == WEIR else "tap:plain0,plain"
             command = [tool / "bench-weir", role, device, f"{net}.2/24", PORT]
+            if self.window:
+                command += ["--window", str(self.window)]
             if spin != "no":
                 command += ["--spin", SPIN_BRIEFLY_US if spin == "brief" else SPIN_ALWAYS_US]
         return self.lab.server(command, side in (KERNEL, KERNEL_BARE), one_cpu)

@@ -220,16 +220,19 @@ static void stale_ack_war(struct t *t)
 int main(int argc, char **argv)
 {
     static const struct test_case cases[] = {
-        CASE(quick_at_first, "the first 16 segments are acknowledged at once: the peer is in slow start"),
+        CASE(quick_at_first,
+             "the first 16 segments are acknowledged at once: the peer is in slow start"),
         CASE(delayed, "RFC 9293 MUST-40, SHLD-18: otherwise 40 ms later"),
         CASE(every_second_segment, "RFC 9293 SHLD-19: every second full-sized segment at once"),
         CASE(carried_by_text, "RFC 9293 3.8.6.3: text carries the acknowledgement"),
         CASE(quickack_on_request, "a program may ask for acknowledgements at once"),
         CASE(old_text_at_once, "RFC 9293 3.10.7.4: what is old is acknowledged at once"),
-        CASE(hole_filled_at_once, "RFC 5681 4.2: a segment that fills a hole, wholly or in part, at once"),
+        CASE(hole_filled_at_once,
+             "RFC 5681 4.2: a segment that fills a hole, wholly or in part, at once"),
         CASE(fin_at_once, "RFC 9293 3.10.7.4 eighth: a FIN at once"),
         CASE(duplicates_without_sack, "RFC 5681 4.2: without SACK a duplicate for each"),
-        CASE(sack_most_recent_first, "RFC 2018 4: the block of the segment that has just come is the first"),
+        CASE(sack_most_recent_first,
+             "RFC 2018 4: the block of the segment that has just come is the first"),
         CASE(sack_four_blocks, "RFC 2018 3: at most four blocks"),
         CASE(sack_three_beside_timestamps, "RFC 2018 3: three beside timestamps"),
         CASE(sack_in_a_segment_with_text, "RFC 9293 MUST-16: options leave less room for text"),

@@ -326,7 +326,8 @@ static void group_addresses_are_refused(struct t *t)
     begin(t);
     struct weir_addr remote = peer_addr(t);
     weir_handle conn;
-    static const char *const v4[] = { "224.0.0.1", "239.255.255.255", "255.255.255.255", "192.0.2.255", "0.0.0.0" };
+    static const char *const v4[] = { "224.0.0.1", "239.255.255.255", "255.255.255.255",
+                                      "192.0.2.255", "0.0.0.0" };
     static const char *const v6[] = { "ff02::1", "ff0e::1234", "::" };
     for (unsigned i = 0; i < (t->v6 ? 3 : 5); i++) {
         holds(t, weir_ip_parse(t->v6 ? v6[i] : v4[i], &remote.ip));
@@ -343,7 +344,8 @@ static void syn_with(struct t *t, const char *address, bool source)
     struct weir_ip ip;
     const size_t len = packet_of(t, "S 0", packet);
     holds(t, weir_ip_parse(address, &ip));
-    memcpy(packet + (t->v6 ? 8 : 12) + (source ? 0 : (t->v6 ? 16 : 4)), ip.octet + (t->v6 ? 0 : 12), t->v6 ? 16 : 4);
+    memcpy(packet + (t->v6 ? 8 : 12) + (source ? 0 : (t->v6 ? 16 : 4)), ip.octet + (t->v6 ? 0 : 12),
+           t->v6 ? 16 : 4);
     fix_sums(packet, len);
     raw(t, packet, len);
     quiet(t);
@@ -364,8 +366,8 @@ static void group_addresses_are_ignored(struct t *t)
 
 static void impossible_sources_are_ignored(struct t *t)
 {
-    static const char *const v4[] = { "127.0.0.1", "0.0.0.0", "0.1.2.3", "255.255.255.255", "224.0.0.1", "240.0.0.1",
-                                      "192.0.2.255" };
+    static const char *const v4[] = { "127.0.0.1", "0.0.0.0",   "0.1.2.3",    "255.255.255.255",
+                                      "224.0.0.1", "240.0.0.1", "192.0.2.255" };
     static const char *const v6[] = { "::", "::1", "ff02::1", "::ffff:192.0.2.2" };
     open_listener(t, 4);
     for (unsigned i = 0; i < (t->v6 ? 4 : 7); i++) {
@@ -406,26 +408,37 @@ int main(int argc, char **argv)
         CASE(active_open, "RFC 9293 MAY-3: the SYN offers MSS, SACK, timestamps and a scale"),
         CASE(simultaneous_open, "RFC 9293 MUST-10: two SYNs that cross open one connection"),
         CASE(simultaneous_open_by_ack, "RFC 9293 MUST-10: a bare ACK ends it as well"),
-        CASE(reset_while_passively_opening, "RFC 9293 MUST-11: a passive open goes back to LISTEN, silently"),
+        CASE(reset_while_passively_opening,
+             "RFC 9293 MUST-11: a passive open goes back to LISTEN, silently"),
         CASE(reset_while_actively_opening, "RFC 9293 MUST-11: an active open is refused"),
         CASE(text_in_a_syn, "RFC 9293 3.10.7.2: text of a SYN is not taken; it comes again"),
-        CASE(text_completes_the_handshake, "RFC 9293 3.10.7.4: text acknowledges our SYN as well as a bare ACK"),
-        CASE(nothing_before_the_handshake_is_proven, "RFC 9293 3.10.7.4 fifth: an ACK of what was never sent gets a reset"),
-        CASE(syn_again, "the same SYN gets the SYN-ACK again, another one a challenge, both rate-limited"),
-        CASE(syn_sent_believes_little, "RFC 9293 3.10.7.3: what is answered with a reset, and what is ignored"),
+        CASE(text_completes_the_handshake,
+             "RFC 9293 3.10.7.4: text acknowledges our SYN as well as a bare ACK"),
+        CASE(nothing_before_the_handshake_is_proven,
+             "RFC 9293 3.10.7.4 fifth: an ACK of what was never sent gets a reset"),
+        CASE(syn_again,
+             "the same SYN gets the SYN-ACK again, another one a challenge, both rate-limited"),
+        CASE(syn_sent_believes_little,
+             "RFC 9293 3.10.7.3: what is answered with a reset, and what is ignored"),
         CASE(refused, "RFC 9293 3.10.7.3 second: a reset that acknowledges our SYN is a refusal"),
-        CASE(syn_ack_with_text_and_fin, "RFC 9293 3.10.7.3 fourth: other controls and text of a SYN-ACK count"),
+        CASE(syn_ack_with_text_and_fin,
+             "RFC 9293 3.10.7.3 fourth: other controls and text of a SYN-ACK count"),
         CASE(written_before_it_is_open, "RFC 9293 3.10.2: SEND in SYN-SENT queues"),
         CASE(closed_before_it_is_open, "RFC 9293 3.10.4: CLOSE in SYN-SENT deletes the TCB"),
         CASE(closed_in_syn_received, "RFC 9293 3.10.4: CLOSE in SYN-RECEIVED sends a FIN"),
         CASE(closed_in_syn_received_with_text, "RFC 9293 3.10.4: ... after what is queued"),
-        CASE(isn_is_a_clock_and_a_secret, "RFC 9293 MUST-8, MUST-9, SHLD-1: a step each 4 us, and a hash of the tuple"),
-        CASE(listening_disturbs_nobody, "RFC 9293 MUST-41, MUST-42: listening on the port of a connection in SYN-SENT"),
-        CASE(listening_beside_connections, "RFC 9293 MUST-41: a listener may come and go beside its connections"),
+        CASE(isn_is_a_clock_and_a_secret,
+             "RFC 9293 MUST-8, MUST-9, SHLD-1: a step each 4 us, and a hash of the tuple"),
+        CASE(listening_disturbs_nobody,
+             "RFC 9293 MUST-41, MUST-42: listening on the port of a connection in SYN-SENT"),
+        CASE(listening_beside_connections,
+             "RFC 9293 MUST-41: a listener may come and go beside its connections"),
         CASE(local_address, "RFC 9293 MUST-43, MUST-44, MUST-45: named, or asked of IP, and kept"),
         CASE(group_addresses_are_refused, "RFC 9293 MUST-46: no OPEN to broadcast or multicast"),
-        CASE(group_addresses_are_ignored, "RFC 9293 MUST-57: no answer to what was sent to broadcast or multicast"),
-        CASE(impossible_sources_are_ignored, "RFC 9293 MUST-63: no answer to a SYN from where no host can be"),
+        CASE(group_addresses_are_ignored,
+             "RFC 9293 MUST-57: no answer to what was sent to broadcast or multicast"),
+        CASE(impossible_sources_are_ignored,
+             "RFC 9293 MUST-63: no answer to a SYN from where no host can be"),
         CASE(from_ourselves, "a SYN from our own address and port (LAND) is ignored"),
     };
     return run_cases(cases, sizeof cases / sizeof cases[0], argc, argv);

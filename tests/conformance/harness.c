@@ -8,12 +8,14 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define LOG_ROOM     (1 << 20)
-#define LOG_SHOWN    1800 /* characters of the log that a failure prints */
-#define START        (1000 * SECONDS)
-#define WRAP_AT      UINT32_C(0xffffff80) /* both initial sequence numbers, when they shall wrap */
-#define PACKET_ROOM  66000
-#define TIMEOUTS_MAX 100000 /* calls of weir_timeout in one after(); more means the clock stands */
+#define LOG_ROOM    (1 << 20)
+#define LOG_SHOWN   1800 /* characters of the log that a failure prints */
+#define START       (1000 * SECONDS)
+#define WRAP_AT     UINT32_C(0xffffff80) /* both initial sequence numbers, when they shall wrap */
+#define PACKET_ROOM 66000
+#define TIMEOUTS_MAX                                                            \
+    100000 /* calls of weir_timeout in one after(); more means the clock stands \
+            */
 
 static bool verbose;
 
@@ -126,7 +128,8 @@ static void start(struct t *t, weir_time now)
     if (size > room) {
         if (memory != NULL)
             munmap(memory, room);
-        memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         room = size;
     }
     if (size == 0 || memory == MAP_FAILED)
@@ -135,16 +138,19 @@ static void start(struct t *t, weir_time now)
     t->memory_size = size;
     t->now = t->started = now;
     must(t, weir_init(&t->weir, memory, room, &t->config, now), "weir_init");
-    const struct weir_iface_config iface = { .medium = WEIR_IP_ONLY, .mtu = t->mtu, .no_dad = true };
+    const struct weir_iface_config iface = { .medium = WEIR_IP_ONLY,
+                                             .mtu = t->mtu,
+                                             .no_dad = true };
     must(t, weir_iface_add(t->weir, &iface, &t->iface, now), "weir_iface_add");
     const struct weir_ip ip = our_ip(t);
     must(t, weir_address_add(t->weir, t->iface, &ip, t->v6 ? 64 : 24, now), "weir_address_add");
     for (unsigned i = 0; i < PEERS_MAX; i++)
-        t->peers[i] = (struct peer){ .isn = t->wrap ? WRAP_AT : UINT32_C(1000000) + i * UINT32_C(77777777) };
+        t->peers[i] =
+            (struct peer){ .isn = t->wrap ? WRAP_AT : UINT32_C(1000000) + i * UINT32_C(77777777) };
 }
 
-/* Initial sequence numbers are a clock and a secret: with the same secret the clock alone decides, so
- * the instance is started at the time that gives the number wanted. */
+/* Initial sequence numbers are a clock and a secret: with the same secret the clock alone decides,
+ * so the instance is started at the time that gives the number wanted. */
 static weir_time start_for_wrap(struct t *t)
 {
     static weir_time when[2];
@@ -185,7 +191,8 @@ static void take_frame(struct t *t, const struct weir_out *frame)
     struct seg *seg = &t->queue[t->tail++];
     const char *wrong = read_packet(t, seg, packet, len);
     seg->why = frame->why;
-    t_note(t, "%10.6f  out  %s\n", (double)(t->now - t->started) / (double)SECONDS, show(t, seg, true));
+    t_note(t, "%10.6f  out  %s\n", (double)(t->now - t->started) / (double)SECONDS,
+           show(t, seg, true));
     if (wrong != NULL)
         t_fail(t, 0, "what was sent has %s", wrong);
 }
@@ -221,15 +228,16 @@ static void expect(struct t *t, int line, const char *text)
         t_fail(t, line, "expected: %s\n# seen:     nothing", text);
     const char *what;
     if (!matches(t, &w, &t->queue[t->head], &what))
-        t_fail(t, line, "another %s\n# expected: %s\n# seen:     %s", what, text, show(t, &t->queue[t->head], true));
+        t_fail(t, line, "another %s\n# expected: %s\n# seen:     %s", what, text,
+               show(t, &t->queue[t->head], true));
     t->last = t->queue[t->head++];
 }
 
-#define FORMAT(text)                              \
-    char text[300];                               \
-    va_list args;                                 \
-    va_start(args, format);                       \
-    vsnprintf(text, sizeof text, format, args);   \
+#define FORMAT(text)                            \
+    char text[300];                             \
+    va_list args;                               \
+    va_start(args, format);                     \
+    vsnprintf(text, sizeof text, format, args); \
     va_end(args)
 
 void t_out(struct t *t, int line, const char *format, ...)
@@ -292,8 +300,8 @@ void t_out_after(struct t *t, int line, weir_time delay, const char *format, ...
     expect(t, line, text);
     const weir_time took = t->last.when - from;
     if (took < delay || took > delay + MS)
-        t_fail(t, line, "expected after %.6f s: %s\n# seen after     %.6f s", (double)delay / (double)SECONDS, text,
-               (double)took / (double)SECONDS);
+        t_fail(t, line, "expected after %.6f s: %s\n# seen after     %.6f s",
+               (double)delay / (double)SECONDS, text, (double)took / (double)SECONDS);
 }
 
 /* ---- what arrives ---- */
@@ -323,7 +331,8 @@ static void give(struct t *t, int line)
         if (copies[i] == NULL)
             abort();
         memcpy(copies[i], t->batch[i], t->batch_len[i]);
-        frames[i] = (struct weir_frame){ .data = copies[i], .len = t->batch_len[i], .when = t->now };
+        frames[i] =
+            (struct weir_frame){ .data = copies[i], .len = t->batch_len[i], .when = t->now };
     }
     const unsigned count = t->batch_count;
     t->batch_count = 0;
@@ -346,7 +355,8 @@ void raw(struct t *t, const uint8_t *packet, size_t len)
     memcpy(t->batch[0], packet, len);
     t->batch_len[0] = len;
     t->batch_count = 1;
-    t_note(t, "%10.6f  in   a packet of %zu octets\n", (double)(t->now - t->started) / (double)SECONDS, len);
+    t_note(t, "%10.6f  in   a packet of %zu octets\n",
+           (double)(t->now - t->started) / (double)SECONDS, len);
     give(t, 0);
 }
 
@@ -393,7 +403,8 @@ static void put_in_batch(struct t *t, int line, const char *text)
     t->batch_count++;
     for (unsigned i = 0; i < 2 * w.seg.sack_count; i++)
         w.seg.sack[i] += t->peers[t->peer].base;
-    t_note(t, "%10.6f  in   %s\n", (double)(t->now - t->started) / (double)SECONDS, show(t, &w.seg, false));
+    t_note(t, "%10.6f  in   %s\n", (double)(t->now - t->started) / (double)SECONDS,
+           show(t, &w.seg, false));
 }
 
 void t_also(struct t *t, int line, const char *format, ...)
@@ -416,7 +427,8 @@ void t_in(struct t *t, int line, const char *format, ...)
 void t_drop(struct t *t, int line, enum weir_drop reason)
 {
     if (t->dropped != (unsigned)reason)
-        t_fail(t, line, "expected drop: %s\n# seen:          %s", weir_drop_name(reason), weir_drop_name(t->dropped));
+        t_fail(t, line, "expected drop: %s\n# seen:          %s", weir_drop_name(reason),
+               weir_drop_name(t->dropped));
 }
 
 void t_icmp(struct t *t, int line, unsigned type, unsigned code, uint32_t word, int32_t off)
@@ -432,8 +444,9 @@ void t_icmp(struct t *t, int line, unsigned type, unsigned code, uint32_t word, 
     memcpy(quote + (t->v6 ? 24 : 16), them.octet + (t->v6 ? 0 : 12), t->v6 ? 16 : 4);
     const uint32_t seq = t->last.seq + (uint32_t)off;
     const unsigned dport = (unsigned)(PEER_PORT + t->peer);
-    const uint8_t ports[8] = { OUR_PORT >> 8, OUR_PORT & 255, (uint8_t)(dport >> 8), (uint8_t)dport,
-                               (uint8_t)(seq >> 24), (uint8_t)(seq >> 16), (uint8_t)(seq >> 8), (uint8_t)seq };
+    const uint8_t ports[8] = { OUR_PORT >> 8,       OUR_PORT & 255,       (uint8_t)(dport >> 8),
+                               (uint8_t)dport,      (uint8_t)(seq >> 24), (uint8_t)(seq >> 16),
+                               (uint8_t)(seq >> 8), (uint8_t)seq };
     memcpy(quote + head, ports, 8);
     icmp[0] = (uint8_t)type;
     icmp[1] = (uint8_t)code;
@@ -441,7 +454,8 @@ void t_icmp(struct t *t, int line, unsigned type, unsigned code, uint32_t word, 
         icmp[4 + i] = (uint8_t)(word >> (24 - 8 * i));
     ip_header(t, packet, t->v6 ? 58 : 1, len);
     fix_sums(packet, head + len);
-    t_note(t, "            in   icmp %u/%u word %u about %u\n", type, code, word, seq - t->peers[t->peer].base);
+    t_note(t, "            in   icmp %u/%u word %u about %u\n", type, code, word,
+           seq - t->peers[t->peer].base);
     memcpy(t->batch[0], packet, head + len);
     t->batch_len[0] = head + len;
     t->batch_count = 1;

@@ -13,13 +13,14 @@
  *
  *     FLAGS SEQ[:END] [ack N] [win N] [urg N] [<OPTION,OPTION..>]
  *
- * FLAGS are letters of S F R P U E W and `.` for ACK, or `-` for none. Numbers count from the initial
- * sequence number of their sender, so the SYN is 0 and the first octet is 1. END is one past the last
- * octet of text. Options: `mss N`, `ws N`, `sackok`, `ts VAL ECR`, `sack A:B C:D..`, `nop`, `eol`, and
- * `x` with hexadecimal octets for whatever else. What is not given is filled in when sending, and not
- * looked at when expecting; but `ack` of a sent segment with `.` is everything seen, and `<>` expects
- * no options at all. On a connection with timestamps a sent segment without a list of options gets
- * a right one. Timestamps count from the peer's clock; `-` is a plain zero, `=` the last one seen,
+ * FLAGS are letters of S F R P U E W and `.` for ACK, or `-` for none. Numbers count from the
+ * initial sequence number of their sender, so the SYN is 0 and the first octet is 1. END is one
+ * past the last octet of text. Options: `mss N`, `ws N`, `sackok`, `ts VAL ECR`, `sack A:B C:D..`,
+ * `nop`, `eol`, and `x` with hexadecimal octets for whatever else. What is not given is filled in
+ * when sending, and not looked at when expecting; but `ack` of a sent segment with `.` is
+ * everything seen, and `<>` expects no options at all. On a connection with timestamps a sent
+ * segment without a list of options gets a right one. Timestamps count from the peer's clock; `-`
+ * is a plain zero, `=` the last one seen,
  * `*` any.
  *
  * Unless a case says otherwise the peer announces an MSS of 1000 and a window of 65535. Text is a
@@ -33,15 +34,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MS            WEIR_MS
-#define SECONDS       WEIR_SECOND
-#define PEERS_MAX     64
-#define OUT_MAX       512
-#define OUR_PORT      8080
-#define PEER_PORT     9090
-#define PLAIN         "mss 1000"                    /* options of a peer that knows nothing else */
-#define SACK          "mss 1000,sackok"
-#define MODERN        "mss 1000,sackok,ts 1 -,ws 7" /* 988 octets of text in a segment */
+#define MS        WEIR_MS
+#define SECONDS   WEIR_SECOND
+#define PEERS_MAX 64
+#define OUT_MAX   512
+#define OUR_PORT  8080
+#define PEER_PORT 9090
+#define PLAIN     "mss 1000" /* options of a peer that knows nothing else */
+#define SACK      "mss 1000,sackok"
+#define MODERN    "mss 1000,sackok,ts 1 -,ws 7" /* 988 octets of text in a segment */
 
 struct seg {
     uint32_t seq, ack; /* as on the wire */
@@ -60,12 +61,12 @@ struct seg {
 };
 
 struct peer {
-    bool known;        /* `base` was seen */
-    uint32_t isn;      /* the peer's */
-    uint32_t base;     /* the instance's */
-    uint32_t nxt;      /* the highest number seen from the instance */
-    bool ts;           /* the peer sends timestamps */
-    uint32_t ts_seen;  /* the instance's last TSval */
+    bool known;       /* `base` was seen */
+    uint32_t isn;     /* the peer's */
+    uint32_t base;    /* the instance's */
+    uint32_t nxt;     /* the highest number seen from the instance */
+    bool ts;          /* the peer sends timestamps */
+    uint32_t ts_seen; /* the instance's last TSval */
 };
 
 struct t {
@@ -80,10 +81,10 @@ struct t {
     weir_time now, started;
     bool v6, wrap;
     weir_handle listener, conn;
-    unsigned win;      /* window field of what the peer sends */
-    bool other;        /* the peer's text is another pattern */
-    bool bad_sum;      /* the peer's checksums are wrong */
-    int peer;          /* who speaks: 0.. */
+    unsigned win; /* window field of what the peer sends */
+    bool other;   /* the peer's text is another pattern */
+    bool bad_sum; /* the peer's checksums are wrong */
+    int peer;     /* who speaks: 0.. */
     struct peer peers[PEERS_MAX];
     struct seg queue[OUT_MAX];
     unsigned head, tail;
@@ -108,14 +109,18 @@ struct test_case {
     const char *name, *what;
     void (*run)(struct t *);
 };
-#define CASE(function, what) { #function, what, function }
+#define CASE(function, what)      \
+    {                             \
+#function, what, function \
+    }
 
-/* Runs all, or those whose name is given as an argument; `-v` prints every segment. The result is main's. */
+/* Runs all, or those whose name is given as an argument; `-v` prints every segment. The result is
+ * main's. */
 int run_cases(const struct test_case *cases, size_t count, int argc, char **argv);
 
 /* ---- The instance ---- */
 
-void begin(struct t *t);                    /* with t->config; done by the shortcuts below if need be */
+void begin(struct t *t); /* with t->config; done by the shortcuts below if need be */
 struct weir_ip our_ip(const struct t *t);
 struct weir_ip peer_ip(const struct t *t);
 struct weir_addr peer_addr(const struct t *t);
@@ -127,26 +132,29 @@ uint16_t path_mss(const struct t *t); /* MTU less IP and TCP header */
 #define passive(t, options)       t_passive(t, __LINE__, options) /* established, accepted */
 #define active(t, options)        t_active(t, __LINE__, options)  /* established */
 
-/* To the state of that name, by the shortest way; both passive and active openers reach them all. */
+/* To the state of that name, by the shortest way; both passive and active openers reach them all.
+ */
 #define reach(t, wanted) t_reach(t, __LINE__, wanted)
 
 /* ---- What crosses the wire ---- */
 
 /* A segment arrives, and what is due afterwards leaves. Nothing may be waiting to be looked at. */
-#define in(t, ...)   t_in(t, __LINE__, __VA_ARGS__)
+#define in(t, ...) t_in(t, __LINE__, __VA_ARGS__)
 /* One more for a batch: goes in together with the next in(). */
 #define also(t, ...) t_also(t, __LINE__, __VA_ARGS__)
 /* The next segment out is this one, at this very moment. */
-#define out(t, ...)  t_out(t, __LINE__, __VA_ARGS__)
+#define out(t, ...) t_out(t, __LINE__, __VA_ARGS__)
 /* ... and its reason is this (enum weir_why without the prefix). */
 #define why(t, reason) t_why(t, __LINE__, WEIR_WHY_##reason)
 /* Nothing happens until `delay` has passed, and then this leaves. */
 #define out_after(t, delay, ...) t_out_after(t, __LINE__, delay, __VA_ARGS__)
-#define quiet(t)         t_quiet(t, __LINE__)        /* nothing else left */
-#define ignore(t)        t_ignore(t)                 /* whatever left is not looked at; returns how many */
-#define after(t, delay)  t_after(t, __LINE__, delay) /* time passes; what leaves can be looked at */
-#define silent(t, delay) t_silent(t, __LINE__, delay) /* time passes and nothing leaves */
-#define drop(t, reason)  t_drop(t, __LINE__, WEIR_DROP_##reason) /* why the latest in() was dropped */
+#define quiet(t)                 t_quiet(t, __LINE__) /* nothing else left */
+#define ignore(t)                t_ignore(t) /* whatever left is not looked at; returns how many */
+/* Time passes; what leaves meanwhile can be looked at. */
+#define after(t, delay)  t_after(t, __LINE__, delay)
+#define silent(t, delay) t_silent(t, __LINE__, delay) /* ... and nothing leaves */
+#define drop(t, reason) \
+    t_drop(t, __LINE__, WEIR_DROP_##reason) /* why the latest in() was dropped */
 
 /* An ICMP error about the latest segment out, its sequence number moved by `off`. For IPv6 the type
  * and code are those of ICMPv6. Returns nothing; drop() looks at its fate. */
@@ -159,26 +167,26 @@ void collect(struct t *t); /* takes what is due */
 
 /* ---- The program ---- */
 
-#define write_octets(t, n)   t_write(t, __LINE__, n, 0)
-#define write_flags(t, n, f) t_write(t, __LINE__, n, f)
-#define read_octets(t, n)    t_read(t, __LINE__, n)       /* exactly n can be read, and are */
-#define nothing_to_read(t)   t_recv_says(t, __LINE__, WEIR_AGAIN)
-#define end_of_stream(t)     t_recv_says(t, __LINE__, WEIR_OK)
-#define recv_says(t, error)  t_recv_says(t, __LINE__, error)
-#define send_says(t, error)  t_send_says(t, __LINE__, error)
-#define error_is(t, error)   t_error(t, __LINE__, error) /* weir_error_take */
-#define ready_has(t, bits)   t_ready(t, __LINE__, bits, bits)
-#define ready_lacks(t, bits) t_ready(t, __LINE__, bits, 0)
-#define close_conn(t)        t_close(t, __LINE__)   /* CLOSE; the handle stays */
-#define abort_conn(t)        t_abort(t, __LINE__)
-#define release(t)           t_release(t, __LINE__) /* the handle is given up */
+#define write_octets(t, n)    t_write(t, __LINE__, n, 0)
+#define write_flags(t, n, f)  t_write(t, __LINE__, n, f)
+#define read_octets(t, n)     t_read(t, __LINE__, n) /* exactly n can be read, and are */
+#define nothing_to_read(t)    t_recv_says(t, __LINE__, WEIR_AGAIN)
+#define end_of_stream(t)      t_recv_says(t, __LINE__, WEIR_OK)
+#define recv_says(t, error)   t_recv_says(t, __LINE__, error)
+#define send_says(t, error)   t_send_says(t, __LINE__, error)
+#define error_is(t, error)    t_error(t, __LINE__, error) /* weir_error_take */
+#define ready_has(t, bits)    t_ready(t, __LINE__, bits, bits)
+#define ready_lacks(t, bits)  t_ready(t, __LINE__, bits, 0)
+#define close_conn(t)         t_close(t, __LINE__) /* CLOSE; the handle stays */
+#define abort_conn(t)         t_abort(t, __LINE__)
+#define release(t)            t_release(t, __LINE__) /* the handle is given up */
 #define set(t, option, value) t_set(t, __LINE__, WEIR_OPT_##option, value)
-#define state(t, wanted)     t_state(t, __LINE__, WEIR_##wanted)
+#define state(t, wanted)      t_state(t, __LINE__, WEIR_##wanted)
 struct weir_status status_of(struct t *t);
 unsigned state_of(struct t *t);
 
-#define is(t, seen, wanted)  t_is(t, __LINE__, #seen, (long long)(seen), (long long)(wanted))
-#define holds(t, condition)  t_holds(t, __LINE__, (condition), #condition)
+#define is(t, seen, wanted) t_is(t, __LINE__, #seen, (long long)(seen), (long long)(wanted))
+#define holds(t, condition) t_holds(t, __LINE__, (condition), #condition)
 
 /* ---- What the names above stand for ---- */
 

@@ -12,12 +12,13 @@ struct code {
 
 /* What Linux makes of each while a connection opens; afterwards all are soft. */
 static const struct code v4_codes[] = {
-    { 3, 0, WEIR_NET_UNREACH }, { 3, 1, WEIR_HOST_UNREACH },  { 3, 2, WEIR_NO_PROTO },      { 3, 3, WEIR_REFUSED },
-    { 3, 5, WEIR_HOST_UNREACH }, { 3, 13, WEIR_HOST_UNREACH }, { 11, 0, WEIR_HOST_UNREACH },
+    { 3, 0, WEIR_NET_UNREACH },   { 3, 1, WEIR_HOST_UNREACH }, { 3, 2, WEIR_NO_PROTO },
+    { 3, 3, WEIR_REFUSED },       { 3, 5, WEIR_HOST_UNREACH }, { 3, 13, WEIR_HOST_UNREACH },
+    { 11, 0, WEIR_HOST_UNREACH },
 };
 static const struct code v6_codes[] = {
-    { 1, 0, WEIR_NET_UNREACH }, { 1, 1, WEIR_ACCESS }, { 1, 3, WEIR_HOST_UNREACH }, { 1, 4, WEIR_REFUSED },
-    { 3, 0, WEIR_HOST_UNREACH },
+    { 1, 0, WEIR_NET_UNREACH }, { 1, 1, WEIR_ACCESS },       { 1, 3, WEIR_HOST_UNREACH },
+    { 1, 4, WEIR_REFUSED },     { 3, 0, WEIR_HOST_UNREACH },
 };
 
 static const struct code *codes(const struct t *t, unsigned *count)
@@ -222,9 +223,12 @@ static void malformed(struct t *t)
 int main(int argc, char **argv)
 {
     static const struct test_case cases[] = {
-        CASE(while_opening, "RFC 9293 MUST-54, SHLD-26: an error about our SYN ends the open, each with its own reason"),
-        CASE(once_established, "RFC 9293 MUST-56, SHLD-25: afterwards an error is noted, and ends nothing"),
-        CASE(told_when_it_ends, "RFC 9293 MUST-47, SHLD-25: when a connection dies the soft error says why"),
+        CASE(while_opening, "RFC 9293 MUST-54, SHLD-26: an error about our SYN ends the open, each "
+                            "with its own reason"),
+        CASE(once_established,
+             "RFC 9293 MUST-56, SHLD-25: afterwards an error is noted, and ends nothing"),
+        CASE(told_when_it_ends,
+             "RFC 9293 MUST-47, SHLD-25: when a connection dies the soft error says why"),
         CASE(only_who_asks, "RFC 9293 SHLD-20: a program that does not want reports does not ask"),
         CASE(wrong_number, "RFC 5927 4.1: a quoted number that is not in flight is not believed"),
         CASE(nothing_in_flight, "RFC 5927 4.1: nor is any while nothing is in flight"),

@@ -31,7 +31,8 @@ static void what_a_listener_answers(struct t *t)
     state(t, CLOSED);
 }
 
-/* backlog + 1 connections wait, as Linux counts; then SYNs are dropped, and their peers try again. */
+/* backlog + 1 connections wait, as Linux counts; then SYNs are dropped, and their peers try again.
+ */
 static void accept_queue_full(struct t *t)
 {
     open_listener(t, 2);
@@ -58,7 +59,8 @@ static void accept_queue_full(struct t *t)
     is(t, weir_accept(t->weir, t->listener, &none, t->now), WEIR_AGAIN);
 }
 
-/* The last ACK comes when there is no place: it is ignored, with its text, and the SYN-ACK is sent again. */
+/* The last ACK comes when there is no place: it is ignored, with its text, and the SYN-ACK is sent
+ * again. */
 static void no_place_for_the_last_ack(struct t *t)
 {
     open_listener(t, 1);
@@ -238,7 +240,9 @@ static void cookie(struct t *t)
 
 static void cookie_remembers_the_mss(struct t *t)
 {
-    static const unsigned mss[][2] = { { 536, 536 }, { 1219, 536 }, { 1220, 1220 }, { 1439, 1220 }, { 1440, 1440 } };
+    static const unsigned mss[][2] = {
+        { 536, 536 }, { 1219, 536 }, { 1220, 1220 }, { 1439, 1220 }, { 1440, 1440 }
+    };
     t->config.somaxconn = 64;
     for (unsigned i = 0; i < 5; i++) {
         if (i == 0)
@@ -360,13 +364,17 @@ int main(int argc, char **argv)
 {
     static const struct test_case cases[] = {
         CASE(what_a_listener_answers, "RFC 9293 3.10.7.2: RST, ACK, SYN, and what is none of them"),
-        CASE(accept_queue_full, "backlog + 1 wait to be accepted; a SYN beyond is dropped without a word"),
-        CASE(no_place_for_the_last_ack, "... an ACK beyond is ignored, and the SYN-ACK is sent again"),
+        CASE(accept_queue_full,
+             "backlog + 1 wait to be accepted; a SYN beyond is dropped without a word"),
+        CASE(no_place_for_the_last_ack,
+             "... an ACK beyond is ignored, and the SYN-ACK is sent again"),
         CASE(reset_on_overflow, "... or reset, if the host says so"),
         CASE(accepted_in_order, "accepted in the order of their completion"),
         CASE(event_of_a_listener, "a listener is readable while a connection waits"),
-        CASE(reset_before_accept, "RFC 9293 MUST-12: a connection reset before accept says so to its reader"),
-        CASE(closing_a_listener, "closing a listener resets what waits and forgets what is half open"),
+        CASE(reset_before_accept,
+             "RFC 9293 MUST-12: a connection reset before accept says so to its reader"),
+        CASE(closing_a_listener,
+             "closing a listener resets what waits and forgets what is half open"),
         CASE(addresses, "RFC 9293 MUST-43: a listener of an address goes before one of any"),
         CASE(cookie, "a full SYN queue answers with a cookie and keeps nothing"),
         CASE(cookie_remembers_the_mss, "a cookie remembers one of four MSS"),

@@ -6,18 +6,38 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* All 256 flag octets in all states, at six places, with three kinds of ACK, with and without text, against the model:
- * the kind of answer and the state that follows. The instance is brought into a state once; its memory is copied and put
- * back before each cell. */
+/* All 256 flag octets in all states, at six places, with three kinds of ACK, with and without text,
+ * against the model: the kind of answer and the state that follows. The instance is brought into a
+ * state once; its memory is copied and put back before each cell. */
 
-enum place { EXACT, INSIDE, BEFORE, LEFT, LAST, EDGE, PLACES };
-static const char *const place_names[] = { "at RCV.NXT", "in the window", "one before", "far left", "last in the window",
-                                           "at the right edge" };
+enum place {
+    EXACT,
+    INSIDE,
+    BEFORE,
+    LEFT,
+    LAST,
+    EDGE,
+    PLACES
+};
+static const char *const place_names[] = {
+    "at RCV.NXT", "in the window",      "one before",
+    "far left",   "last in the window", "at the right edge"
+};
 static const char *const ack_names[] = { "old", "ok", "future" };
-static const char *const answer_names[] = { "silence", "ack", "syn-ack", "reset", "reset with ack", "silence or ack" };
-static const char *const state_names[] = { "CLOSED",      "LISTEN",     "SYN-SENT",   "SYN-RECEIVED (passive)",
-                                           "SYN-RECEIVED (active)", "ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2",
-                                           "CLOSE-WAIT",  "CLOSING",    "LAST-ACK",   "TIME-WAIT" };
+static const char *const answer_names[] = { "silence",        "ack",           "syn-ack", "reset",
+                                            "reset with ack", "silence or ack" };
+static const char *const state_names[] = { "CLOSED",
+                                           "LISTEN",
+                                           "SYN-SENT",
+                                           "SYN-RECEIVED (passive)",
+                                           "SYN-RECEIVED (active)",
+                                           "ESTABLISHED",
+                                           "FIN-WAIT-1",
+                                           "FIN-WAIT-2",
+                                           "CLOSE-WAIT",
+                                           "CLOSING",
+                                           "LAST-ACK",
+                                           "TIME-WAIT" };
 
 /* What a cell starts from. */
 struct start {
@@ -62,7 +82,8 @@ static enum model_state state_now(struct t *t, const struct start *start)
         case WEIR_SYN_SENT:
             return M_SYN_SENT;
         case WEIR_SYN_RECEIVED:
-            return start->state == M_SYN_SENT || start->state == M_SYN_RECEIVED ? M_SYN_RECEIVED : M_SYN_QUEUE;
+            return start->state == M_SYN_SENT || start->state == M_SYN_RECEIVED ? M_SYN_RECEIVED
+                                                                                : M_SYN_QUEUE;
         case WEIR_ESTABLISHED:
             return M_ESTABLISHED;
         case WEIR_FIN_WAIT_1:
@@ -105,7 +126,8 @@ static enum model_answer answer_of(struct t *t, const struct seg *in)
             break;
         case RST | ACK:
             answer = M_RST_ACK;
-            if (seg->ack != in->seq + in->len + ((in->flags & SYN) ? 1u : 0u) + ((in->flags & FIN) ? 1u : 0u))
+            if (seg->ack !=
+                in->seq + in->len + ((in->flags & SYN) ? 1u : 0u) + ((in->flags & FIN) ? 1u : 0u))
                 t_fail(t, __LINE__, "a reset that does not acknowledge the segment");
             break;
         default:
@@ -133,8 +155,8 @@ static int32_t offset(const struct start *start, enum place place)
     }
 }
 
-static void run_cell(struct t *t, const struct start *start, unsigned flags, enum place place, enum model_ack ack,
-                     uint32_t len)
+static void run_cell(struct t *t, const struct start *start, unsigned flags, enum place place,
+                     enum model_ack ack, uint32_t len)
 {
     const struct model_cell cell = { .state = start->state,
                                      .flags = flags,
@@ -158,15 +180,16 @@ static void run_cell(struct t *t, const struct start *start, unsigned flags, enu
            start->small ? " (small form)" : "", place_names[place], ack_names[ack], flags, len);
     for (unsigned i = 0; i < WEIR_DROP_COUNT; i++)
         t->drops[i] = weir_drop_count(t->weir, i);
-    raw(t, packet, build(t, packet, &seg, NULL, 0));
+    raw(t, packet, build(t, packet, &seg, packet, 0));
     const struct model_verdict wanted = model(&cell);
     const enum model_answer answer = answer_of(t, &seg);
-    const bool same = answer == wanted.answer ||
-                      (wanted.answer == M_SILENCE_OR_ACK && (answer == M_SILENCE || answer == M_ACK));
+    const bool same = answer == wanted.answer || (wanted.answer == M_SILENCE_OR_ACK &&
+                                                  (answer == M_SILENCE || answer == M_ACK));
     const enum model_state next = state_now(t, start);
     if (!same || next != wanted.next)
-        t_fail(t, __LINE__, "expected: %s, then %s\n# seen:     %s, then %s", answer_names[wanted.answer],
-               state_names[wanted.next], answer_names[answer], state_names[next]);
+        t_fail(t, __LINE__, "expected: %s, then %s\n# seen:     %s, then %s",
+               answer_names[wanted.answer], state_names[wanted.next], answer_names[answer],
+               state_names[next]);
 }
 
 static void all_cells(struct t *t, enum model_state state, bool small)
@@ -177,7 +200,8 @@ static void all_cells(struct t *t, enum model_state state, bool small)
     start.wnd = status.rcv_wnd;
     start.snd_una = status.snd_una;
     start.snd_nxt = status.snd_nxt;
-    if (state <= M_SYN_QUEUE) { /* a half-open entry shows less, and where there is no connection nothing */
+    if (state <=
+        M_SYN_QUEUE) { /* a half-open entry shows less, and where there is no connection nothing */
         start.rcv_nxt = t->peers[0].isn + 1;
         start.wnd = 15360;
         start.snd_una = t->peers[0].base + (state == M_SYN_QUEUE || state == M_SYN_SENT ? 1 : 0);
@@ -206,7 +230,8 @@ static void all_cells(struct t *t, enum model_state state, bool small)
 
 static void from(struct t *t, enum model_state state, enum weir_state reached, bool small)
 {
-    if (t->v6 != t->wrap) /* two of the four variants are enough: families and numbers do not meet */
+    if (t->v6 !=
+        t->wrap) /* two of the four variants are enough: families and numbers do not meet */
         return;
     lean(t);
     if (state == M_CLOSED_PORT) {
@@ -235,10 +260,10 @@ static void from(struct t *t, enum model_state state, enum weir_state reached, b
     all_cells(t, state, small);
 }
 
-#define FROM(name, state, reached, small)   \
-    static void name(struct t *t)           \
-    {                                       \
-        from(t, state, reached, small);     \
+#define FROM(name, state, reached, small) \
+    static void name(struct t *t)         \
+    {                                     \
+        from(t, state, reached, small);   \
     }
 FROM(closed_port, M_CLOSED_PORT, WEIR_CLOSED, false)
 FROM(listening, M_LISTEN, WEIR_LISTEN, false)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "model.h"
 
-#define F   0x01u
-#define S   0x02u
-#define R   0x04u
-#define A   0x10u
+#define F 0x01u
+#define S 0x02u
+#define R 0x04u
+#define A 0x10u
 
 static struct model_verdict says(enum model_answer answer, enum model_state next)
 {
@@ -51,12 +51,14 @@ static bool within(int64_t place, const struct model_cell *c)
     return place >= 0 && place < (int64_t)c->wnd;
 }
 
-/* 3.4, table 6, and a segment that covers the window from both sides. */
+/* 3.4, table 6, and a segment that covers the window from both sides. A departure that the stack
+ * declares (and Linux shares): what carries nothing, no reset either, may stand at the right edge.
+ */
 static bool acceptable(const struct model_cell *c)
 {
     const int64_t len = (int64_t)c->len + (c->flags & S ? 1 : 0) + (c->flags & F ? 1 : 0);
     if (len == 0)
-        return c->wnd == 0 ? c->off == 0 : within(c->off, c);
+        return within(c->off, c) || (c->off == (int32_t)c->wnd && (c->wnd == 0 || !(c->flags & R)));
     if (c->wnd == 0)
         return false;
     return within(c->off, c) || within(c->off + len - 1, c) || (c->off < 0 && c->off + len > 0);
@@ -71,7 +73,8 @@ static struct model_verdict text_and_fin(const struct model_cell *c, enum model_
     const bool text = end > from;
     const bool fin = (c->flags & F) && end >= 0 && end <= edge && !(text && end > edge);
     if (state != M_ESTABLISHED && state != M_FIN_WAIT_1 && state != M_FIN_WAIT_2)
-        return says(text || (c->flags & F) ? M_SILENCE_OR_ACK : M_SILENCE, state); /* the peer's FIN was here before */
+        return says(text || (c->flags & F) ? M_SILENCE_OR_ACK : M_SILENCE,
+                    state); /* the peer's FIN was here before */
     if (!text && !fin)
         return says(M_SILENCE, state);
     const bool in_order = from == 0;
@@ -112,7 +115,8 @@ static struct model_verdict connected(const struct model_cell *c)
     if (c->state == M_SYN_QUEUE && (c->flags & (S | R | A)) == S && c->off == -1)
         return says(M_SYN_ACK, c->state); /* the same SYN again */
     /* Figure 8: the SYN of a crossing SYN-ACK is old, its ACK is not. */
-    if (c->state == M_SYN_RECEIVED && (c->flags & (S | R | A)) == (S | A) && c->off == -1 && c->ack == M_OK) {
+    if (c->state == M_SYN_RECEIVED && (c->flags & (S | R | A)) == (S | A) && c->off == -1 &&
+        c->ack == M_OK) {
         struct model_cell rest = *c;
         rest.flags &= ~S;
         rest.off = 0;
@@ -123,7 +127,8 @@ static struct model_verdict connected(const struct model_cell *c)
     if (c->flags & R) {
         if (c->off != 0)
             return says(M_ACK, c->state);
-        return says(M_SILENCE, c->state == M_TIME_WAIT ? M_TIME_WAIT : M_CLOSED_PORT); /* RFC 1337 */
+        return says(M_SILENCE,
+                    c->state == M_TIME_WAIT ? M_TIME_WAIT : M_CLOSED_PORT); /* RFC 1337 */
     }
     if (c->flags & S)
         return says(M_ACK, c->state);

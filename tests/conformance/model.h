@@ -2,9 +2,10 @@
 #ifndef WEIR_TESTS_CONFORMANCE_MODEL_H
 #define WEIR_TESTS_CONFORMANCE_MODEL_H
 
-/* What RFC 9293, 3.10.7, with RFC 5961, 1337 and 6191, makes of one segment: the kind of answer and the state that
- * follows. Written from the text of the RFCs, not from the stack; it knows no windows of the peer, no timers and no
- * memory, and a connection on which nothing but SYN and FIN was ever sent. */
+/* What RFC 9293, 3.10.7, with RFC 5961, 1337 and 6191, makes of one segment: the kind of answer and
+ * the state that follows. Written from the text of the RFCs, not from the stack; it knows no
+ * windows of the peer, no timers and no memory, and a connection on which nothing but SYN and FIN
+ * was ever sent. */
 
 #include <stdbool.h>
 #include <stdint.h>

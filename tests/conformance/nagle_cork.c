@@ -143,7 +143,8 @@ static void nothing_is_held_for_ever(struct t *t)
     read_octets(t, 2);
 }
 
-/* T-39: a delayed ACK at one end and Nagle at the other end a write of two parts in 40 ms, not more. */
+/* T-39: a delayed ACK at one end and Nagle at the other end a write of two parts in 40 ms, not
+ * more. */
 static void no_deadlock_with_delayed_acks(struct t *t)
 {
     passive(t, PLAIN);
@@ -166,9 +167,11 @@ int main(int argc, char **argv)
         CASE(cork, "a corked connection sends full segments only"),
         CASE(cork_is_not_for_ever, "RFC 9293 MUST-60, MAY-16: held back, but for 200 ms at most"),
         CASE(more_will_follow, "RFC 9293 MUST-60: a write that says so waits as long"),
-        CASE(push_on_what_empties_the_queue, "RFC 9293 MUST-61: PSH on the segment that empties the queue"),
+        CASE(push_on_what_empties_the_queue,
+             "RFC 9293 MUST-61: PSH on the segment that empties the queue"),
         CASE(pushes_are_joined, "RFC 9293 SHLD-27: several writes, one PSH"),
-        CASE(nothing_is_held_for_ever, "RFC 9293 MUST-60: one octet leaves at once, and is read at once"),
+        CASE(nothing_is_held_for_ever,
+             "RFC 9293 MUST-60: one octet leaves at once, and is read at once"),
         CASE(no_deadlock_with_delayed_acks, "write, write, read costs a delayed ACK at most"),
     };
     return run_cases(cases, sizeof cases / sizeof cases[0], argc, argv);

@@ -32,8 +32,11 @@ static void mss_in_any_order(struct t *t)
     syn_with_options(t, "x030307,mss 705", 705);
     syn_with_options(t, "mss 100,mss 706", 706);
     syn_with_options(t, "sackok,nop,mss 707,ws 3", 707);
-    syn_with_options(t, "nop,nop,nop,nop,nop,nop,nop,nop,nop,nop,nop,nop,nop,nop,nop,nop,nop,nop,nop,nop,nop,nop,nop,"
-                        "nop,nop,nop,nop,nop,nop,nop,nop,nop,nop,nop,nop,nop,mss 708", 708);
+    syn_with_options(t,
+                     "nop,nop,nop,nop,nop,nop,nop,nop,nop,nop,nop,nop,nop,nop,nop,nop,nop,nop,nop,"
+                     "nop,nop,nop,nop,"
+                     "nop,nop,nop,nop,nop,nop,nop,nop,nop,nop,nop,nop,nop,mss 708",
+                     708);
     syn_with_options(t, "eol", none);
 }
 
@@ -42,6 +45,15 @@ static void no_mss(struct t *t)
     syn_with_options(t, "", t->v6 ? 1220 : 536);
     syn_with_options(t, "sackok", t->v6 ? 1220 : 536);
     syn_with_options(t, "mss 0", t->v6 ? 1220 : 536);
+}
+
+static void no_mss_in_the_answer(struct t *t)
+{
+    open_active(t);
+    out(t, "S 0");
+    in(t, "S. 0 ack 1 <>");
+    out(t, ". 1 ack 1");
+    is(t, status_of(t).mss, t->v6 ? 1220 : 536);
 }
 
 static void unknown_options(struct t *t)
@@ -167,7 +179,8 @@ static void mss_set_by_the_program(struct t *t)
     ignore(t);
 }
 
-/* The harness refuses an MSS outside a SYN and octets after an end; here every kind of segment is sent. */
+/* The harness refuses an MSS outside a SYN and octets after an end; here every kind of segment is
+ * sent. */
 static void what_we_send(struct t *t)
 {
     passive(t, MODERN);
@@ -271,7 +284,8 @@ static void ts_of_a_delayed_ack(struct t *t)
     in(t, ". 161:171 ack 1 <ts 100 =>");
     after(t, 10 * MS);
     in(t, ". 171:181 ack 1 <ts 110 =>");
-    out_after(t, 30 * MS, ". 1 ack 181 <ts * 100>"); /* the earlier one: the delay is part of the round trip */
+    out_after(t, 30 * MS,
+              ". 1 ack 181 <ts * 100>"); /* the earlier one: the delay is part of the round trip */
 }
 
 static void ecn_is_left_alone(struct t *t)
@@ -292,6 +306,7 @@ int main(int argc, char **argv)
     static const struct test_case cases[] = {
         CASE(mss_in_any_order, "RFC 9293 MUST-4, MUST-14: EOL, NOP and MSS, in any order"),
         CASE(no_mss, "RFC 9293 MUST-15: 536 over IPv4, 1220 over IPv6"),
+        CASE(no_mss_in_the_answer, "RFC 9293 MUST-15: in a SYN-ACK as well"),
         CASE(unknown_options, "RFC 9293 MUST-6: skipped by their length"),
         CASE(impossible_lengths, "RFC 9293 MUST-7: what was read before them counts"),
         CASE(every_kind_and_length, "RFC 9293 MUST-7: all kinds, all lengths"),
@@ -302,7 +317,8 @@ int main(int argc, char **argv)
         CASE(mss_of_another_mtu, "RFC 9293 MUST-67: what is announced follows from the interface"),
         CASE(tiny_mss, "an MSS of 1 is not obeyed"),
         CASE(mss_set_by_the_program, "a program may announce and send less"),
-        CASE(what_we_send, "RFC 9293 MUST-65, MUST-68, MUST-69: MSS in SYNs only, lengths right, zeros after the end"),
+        CASE(what_we_send, "RFC 9293 MUST-65, MUST-68, MUST-69: MSS in SYNs only, lengths right, "
+                           "zeros after the end"),
         CASE(timestamps_in_everything, "RFC 7323 3.2: in every segment, in milliseconds"),
         CASE(no_timestamps_unless_both, "RFC 7323 3.2: unless one side has not offered them"),
         CASE(paws, "RFC 7323 5: an old timestamp is an old segment"),

@@ -174,8 +174,8 @@ void t_recv_says(struct t *t, int line, enum weir_error error)
     size_t done = 0;
     const enum weir_error seen = weir_recv(t->weir, t->conn, &octet, 1, &done, t->now);
     if (seen != error || done != 0)
-        t_fail(t, line, "expected of weir_recv: %s, 0 octets\n# seen: %s, %zu octets", weir_error_text(error),
-               weir_error_text(seen), done);
+        t_fail(t, line, "expected of weir_recv: %s, 0 octets\n# seen: %s, %zu octets",
+               weir_error_text(error), weir_error_text(seen), done);
 }
 
 void t_send_says(struct t *t, int line, enum weir_error error)
@@ -184,7 +184,8 @@ void t_send_says(struct t *t, int line, enum weir_error error)
     const uint8_t octet = pattern(1 + t->wrote, false);
     const enum weir_error seen = weir_send(t->weir, t->conn, &octet, 1, 0, &done, t->now);
     if (seen != error)
-        t_fail(t, line, "expected of weir_send: %s\n# seen: %s", weir_error_text(error), weir_error_text(seen));
+        t_fail(t, line, "expected of weir_send: %s\n# seen: %s", weir_error_text(error),
+               weir_error_text(seen));
     t->wrote += (uint32_t)done;
     collect(t);
 }
@@ -193,7 +194,8 @@ void t_error(struct t *t, int line, enum weir_error error)
 {
     const enum weir_error seen = weir_error_take(t->weir, t->conn);
     if (seen != error)
-        t_fail(t, line, "expected error: %s\n# seen: %s", weir_error_text(error), weir_error_text(seen));
+        t_fail(t, line, "expected error: %s\n# seen: %s", weir_error_text(error),
+               weir_error_text(seen));
 }
 
 void t_ready(struct t *t, int line, unsigned mask, unsigned wanted)
@@ -258,5 +260,6 @@ void t_state(struct t *t, int line, enum weir_state wanted)
 {
     const unsigned seen = state_of(t);
     if (seen != (unsigned)wanted)
-        t_fail(t, line, "expected state: %s\n# seen: %s", weir_state_text(wanted), weir_state_text(seen));
+        t_fail(t, line, "expected state: %s\n# seen: %s", weir_state_text(wanted),
+               weir_state_text(seen));
 }

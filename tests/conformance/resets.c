@@ -279,7 +279,8 @@ static void text_after_closing_before_our_fin_is_acknowledged(struct t *t)
     state(t, CLOSED);
 }
 
-static void what_a_reset_says_in(struct t *t, enum weir_state from, const char *reset, enum weir_error error)
+static void what_a_reset_says_in(struct t *t, enum weir_state from, const char *reset,
+                                 enum weir_error error)
 {
     reach(t, from);
     in(t, "%s", reset);
@@ -360,9 +361,11 @@ int main(int argc, char **argv)
     static const struct test_case cases[] = {
         CASE(exact, "RFC 9293 MUST-12: a reset at RCV.NXT ends the connection and is told once"),
         CASE(orderly_end_is_told_apart, "RFC 9293 MUST-12: a FIN is an end, no error"),
-        CASE(in_the_window, "RFC 5961 3.2: one elsewhere in the window earns a challenge ACK, twice a second at most"),
+        CASE(in_the_window, "RFC 5961 3.2: one elsewhere in the window earns a challenge ACK, "
+                            "twice a second at most"),
         CASE(outside_the_window, "RFC 9293 3.10.7.4 first: one outside is dropped without a word"),
-        CASE(with_whatever_else, "RFC 9293 SHLD-2: text, other flags and an absurd ACK do not matter"),
+        CASE(with_whatever_else,
+             "RFC 9293 SHLD-2: text, other flags and an absurd ACK do not matter"),
         CASE(with_an_old_timestamp, "RFC 7323 5.2: PAWS does not look at resets"),
         CASE(at_a_closed_window, "RFC 9293 MUST-66: RST and URG count while our window is closed"),
         CASE(syn_on_a_connection, "RFC 5961 4.2: any SYN earns a challenge ACK"),
@@ -379,9 +382,12 @@ int main(int argc, char **argv)
         CASE(abort_in_last_ack, "RFC 9293 3.10.5: nor in LAST-ACK"),
         CASE(abort_in_time_wait, "RFC 9293 3.10.5: nor in TIME-WAIT"),
         CASE(abort_forgets_what_is_queued, "RFC 9293 3.10.5: what is queued is forgotten"),
-        CASE(closing_with_unread_text, "RFC 9293 SHLD-3: a FIN would claim that everything was read"),
-        CASE(text_after_closing, "RFC 9293 SHLD-3: text that nobody will read is answered with a reset"),
-        CASE(text_after_closing_before_our_fin_is_acknowledged, "RFC 9293 SHLD-3: in FIN-WAIT-1 as well"),
+        CASE(closing_with_unread_text,
+             "RFC 9293 SHLD-3: a FIN would claim that everything was read"),
+        CASE(text_after_closing,
+             "RFC 9293 SHLD-3: text that nobody will read is answered with a reset"),
+        CASE(text_after_closing_before_our_fin_is_acknowledged,
+             "RFC 9293 SHLD-3: in FIN-WAIT-1 as well"),
         CASE(in_fin_wait_1, "RFC 9293 3.10.7.4 second: a reset in FIN-WAIT-1 is an error"),
         CASE(in_fin_wait_2, "RFC 9293 3.10.7.4 second: in FIN-WAIT-2 too"),
         CASE(in_close_wait, "RFC 9293 3.10.7.4 second: in CLOSE-WAIT it is EPIPE, as on Linux"),

@@ -14,7 +14,8 @@ static void acceptability(struct t *t)
     } rows[] = {
         { "empty: first in the window", ". 1 ack 1", true },
         { "empty: last in the window", ". 15360 ack 1", true },
-        { "empty: the right edge is outside", ". 15361 ack 1", false },
+        { "empty: at the right edge (a declared departure)", ". 15361 ack 1", true },
+        { "empty: beyond the right edge", ". 15362 ack 1", false },
         { "empty: just before the window", ". 0 ack 1", false },
         { "text: only the last octet inside", "P. -8:2 ack 1", true },
         { "text: ends just before the window", "P. -9:1 ack 1", false },
@@ -265,7 +266,8 @@ static void wrong_sums(struct t *t)
     t->bad_sum = false;
     uint8_t packet[200];
     size_t len = packet_of(t, "P. 1:12 ack 1", packet);
-    for (size_t i = 0; i < len; i++) { /* every single bit that is flipped is seen, the IP header's too */
+    for (size_t i = 0; i < len;
+         i++) { /* every single bit that is flipped is seen, the IP header's too */
         packet[i] ^= (uint8_t)(1u << (i % 8));
         raw(t, packet, len);
         packet[i] ^= (uint8_t)(1u << (i % 8));
@@ -352,12 +354,17 @@ static void many_small_pieces(struct t *t)
 int main(int argc, char **argv)
 {
     static const struct test_case cases[] = {
-        CASE(acceptability, "RFC 9293 3.4, table 6: what is acceptable; the rest is answered with an ACK"),
-        CASE(covers_the_window_and_more, "a segment that begins before the window and ends after it is used"),
-        CASE(trimmed_left, "RFC 9293 3.10.7.4: what was received before is cut off (and RFC 2883 reports it)"),
-        CASE(trimmed_right, "RFC 9293 3.10.7.4: what lies beyond the window is cut off, the FIN first"),
+        CASE(acceptability,
+             "RFC 9293 3.4, table 6: what is acceptable; the rest is answered with an ACK"),
+        CASE(covers_the_window_and_more,
+             "a segment that begins before the window and ends after it is used"),
+        CASE(trimmed_left,
+             "RFC 9293 3.10.7.4: what was received before is cut off (and RFC 2883 reports it)"),
+        CASE(trimmed_right,
+             "RFC 9293 3.10.7.4: what lies beyond the window is cut off, the FIN first"),
         CASE(out_of_order, "RFC 9293 SHLD-31, MAY-13: kept, and acknowledged at once"),
-        CASE(whole_batch_before_one_ack, "RFC 9293 MUST-59: everything that waits is processed before the ACK"),
+        CASE(whole_batch_before_one_ack,
+             "RFC 9293 MUST-59: everything that waits is processed before the ACK"),
         CASE(acks_are_joined, "RFC 9293 MUST-58: one ACK for all of it"),
         CASE(old_octets_are_not_rewritten, "octets that came first stay, whatever comes later"),
         CASE(stored_octets_stay, "octets stored beyond a gap never change"),
@@ -365,7 +372,8 @@ int main(int argc, char **argv)
         CASE(text_after_the_fin, "RFC 9293 3.10.7.4 seventh: text after the FIN is ignored"),
         CASE(text_beyond_a_known_fin, "... also when the FIN lies beyond a hole"),
         CASE(fin_below_what_has_come, "a FIN that contradicts octets already here is not believed"),
-        CASE(fin_outside_the_window, "RFC 9293 3.10.7.4 first: a blind FIN is answered with an ACK"),
+        CASE(fin_outside_the_window,
+             "RFC 9293 3.10.7.4 first: a blind FIN is answered with an ACK"),
         CASE(no_ack_flag, "RFC 9293 3.10.7.4 fifth: without the ACK bit it is dropped"),
         CASE(wrong_sums, "RFC 9293 MUST-3: a wrong checksum is dropped without a word"),
         CASE(own_sums, "RFC 9293 MUST-2: checksums of everything sent, of every length"),

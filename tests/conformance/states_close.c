@@ -223,7 +223,8 @@ static void write_and_close_in_one_call(struct t *t)
     state(t, FIN_WAIT_1);
 }
 
-/* An end of both directions at once: close(2) with everything read. What comes later is told so (MAY-1). */
+/* An end of both directions at once: close(2) with everything read. What comes later is told so
+ * (MAY-1). */
 static void both_directions_at_once(struct t *t)
 {
     active(t, PLAIN);
@@ -248,24 +249,30 @@ static void orphan_that_is_not_heard(struct t *t)
 int main(int argc, char **argv)
 {
     static const struct test_case cases[] = {
-        CASE(active_close, "RFC 9293 MUST-13: who closes first stays in TIME-WAIT, 60 s as on Linux"),
+        CASE(active_close,
+             "RFC 9293 MUST-13: who closes first stays in TIME-WAIT, 60 s as on Linux"),
         CASE(passive_close, "RFC 9293 3.6 case 2: CLOSE-WAIT, LAST-ACK, CLOSED"),
         CASE(simultaneous_close, "RFC 9293 3.6 case 3: CLOSING, TIME-WAIT"),
-        CASE(fin_and_ack_in_one, "RFC 9293 3.10.7.4 eighth: from FIN-WAIT-1 to TIME-WAIT by one segment"),
+        CASE(fin_and_ack_in_one,
+             "RFC 9293 3.10.7.4 eighth: from FIN-WAIT-1 to TIME-WAIT by one segment"),
         CASE(half_close, "RFC 9293 3.6: our direction is over, the peer's is not, for ever"),
         CASE(text_in_fin_wait_1, "RFC 9293 3.10.7.4 seventh: text counts in FIN-WAIT-1"),
         CASE(fin_after_what_is_queued, "RFC 9293 3.10.4: the FIN follows the last octet"),
         CASE(fin_is_retransmitted, "RFC 9293 3.8.1: a FIN is sent again"),
-        CASE(peers_fin_again, "RFC 9293 3.10.7.4 eighth: a FIN that comes again is acknowledged again"),
-        CASE(peers_fin_again_in_time_wait, "RFC 9293 3.10.7.4 eighth: ... and TIME-WAIT begins anew"),
+        CASE(peers_fin_again,
+             "RFC 9293 3.10.7.4 eighth: a FIN that comes again is acknowledged again"),
+        CASE(peers_fin_again_in_time_wait,
+             "RFC 9293 3.10.7.4 eighth: ... and TIME-WAIT begins anew"),
         CASE(close_twice, "RFC 9293 3.10.4: CLOSE again changes nothing"),
         CASE(nobody_waits_in_fin_wait_2, "FIN-WAIT-2 without an owner ends after fin_timeout"),
-        CASE(released_and_closed_in_order, "RFC 9293 MUST-13: the small form keeps TIME-WAIT for 60 s too"),
+        CASE(released_and_closed_in_order,
+             "RFC 9293 MUST-13: the small form keeps TIME-WAIT for 60 s too"),
         CASE(released_in_last_ack, "RFC 9293 3.10.4: close in CLOSE-WAIT"),
         CASE(last_ack_lost, "RFC 9293 3.8.1: a FIN in LAST-ACK is sent again"),
         CASE(write_and_close_in_one_call, "SEND and CLOSE in one call make one segment"),
         CASE(both_directions_at_once, "RFC 9293 MAY-1: closing may end both directions"),
-        CASE(orphan_that_is_not_heard, "a FIN that nobody answers and nobody waits for is given up"),
+        CASE(orphan_that_is_not_heard,
+             "a FIN that nobody answers and nobody waits for is given up"),
     };
     return run_cases(cases, sizeof cases / sizeof cases[0], argc, argv);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "harness.h"
 
-/* TIME-WAIT: RFC 9293, 3.6.1, RFC 1337, RFC 6191. Every case runs with the handle kept (a TCB) and released (64 octets). */
+/* TIME-WAIT: RFC 9293, 3.6.1, RFC 1337, RFC 6191. Every case runs with the handle kept (a TCB) and
+ * released (64 octets). */
 
 static void to_time_wait(struct t *t, bool small, const char *options)
 {
@@ -211,11 +212,13 @@ int main(int argc, char **argv)
         CASE(text_is_not_taken_as_entry, "... and its small form"),
         CASE(reopened_as_tcb, "RFC 9293 MAY-2: a SYN beyond everything opens the tuple again"),
         CASE(reopened_as_entry, "... and its small form"),
-        CASE(reopened_by_time_as_tcb, "RFC 9293 SHLD-4: a newer timestamp allows it as well (RFC 6191)"),
+        CASE(reopened_by_time_as_tcb,
+             "RFC 9293 SHLD-4: a newer timestamp allows it as well (RFC 6191)"),
         CASE(reopened_by_time_as_entry, "... and its small form"),
         CASE(not_reopened_by_an_old_one_as_tcb, "RFC 6191: an old SYN opens nothing"),
         CASE(not_reopened_by_an_old_one_as_entry, "... and its small form"),
-        CASE(syn_and_fin_open_nothing_as_tcb, "a SYN that no listener takes does not end TIME-WAIT"),
+        CASE(syn_and_fin_open_nothing_as_tcb,
+             "a SYN that no listener takes does not end TIME-WAIT"),
         CASE(syn_and_fin_open_nothing_as_entry, "... and its small form"),
         CASE(without_a_listener_as_tcb, "nor does one for which there is no listener"),
         CASE(without_a_listener_as_entry, "... and its small form"),

@@ -131,14 +131,19 @@ static void sent_ahead_of_the_window(struct t *t)
     out(t, "U. 1:1001 ack 1 urg 5000");
     out(t, "U. 1001:2001 ack 1 urg 4000");
     in(t, ". 1 ack 2001 win 0");
-    out_after(t, 200 * MS, "U. 2000 ack 1 urg 3001"); /* RFC 9293, 3.8.6.1: also at a closed window */
+    out_after(t, 200 * MS,
+              "U. 2000 ack 1 urg 3001"); /* RFC 9293, 3.8.6.1: also at a closed window */
 }
 
 static void long_and_sent(struct t *t)
 {
     passive(t, PLAIN);
+    write_flags(t, 40000, WEIR_URG);
+    out(t, "U. 1:1001 ack 1 urg 40000");
+    ignore(t);
     write_flags(t, 100000, WEIR_URG);
-    out(t, "U. 1:1001 ack 1 urg 65535"); /* as far as 16 bits point */
+    in(t, ". 1 ack 1001");
+    out(t, "U. 10001:11001 ack 1 urg 65535"); /* as far as 16 bits point */
     ignore(t);
 }
 
@@ -160,14 +165,16 @@ int main(int argc, char **argv)
 {
     static const struct test_case cases[] = {
         CASE(received, "RFC 9293 MUST-30, MUST-33, MUST-62: how much is left, and that it is over"),
-        CASE(told_when_it_advances, "RFC 9293 MUST-32: an event, and a pointer that only moves forward"),
+        CASE(told_when_it_advances,
+             "RFC 9293 MUST-32: an event, and a pointer that only moves forward"),
         CASE(of_any_length, "RFC 9293 MUST-31: longer than one pointer reaches"),
         CASE(without_text, "RFC 9293 3.10.7.4 sixth: before the octets themselves"),
         CASE(pointer_without_the_flag, "RFC 9293 3.1: the field means nothing without the flag"),
         CASE(every_pointer_is_harmless, "every pointer: what is read is what was sent"),
         CASE(beyond_the_end, "a pointer beyond the FIN waits for nothing"),
         CASE(sent, "RFC 9293 MUST-30, MUST-62: the pointer names the octet after the urgent ones"),
-        CASE(sent_ahead_of_the_window, "RFC 9293 3.8.6.1: the pointer is sent although the octets may not be"),
+        CASE(sent_ahead_of_the_window,
+             "RFC 9293 3.8.6.1: the pointer is sent although the octets may not be"),
         CASE(long_and_sent, "RFC 9293 MUST-31: more than one pointer reaches"),
         CASE(at_a_closed_window, "RFC 9293 MUST-66: URG is heeded at a closed window"),
     };

@@ -30,7 +30,8 @@ static void scaled_both_ways(struct t *t)
     in(t, ". 1 ack 1 win 100");
     is(t, status_of(t).snd_wnd, 12800);
     in(t, "P. 1:1001 ack 1");
-    out(t, ". 1 ack 1001 win %u", (15360 - 1000 + 127) / 128); /* rounded up: the edge does not move left */
+    out(t, ". 1 ack 1001 win %u",
+        (15360 - 1000 + 127) / 128); /* rounded up: the edge does not move left */
     in(t, ". 1001 ack 1 win 65535");
     is(t, status_of(t).snd_wnd, 65535u << 7);
 }
@@ -49,6 +50,12 @@ static void syn_windows_are_not_scaled(struct t *t)
 static void scale_beyond_14(struct t *t)
 {
     passive(t, "mss 1000,ws 200");
+    is(t, status_of(t).snd_wscale, 14);
+}
+
+static void scale_beyond_14_answered(struct t *t)
+{
+    active(t, "mss 1000,ws 15");
     is(t, status_of(t).snd_wscale, 14);
 }
 
@@ -127,7 +134,8 @@ static void window_update_lost(struct t *t)
     passive(t, PLAIN);
     in(t, ". 1 ack 1 win 0");
     write_octets(t, 500);
-    out_after(t, 200 * MS, ". 0 ack 1"); /* the update was lost; the probe's answer brings it again */
+    out_after(t, 200 * MS,
+              ". 0 ack 1"); /* the update was lost; the probe's answer brings it again */
     in(t, ". 1 ack 1 win 65535");
     out(t, "P. 1:501 ack 1");
 }
@@ -172,7 +180,8 @@ static void shrunk_to_nothing_is_probed(struct t *t)
     is(t, ignore(t), 4);
     in(t, ". 1 ack 1001 win 0");
     unsigned sent = 0;
-    for (unsigned i = 0; i < 1500; i++) { /* RFC 9293 SHLD-17: 25 minutes, the peer answers: no time-out */
+    for (unsigned i = 0; i < 1500;
+         i++) { /* RFC 9293 SHLD-17: 25 minutes, the peer answers: no time-out */
         after(t, SECONDS);
         if (ignore(t) > 0) {
             sent++;
@@ -238,7 +247,10 @@ static void receiver_avoids_silly_windows(struct t *t)
     }
     in(t, ". 15001:15361 ack 1");
     out(t, ". 1 ack 15361 win 0");
-    unsigned updates = 0, octets = 0;
+    read_octets(t, 400); /* less than a segment: not even a probe is told of it */
+    in(t, ". 15360 ack 1");
+    out(t, ". 1 ack 15361 win 0");
+    unsigned updates = 0, octets = 400;
     while (octets < 5000) { /* read octet by octet */
         read_octets(t, 1);
         octets++;
@@ -311,7 +323,8 @@ static void ack_at_a_closed_window_counts(struct t *t)
     }
     write_octets(t, 10);
     out(t, "P. 1:11 ack 4001 win 0");
-    in(t, ". 4001:4002 ack 11"); /* 3.10.7.4: "special allowance should be made to accept valid ACKs" */
+    in(t, ". 4001:4002 ack 11"); /* 3.10.7.4: "special allowance should be made to accept valid
+                                    ACKs" */
     out(t, ". 11 ack 4001 win 0");
     is(t, status_of(t).unacked, 0);
 }
@@ -319,17 +332,19 @@ static void ack_at_a_closed_window_counts(struct t *t)
 static void only_newer_segments_change_the_window(struct t *t)
 {
     passive(t, PLAIN);
-    in(t, "P. 1:11 ack 1 win 5000");
+    in(t, "P. 21:31 ack 1 win 5000"); /* beyond a hole, and yet the newest */
     ignore(t);
     is(t, status_of(t).snd_wnd, 5000);
-    in(t, ". 5 ack 1 win 9000"); /* RFC 9293, 3.10.7.4: SND.WL1 */
+    in(t, "P. 1:11 ack 1 win 9000"); /* sent before it: SND.WL1 */
     ignore(t);
     is(t, status_of(t).snd_wnd, 5000);
+    in(t, "P. 11:31 ack 1 win 5000");
+    ignore(t);
     write_octets(t, 1000);
     ignore(t);
-    in(t, ". 11 ack 1001 win 4000");
+    in(t, ". 31 ack 1001 win 4000");
     is(t, status_of(t).snd_wnd, 4000);
-    in(t, ". 11 ack 501 win 8000"); /* an older ACK */
+    in(t, ". 31 ack 501 win 8000"); /* an older ACK */
     ignore(t);
     is(t, status_of(t).snd_wnd, 4000);
 }
@@ -363,22 +378,32 @@ int main(int argc, char **argv)
         CASE(scaled_both_ways, "RFC 7323 2.3: windows count in units of the scale"),
         CASE(syn_windows_are_not_scaled, "RFC 7323 2.2: but not in a SYN"),
         CASE(scale_beyond_14, "RFC 7323 2.3: a scale beyond 14 is taken for 14"),
+        CASE(scale_beyond_14_answered, "RFC 7323 2.3: ... in a SYN-ACK as well"),
         CASE(no_scale_unless_both, "RFC 7323 2.2: scales count if both have sent one"),
         CASE(largest_window, "RFC 9293 REC-1: windows are reckoned in 32 bits"),
-        CASE(zero_window_probed, "RFC 9293 MUST-36, SHLD-29, SHLD-30: after one RTO, then ever slower"),
+        CASE(zero_window_probed,
+             "RFC 9293 MUST-36, SHLD-29, SHLD-30: after one RTO, then ever slower"),
         CASE(zero_window_for_ever, "RFC 9293 MUST-37: as long as probes are answered"),
-        CASE(probes_unanswered, "RFC 9293 3.8.6.1: unanswered probes end it as unanswered text does"),
+        CASE(probes_unanswered,
+             "RFC 9293 3.8.6.1: unanswered probes end it as unanswered text does"),
         CASE(window_update_lost, "RFC 9293 3.8.6.1: a lost window update is found out"),
-        CASE(window_shrinks_below_what_is_in_flight, "RFC 9293 MUST-34, SHLD-15: a usable window below zero"),
+        CASE(window_shrinks_below_what_is_in_flight,
+             "RFC 9293 MUST-34, SHLD-15: a usable window below zero"),
         CASE(shrunk_window_and_retransmission, "RFC 9293 SHLD-16: what still fits is sent again"),
-        CASE(shrunk_to_nothing_is_probed, "RFC 9293 MUST-35, SHLD-17: a window shrunk to nothing is probed, and never times out"),
-        CASE(sender_avoids_silly_windows, "RFC 9293 MUST-38: nothing short for a window opened a little"),
-        CASE(sender_takes_half_the_largest_window, "RFC 9293 3.8.6.2.1 (3): half of the largest window ever is enough"),
+        CASE(
+            shrunk_to_nothing_is_probed,
+            "RFC 9293 MUST-35, SHLD-17: a window shrunk to nothing is probed, and never times out"),
+        CASE(sender_avoids_silly_windows,
+             "RFC 9293 MUST-38: nothing short for a window opened a little"),
+        CASE(sender_takes_half_the_largest_window,
+             "RFC 9293 3.8.6.2.1 (3): half of the largest window ever is enough"),
         CASE(silly_window_overridden, "RFC 9293 3.8.6.2.1 (4): but not for ever"),
-        CASE(receiver_avoids_silly_windows, "RFC 9293 MUST-39: updates of a segment or half the buffer"),
+        CASE(receiver_avoids_silly_windows,
+             "RFC 9293 MUST-39: updates of a segment or half the buffer"),
         CASE(right_edge_stays, "RFC 9293 SHLD-14: the right edge never moves left"),
         CASE(closed_for_ever, "RFC 9293 MAY-8: our own window may stay closed"),
-        CASE(ack_at_a_closed_window_counts, "RFC 9293 3.10.7.4 first: ACKs are believed at a closed window"),
+        CASE(ack_at_a_closed_window_counts,
+             "RFC 9293 3.10.7.4 first: ACKs are believed at a closed window"),
         CASE(only_newer_segments_change_the_window, "RFC 9293 3.10.7.4 fifth: SND.WL1, SND.WL2"),
         CASE(window_grows_with_reading, "the window grows with what the program reads"),
     };

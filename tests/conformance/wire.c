@@ -105,7 +105,8 @@ void fix_sums(uint8_t *packet, size_t len)
     put16(packet + off, fold(sum_octets(sum, packet + head, len - head)));
 }
 
-size_t build(struct t *t, uint8_t *packet, const struct seg *seg, const uint8_t *opts, size_t opts_len)
+size_t build(struct t *t, uint8_t *packet, const struct seg *seg, const uint8_t *opts,
+             size_t opts_len)
 {
     const size_t head = t->v6 ? 40 : 20;
     uint8_t *tcp = packet + head;
@@ -179,7 +180,8 @@ static const char *read_options(struct seg *seg, const uint8_t *p, size_t room)
             i++;
             continue;
         }
-        if (i + 1 >= room || p[i + 1] < 2 || i + p[i + 1] > room || !read_option(seg, p + i, p[i + 1]))
+        if (i + 1 >= room || p[i + 1] < 2 || i + p[i + 1] > room ||
+            !read_option(seg, p + i, p[i + 1]))
             return "a malformed or unknown option";
         i += p[i + 1];
     }
@@ -196,7 +198,8 @@ static void find_peer(struct t *t, struct seg *seg)
         peer->known = true;
         peer->base = peer->nxt = seg->seq;
     }
-    const uint32_t end = seg->seq + seg->len + ((seg->flags & SYN) ? 1u : 0u) + ((seg->flags & FIN) ? 1u : 0u);
+    const uint32_t end =
+        seg->seq + seg->len + ((seg->flags & SYN) ? 1u : 0u) + ((seg->flags & FIN) ? 1u : 0u);
     if (peer->known && (int32_t)(end - peer->nxt) > 0 && !(seg->flags & RST))
         peer->nxt = end;
     if (seg->has_ts)
@@ -268,7 +271,8 @@ const char *read_packet(struct t *t, struct seg *seg, const uint8_t *p, size_t l
 
 /* ---- text ---- */
 
-static void show_opts(const struct t *t, const struct seg *seg, bool outward, char *text, size_t room)
+static void show_opts(const struct t *t, const struct seg *seg, bool outward, char *text,
+                      size_t room)
 {
     const struct peer *peer = &t->peers[seg->peer];
     size_t n = 0;
@@ -524,9 +528,10 @@ bool matches(const struct t *t, const struct wanted *w, const struct seg *seg, c
         { "ack", !w->has_ack || seg->ack - peer->isn == e->ack },
         { "win", !w->has_win || seg->wnd == e->wnd },
         { "urg", !w->has_urg || seg->urg == e->urg },
-        { "which options", !w->has_opts || (seg->has_mss == e->has_mss && seg->has_ws == e->has_ws &&
-                                            seg->has_sackok == e->has_sackok && seg->has_ts == e->has_ts &&
-                                            seg->sack_count == e->sack_count) },
+        { "which options",
+          !w->has_opts || (seg->has_mss == e->has_mss && seg->has_ws == e->has_ws &&
+                           seg->has_sackok == e->has_sackok && seg->has_ts == e->has_ts &&
+                           seg->sack_count == e->sack_count) },
         { "mss", !w->has_opts || seg->mss == e->mss },
         { "ws", !w->has_opts || seg->ws == e->ws },
         { "tsval", !e->has_ts || w->any_tsval || seg->tsval == e->tsval },

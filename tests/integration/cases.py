@@ -234,6 +234,7 @@ def window(t):
     """20 MB over 20 ms without loss: more than 64 KiB must be under way."""
     t.link.relay.do("set", "both", "delay", 10000)
     t.establish()
+    t.options()
     finish = t.move(t.opener, t.listener, 20 * MEGA)
     flight = []
 

@@ -9,6 +9,7 @@ nothing is left behind however it ends, and two runs never meet.
 
 import os
 import re
+import shutil
 import subprocess
 import threading
 import time
@@ -16,6 +17,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 HERE = os.path.dirname(os.path.abspath(__file__))
 CAPTURE_PACKETS = 20000  # of one link; enough for everything but bulk
+CAPTURE_FLUSH = 0.3  # seconds; dumpcap writes more often than that
 REPLY_SECONDS = 20
 OFFLOADS = ("tx", "rx", "sg", "tso", "gso", "gro")
 
@@ -321,20 +323,20 @@ class Link:
 
     def listen_in(self, device):
         """Records what passes, where checksums in the record are those of the wire."""
-        if not self.plain:
+        if not self.plain or shutil.which("dumpcap") is None:
             return
-        path, said = self.path("wire.pcap"), self.path("tcpdump.err")
-        self.capture = subprocess.Popen(
-            inside(self.kernel_namespace, "tcpdump", "-i", device, "-w", path, "-U",
-                   "--immediate-mode", "-B", "4096", "-c", str(CAPTURE_PACKETS), "-Z", "root"),
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=open(said, "wb"))
+        path, said = self.path("wire.pcap"), self.path("dumpcap.err")
+        with open(said, "wb") as stderr:
+            self.capture = subprocess.Popen(
+                inside(self.kernel_namespace, "dumpcap", "-q", "-P", "-i", device, "-w", path,
+                       "-B", "4", "-c", str(CAPTURE_PACKETS)),
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=stderr)
 
         def listening():
             with open(said, encoding="utf-8") as file:
-                return "listening on" in file.read()
+                return "File:" in file.read()
         if not until(listening, 10):
-            raise Trouble("tcpdump does not start")
+            raise Trouble("dumpcap does not start")
         self.lab.captures.append(path)
 
     def settle(self):
@@ -344,7 +346,7 @@ class Link:
         def quiet():
             sizes.append(os.path.getsize(self.path("wire.pcap")))
             return sizes[-1] == sizes[-2]
-        until(quiet, 2, 0.05)
+        until(quiet, 3, CAPTURE_FLUSH)
 
     def meet(self, family):
         """Has both ends learn each other's link address, so that a held wire carries TCP only."""

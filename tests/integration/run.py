@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """weir against the Linux kernel, in network namespaces of its own; prints TAP.
 
-    tests/integration/run.py [--build DIR] [--only TEXT] [--control] [--keep DIR] [--list]
+    tests/integration/run.py [--build DIR] [--only REGEX] [--control] [--keep DIR]
 
 --control puts a second kernel where weir would be: what fails there too is the test's fault.
 --keep leaves captures and messages in DIR. Runs as root, or in a user namespace of its own.
@@ -116,6 +116,10 @@ def outside(args):
     if why is not None:
         print(f"1..0 # SKIP {why}")
         return 0
+    for name in ("weir-relay",) if args.control else ("weir-relay", "weir-peer"):
+        if not os.path.exists(os.path.join(args.build, "tests/integration", name)):
+            print(f"Bail out! {name} is not built in {args.build}")
+            return 1
     folder = args.keep or tempfile.mkdtemp(prefix="weir-netns-")
     os.makedirs(folder, exist_ok=True)
     child = subprocess.Popen(unshare() + [sys.executable, os.path.abspath(__file__), "--inside",
@@ -211,10 +215,10 @@ def tshark(env, merged, shown, *more):
 
 def check_captures(lab, tap):
     """One tshark over everything that was recorded."""
-    if not lab.captures:
+    if not all(map(shutil.which, ("dumpcap", "mergecap", "tshark"))):
+        tap.skip("captures: tshark is missing, or not for this user")
         return
-    if shutil.which("tshark") is None or shutil.which("mergecap") is None:
-        tap.skip("captures: tshark is missing")
+    if not lab.captures:
         return
     empty = [path for path in lab.captures if os.path.getsize(path) <= PCAP_HEADER]
     tap.check(not empty, f"all {len(lab.captures)} captures have packets", *empty)

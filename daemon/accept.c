@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+
+/* The two sides of an accept: a connection of ours goes into the queue of S, which is a real
+ * listening socket; and the program's accept takes it out. Where the program does not ask for the
+ * peer's address the kernel does that alone, and we never hear of it. */
+
+#include "parts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define OPEN_A_TURN 64
+#define FULL_RETRY  (5 * WEIR_MS) /* a place in the queue of S is no event for us */
+#define GUARD_US    1000
+
+/* ---- Into the queue ---- */
+
+static void retry_full(void *user, weir_time now)
+{
+    struct weird *weird = user;
+    for (uint32_t i = 0; i < SOCKETS_MAX; i++)
+        if (weird->socket[i] != NULL && weird->socket[i]->full) {
+            weird->socket[i]->full = false;
+            listener_event(weird->socket[i], now);
+        }
+}
+
+/* One connection from weir's queue to S's. 0, or what went wrong; then it is still in weir's. */
+static int pass_on(struct socket *listener, weir_time now)
+{
+    struct weird *weird = listener->weird;
+    struct socket *child = socket_make(weird, listener->run, listener->family);
+    if (child == NULL)
+        return EAGAIN;
+    int d = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    struct sockaddr_un name = { .sun_family = AF_UNIX };
+    snprintf(name.sun_path, sizeof name.sun_path, "/proc/self/fd/%d", listener->name_fd);
+    if (d < 0 || !socket_name_d(child, d) ||
+        connect(d, (struct sockaddr *)&name, sizeof name) < 0) {
+        const int error = errno;
+        if (d >= 0)
+            close(d);
+        socket_free(child);
+        return error == ECONNREFUSED ? ECONNREFUSED : EAGAIN;
+    }
+    child->d = d;
+    weird->idle_count--;
+    struct weir_status status;
+    if (weir_accept(weird->weir, listener->handle, &child->handle, now) != WEIR_OK) {
+        socket_free(child);
+        return EAGAIN;
+    }
+    if (weir_status(weird->weir, child->handle, &status) == WEIR_OK) {
+        child->local = status.local;
+        child->remote = status.remote;
+    }
+    child->bound = true;
+    child->option_set = listener->option_set;
+    memcpy(child->option, listener->option, sizeof child->option);
+    memcpy(child->kept, listener->kept, sizeof child->kept);
+    child->linger = listener->linger;
+    child->linger_seconds = listener->linger_seconds;
+    child->pid = listener->pid;
+    child->state = SOCKET_CONNECTED;
+    (void)weir_set_cookie(weird->weir, child->handle, child->id);
+    relay_start(child, now);
+    return 0;
+}
+
+void listener_event(struct socket *socket, weir_time now)
+{
+    struct weird *weird = socket->weird;
+    for (unsigned i = 0; i < OPEN_A_TURN; i++) {
+        if ((weir_ready_now(weird->weir, socket->handle) & WEIR_READABLE) == 0)
+            return;
+        const int error = pass_on(socket, now);
+        if (error == ECONNREFUSED) { /* the program has closed it: those who came are reset */
+            socket_free(socket);
+            return;
+        }
+        if (error != 0) {
+            socket->full = true;
+            weird->full_timer.on_time = retry_full;
+            weird->full_timer.user = weird;
+            weir_loop_set_timer(weird->loop, &weird->full_timer, now + FULL_RETRY);
+            return;
+        }
+    }
+    weir_rearm(weird->weir, socket->handle);
+}
+
+/* ---- Out of the queue ---- */
+
+/* accept4 of a socket that may be a blocking one. Somebody else may take the connection just before
+ * us: then the timer's signal ends the wait. */
+static int accept_now(int s, int flags)
+{
+    const struct itimerval guard = { { 0, GUARD_US }, { 0, GUARD_US } }, off = { { 0, 0 }, { 0, 0 } };
+    struct pollfd ready = { .fd = s, .events = POLLIN };
+    if (poll(&ready, 1, 0) <= 0)
+        return -EAGAIN;
+    const bool blocking = (fcntl(s, F_GETFL) & O_NONBLOCK) == 0;
+    if (blocking)
+        setitimer(ITIMER_REAL, &guard, NULL);
+    const int got = accept4(s, NULL, NULL, SOCK_CLOEXEC | (flags & SOCK_NONBLOCK));
+    const int error = errno == EINTR ? EAGAIN : errno;
+    if (blocking)
+        setitimer(ITIMER_REAL, &off, NULL);
+    return got >= 0 ? got : -error;
+}
+
+/* Gives the accepted socket to the program in the place of the dummy, and says whose it is. */
+static void hand_over(const struct parked *parked, int s)
+{
+    struct socket *child, *listener = socket_find(parked->weird, parked->socket);
+    uint8_t family = listener != NULL ? listener->family : AF_INET;
+    struct weir_addr remote = { 0 };
+    if (socket_identify(parked->weird, parked->run, s, &child, &family) && child != NULL) {
+        remote = child->remote;
+        child->pid = parked->pid;
+        child->fd = parked->reserved;
+    }
+    const int error = address_write(parked->pid, family, &remote, parked->addr, parked->addrlen);
+    if (error == 0)
+        (void)call_give(parked->run, parked->call, s, parked->reserved,
+                        (parked->flags & SOCK_CLOEXEC) != 0, true);
+    else
+        call_answer(parked->run, parked->call, -error);
+}
+
+bool accept_try(struct parked *parked)
+{
+    if (!call_valid(parked->run, parked->call)) {
+        unpark(parked);
+        return true;
+    }
+    if (parked->reserved < 0) {
+        /* A number first: if the program has none left, the connection stays in the queue. */
+        const int number = call_give(parked->run, parked->call, parked->weird->dummy, -1, true,
+                                     false);
+        if (number < 0) {
+            call_answer(parked->run, parked->call, number);
+            unpark(parked);
+            return true;
+        }
+        parked->reserved = number;
+    }
+    const int s = accept_now(parked->s, parked->flags);
+    if (s == -EAGAIN)
+        return false;
+    if (s >= 0) {
+        hand_over(parked, s);
+        close(s);
+    } else {
+        call_answer(parked->run, parked->call, s);
+    }
+    unpark(parked);
+    return true;
+}
+
+static void on_acceptable(void *user, int fd, uint32_t ready, weir_time now)
+{
+    (void)fd;
+    (void)ready;
+    (void)now;
+    (void)accept_try(user);
+}
+
+static weir_time receive_deadline(int s, weir_time now)
+{
+    struct timeval limit = { 0 };
+    socklen_t len = sizeof limit;
+    if (getsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &limit, &len) < 0 ||
+        (limit.tv_sec == 0 && limit.tv_usec == 0))
+        return WEIR_NEVER;
+    return now + limit.tv_sec * WEIR_SECOND + limit.tv_usec * WEIR_US;
+}
+
+void call_accept(struct call *call)
+{
+    const int flags = call->nr == __NR_accept4 ? (int)call->arg[3] : 0;
+    struct pollfd ready = { .fd = call->s, .events = POLLIN };
+    const int mode = fcntl(call->s, F_GETFL);
+    if ((flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK)) != 0 || call->socket == NULL ||
+        call->socket->state != SOCKET_LISTENING) {
+        call_error(call, EINVAL);
+        return;
+    }
+    const bool waiting = poll(&ready, 1, 0) > 0;
+    if (!waiting && (mode & O_NONBLOCK) != 0) {
+        call_error(call, EAGAIN);
+        return;
+    }
+    struct parked *parked = park(call->weird, call, receive_deadline(call->s, call->now));
+    if (parked == NULL) {
+        call_error(call, ENOBUFS);
+        return;
+    }
+    parked->s = call->s;
+    call->s = -1;
+    parked->flags = flags;
+    parked->addr = call->arg[1];
+    parked->addrlen = call->arg[2];
+    if (waiting && accept_try(parked))
+        return;
+    if ((mode & O_NONBLOCK) != 0) { /* another took it, and a number is reserved: keep both short */
+        parked->deadline = call->now + WEIR_MS;
+        park_timer_set(call->weird);
+    }
+    if (weir_loop_add_fd(call->weird->loop, parked->s, EPOLLIN, on_acceptable, parked) < 0) {
+        call_error(call, ENOBUFS);
+        unpark(parked);
+    }
+}

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Addresses as Linux reads and writes them, errors as Linux names them, and who has which port. */
+
+#include "parts.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+#define PORT_FIRST 32768u
+#define PORT_COUNT (60999u - PORT_FIRST + 1)
+
+int errno_of(enum weir_error error)
+{
+    static const int table[WEIR_ERROR_COUNT] = {
+        [WEIR_OK] = 0,
+        [WEIR_AGAIN] = EAGAIN,
+        [WEIR_BAD_HANDLE] = EBADF,
+        [WEIR_INVALID] = EINVAL,
+        [WEIR_NO_MEMORY] = ENOBUFS,
+        [WEIR_IN_USE] = EADDRINUSE,
+        [WEIR_NOT_LOCAL] = EADDRNOTAVAIL,
+        [WEIR_NET_UNREACH] = ENETUNREACH,
+        [WEIR_HOST_UNREACH] = EHOSTUNREACH,
+        [WEIR_NOT_CONN] = ENOTCONN,
+        [WEIR_IS_CONN] = EISCONN,
+        [WEIR_IN_PROGRESS] = EINPROGRESS,
+        [WEIR_REFUSED] = ECONNREFUSED,
+        [WEIR_RESET] = ECONNRESET,
+        [WEIR_ABORTED] = ECONNABORTED,
+        [WEIR_TIMED_OUT] = ETIMEDOUT,
+        [WEIR_PIPE] = EPIPE,
+        [WEIR_TOO_LONG] = EMSGSIZE,
+        [WEIR_NO_PROTO] = ENOPROTOOPT,
+        [WEIR_ACCESS] = EACCES,
+    };
+    return (unsigned)error < WEIR_ERROR_COUNT ? table[error] : EIO;
+}
+
+bool address_any(const struct weir_ip *ip)
+{
+    static const struct weir_ip any = { { 0 } };
+    const struct weir_ip any4 = weir_ip_v4(0, 0, 0, 0);
+    return weir_ip_equal(ip, &any) || weir_ip_equal(ip, &any4);
+}
+
+/* ---- In and out of the program ---- */
+
+static int read_v4(const struct sockaddr_storage *given, struct weir_addr *addr)
+{
+    const struct sockaddr_in *in = (const void *)given;
+    const uint8_t *octet = (const void *)&in->sin_addr;
+    addr->ip = weir_ip_v4(octet[0], octet[1], octet[2], octet[3]);
+    addr->port = ntohs(in->sin_port);
+    return 0;
+}
+
+static int read_v6(const struct sockaddr_storage *given, struct weir_addr *addr)
+{
+    const struct sockaddr_in6 *in6 = (const void *)given;
+    memcpy(addr->ip.octet, &in6->sin6_addr, sizeof addr->ip.octet);
+    addr->port = ntohs(in6->sin6_port);
+    addr->iface = in6->sin6_scope_id != 0 ? 1 : 0; /* we have one interface */
+    return 0;
+}
+
+int address_read(const struct call *call, uint64_t at, uint64_t len, struct weir_addr *addr,
+                 bool *unspec)
+{
+    struct sockaddr_storage given;
+    const int32_t size = (int32_t)len;
+    memset(&given, 0, sizeof given);
+    *addr = (struct weir_addr){ 0 };
+    *unspec = false;
+    if (size < 0 || (size_t)size > sizeof given)
+        return EINVAL;
+    if (size > 0 && !memory_read(call->pid, at, &given, (size_t)size))
+        return EFAULT;
+    if ((size_t)size < sizeof given.ss_family)
+        return EINVAL;
+    *unspec = given.ss_family == AF_UNSPEC;
+    if (call->family == AF_INET) {
+        if ((size_t)size < sizeof(struct sockaddr_in))
+            return *unspec && call->nr != __NR_bind ? 0 : EINVAL;
+        if (given.ss_family != AF_INET && !*unspec)
+            return EAFNOSUPPORT;
+        return read_v4(&given, addr);
+    }
+    if (*unspec && call->nr != __NR_bind)
+        return 0;
+    if (given.ss_family == AF_INET && call->nr != __NR_bind) { /* as Linux allows */
+        if ((size_t)size < sizeof(struct sockaddr_in))
+            return EINVAL;
+        return call->socket != NULL && call->socket->kept[KEPT_V6ONLY] ? EAFNOSUPPORT
+                                                                       : read_v4(&given, addr);
+    }
+    if (given.ss_family != AF_INET6)
+        return (size_t)size < 24 ? EINVAL : EAFNOSUPPORT;
+    return (size_t)size < 24 ? EINVAL : read_v6(&given, addr); /* 24: RFC 2133's, without scope */
+}
+
+int address_write(pid_t pid, uint8_t family, const struct weir_addr *addr, uint64_t at,
+                  uint64_t len_at)
+{
+    union {
+        struct sockaddr_in in;
+        struct sockaddr_in6 in6;
+    } given;
+    int32_t room;
+    memset(&given, 0, sizeof given);
+    int32_t size;
+    if (family == AF_INET) {
+        given.in.sin_family = AF_INET;
+        given.in.sin_port = htons(addr->port);
+        if (weir_ip_is_v4(&addr->ip))
+            memcpy(&given.in.sin_addr, addr->ip.octet + 12, 4);
+        size = sizeof given.in;
+    } else {
+        given.in6.sin6_family = AF_INET6;
+        given.in6.sin6_port = htons(addr->port);
+        memcpy(&given.in6.sin6_addr, addr->ip.octet, sizeof addr->ip.octet);
+        given.in6.sin6_scope_id = addr->iface;
+        size = sizeof given.in6;
+    }
+    if (!memory_read(pid, len_at, &room, sizeof room))
+        return EFAULT;
+    if (room < 0)
+        return EINVAL;
+    const size_t part = (size_t)(room < size ? room : size);
+    if (part > 0 && !memory_write(pid, at, &given, part))
+        return EFAULT;
+    return memory_write(pid, len_at, &size, sizeof size) ? 0 : EFAULT;
+}
+
+/* ---- Ports ---- */
+
+static bool overlap(const struct socket *a, const struct weir_ip *ip, const struct socket *b)
+{
+    const struct weir_ip *other = &b->local.ip;
+    if (weir_ip_equal(ip, other))
+        return true;
+    const bool four = weir_ip_is_v4(ip), other_four = weir_ip_is_v4(other);
+    if (four == other_four)
+        return address_any(ip) || address_any(other);
+    /* Of different families: only a dual-stack "any" covers an IPv4 address. */
+    if (four)
+        return address_any(other) && !b->kept[KEPT_V6ONLY];
+    return address_any(ip) && !a->kept[KEPT_V6ONLY];
+}
+
+static bool may_share(const struct socket *a, const struct socket *b)
+{
+    if (a->kept[KEPT_REUSEPORT] && b->kept[KEPT_REUSEPORT])
+        return true;
+    return a->kept[KEPT_REUSEADDR] && b->kept[KEPT_REUSEADDR] && a->state != SOCKET_LISTENING &&
+           b->state != SOCKET_LISTENING;
+}
+
+/* Another socket stands in the way. One that nobody holds any more does not: it is cleared away. */
+static bool is_taken(const struct socket *socket, const struct weir_addr *addr)
+{
+    struct weird *weird = socket->weird;
+    for (uint32_t i = 0; i < SOCKETS_MAX; i++) {
+        struct socket *other = weird->socket[i];
+        if (other == NULL || other == socket || !other->bound || other->local.port != addr->port)
+            continue;
+        if (!overlap(socket, &addr->ip, other) || may_share(socket, other))
+            continue;
+        if (other->name_fd < 0 && socket->kept[KEPT_REUSEADDR])
+            continue; /* a connection that was accepted */
+        if (!socket_gone(other))
+            return true;
+        socket_free(other);
+    }
+    return false;
+}
+
+/* Connections that nobody owns any more, TIME-WAIT among them, keep a port from those who do not
+ * say SO_REUSEADDR. */
+static bool lingers(const struct socket *socket, uint16_t port)
+{
+    uint64_t cursor = 0;
+    struct weir_status status;
+    weir_handle handle;
+    if (socket->kept[KEPT_REUSEADDR] || socket->kept[KEPT_REUSEPORT])
+        return false;
+    while (weir_list(socket->weird->weir, &cursor, &status, &handle))
+        if (status.local.port == port && status.state != WEIR_SYN_RECEIVED)
+            return true;
+    return false;
+}
+
+static int draw_port(const struct socket *socket, struct weir_addr *addr)
+{
+    uint32_t start = 0;
+    (void)getrandom(&start, sizeof start, 0);
+    for (uint32_t i = 0; i < PORT_COUNT; i++) {
+        addr->port = (uint16_t)(PORT_FIRST + (start + i) % PORT_COUNT);
+        if (!is_taken(socket, addr) && !lingers(socket, addr->port))
+            return 0;
+    }
+    return EADDRINUSE;
+}
+
+int address_bind(struct socket *socket, const struct weir_addr *addr)
+{
+    struct weir_addr wanted = *addr;
+    if (!address_any(&wanted.ip) && !net_is_local(socket->weird, &wanted.ip) &&
+        !socket->kept[KEPT_FREEBIND])
+        return EADDRNOTAVAIL;
+    if (wanted.port != 0) {
+        if (is_taken(socket, &wanted) || lingers(socket, wanted.port))
+            return EADDRINUSE;
+    } else if (draw_port(socket, &wanted) != 0) {
+        return EADDRINUSE;
+    }
+    socket->local = wanted;
+    socket->bound = true;
+    socket->port_given = addr->port != 0;
+    return 0;
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+
+/* socket, bind, listen, shutdown, getsockname, getpeername. */
+
+#include "parts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <unistd.h>
+
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262
+#endif
+
+void call_socket(struct call *call)
+{
+    const int family = (int)call->arg[0], flags = (int)call->arg[1];
+    const int protocol = (int)call->arg[2];
+    if (protocol == IPPROTO_MPTCP) {
+        call_error(call, EPROTONOSUPPORT); /* programs then ask for plain TCP */
+        return;
+    }
+    if ((family != AF_INET && family != AF_INET6) || (flags & 0xf) != SOCK_STREAM ||
+        (flags & ~(0xf | SOCK_CLOEXEC | SOCK_NONBLOCK)) != 0 ||
+        (protocol != 0 && protocol != IPPROTO_TCP)) {
+        call_continue(call);
+        return;
+    }
+    struct socket *socket = socket_make(call->weird, call->run, (uint8_t)family);
+    if (socket == NULL) {
+        call_error(call, ENOBUFS);
+        return;
+    }
+    const int s = socket_make_s(socket);
+    if (s < 0) {
+        socket_free(socket);
+        call_error(call, s == -EMFILE ? ENFILE : ENOBUFS);
+        return;
+    }
+    if ((flags & SOCK_NONBLOCK) != 0)
+        (void)fcntl(s, F_SETFL, O_RDWR | O_NONBLOCK);
+    const int fd = call_give(call->run, call->id, s, -1, (flags & SOCK_CLOEXEC) != 0, true);
+    close(s);
+    if (fd < 0) {
+        socket_free(socket);
+        if (fd != -ENOENT)
+            call_error(call, -fd); /* EMFILE is the program's own limit */
+        return;
+    }
+    socket->pid = call->pid;
+    socket->fd = fd;
+}
+
+void call_bind(struct call *call)
+{
+    struct weir_addr addr;
+    bool unspec;
+    const int error = address_read(call, call->arg[1], call->arg[2], &addr, &unspec);
+    struct socket *socket = call->socket;
+    if (error != 0)
+        call_error(call, error);
+    else if (unspec && !address_any(&addr.ip))
+        call_error(call, EAFNOSUPPORT);
+    else if (socket == NULL || socket->bound || socket->state != SOCKET_FRESH)
+        call_error(call, EINVAL);
+    else
+        call_answer(call->run, call->id, -address_bind(socket, &addr));
+}
+
+/* ---- listen ---- */
+
+static int start_listening(struct socket *socket, int s, unsigned backlog, weir_time now)
+{
+    struct weird *weird = socket->weird;
+    if (!socket->bound) {
+        const struct weir_addr any = { .ip = socket->local.ip };
+        const int error = address_bind(socket, &any);
+        if (error != 0)
+            return error;
+    }
+    const unsigned flags =
+        socket->family == AF_INET6 && socket->kept[KEPT_V6ONLY] ? WEIR_LISTEN_V6ONLY : 0;
+    const enum weir_error error =
+        weir_listen(weird->weir, &socket->local, backlog, flags, &socket->handle);
+    if (error != WEIR_OK)
+        return errno_of(error);
+    if (listen(s, (int)backlog) < 0) {
+        const int failed = errno;
+        (void)weir_release(weird->weir, socket->handle, now);
+        socket->handle = WEIR_NO_HANDLE;
+        return failed;
+    }
+    (void)weir_set_cookie(weird->weir, socket->handle, socket->id);
+    options_apply(socket, now);
+    socket->state = SOCKET_LISTENING;
+    sweep_timer_set(weird);
+    return 0;
+}
+
+void call_listen(struct call *call)
+{
+    struct socket *socket = call->socket;
+    const unsigned asked = (unsigned)call->arg[1];
+    const unsigned backlog = asked < 4096 ? asked : 4096; /* somaxconn; negative is as much */
+    if (socket == NULL)
+        call_error(call, EINVAL);
+    else if (socket->state == SOCKET_LISTENING)
+        call_answer(call->run, call->id, listen(call->s, (int)backlog) < 0 ? -errno : 0);
+    else if (socket->state == SOCKET_FRESH)
+        call_answer(call->run, call->id,
+                    -start_listening(socket, call->s, backlog, call->now));
+    else
+        call_error(call, EINVAL);
+}
+
+/* ---- shutdown ---- */
+
+static int stop_listening(struct socket *socket, int s, int how, weir_time now)
+{
+    if (how == SHUT_WR)
+        return 0;
+    (void)shutdown(s, SHUT_RD); /* those who wait in accept hear of it */
+    (void)weir_release(socket->weird->weir, socket->handle, now);
+    socket->handle = WEIR_NO_HANDLE;
+    socket->state = SOCKET_DEAD;
+    socket->bound = false;
+    return 0;
+}
+
+void call_shutdown(struct call *call)
+{
+    struct socket *socket = call->socket;
+    const int how = (int)call->arg[1];
+    if (how < SHUT_RD || how > SHUT_RDWR) {
+        call_error(call, EINVAL);
+    } else if (socket != NULL && socket->state == SOCKET_LISTENING) {
+        call_answer(call->run, call->id, stop_listening(socket, call->s, how, call->now));
+    } else if (socket == NULL || socket->state == SOCKET_FRESH || socket->state == SOCKET_DEAD ||
+               (socket->read_eof && socket->gave_eof)) {
+        call_error(call, ENOTCONN);
+    } else {
+        call_answer(call->run, call->id, shutdown(call->s, how) < 0 ? -errno : 0);
+    }
+}
+
+/* ---- Names ---- */
+
+void call_name(struct call *call)
+{
+    const struct socket *socket = call->socket;
+    struct weir_addr addr = { 0 };
+    if (call->nr == __NR_getpeername) {
+        if (socket == NULL || socket->state != SOCKET_CONNECTED ||
+            (socket->read_eof && socket->gave_eof)) {
+            call_error(call, ENOTCONN);
+            return;
+        }
+        addr = socket->remote;
+    } else if (socket != NULL) {
+        addr = socket->local;
+    }
+    call_answer(call->run, call->id,
+                -address_write(call->pid, call->family, &addr, call->arg[1], call->arg[2]));
+}

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: MIT */
+
+/* connect. A blocking one waits with S untouched, so that S is reusable if it fails. For one that
+ * does not wait S is connected to us at once, with so small a send buffer that one write of ours
+ * fills it: then it is neither readable nor writable until we take those octets out again. */
+
+#include "parts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#define FILLER_OCTETS 4096
+#define SNDBUF_LEAST  1     /* the kernel raises it to its own least */
+#define SNDBUF_USUAL  65536 /* as socket_make_s sets it */
+
+static void set_sndbuf(int s, int size)
+{
+    (void)setsockopt(s, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+}
+
+/* ---- Before the connection is there ---- */
+
+static bool meet_and_fill(struct socket *socket, int s)
+{
+    static const char filler[FILLER_OCTETS];
+    if (!socket_meet(socket, s))
+        return false;
+    set_sndbuf(s, SNDBUF_LEAST);
+    socket->filler = send(s, filler, sizeof filler, MSG_DONTWAIT | MSG_NOSIGNAL) > 0;
+    relay_watch_d(socket, 0); /* only its end */
+    return true;
+}
+
+static void drop_spare(struct socket *socket)
+{
+    if (socket->spare >= 0)
+        close(socket->spare);
+    socket->spare = -1;
+}
+
+static weir_time send_deadline(int s, weir_time now)
+{
+    struct timeval limit = { 0 };
+    socklen_t len = sizeof limit;
+    if (getsockopt(s, SOL_SOCKET, SO_SNDTIMEO, &limit, &len) < 0 ||
+        (limit.tv_sec == 0 && limit.tv_usec == 0))
+        return WEIR_NEVER;
+    return now + limit.tv_sec * WEIR_SECOND + limit.tv_usec * WEIR_US;
+}
+
+/* ---- A new S in the place of one that is used up ---- */
+
+static bool is_cloexec(pid_t pid, int fd)
+{
+    char path[64], line[128];
+    unsigned flags = 0;
+    snprintf(path, sizeof path, "/proc/%d/fdinfo/%d", (int)pid, fd);
+    FILE *file = fopen(path, "re");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL)
+        if (sscanf(line, "flags: %o", &flags) == 1)
+            break;
+    if (file != NULL)
+        fclose(file);
+    return (flags & O_CLOEXEC) != 0;
+}
+
+/* An AF_UNIX socket connects once. Copies of the descriptor (dup, fork) keep the old one. */
+static bool renew(struct call *call)
+{
+    struct socket *socket = call->socket;
+    const int at = (int)call->arg[0];
+    const int mode = fcntl(call->s, F_GETFL);
+    if (socket->name_fd >= 0)
+        close(socket->name_fd);
+    socket->name_fd = -1;
+    socket->secret = socket->secret * UINT64_C(6364136223846793005) + 1442695040888963407u;
+    const int s = socket_make_s(socket);
+    if (s < 0)
+        return false;
+    if (mode >= 0 && (mode & O_NONBLOCK) != 0)
+        (void)fcntl(s, F_SETFL, O_RDWR | O_NONBLOCK);
+    const int given = call_give(call->run, call->id, s, at, is_cloexec(call->pid, at), false);
+    if (given < 0) {
+        close(s);
+        return false;
+    }
+    close(call->s);
+    call->s = s;
+    socket->state = SOCKET_FRESH;
+    socket->filler = socket->read_eof = socket->gave_eof = socket->deaf = false;
+    socket->hung_up = socket->fresh_success = false;
+    return true;
+}
+
+/* connect(AF_UNSPEC): ends the connection by a reset, and the socket is as new. */
+static int disconnect(struct call *call)
+{
+    struct socket *socket = call->socket;
+    struct weird *weird = call->weird;
+    const bool used = socket->state == SOCKET_CONNECTED || socket->state == SOCKET_CONNECTING ||
+                      socket->state == SOCKET_DEAD;
+    if (socket->state == SOCKET_LISTENING)
+        return EISCONN;
+    if (socket->handle != WEIR_NO_HANDLE) {
+        (void)weir_abort(weird->weir, socket->handle, call->now);
+        (void)weir_release(weird->weir, socket->handle, call->now);
+        socket->handle = WEIR_NO_HANDLE;
+    }
+    drop_spare(socket);
+    socket_close_d(socket);
+    socket->error = 0;
+    if (!socket->port_given) {
+        socket->bound = false;
+        socket->local = (struct weir_addr){ .ip = socket->local.ip };
+    }
+    return used && !renew(call) ? ENOBUFS : 0;
+}
+
+/* ---- connect ---- */
+
+static enum weir_error open_conn(struct socket *socket, const struct weir_addr *addr, weir_time now)
+{
+    const struct weir_addr *local = socket->bound ? &socket->local : NULL;
+    const enum weir_error error =
+        weir_connect(socket->weird->weir, local, addr, &socket->handle, now);
+    if (error != WEIR_IN_PROGRESS)
+        return error;
+    struct weir_status status;
+    if (weir_status(socket->weird->weir, socket->handle, &status) == WEIR_OK) {
+        socket->local = status.local;
+        socket->remote = status.remote;
+    }
+    socket->bound = true;
+    socket->state = SOCKET_CONNECTING;
+    (void)weir_set_cookie(socket->weird->weir, socket->handle, socket->id);
+    options_apply(socket, now);
+    return WEIR_OK;
+}
+
+static void wait_blocking(struct call *call)
+{
+    struct socket *socket = call->socket;
+    if (park(call->weird, call, send_deadline(call->s, call->now)) == NULL) {
+        call_error(call, ENOBUFS);
+        return;
+    }
+    if (socket->spare < 0 && socket->d < 0) {
+        socket->spare = call->s;
+        call->s = -1;
+    }
+}
+
+/* Again on a socket that is connecting: a signal may have ended the first call, and SA_RESTART
+ * brings it back. */
+static void again(struct call *call, bool blocking)
+{
+    struct parked *waiting = parked_connect(call->weird, call->socket->id);
+    if (waiting != NULL && !call_valid(waiting->run, waiting->call))
+        unpark(waiting);
+    else if (waiting != NULL)
+        blocking = false; /* another thread waits already */
+    if (blocking)
+        wait_blocking(call);
+    else
+        call_error(call, EALREADY);
+}
+
+static void begin(struct call *call, const struct weir_addr *given, bool blocking)
+{
+    struct socket *socket = call->socket;
+    struct weir_addr addr = *given;
+    if (address_any(&addr.ip)) {
+        const bool v4 = weir_ip_is_v4(&addr.ip);
+        addr.ip = v4 ? weir_ip_v4(127, 0, 0, 1) : (struct weir_ip){ { [15] = 1 } };
+    }
+    if (socket->family == AF_INET6 && socket->kept[KEPT_V6ONLY] && weir_ip_is_v4(&addr.ip)) {
+        call_error(call, ENETUNREACH);
+        return;
+    }
+    if (addr.port == 0) { /* no port to send to: Linux tries, and is refused */
+        call_error(call, ECONNREFUSED);
+        return;
+    }
+    const enum weir_error error = open_conn(socket, &addr, call->now);
+    if (error != WEIR_OK) {
+        /* What is left of EINVAL is broadcast and multicast. */
+        call_error(call, error == WEIR_INVALID ? ENETUNREACH : errno_of(error));
+        return;
+    }
+    if (blocking) {
+        wait_blocking(call);
+    } else if (meet_and_fill(socket, call->s)) {
+        call_error(call, EINPROGRESS);
+    } else {
+        socket_over(socket);
+        call_error(call, ENOBUFS);
+    }
+}
+
+void call_connect(struct call *call)
+{
+    struct weir_addr addr;
+    bool unspec;
+    struct socket *socket = call->socket;
+    const int wrong = address_read(call, call->arg[1], call->arg[2], &addr, &unspec);
+    const int mode = fcntl(call->s, F_GETFL);
+    const bool blocking = mode >= 0 && (mode & O_NONBLOCK) == 0;
+    if (wrong != 0 || socket == NULL) {
+        call_error(call, wrong != 0 ? wrong : EISCONN);
+        return;
+    }
+    if (unspec) {
+        call_answer(call->run, call->id, -disconnect(call));
+        return;
+    }
+    switch (socket->state) {
+    case SOCKET_FRESH:
+        begin(call, &addr, blocking);
+        return;
+    case SOCKET_CONNECTING:
+        again(call, blocking);
+        return;
+    case SOCKET_CONNECTED:
+        call_error(call, socket->fresh_success ? 0 : EISCONN);
+        socket->fresh_success = false;
+        return;
+    case SOCKET_DEAD:
+        if (!socket->filler) { /* it was connected once */
+            call_error(call, EISCONN);
+            return;
+        }
+        { /* Linux, too, first says how the last one ended, and then begins anew. */
+            const int error = socket->error != 0 ? socket->error : ECONNABORTED;
+            socket->error = 0;
+            call_error(call, renew(call) ? error : ENOBUFS);
+        }
+        return;
+    default:
+        call_error(call, EISCONN);
+    }
+}
+
+/* ---- After that ---- */
+
+static void answer_waiting(struct socket *socket, int error)
+{
+    struct parked *parked = parked_connect(socket->weird, socket->id);
+    if (parked == NULL)
+        return;
+    call_answer(parked->run, parked->call, -error);
+    unpark(parked);
+}
+
+static void take_filler(struct socket *socket)
+{
+    char octets[FILLER_OCTETS];
+    const int s = socket_fetch(socket);
+    if (s >= 0) {
+        set_sndbuf(s, SNDBUF_USUAL);
+        close(s);
+    }
+    (void)recv(socket->d, octets, sizeof octets, MSG_DONTWAIT);
+    socket->filler = false;
+}
+
+static void succeeded(struct socket *socket, weir_time now)
+{
+    struct weir_status status;
+    if (weir_status(socket->weird->weir, socket->handle, &status) == WEIR_OK)
+        socket->local = status.local;
+    if (socket->spare >= 0 && !socket_meet(socket, socket->spare)) {
+        answer_waiting(socket, ENOBUFS);
+        drop_spare(socket);
+        socket_over(socket);
+        return;
+    }
+    drop_spare(socket);
+    if (socket->filler) {
+        take_filler(socket);
+        socket->fresh_success = true;
+    }
+    socket->state = SOCKET_CONNECTED;
+    answer_waiting(socket, 0);
+    relay_start(socket, now);
+}
+
+static void failed(struct socket *socket, weir_time now)
+{
+    struct weird *weird = socket->weird;
+    const int error = errno_of(weir_error_take(weird->weir, socket->handle));
+    (void)weir_release(weird->weir, socket->handle, now);
+    socket->handle = WEIR_NO_HANDLE;
+    if (!socket->port_given) {
+        socket->bound = false;
+        socket->local.port = 0;
+    }
+    const bool waited = socket->spare >= 0;
+    answer_waiting(socket, error);
+    drop_spare(socket);
+    if (waited) {
+        socket->state = SOCKET_FRESH;
+        return;
+    }
+    socket->error = error;
+    socket_close_d(socket); /* with the filler in it, which makes it an error at S */
+    socket->state = SOCKET_DEAD;
+    if (socket_gone(socket))
+        socket_free(socket);
+}
+
+void connect_event(struct socket *socket, unsigned ready, weir_time now)
+{
+    if ((ready & WEIR_CONNECTED) != 0)
+        succeeded(socket, now);
+    else if ((ready & (WEIR_ERROR | WEIR_HANGUP)) != 0)
+        failed(socket, now);
+}
+
+void connect_detach(struct socket *socket)
+{
+    if (socket->spare >= 0 && !meet_and_fill(socket, socket->spare))
+        socket->error = ENOBUFS;
+    drop_spare(socket);
+}

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_DAEMON_PARTS_H
+#define WEIR_DAEMON_PARTS_H
+
+/* What weird consists of: the network (one instance in a loop), runs (programs whose socket calls
+ * reach us as seccomp notifications), sockets, and the relay between the two ends of each.
+ *
+ * A program's TCP socket is an AF_UNIX stream socket that we made and gave it, here called S. Ours
+ * is the other end, D; a copy of S that we fetch from the program for the length of a call is S'.
+ * S stays the same kernel object for life, so that dup, fork, exec and passing it on need no help
+ * from us. Everything runs in one thread; no function here waits. */
+
+#include "weir/loop.h"
+
+#include <linux/seccomp.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#define RUNS_MAX    64
+#define RUN_PIDS    64    /* processes of a run that are remembered, to search for a socket */
+#define SOCKETS_MAX 32768 /* two descriptors each at most */
+#define PARKED_MAX  4096  /* calls that wait */
+
+struct weird;
+struct socket;
+
+struct run {
+    struct weird *weird;
+    int notify; /* seccomp's descriptor; -1: the slot is free */
+    pid_t pid[RUN_PIDS];
+    unsigned pid_next;
+};
+
+enum socket_state {
+    SOCKET_FRESH, /* neither listening nor connected, bound or not */
+    SOCKET_LISTENING,
+    SOCKET_CONNECTING,
+    SOCKET_CONNECTED,
+    SOCKET_DEAD, /* the connection is over and D closed; the program may still hold S */
+};
+
+/* What setsockopt stored and only getsockopt asks for. */
+enum kept_option {
+    KEPT_REUSEADDR,
+    KEPT_REUSEPORT,
+    KEPT_DONTROUTE,
+    KEPT_PRIORITY,
+    KEPT_MARK,
+    KEPT_DEFER_ACCEPT,
+    KEPT_LINGER2,
+    KEPT_WINDOW_CLAMP,
+    KEPT_FREEBIND,
+    KEPT_NO_PORT,
+    KEPT_MTU_DISCOVER,
+    KEPT_RECVERR,
+    KEPT_V6ONLY,
+    KEPT_MTU_DISCOVER6,
+    KEPT_RECVERR6,
+    KEPT_COUNT
+};
+
+struct socket {
+    struct weird *weird;
+    struct run *run;
+    uint64_t id;      /* its place in the table, and a serial number above that */
+    uint64_t secret;  /* in its name too, so that nobody can guess one */
+    uint32_t d_events; /* what epoll is asked about D */
+    int name_fd;      /* O_PATH of S's name; -1 for what was accepted, which has none */
+    int d;            /* D, or -1 */
+    int spare;        /* S', held while a blocking connect waits; else -1 */
+    weir_handle handle;
+    enum socket_state state;
+    uint8_t family; /* AF_INET or AF_INET6 */
+    bool bound;     /* has a local port */
+    bool port_given; /* the program asked for that port */
+    bool filler;    /* D holds octets that only keep S from being writable */
+    bool fresh_success; /* the first connect after a connect that went through says so */
+    bool read_eof;  /* the program ended its direction */
+    bool gave_eof;  /* the peer's end was passed on */
+    bool deaf;      /* the program reads no more: what arrives is dropped */
+    bool hung_up;   /* D says that S is gone; D is then out of the loop */
+    bool full;      /* a listener whose queue had no place */
+    bool linger;
+    int linger_seconds;
+    int error;    /* errno for SO_ERROR */
+    pid_t pid;    /* where S was seen last */
+    int fd;
+    struct weir_addr local, remote;
+    int kept[KEPT_COUNT];
+    int64_t option[WEIR_OPT_COUNT];
+    uint32_t option_set; /* bit n: option n was set by the program */
+};
+
+/* A call that waits: an accept for its listener, a connect for its connection. */
+struct parked {
+    struct weird *weird;
+    struct run *run;
+    uint64_t call; /* seccomp's id; 0: the slot is free */
+    uint64_t socket;
+    pid_t pid;
+    int s;        /* S', -1 for a connect */
+    int reserved; /* descriptor number made in the program already; -1 */
+    uint64_t addr, addrlen; /* the program's pointers */
+    int flags;
+    weir_time deadline; /* by SO_RCVTIMEO or SO_SNDTIMEO */
+};
+
+struct weird {
+    struct weir_loop *loop;
+    struct weir *weir;
+    unsigned iface;
+    struct weir_dev *dev;
+    struct weir_capture *capture;
+    void *memory;
+    size_t memory_len;
+
+    int control;     /* listening control socket, -1: none */
+    bool one_run;    /* ends with its last run */
+    bool had_run;
+    bool ending;
+    struct run run[RUNS_MAX];
+    unsigned run_count;
+
+    int meeting;      /* where S is connected to; nobody else finds it */
+    int meeting_name; /* O_PATH of its name */
+    int dummy;        /* put into a program to reserve a descriptor number */
+    struct socket *socket[SOCKETS_MAX];
+    uint32_t socket_next, socket_count, idle_count; /* idle: without D */
+    uint32_t sweep_at;                              /* look for dead ones beyond that many idle */
+    uint64_t serial;
+    struct parked parked[PARKED_MAX];
+    unsigned parked_count, parked_top; /* slots beyond parked_top are free */
+    struct weir_loop_timer sweep_timer, park_timer, full_timer, end_timer;
+};
+
+/* ---- net.c: the instance, its device and addresses ---- */
+
+#define NET_ADDRESS_MAX 16
+struct net_options {
+    const char *dev, *pcap;
+    struct {
+        struct weir_ip ip;
+        unsigned prefix_len;
+    } address[NET_ADDRESS_MAX], kernel[2];
+    unsigned address_count, kernel_count; /* kernel: given to the TAP's other end */
+    struct weir_ip gateway[2];
+    unsigned gateway_count;
+};
+bool net_open(struct weird *weird, const struct net_options *options, char why[WEIR_LINE_MAX]);
+void net_close(struct weird *weird);
+bool net_is_local(const struct weird *weird, const struct weir_ip *ip);
+
+/* ---- kernel_end.c: the other end of a private TAP ---- */
+
+bool kernel_address_add(const char *name, const struct weir_ip *ip, unsigned prefix_len,
+                        char why[WEIR_LINE_MAX]);
+bool kernel_link_up(const char *name, char why[WEIR_LINE_MAX]);
+
+/* ---- control.c: who may join ---- */
+
+bool control_listen(struct weird *weird, const char *path, char why[WEIR_LINE_MAX]);
+void control_serve(struct weird *weird, int fd); /* one connection of a `weir run` */
+
+/* ---- supervisor.c: calls and their answers ---- */
+
+struct call {
+    struct weird *weird;
+    struct run *run;
+    uint64_t id;
+    pid_t pid; /* the thread's */
+    int nr;
+    const uint64_t *arg;
+    int s;                 /* S' of the first argument, closed after the call; -1 taken over */
+    struct socket *socket; /* NULL: one of ours that is over and forgotten */
+    uint8_t family;
+    weir_time now;
+};
+
+bool run_start(struct weird *weird, int notify);
+bool call_valid(const struct run *run, uint64_t id);
+void call_answer(const struct run *run, uint64_t id, int64_t value);
+void call_error(const struct call *call, int error); /* a positive errno */
+void call_value(const struct call *call, int64_t value);
+void call_continue(const struct call *call);
+/* Puts our `fd` into the program; `at` is the number to replace, or -1. With `answer` the call
+ * returns that number. -errno. */
+int call_give(const struct run *run, uint64_t id, int fd, int at, bool cloexec, bool answer);
+bool memory_read(pid_t pid, uint64_t from, void *to, size_t len);
+bool memory_write(pid_t pid, uint64_t to, const void *from, size_t len);
+
+/* A descriptor of another process, or -errno. */
+int fetch_fd(pid_t pid, int fd);
+
+struct parked *park(struct weird *weird, const struct call *call, weir_time deadline);
+void unpark(struct parked *parked);
+void park_timer_set(struct weird *weird);
+struct parked *parked_connect(struct weird *weird, uint64_t socket);
+
+/* ---- sockets.c: the table ---- */
+
+bool sockets_open(struct weird *weird, char why[WEIR_LINE_MAX]);
+struct socket *socket_make(struct weird *weird, struct run *run, uint8_t family);
+struct socket *socket_find(const struct weird *weird, uint64_t id);
+int socket_make_s(struct socket *socket); /* S, bound to its name; -errno */
+bool socket_name_d(struct socket *socket, int d);
+bool socket_meet(struct socket *socket, int s); /* connects S' with a new D */
+/* Whether `s` is one of ours: then `*found` is it, or NULL if it is forgotten. */
+bool socket_identify(const struct weird *weird, const struct run *run, int s,
+                     struct socket **found, uint8_t *family);
+bool socket_gone(const struct socket *socket); /* no program holds S; false if unknown */
+int socket_fetch(struct socket *socket);       /* S', or -1 if it cannot be found */
+void socket_free(struct socket *socket);
+void socket_close_d(struct socket *socket);
+void socket_over(struct socket *socket); /* the connection is over: keep what may be asked for */
+void sockets_sweep(struct weird *weird);
+void sweep_timer_set(struct weird *weird);
+
+/* ---- address.c ---- */
+
+int errno_of(enum weir_error error);
+/* Reads an address of the program: 0 or a positive errno; AF_UNSPEC gives `*unspec`. */
+int address_read(const struct call *call, uint64_t at, uint64_t len, struct weir_addr *addr,
+                 bool *unspec);
+/* Writes one as Linux does: cut to the room, with the whole length told. 0 or errno. */
+int address_write(pid_t pid, uint8_t family, const struct weir_addr *addr, uint64_t at,
+                  uint64_t len_at);
+bool address_any(const struct weir_ip *ip);
+/* Binds to an address and port (0: draws one). 0 or errno. */
+int address_bind(struct socket *socket, const struct weir_addr *addr);
+
+/* ---- calls.c, connect.c, accept.c, sockopt.c ---- */
+
+void call_socket(struct call *call);
+void call_bind(struct call *call);
+void call_listen(struct call *call);
+void call_shutdown(struct call *call);
+void call_name(struct call *call); /* getsockname and getpeername */
+void call_connect(struct call *call);
+void connect_event(struct socket *socket, unsigned ready, weir_time now);
+void connect_detach(struct socket *socket); /* nobody waits any more, the connect goes on */
+void call_accept(struct call *call);
+bool accept_try(struct parked *parked); /* false: goes on waiting */
+void listener_event(struct socket *socket, weir_time now);
+void call_getsockopt(struct call *call);
+void call_setsockopt(struct call *call);
+void options_apply(struct socket *socket, weir_time now);
+
+/* ---- relay.c ---- */
+
+void relay_start(struct socket *socket, weir_time now);
+void relay_pump(struct socket *socket, weir_time now);
+void relay_failed(struct socket *socket, enum weir_error error, weir_time now);
+void relay_event(void *user, struct weir *weir, const struct weir_event *event, weir_time now);
+void relay_watch_d(struct socket *socket, uint32_t events);
+
+#endif

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT */
+#include "sandbox.h"
+
+#include "syscalls.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/audit.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pwd.h>
+#include <sched.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* What libc does by itself: memory, leaving a signal handler, ending, and abort().
+ * scripts/gen_syscalls.py reads the lines below. */
+/* syscall: brk mmap munmap mremap */
+/* syscall: rt_sigreturn restart_syscall exit_group */
+/* syscall: rt_sigprocmask gettid getpid tgkill */
+
+#if defined __x86_64__
+#define OUR_ARCH AUDIT_ARCH_X86_64
+#elif defined __aarch64__
+#define OUR_ARCH AUDIT_ARCH_AARCH64
+#elif defined __i386__
+#define OUR_ARCH AUDIT_ARCH_I386
+#else
+#error "the system calls of this architecture have no name here yet"
+#endif
+
+#define X32_BIT 0x40000000u /* x86-64: numbers of another calling convention */
+#define CALLS   (sizeof sandbox_calls / sizeof sandbox_calls[0])
+#define EXTRA   16 /* instructions beside one for each call */
+
+static bool failed(char why[SANDBOX_WHY_MAX], const char *what)
+{
+    snprintf(why, SANDBOX_WHY_MAX, "sandbox: %s: %s", what, strerror(errno));
+    return false;
+}
+
+bool sandbox_user(const char *name, uid_t *uid, gid_t *gid, char why[SANDBOX_WHY_MAX])
+{
+    errno = 0;
+    const struct passwd *user = getpwnam(name);
+    if (user == NULL) {
+        snprintf(why, SANDBOX_WHY_MAX, "no user is called %s", name);
+        return false;
+    }
+    *uid = user->pw_uid;
+    *gid = user->pw_gid;
+    return true;
+}
+
+/* ---- The file system ---- */
+
+static bool has_capability(unsigned capability)
+{
+    struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+    if (syscall(SYS_capget, &header, data) < 0)
+        return false;
+    return (data[CAP_TO_INDEX(capability)].effective & CAP_TO_MASK(capability)) != 0;
+}
+
+bool sandbox_may_change_root(void)
+{
+    return has_capability(CAP_SYS_ADMIN) && has_capability(CAP_SETUID) &&
+           has_capability(CAP_SETGID);
+}
+
+/* pivot_root rather than chroot: the old tree is not only out of sight but unmounted. */
+static bool enter_root(const struct sandbox *sandbox, char why[SANDBOX_WHY_MAX])
+{
+    char path[64], options[64];
+    const bool other = (sandbox->parts & SANDBOX_USER) != 0;
+    snprintf(path, sizeof path, "/proc/%d/fd", (int)getpid());
+    snprintf(options, sizeof options, "mode=0700,size=1m,uid=%u,gid=%u",
+             other ? sandbox->uid : geteuid(), other ? sandbox->gid : getegid());
+    if (unshare(CLONE_NEWNS) < 0)
+        return failed(why, "a mount namespace");
+    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+        return failed(why, "private mounts");
+    if (mount("weird", sandbox->mount, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options) < 0)
+        return failed(why, "an empty file system");
+    if (chdir(sandbox->mount) < 0 || mkdir("proc", 0755) < 0 || mkdir("proc/self", 0755) < 0 ||
+        mkdir("proc/self/fd", 0755) < 0)
+        return failed(why, "its directories");
+    if (mount(path, "proc/self/fd", NULL, MS_BIND, NULL) < 0)
+        return failed(why, "/proc/self/fd in it");
+    /* The old root ends up on top of the new one, and goes. */
+    if (syscall(SYS_pivot_root, ".", ".") < 0)
+        return failed(why, "pivot_root");
+    if (umount2(".", MNT_DETACH) < 0)
+        return failed(why, "the old file system");
+    return chdir("/") == 0 || failed(why, "the new root");
+}
+
+/* ---- User and capabilities ---- */
+
+static bool enter_user(const struct sandbox *sandbox, char why[SANDBOX_WHY_MAX])
+{
+    /* Keeps what is permitted across setuid; drop_capabilities takes away the rest. */
+    if (prctl(PR_SET_KEEPCAPS, 1) < 0)
+        return failed(why, "keeping capabilities");
+    if (setgroups(0, NULL) < 0)
+        return failed(why, "groups");
+    if (setresgid(sandbox->gid, sandbox->gid, sandbox->gid) < 0)
+        return failed(why, "group");
+    return setresuid(sandbox->uid, sandbox->uid, sandbox->uid) == 0 || failed(why, "user");
+}
+
+/* What no program that we might start could have. It takes CAP_SETPCAP, and so comes before the
+ * user changes; who lacks that gains nothing through the set, because no_new_privs is set. */
+static void drop_bounding(uint64_t keep)
+{
+    if (!has_capability(CAP_SETPCAP))
+        return;
+    for (unsigned i = 0; i < 64; i++)
+        if ((keep >> i & 1) == 0)
+            (void)prctl(PR_CAPBSET_DROP, i); /* EINVAL: not known to this kernel */
+}
+
+static bool drop_capabilities(uint64_t keep, char why[SANDBOX_WHY_MAX])
+{
+    (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+    struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+    struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+    if (syscall(SYS_capget, &header, data) < 0)
+        return failed(why, "capget");
+    for (unsigned i = 0; i < _LINUX_CAPABILITY_U32S_3; i++) {
+        data[i].permitted &= (uint32_t)(keep >> (32 * i));
+        data[i].effective = data[i].permitted;
+        data[i].inheritable = 0;
+    }
+    return syscall(SYS_capset, &header, data) == 0 || failed(why, "capset");
+}
+
+/* ---- System calls ---- */
+
+static void add(struct sock_filter *code, unsigned *len, struct sock_filter instruction)
+{
+    code[(*len)++] = instruction;
+}
+
+/* The number is compared with each in turn: forty comparisons are nothing beside the call. Nothing
+ * may be mapped executable, so that a call is all an attacker can make. */
+static bool load_filter(bool allow_unnamed, char why[SANDBOX_WHY_MAX])
+{
+    struct sock_filter code[2 * CALLS + EXTRA];
+    unsigned len = 0;
+    const uint32_t otherwise = allow_unnamed ? SECCOMP_RET_ERRNO | EPERM : SECCOMP_RET_KILL_PROCESS;
+    const uint32_t prot = offsetof(struct seccomp_data, args) + 2 * sizeof(uint64_t);
+#define STATEMENT(op, k)     add(code, &len, (struct sock_filter)BPF_STMT(op, k))
+#define JUMP(op, k, yes, no) add(code, &len, (struct sock_filter)BPF_JUMP(op, k, yes, no))
+    STATEMENT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch));
+    JUMP(BPF_JMP | BPF_JEQ | BPF_K, OUR_ARCH, 1, 0);
+    STATEMENT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
+    STATEMENT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
+    JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 0, 1);
+    STATEMENT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
+    /* The low half of the third argument; little-endian, as all that OUR_ARCH names. */
+    JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_mmap, 0, 4);
+    STATEMENT(BPF_LD | BPF_W | BPF_ABS, prot);
+    JUMP(BPF_JMP | BPF_JSET | BPF_K, PROT_EXEC, 0, 1);
+    STATEMENT(BPF_RET | BPF_K, otherwise);
+    STATEMENT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
+    for (unsigned i = 0; i < CALLS; i++) {
+        JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)sandbox_calls[i], 0, 1);
+        STATEMENT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+    }
+    STATEMENT(BPF_RET | BPF_K, otherwise);
+#undef STATEMENT
+#undef JUMP
+    const struct sock_fprog program = { .len = (unsigned short)len, .filter = code };
+    return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_LOG, &program) == 0 ||
+           failed(why, "the filter of system calls");
+}
+
+bool sandbox_enter(const struct sandbox *sandbox, char why[SANDBOX_WHY_MAX])
+{
+    const unsigned parts = sandbox->parts;
+    if ((parts & SANDBOX_ROOT) != 0 && !enter_root(sandbox, why))
+        return false;
+    if ((parts & SANDBOX_CAPABILITIES) != 0)
+        drop_bounding(sandbox->keep);
+    if ((parts & SANDBOX_USER) != 0 && !enter_user(sandbox, why))
+        return false;
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+        return failed(why, "no_new_privs");
+    if ((parts & SANDBOX_CAPABILITIES) != 0 && !drop_capabilities(sandbox->keep, why))
+        return false;
+    if ((parts & SANDBOX_DUMPABLE) != 0 && prctl(PR_SET_DUMPABLE, 0) < 0)
+        return failed(why, "dumpable");
+    return (parts & SANDBOX_FILTER) == 0 || load_filter(sandbox->allow_unnamed, why);
+}

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT */
+
+/* The table of sockets, their names, and how they are found again.
+ *
+ * The name that S is bound to carries its number and a secret. It lies in a directory that only we
+ * can enter and is unlinked at once: a program cannot connect to another's listener by it. What the
+ * program accepted has the listener's name, so there D has a name, and S is known by its peer. */
+
+#include "parts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define ID_BITS      16 /* of the place; the rest is the serial number */
+#define BACKLOG      128
+#define S_SNDBUF     65536           /* the program's side: what is written but not yet in TCP */
+#define SWEEP_EVERY  WEIR_SECOND     /* while there are listeners */
+#define SWEEP_FIRST  256             /* idle sockets before the table is swept for dead ones */
+#define SEARCH_FDS   4096            /* descriptors of a process that are looked at in a search */
+#define NAME_FORMAT  "weir%c%c%016llx%016llx" /* kind, family, id, secret */
+#define NAME_LEN     (4 + 2 + 16 + 16)
+
+static socklen_t path_of(struct sockaddr_un *name, const char *format, int fd)
+{
+    *name = (struct sockaddr_un){ .sun_family = AF_UNIX };
+    snprintf(name->sun_path, sizeof name->sun_path, format, fd);
+    return sizeof *name;
+}
+
+/* ---- Names ---- */
+
+static void name_of(const struct socket *socket, char kind, char text[NAME_LEN + 1])
+{
+    snprintf(text, NAME_LEN + 1, NAME_FORMAT, kind, socket->family == AF_INET ? '4' : '6',
+             (unsigned long long)socket->id, (unsigned long long)socket->secret);
+}
+
+/* Reads a name: `at` is where the text begins (abstract names have a zero before it). */
+static bool name_read(const struct sockaddr_un *name, socklen_t len, unsigned at, char kind,
+                      uint64_t *id, uint64_t *secret, uint8_t *family)
+{
+    char text[NAME_LEN + 1];
+    const size_t offset = offsetof(struct sockaddr_un, sun_path) + at;
+    if (name->sun_family != AF_UNIX || len < offset + NAME_LEN)
+        return false;
+    memcpy(text, name->sun_path + at, NAME_LEN);
+    text[NAME_LEN] = '\0';
+    unsigned long long numbers[2];
+    char given, version;
+    if (sscanf(text, "weir%c%c%16llx%16llx", &given, &version, &numbers[0], &numbers[1]) != 4 ||
+        given != kind)
+        return false;
+    *id = numbers[0];
+    *secret = numbers[1];
+    *family = version == '4' ? AF_INET : AF_INET6;
+    return true;
+}
+
+bool socket_name_d(struct socket *socket, int d)
+{
+    struct sockaddr_un name = { .sun_family = AF_UNIX };
+    name_of(socket, 'd', name.sun_path + 1);
+    const size_t len = offsetof(struct sockaddr_un, sun_path) + 1 + NAME_LEN;
+    return bind(d, (struct sockaddr *)&name, (socklen_t)len) == 0;
+}
+
+static int bind_hidden(int fd, const char *text)
+{
+    struct sockaddr_un name = { .sun_family = AF_UNIX };
+    snprintf(name.sun_path, sizeof name.sun_path, "%s", text);
+    if (bind(fd, (struct sockaddr *)&name, sizeof name) < 0)
+        return -errno;
+    const int path = open(text, O_PATH | O_CLOEXEC);
+    const int error = -errno;
+    (void)unlink(text);
+    return path >= 0 ? path : error;
+}
+
+bool socket_identify(const struct weird *weird, const struct run *run, int s,
+                     struct socket **found, uint8_t *family)
+{
+    struct sockaddr_un name;
+    socklen_t len = sizeof name;
+    uint64_t id, secret;
+    *found = NULL;
+    memset(&name, 0, sizeof name);
+    bool ours = getpeername(s, (struct sockaddr *)&name, &len) == 0 &&
+                name_read(&name, len, 1, 'd', &id, &secret, family);
+    if (!ours) {
+        len = sizeof name;
+        ours = getsockname(s, (struct sockaddr *)&name, &len) == 0 &&
+               name_read(&name, len, 0, 's', &id, &secret, family);
+    }
+    if (!ours)
+        return false;
+    struct socket *socket = socket_find(weird, id);
+    if (socket != NULL && socket->secret == secret && (run == NULL || socket->run == run))
+        *found = socket;
+    return true;
+}
+
+/* ---- Birth ---- */
+
+bool sockets_open(struct weird *weird, char why[WEIR_LINE_MAX])
+{
+    weird->dummy = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    weird->meeting = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    weird->meeting_name = weird->meeting < 0 ? -1 : bind_hidden(weird->meeting, "meeting");
+    weird->sweep_at = SWEEP_FIRST;
+    if (weird->dummy >= 0 && weird->meeting_name >= 0 && listen(weird->meeting, BACKLOG) == 0)
+        return true;
+    snprintf(why, WEIR_LINE_MAX, "sockets: %m");
+    return false;
+}
+
+struct socket *socket_find(const struct weird *weird, uint64_t id)
+{
+    struct socket *socket = weird->socket[id % SOCKETS_MAX];
+    return socket != NULL && socket->id == id ? socket : NULL;
+}
+
+static void set_defaults(struct socket *socket)
+{
+    const bool v4 = socket->family == AF_INET;
+    socket->name_fd = socket->d = socket->spare = socket->fd = -1;
+    socket->local.ip = v4 ? weir_ip_v4(0, 0, 0, 0) : (struct weir_ip){ { 0 } };
+    socket->remote.ip = socket->local.ip;
+    socket->kept[KEPT_MTU_DISCOVER] = socket->kept[KEPT_MTU_DISCOVER6] = 1; /* IP_PMTUDISC_WANT */
+    socket->kept[KEPT_LINGER2] = 60;
+}
+
+struct socket *socket_make(struct weird *weird, struct run *run, uint8_t family)
+{
+    if (weird->idle_count >= weird->sweep_at)
+        sockets_sweep(weird);
+    if (weird->socket_count == SOCKETS_MAX)
+        return NULL;
+    struct socket *socket = calloc(1, sizeof *socket);
+    if (socket == NULL || getrandom(&socket->secret, sizeof socket->secret, 0) < 0) {
+        free(socket);
+        return NULL;
+    }
+    while (weird->socket[weird->socket_next % SOCKETS_MAX] != NULL)
+        weird->socket_next++;
+    const uint64_t place = weird->socket_next++ % SOCKETS_MAX;
+    socket->id = ++weird->serial << ID_BITS | place;
+    socket->weird = weird;
+    socket->run = run;
+    socket->family = family;
+    set_defaults(socket);
+    weird->socket[place] = socket;
+    weird->socket_count++;
+    weird->idle_count++;
+    return socket;
+}
+
+int socket_make_s(struct socket *made)
+{
+    const int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (s < 0)
+        return -errno;
+    char text[NAME_LEN + 1];
+    name_of(made, 's', text);
+    made->name_fd = bind_hidden(s, text);
+    if (made->name_fd < 0) {
+        const int error = made->name_fd;
+        made->name_fd = -1;
+        close(s);
+        return error;
+    }
+    const int size = S_SNDBUF;
+    (void)setsockopt(s, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    return s;
+}
+
+bool socket_meet(struct socket *socket, int s)
+{
+    struct weird *weird = socket->weird;
+    struct sockaddr_un name;
+    const socklen_t len = path_of(&name, "/proc/self/fd/%d", weird->meeting_name);
+    if (connect(s, (struct sockaddr *)&name, len) < 0)
+        return false;
+    socket->d = accept4(weird->meeting, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (socket->d < 0)
+        return false;
+    weird->idle_count--;
+    return true;
+}
+
+/* ---- Is anybody there? ---- */
+
+/* A connect of the wrong type is refused by a socket that is gone, and told its mistake by one that
+ * is not. */
+bool socket_gone(const struct socket *made)
+{
+    if (made->name_fd < 0 || made->spare >= 0)
+        return false;
+    const int probe = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_un name;
+    const socklen_t len = path_of(&name, "/proc/self/fd/%d", made->name_fd);
+    const bool gone = probe >= 0 && connect(probe, (struct sockaddr *)&name, len) < 0 &&
+                      errno == ECONNREFUSED;
+    if (probe >= 0)
+        close(probe);
+    return gone;
+}
+
+static bool is_it(const struct socket *socket, int s)
+{
+    struct socket *found;
+    uint8_t family;
+    return s >= 0 && socket_identify(socket->weird, NULL, s, &found, &family) && found == socket;
+}
+
+static int search(struct socket *socket, pid_t pid)
+{
+    for (int fd = 0; fd < SEARCH_FDS; fd++) {
+        const int s = fetch_fd(pid, fd);
+        if (is_it(socket, s)) {
+            socket->pid = pid;
+            socket->fd = fd;
+            return s;
+        }
+        if (s >= 0)
+            close(s);
+        else if (s != -EBADF)
+            return -1;
+    }
+    return -1;
+}
+
+int socket_fetch(struct socket *socket)
+{
+    if (socket->fd >= 0) {
+        const int s = fetch_fd(socket->pid, socket->fd);
+        if (is_it(socket, s))
+            return s;
+        if (s >= 0)
+            close(s);
+    }
+    for (unsigned i = 0; socket->run != NULL && i < RUN_PIDS && socket->run->pid[i] != 0; i++) {
+        const int s = search(socket, socket->run->pid[i]);
+        if (s >= 0)
+            return s;
+    }
+    return -1;
+}
+
+/* ---- Death ---- */
+
+void socket_close_d(struct socket *socket)
+{
+    if (socket->d < 0)
+        return;
+    weir_loop_remove_fd(socket->weird->loop, socket->d);
+    close(socket->d);
+    socket->d = -1;
+    socket->d_events = 0;
+    socket->weird->idle_count++;
+}
+
+void socket_free(struct socket *socket)
+{
+    struct weird *weird = socket->weird;
+    socket_close_d(socket);
+    if (socket->handle != WEIR_NO_HANDLE)
+        (void)weir_release(weird->weir, socket->handle, weir_loop_clock());
+    if (socket->name_fd >= 0)
+        close(socket->name_fd);
+    if (socket->spare >= 0)
+        close(socket->spare);
+    weird->socket[socket->id % SOCKETS_MAX] = NULL;
+    weird->socket_count--;
+    weird->idle_count--;
+    free(socket);
+}
+
+void socket_over(struct socket *socket)
+{
+    socket_close_d(socket);
+    if (socket->handle != WEIR_NO_HANDLE)
+        (void)weir_release(socket->weird->weir, socket->handle, weir_loop_clock());
+    socket->handle = WEIR_NO_HANDLE;
+    socket->bound = false;
+    socket->state = SOCKET_DEAD;
+    if (socket->name_fd < 0 || socket_gone(socket))
+        socket_free(socket);
+}
+
+void sockets_sweep(struct weird *weird)
+{
+    for (uint32_t i = 0; i < SOCKETS_MAX; i++) {
+        struct socket *socket = weird->socket[i];
+        if (socket != NULL && socket->d < 0 && socket_gone(socket))
+            socket_free(socket);
+    }
+    weird->sweep_at = weird->idle_count * 2 > SWEEP_FIRST ? weird->idle_count * 2 : SWEEP_FIRST;
+}
+
+/* The last close of a listener is no event for us, so we look. */
+static void sweep_listeners(void *user, weir_time now)
+{
+    (void)now;
+    struct weird *weird = user;
+    for (uint32_t i = 0; i < SOCKETS_MAX; i++) {
+        struct socket *socket = weird->socket[i];
+        if (socket != NULL && socket->state == SOCKET_LISTENING && socket_gone(socket))
+            socket_free(socket);
+    }
+    sweep_timer_set(weird);
+}
+
+void sweep_timer_set(struct weird *weird)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < SOCKETS_MAX && !any; i++)
+        any = weird->socket[i] != NULL && weird->socket[i]->state == SOCKET_LISTENING;
+    weird->sweep_timer.on_time = sweep_listeners;
+    weird->sweep_timer.user = weird;
+    if (any)
+        weir_loop_set_timer(weird->loop, &weird->sweep_timer, weir_loop_clock() + SWEEP_EVERY);
+    else
+        weir_loop_clear_timer(weird->loop, &weird->sweep_timer);
+}

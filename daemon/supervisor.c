@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Takes a program's calls from seccomp, finds out whether they are about a socket of ours, and
+ * answers them; what is not ours the kernel does.
+ *
+ * A notification may be withdrawn at any time (a signal, a kill). So what belongs together happens
+ * in one step at the end, and an answer that comes too late changes nothing. */
+
+#include "parts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define CALLS_A_TURN 16
+
+#ifndef PIDFD_THREAD
+#define PIDFD_THREAD O_EXCL /* Linux 6.9 */
+#endif
+#ifndef SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP
+#define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1UL << 0) /* Linux 6.6 */
+#define SECCOMP_IOCTL_NOTIF_SET_FLAGS      SECCOMP_IOW(4, __u64)
+#endif
+
+/* ---- Answers ---- */
+
+bool call_valid(const struct run *run, uint64_t id)
+{
+    return run->notify >= 0 && ioctl(run->notify, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
+}
+
+void call_answer(const struct run *run, uint64_t id, int64_t value)
+{
+    struct seccomp_notif_resp answer = { .id = id };
+    if (value < 0)
+        answer.error = (int)value;
+    else
+        answer.val = value;
+    (void)ioctl(run->notify, SECCOMP_IOCTL_NOTIF_SEND, &answer); /* ENOENT: withdrawn */
+}
+
+void call_error(const struct call *call, int error)
+{
+    call_answer(call->run, call->id, -error);
+}
+
+void call_value(const struct call *call, int64_t value)
+{
+    call_answer(call->run, call->id, value);
+}
+
+void call_continue(const struct call *call)
+{
+    struct seccomp_notif_resp answer = { .id = call->id,
+                                         .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE };
+    (void)ioctl(call->run->notify, SECCOMP_IOCTL_NOTIF_SEND, &answer);
+}
+
+int call_give(const struct run *run, uint64_t id, int fd, int at, bool cloexec, bool answer)
+{
+    struct seccomp_notif_addfd add = {
+        .id = id,
+        .flags = (at >= 0 ? SECCOMP_ADDFD_FLAG_SETFD : 0u) |
+                 (answer ? SECCOMP_ADDFD_FLAG_SEND : 0u),
+        .srcfd = (uint32_t)fd,
+        .newfd = at >= 0 ? (uint32_t)at : 0,
+        .newfd_flags = cloexec ? O_CLOEXEC : 0,
+    };
+    const int given = ioctl(run->notify, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
+    return given < 0 ? -errno : given;
+}
+
+/* ---- The program's memory and descriptors ---- */
+
+bool memory_read(pid_t pid, uint64_t from, void *to, size_t len)
+{
+    const struct iovec local = { to, len };
+    const struct iovec remote = { (void *)(uintptr_t)from, len };
+    return process_vm_readv(pid, &local, 1, &remote, 1, 0) == (ssize_t)len;
+}
+
+bool memory_write(pid_t pid, uint64_t to, const void *from, size_t len)
+{
+    const struct iovec local = { (void *)(uintptr_t)from, len };
+    const struct iovec remote = { (void *)(uintptr_t)to, len };
+    return process_vm_writev(pid, &local, 1, &remote, 1, 0) == (ssize_t)len;
+}
+
+int fetch_fd(pid_t pid, int fd)
+{
+    long pidfd = syscall(SYS_pidfd_open, pid, PIDFD_THREAD);
+    if (pidfd < 0 && errno == EINVAL) /* an older kernel: only of a process's first thread */
+        pidfd = syscall(SYS_pidfd_open, pid, 0);
+    if (pidfd < 0)
+        return -ESRCH;
+    const long got = syscall(SYS_pidfd_getfd, (int)pidfd, fd, 0);
+    const int error = -errno;
+    close((int)pidfd);
+    return got < 0 ? error : (int)got;
+}
+
+/* ---- Calls that wait ---- */
+
+struct parked *park(struct weird *weird, const struct call *call, weir_time deadline)
+{
+    unsigned slot = 0;
+    while (slot < weird->parked_top && weird->parked[slot].call != 0)
+        slot++;
+    if (slot == PARKED_MAX)
+        return NULL;
+    if (slot == weird->parked_top)
+        weird->parked_top++;
+    struct parked *parked = &weird->parked[slot];
+    *parked = (struct parked){
+        .weird = weird,
+        .run = call->run,
+        .call = call->id,
+        .socket = call->socket->id,
+        .pid = call->pid,
+        .s = -1,
+        .reserved = -1,
+        .deadline = deadline,
+    };
+    weird->parked_count++;
+    if (deadline != WEIR_NEVER)
+        park_timer_set(weird);
+    return parked;
+}
+
+void unpark(struct parked *parked)
+{
+    struct weird *weird = parked->weird;
+    if (parked->s >= 0) {
+        weir_loop_remove_fd(weird->loop, parked->s);
+        close(parked->s);
+    }
+    parked->call = 0;
+    parked->s = -1;
+    weird->parked_count--;
+    while (weird->parked_top > 0 && weird->parked[weird->parked_top - 1].call == 0)
+        weird->parked_top--;
+}
+
+struct parked *parked_connect(struct weird *weird, uint64_t socket)
+{
+    for (unsigned i = 0; i < weird->parked_top; i++)
+        if (weird->parked[i].call != 0 && weird->parked[i].socket == socket &&
+            weird->parked[i].s < 0)
+            return &weird->parked[i];
+    return NULL;
+}
+
+static void expire_parked(void *user, weir_time now)
+{
+    struct weird *weird = user;
+    for (unsigned i = 0; i < weird->parked_top; i++) {
+        struct parked *parked = &weird->parked[i];
+        if (parked->call == 0 || parked->deadline > now)
+            continue;
+        struct socket *socket = socket_find(weird, parked->socket);
+        if (parked->s < 0 && socket != NULL)
+            connect_detach(socket);
+        call_answer(parked->run, parked->call, parked->s >= 0 ? -EAGAIN : -EINPROGRESS);
+        unpark(parked);
+    }
+    park_timer_set(weird);
+}
+
+void park_timer_set(struct weird *weird)
+{
+    weir_time first = WEIR_NEVER;
+    for (unsigned i = 0; i < weird->parked_top; i++)
+        if (weird->parked[i].call != 0 && weird->parked[i].deadline < first)
+            first = weird->parked[i].deadline;
+    weird->park_timer.on_time = expire_parked;
+    weird->park_timer.user = weird;
+    if (first != WEIR_NEVER)
+        weir_loop_set_timer(weird->loop, &weird->park_timer, first);
+    else
+        weir_loop_clear_timer(weird->loop, &weird->park_timer);
+}
+
+/* ---- Dispatch ---- */
+
+static void answer(struct call *call)
+{
+    switch (call->nr) {
+    case __NR_bind:
+        call_bind(call);
+        break;
+    case __NR_listen:
+        call_listen(call);
+        break;
+    case __NR_connect:
+        call_connect(call);
+        break;
+#ifdef __NR_accept
+    case __NR_accept:
+#endif
+    case __NR_accept4:
+        call_accept(call);
+        break;
+    case __NR_getsockname:
+    case __NR_getpeername:
+        call_name(call);
+        break;
+    case __NR_getsockopt:
+        call_getsockopt(call);
+        break;
+    case __NR_setsockopt:
+        call_setsockopt(call);
+        break;
+    case __NR_shutdown:
+        call_shutdown(call);
+        break;
+    default:
+        call_continue(call);
+    }
+}
+
+static void note_pid(struct run *run, pid_t pid)
+{
+    for (unsigned i = 0; i < RUN_PIDS; i++)
+        if (run->pid[i] == pid)
+            return;
+    run->pid[run->pid_next++ % RUN_PIDS] = pid;
+}
+
+static void dispatch(struct run *run, const struct seccomp_notif *notice, weir_time now)
+{
+    uint64_t arg[6];
+    for (unsigned i = 0; i < 6; i++)
+        arg[i] = notice->data.args[i];
+    struct call call = {
+        .weird = run->weird,
+        .run = run,
+        .id = notice->id,
+        .pid = (pid_t)notice->pid,
+        .nr = notice->data.nr,
+        .arg = arg,
+        .s = -1,
+        .now = now,
+    };
+    note_pid(run, call.pid);
+    if (call.nr == __NR_socket) {
+        call_socket(&call);
+        return;
+    }
+    call.s = fetch_fd(call.pid, (int)arg[0]);
+    if (call.s == -EMFILE || call.s == -ENFILE) {
+        call_error(&call, ENFILE); /* ours are used up: better than a wrong answer */
+        return;
+    }
+    /* The thread may have gone meanwhile, and its number be another's. */
+    if (call.s < 0 || !call_valid(run, call.id) ||
+        !socket_identify(run->weird, run, call.s, &call.socket, &call.family)) {
+        call_continue(&call);
+    } else {
+        if (call.socket != NULL) {
+            call.socket->pid = call.pid;
+            call.socket->fd = (int)arg[0];
+        }
+        answer(&call);
+    }
+    if (call.s >= 0)
+        close(call.s);
+}
+
+/* ---- Runs ---- */
+
+static void forget_run(struct run *run)
+{
+    struct weird *weird = run->weird;
+    for (unsigned i = 0; i < weird->parked_top; i++)
+        if (weird->parked[i].call != 0 && weird->parked[i].run == run)
+            unpark(&weird->parked[i]);
+    for (uint32_t i = 0; i < SOCKETS_MAX; i++) {
+        struct socket *socket = weird->socket[i];
+        if (socket == NULL || socket->run != run)
+            continue;
+        socket->run = NULL; /* another process may have been given S: it then only reads and writes */
+        if (socket->spare >= 0) {
+            close(socket->spare);
+            socket->spare = -1;
+        }
+        if (socket->d < 0 && (socket->name_fd < 0 || socket_gone(socket)))
+            socket_free(socket);
+    }
+}
+
+static void end_run(struct run *run)
+{
+    struct weird *weird = run->weird;
+    weir_loop_remove_fd(weird->loop, run->notify);
+    forget_run(run);
+    close(run->notify);
+    run->notify = -1;
+    weird->run_count--;
+    if (weird->one_run && weird->run_count == 0)
+        weir_loop_stop(weird->loop);
+}
+
+static void on_notice(void *user, int fd, uint32_t ready, weir_time now)
+{
+    struct run *run = user;
+    struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+    for (unsigned i = 0; (ready & EPOLLIN) != 0 && i < CALLS_A_TURN; i++) {
+        struct seccomp_notif notice;
+        memset(&notice, 0, sizeof notice);
+        if (ioctl(fd, SECCOMP_IOCTL_NOTIF_RECV, &notice) == 0)
+            dispatch(run, &notice, now);
+        if (poll(&poll_fd, 1, 0) <= 0 || (poll_fd.revents & POLLIN) == 0)
+            return;
+    }
+    if ((ready & (EPOLLHUP | EPOLLERR)) != 0 && (ready & EPOLLIN) == 0)
+        end_run(run);
+}
+
+bool run_start(struct weird *weird, int notify)
+{
+    unsigned slot = 0;
+    while (slot < RUNS_MAX && weird->run[slot].notify >= 0)
+        slot++;
+    if (slot == RUNS_MAX)
+        return false;
+    struct run *run = &weird->run[slot];
+    *run = (struct run){ .weird = weird, .notify = notify };
+    /* Wakes us on the caller's own core, since it waits for us anyway. Older kernels cannot. */
+    (void)ioctl(notify, SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
+    if (weir_loop_add_fd(weird->loop, notify, EPOLLIN, on_notice, run) < 0) {
+        run->notify = -1;
+        return false;
+    }
+    weird->run_count++;
+    weird->had_run = true;
+    return true;
+}
