@@ -101,7 +101,8 @@ void listener_event(struct socket *socket, weir_time now)
  * us: then the timer's signal ends the wait. */
 static int accept_now(int s, int flags)
 {
-    const struct itimerval guard = { { 0, GUARD_US }, { 0, GUARD_US } }, off = { { 0, 0 }, { 0, 0 } };
+    const struct itimerval guard = { { 0, GUARD_US }, { 0, GUARD_US } },
+                           off = { { 0, 0 }, { 0, 0 } };
     struct pollfd ready = { .fd = s, .events = POLLIN };
     if (poll(&ready, 1, 0) <= 0)
         return -EAGAIN;
@@ -142,8 +143,8 @@ bool accept_try(struct parked *parked)
     }
     if (parked->reserved < 0) {
         /* A number first: if the program has none left, the connection stays in the queue. */
-        const int number = call_give(parked->run, parked->call, parked->weird->dummy, -1, true,
-                                     false);
+        const int number =
+            call_give(parked->run, parked->call, parked->weird->dummy, -1, true, false);
         if (number < 0) {
             call_answer(parked->run, parked->call, number);
             unpark(parked);

@@ -108,8 +108,7 @@ void call_listen(struct call *call)
     else if (socket->state == SOCKET_LISTENING)
         call_answer(call->run, call->id, listen(call->s, (int)backlog) < 0 ? -errno : 0);
     else if (socket->state == SOCKET_FRESH)
-        call_answer(call->run, call->id,
-                    -start_listening(socket, call->s, backlog, call->now));
+        call_answer(call->run, call->id, -start_listening(socket, call->s, backlog, call->now));
     else
         call_error(call, EINVAL);
 }

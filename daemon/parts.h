@@ -11,9 +11,11 @@
  * from us. Everything runs in one thread; no function here waits. */
 
 #include "weir/loop.h"
+#include "weir/trace.h" /* enum weir_state */
 
 #include <linux/seccomp.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 
 #define RUNS_MAX    64
@@ -62,28 +64,28 @@ enum kept_option {
 struct socket {
     struct weird *weird;
     struct run *run;
-    uint64_t id;      /* its place in the table, and a serial number above that */
-    uint64_t secret;  /* in its name too, so that nobody can guess one */
+    uint64_t id;       /* its place in the table, and a serial number above that */
+    uint64_t secret;   /* in its name too, so that nobody can guess one */
     uint32_t d_events; /* what epoll is asked about D */
-    int name_fd;      /* O_PATH of S's name; -1 for what was accepted, which has none */
-    int d;            /* D, or -1 */
-    int spare;        /* S', held while a blocking connect waits; else -1 */
+    int name_fd;       /* O_PATH of S's name; -1 for what was accepted, which has none */
+    int d;             /* D, or -1 */
+    int spare;         /* S', held while a blocking connect waits; else -1 */
     weir_handle handle;
     enum socket_state state;
-    uint8_t family; /* AF_INET or AF_INET6 */
-    bool bound;     /* has a local port */
-    bool port_given; /* the program asked for that port */
-    bool filler;    /* D holds octets that only keep S from being writable */
+    uint8_t family;     /* AF_INET or AF_INET6 */
+    bool bound;         /* has a local port */
+    bool port_given;    /* the program asked for that port */
+    bool filler;        /* D holds octets that only keep S from being writable */
     bool fresh_success; /* the first connect after a connect that went through says so */
-    bool read_eof;  /* the program ended its direction */
-    bool gave_eof;  /* the peer's end was passed on */
-    bool deaf;      /* the program reads no more: what arrives is dropped */
-    bool hung_up;   /* D says that S is gone; D is then out of the loop */
-    bool full;      /* a listener whose queue had no place */
+    bool read_eof;      /* the program ended its direction */
+    bool gave_eof;      /* the peer's end was passed on */
+    bool deaf;          /* the program reads no more: what arrives is dropped */
+    bool hung_up;       /* D says that S is gone; D is then out of the loop */
+    bool full;          /* a listener whose queue had no place */
     bool linger;
     int linger_seconds;
-    int error;    /* errno for SO_ERROR */
-    pid_t pid;    /* where S was seen last */
+    int error; /* errno for SO_ERROR */
+    pid_t pid; /* where S was seen last */
     int fd;
     struct weir_addr local, remote;
     int kept[KEPT_COUNT];
@@ -98,8 +100,8 @@ struct parked {
     uint64_t call; /* seccomp's id; 0: the slot is free */
     uint64_t socket;
     pid_t pid;
-    int s;        /* S', -1 for a connect */
-    int reserved; /* descriptor number made in the program already; -1 */
+    int s;                  /* S', -1 for a connect */
+    int reserved;           /* descriptor number made in the program already; -1 */
     uint64_t addr, addrlen; /* the program's pointers */
     int flags;
     weir_time deadline; /* by SO_RCVTIMEO or SO_SNDTIMEO */
@@ -114,8 +116,8 @@ struct weird {
     void *memory;
     size_t memory_len;
 
-    int control;     /* listening control socket, -1: none */
-    bool one_run;    /* ends with its last run */
+    int control;  /* listening control socket, -1: none */
+    bool one_run; /* ends with its last run */
     bool had_run;
     bool ending;
     struct run run[RUNS_MAX];
@@ -205,8 +207,8 @@ int socket_make_s(struct socket *socket); /* S, bound to its name; -errno */
 bool socket_name_d(struct socket *socket, int d);
 bool socket_meet(struct socket *socket, int s); /* connects S' with a new D */
 /* Whether `s` is one of ours: then `*found` is it, or NULL if it is forgotten. */
-bool socket_identify(const struct weird *weird, const struct run *run, int s,
-                     struct socket **found, uint8_t *family);
+bool socket_identify(const struct weird *weird, const struct run *run, int s, struct socket **found,
+                     uint8_t *family);
 bool socket_gone(const struct socket *socket); /* no program holds S; false if unknown */
 int socket_fetch(struct socket *socket);       /* S', or -1 if it cannot be found */
 void socket_free(struct socket *socket);

@@ -123,7 +123,8 @@ static enum outcome pump_in(struct socket *socket, weir_time now)
         }
         if (socket->deaf && socket->hung_up)
             return DONE; /* unread data at a close */
-        (void)weir_recv_took(weir, socket->handle, len, now);
+        if (weir_recv_took(weir, socket->handle, len, now) != WEIR_OK)
+            return DONE;
         total += len;
     }
     weir_rearm(weir, socket->handle);

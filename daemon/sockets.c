@@ -18,14 +18,14 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define ID_BITS      16 /* of the place; the rest is the serial number */
-#define BACKLOG      128
-#define S_SNDBUF     65536           /* the program's side: what is written but not yet in TCP */
-#define SWEEP_EVERY  WEIR_SECOND     /* while there are listeners */
-#define SWEEP_FIRST  256             /* idle sockets before the table is swept for dead ones */
-#define SEARCH_FDS   4096            /* descriptors of a process that are looked at in a search */
-#define NAME_FORMAT  "weir%c%c%016llx%016llx" /* kind, family, id, secret */
-#define NAME_LEN     (4 + 2 + 16 + 16)
+#define ID_BITS     16 /* of the place; the rest is the serial number */
+#define BACKLOG     128
+#define S_SNDBUF    65536       /* the program's side: what is written but not yet in TCP */
+#define SWEEP_EVERY WEIR_SECOND /* while there are listeners */
+#define SWEEP_FIRST 256         /* idle sockets before the table is swept for dead ones */
+#define SEARCH_FDS  4096        /* descriptors of a process that are looked at in a search */
+#define NAME_FORMAT "weir%c%c%016llx%016llx" /* kind, family, id, secret */
+#define NAME_LEN    (4 + 2 + 16 + 16)
 
 static socklen_t path_of(struct sockaddr_un *name, const char *format, int fd)
 {
@@ -83,8 +83,8 @@ static int bind_hidden(int fd, const char *text)
     return path >= 0 ? path : error;
 }
 
-bool socket_identify(const struct weird *weird, const struct run *run, int s,
-                     struct socket **found, uint8_t *family)
+bool socket_identify(const struct weird *weird, const struct run *run, int s, struct socket **found,
+                     uint8_t *family)
 {
     struct sockaddr_un name;
     socklen_t len = sizeof name;
@@ -205,8 +205,8 @@ bool socket_gone(const struct socket *made)
     const int probe = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     struct sockaddr_un name;
     const socklen_t len = path_of(&name, "/proc/self/fd/%d", made->name_fd);
-    const bool gone = probe >= 0 && connect(probe, (struct sockaddr *)&name, len) < 0 &&
-                      errno == ECONNREFUSED;
+    const bool gone =
+        probe >= 0 && connect(probe, (struct sockaddr *)&name, len) < 0 && errno == ECONNREFUSED;
     if (probe >= 0)
         close(probe);
     return gone;

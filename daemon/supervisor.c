@@ -66,8 +66,8 @@ int call_give(const struct run *run, uint64_t id, int fd, int at, bool cloexec, 
 {
     struct seccomp_notif_addfd add = {
         .id = id,
-        .flags = (at >= 0 ? SECCOMP_ADDFD_FLAG_SETFD : 0u) |
-                 (answer ? SECCOMP_ADDFD_FLAG_SEND : 0u),
+        .flags =
+            (at >= 0 ? SECCOMP_ADDFD_FLAG_SETFD : 0u) | (answer ? SECCOMP_ADDFD_FLAG_SEND : 0u),
         .srcfd = (uint32_t)fd,
         .newfd = at >= 0 ? (uint32_t)at : 0,
         .newfd_flags = cloexec ? O_CLOEXEC : 0,
@@ -284,7 +284,8 @@ static void forget_run(struct run *run)
         struct socket *socket = weird->socket[i];
         if (socket == NULL || socket->run != run)
             continue;
-        socket->run = NULL; /* another process may have been given S: it then only reads and writes */
+        socket->run =
+            NULL; /* another process may have been given S: it then only reads and writes */
         if (socket->spare >= 0) {
             close(socket->spare);
             socket->spare = -1;

@@ -38,8 +38,10 @@ PUBLIC_LAYERS = {
     "sock.h": {"sock"},
 }
 
-# `weir sim` and `weir bench` are the command's door to what lives with the tests.
-EXCEPTIONS = {("tools/sim.c", "tests/sim"), ("tools/bench.c", "tests/bench")}
+# `weir sim` and `weir bench` are the command's door to what lives with the tests; weird takes its
+# settings from the table that `weir sysctl` shows.
+EXCEPTIONS = {("tools/sim.c", "tests/sim"), ("tools/bench.c", "tests/bench"),
+              ("daemon/conf.c", "tools")}
 
 PURE_LIBC = {"string.h", "stdint.h", "stddef.h", "stdbool.h"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)
@@ -55,7 +57,7 @@ def module_of(path):
 def resolve(path, name, quoted):
     """The file of ours that an include names, or None for one of the system's."""
     places = [os.path.dirname(path)] if quoted else []
-    for place in places + ["src", "include", "tests/lib", "tests"]:
+    for place in places + ["src", "include", "tests/lib", "tests", ""]:
         candidate = os.path.normpath(os.path.join(place, name))
         if os.path.isfile(os.path.join(ctext.ROOT, candidate)):
             return candidate

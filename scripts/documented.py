@@ -14,7 +14,8 @@ CONFIG = re.compile(r"^struct weir_config \{\n(.*?)^\};", re.M | re.S)
 FIELD = re.compile(r"^\s*(uint8_t|uint32_t|weir_time) (\w+);", re.M)
 OPTION = re.compile(r'\{ "([a-z][a-z0-9-]*)", (?:no|required|optional)_argument')
 SHELLS = ("completions/weir.bash", "completions/_weir")
-COMMANDS = ("get", "serve", "echo", "ping", "demo", "sim", "bench")
+COMMANDS = ("get", "serve", "echo", "ping", "demo", "sim", "bench",
+            "sysctl", "errno")
 
 
 def limits():

@@ -99,7 +99,7 @@ static const struct errno_entry table[] = {
 
     { NAMED(ENFILE), .meaning = "the whole system has no descriptor left",
       .cause = { CAUSE("socket, accept", "any", "fs.file-max is reached") },
-      .to_do = "Find who holds them (/proc/sys/fs/file-nr). Connections wait in the accept queue." },
+      .to_do = "Find who holds them (/proc/sys/fs/file-nr). Connections stay in the queue." },
 
     { NAMED(EMFILE), .winsock = 10024, .meaning = "this process has no descriptor left",
       .cause = {
@@ -276,7 +276,7 @@ static const struct errno_entry table[] = {
                "closes with octets unread. If after idling: a NAT or firewall; set keepalive "
                "below its limit.",
       .not_so = "A killed peer with nothing unread sends a FIN, so recv gives 0. In CLOSE-WAIT a "
-                "reset is EPIPE. A UDP port unreachable is ECONNREFUSED; ECONNRESET is Winsock's." },
+                "reset is EPIPE. A port unreachable for UDP is ECONNREFUSED, this on Windows." },
 
     { NAMED(ENOBUFS), .api = "WEIR_NO_MEMORY", .winsock = 10055,
       .meaning = "a pool is empty",

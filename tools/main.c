@@ -22,6 +22,7 @@ struct command {
 };
 
 static const struct command commands[] = {
+    { "run", "run any program on weir", tool_run },
     { "get", "fetch a URL", tool_get },
     { "serve", "serve the files of a directory", tool_serve },
     { "echo", "send back what arrives, TCP and UDP", tool_echo },

@@ -17,6 +17,7 @@ int tool_get(int argc, char **argv);
 int tool_serve(int argc, char **argv);
 int tool_echo(int argc, char **argv);
 int tool_ping(int argc, char **argv);
+int tool_run(int argc, char **argv);
 int tool_demo(int argc, char **argv);
 int tool_sim(int argc, char **argv);
 int tool_bench(int argc, char **argv);

@@ -91,6 +91,7 @@ static bool accept_frame(struct packet *packet, unsigned i, struct weir_frame *f
     return true;
 }
 
+/* syscall: recvmmsg sendmsg */
 static int packet_input(struct weir_dev *dev, struct weir_frame *frames, unsigned count,
                         weir_time now)
 {

@@ -116,6 +116,7 @@ static size_t whole_blocks(const struct pcapng *file, size_t len)
     }
 }
 
+/* syscall: write */
 void pcapng_flush(struct pcapng *file)
 {
     size_t done = 0;

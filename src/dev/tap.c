@@ -73,6 +73,7 @@ static void adapt(struct tap *tap, unsigned taken)
         tap->want = taken > 0 ? taken : 1;
 }
 
+/* syscall: read writev */
 static int tap_input(struct weir_dev *dev, struct weir_frame *frames, unsigned count, weir_time now)
 {
     struct tap *tap = tap_of(dev);

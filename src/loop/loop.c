@@ -28,6 +28,7 @@
 #define EVENTS_MAX  256 /* events of one instance in a turn */
 #define PAIR_FRAMES 256 /* frames moved over a pair in a turn */
 
+/* syscall: clock_gettime */
 static weir_time clock_read(clockid_t id)
 {
     struct timespec ts;
@@ -81,6 +82,8 @@ static bool any_held(const struct weir_loop *loop)
             return true;
     return false;
 }
+
+/* syscall: epoll_pwait2 epoll_ctl read write */
 
 /* Asks epoll, for at most `span` nanoseconds (WEIR_NEVER: without end). */
 static int poll_fds(struct weir_loop *loop, weir_time span)

@@ -56,7 +56,10 @@ static enum weir_error set_buffer(struct tcb *tcb, enum weir_option option, int6
     /* The window may not be taken back: a smaller bound takes effect as octets arrive (RFC 9293
      * SHLD-14). The scale was chosen in the SYN. */
     const uint32_t scaled = UINT32_C(65535) << tcb->rcv_wscale;
+    const uint32_t most = tcp_window_max(tcb);
     tcb->rcv.max = octets < scaled ? octets : scaled;
+    if (tcb->rcv.max > most)
+        tcb->rcv.max = most;
     if (tcb->rcv.max < tcb->rcv.space)
         tcb->rcv.max = tcb->rcv.space;
     return WEIR_OK;

@@ -170,7 +170,6 @@ enum weir_error tcp_synq_promote(const struct synq_entry *entry, struct tcb *tcb
                                  const struct tcp_birth *birth, weir_time now)
 {
     tcb_init(tcb, birth);
-    tcb->rcv.space = birth->host->config->rcv_min;
     if (!tcb_credit(tcb, tcb->rcv.space))
         return WEIR_NO_MEMORY;
     tcb->passive = true;

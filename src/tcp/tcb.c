@@ -31,8 +31,10 @@ void tcb_init(struct tcb *tcb, const struct tcp_birth *birth)
     ring_init(&tcb->snd_ring);
     tcb->peer_mss = birth->v6 ? 1220 : 536;
     tcb->path_mss = birth->path_mss;
-    tcb->rcv.max = config->rcv_max;
     tcb->rcv_wscale = config->wscale ? scale_for(config->rcv_max) : 0;
+    const uint32_t most = tcp_window_max(tcb);
+    tcb->rcv.max = config->rcv_max < most ? config->rcv_max : most;
+    tcb->rcv.space = config->rcv_min < most ? config->rcv_min : most;
     ring_init(&tcb->rcv_ring);
     tcb->rcv_mss = 536;
     tcb->quick = TCP_QUICK;
@@ -75,7 +77,6 @@ void tcb_born(struct tcb *tcb, enum weir_state state, enum weir_cause cause, wei
 enum weir_error tcp_open(struct tcb *tcb, const struct tcp_birth *birth, weir_time now)
 {
     tcb_init(tcb, birth);
-    tcb->rcv.space = birth->host->config->rcv_min;
     if (!tcb_credit(tcb, tcb->rcv.space))
         return WEIR_NO_MEMORY;
     tcb->due = TCP_DUE_SYN;

@@ -160,7 +160,7 @@ struct tcb {
     uint8_t keep_cnt, syn_retries;                         /* 0: the configuration's */
     uint8_t waits_for;                                     /* enum weir_wait, as of the last plan */
     uint8_t retries; /* timeouts since progress: what R2 counts */
-    uint16_t maxseg;                                       /* WEIR_OPT_MAXSEG, or 0 */
+    uint16_t maxseg; /* WEIR_OPT_MAXSEG, or 0 */
     uint64_t octets_out, octets_in, octets_rtx;
     uint32_t segs_out, segs_in, segs_rtx, dupacks_in, rto_count, recovery_count;
 };
@@ -220,7 +220,7 @@ void tcp_orphan(struct tcb *tcb,
                 weir_time now); /* the handle is released: close, or reset if octets are unread */
 uint32_t tcp_send_room(const struct tcb *tcb); /* octets that may be queued now */
 enum weir_error tcp_send_error(
-    const struct tcb *tcb); /* WEIR_OK if SEND makes sense in this state */
+    const struct tcb *tcb);                    /* WEIR_OK if SEND makes sense in this state */
 bool tcp_send_possible(const struct tcb *tcb); /* whether tcp_send_view would find memory */
 uint32_t tcp_send_view(struct tcb *tcb, uint32_t want, struct weir_span *span,
                        unsigned *count); /* attaches memory; octets shown */

@@ -97,6 +97,7 @@ uint16_t tcp_window(const struct tcb *tcb, bool syn, seq32 *edge);
 void tcp_window_tune(struct tcb *tcb, uint32_t read, weir_time now);
 bool tcp_window_update_owed(const struct tcb *tcb);
 uint32_t tcp_window_slack(const struct tcb *tcb, uint32_t space);
+uint32_t tcp_window_max(const struct tcb *tcb);
 
 /* rtt.c */
 void tcp_rtt_sample(struct tcb *tcb, weir_time rtt);

@@ -19,6 +19,12 @@ uint32_t tcp_window_slack(const struct tcb *tcb, uint32_t space)
     return space / 16 + (UINT32_C(2) << tcb->rcv_wscale);
 }
 
+/* The largest space whose slack, too, lies within a ring's reach. */
+uint32_t tcp_window_max(const struct tcb *tcb)
+{
+    return (ring_reach(tcb->host->rings) - (UINT32_C(2) << tcb->rcv_wscale)) / 17 * 16;
+}
+
 /* How far the edge must be able to move before it does: Fr x RCV.BUFF or one segment. */
 static uint32_t step_min(const struct tcb *tcb)
 {

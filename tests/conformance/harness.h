@@ -72,7 +72,6 @@ struct peer {
 struct t {
     /* What a case may set before begin(): afterwards it is too late. */
     struct weir_config config;
-    bool ethernet; /* otherwise bare IP */
     uint16_t mtu;
 
     struct weir *weir;

@@ -251,6 +251,16 @@ static void no_ack_flag(struct t *t)
     state(t, ESTABLISHED);
 }
 
+static void no_ack_flag_and_half_old(struct t *t)
+{
+    passive(t, SACK);
+    in(t, "P. 1:6 ack 1");
+    out(t, ". 1 ack 6");
+    in(t, "P 1:11");
+    drop(t, NO_ACK);
+    quiet(t); /* nor is it reported as having come twice */
+}
+
 static void wrong_sums(struct t *t)
 {
     passive(t, PLAIN);
@@ -375,6 +385,7 @@ int main(int argc, char **argv)
         CASE(fin_outside_the_window,
              "RFC 9293 3.10.7.4 first: a blind FIN is answered with an ACK"),
         CASE(no_ack_flag, "RFC 9293 3.10.7.4 fifth: without the ACK bit it is dropped"),
+        CASE(no_ack_flag_and_half_old, "... and owes nothing, though it is old in part"),
         CASE(wrong_sums, "RFC 9293 MUST-3: a wrong checksum is dropped without a word"),
         CASE(own_sums, "RFC 9293 MUST-2: checksums of everything sent, of every length"),
         CASE(headers_that_do_not_fit, "every data offset, every cut: dropped without a word"),

@@ -256,6 +256,9 @@ class Ground:
         self.far("sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1",
                  "net.ipv4.icmp_ratelimit=0", "net.ipv6.icmp.ratelimit=0")
         self.control = os.path.join(folder, "control")
+        for name in ("control", "weird"):  # of an earlier run with the same --keep
+            if os.path.exists(os.path.join(folder, name)):
+                os.unlink(os.path.join(folder, name))
 
     @staticmethod
     def namespace(pid):
@@ -273,10 +276,17 @@ class Ground:
         return run(*self.inside(*command))
 
     def behind_the_peer(self):
-        """Places that a router, which the peer is, says cannot be reached."""
-        for kind, last in (("unreachable", 1), ("prohibit", 2), ("throw", 3)):
+        """Places beyond a router, which the peer is: one that it does not find within 50 ms, one
+        that it prohibits, one that it has no route to."""
+        self.far("ip", "link", "add", "beyond0", "type", "veth", "peer", "name", "beyond1")
+        self.far("sysctl", "-qw", *[f"net.{ip}.neigh.beyond0.{setting}" for ip in ("ipv4", "ipv6")
+                                    for setting in ("mcast_solicit=1", "retrans_time_ms=50")])
+        self.far("ip", "address", "add", "198.51.100.254/24", "dev", "beyond0")
+        self.far("ip", "address", "add", "2001:db8:be::fe/64", "dev", "beyond0", "nodad")
+        for device in ("beyond0", "beyond1"):
+            self.far("ip", "link", "set", device, "up")
+        for kind, last in (("prohibit", 2), ("throw", 3)):
             self.far("ip", "route", "add", kind, f"198.51.100.{last}")
-        for kind, last in (("unreachable", 1), ("prohibit", 2)):
             self.far("ip", "-6", "route", "add", kind, f"2001:db8:be::{last}")
 
     def peer(self):

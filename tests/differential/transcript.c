@@ -128,8 +128,8 @@ static _Noreturn void play(const struct scene *scene, int out)
         put(out, &text); /* at once, so that one who looks at a hang knows where */
         actor_do(&actor, line, &text);
         text_add(&text, "\n");
-        put(out, &text);
     }
+    put(out, &text);
     _exit(0);
 }
 

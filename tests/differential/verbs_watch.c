@@ -42,6 +42,13 @@ static struct sight see(int fd)
     return sight;
 }
 
+/* States that pass with the peer's acknowledgement, which it may delay. */
+static bool passing(const struct sight *sight)
+{
+    return sight->state == TCP_FIN_WAIT1 || sight->state == TCP_LAST_ACK ||
+           sight->state == TCP_CLOSING;
+}
+
 static bool same(const struct sight *one, const struct sight *other)
 {
     return one->mask == other->mask && one->unread == other->unread && one->state == other->state;
@@ -54,7 +61,7 @@ static struct sight steady(int fd)
     for (int i = 0; i < STEADY_TRIES; i++) {
         nanosleep(&pause, NULL);
         const struct sight now = see(fd);
-        if (same(&now, &last))
+        if (same(&now, &last) && !passing(&now))
             break;
         last = now;
     }
@@ -107,10 +114,11 @@ static void act_state(struct call *call)
 {
     struct tcp_info info = { 0 };
     socklen_t len = sizeof info;
-    if (getsockopt(*call_slot(call, 1), IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
+    const int fd = *call_slot(call, 1);
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0)
         text_result(call->text, -1);
     else
-        text_add(call->text, " = %s", text_state(info.tcpi_state));
+        text_add(call->text, " = %s", text_state(steady(fd).state));
 }
 
 /* unread a, unsent a, mark a: FIONREAD, SIOCOUTQ, SIOCATMARK */

@@ -210,7 +210,7 @@ def lossy(t, length):
             t.check(int(status["rto_count"]) < lost // 3 + 5,
                     "weir: most losses are repaired without a timeout", status)
     rtt = float(ss.get("rtt", "0/0").split("/")[0])
-    t.check(19 <= rtt <= 60, "ss: the round trip is the relay's 20 ms", ss)
+    t.check(rtt >= 19, "ss: the round trip is the relay's 20 ms, or more", ss)
     stats = t.link.relay.fields("stats")
     t.check(int(stats["ab_lost"]) + int(stats["ba_lost"]) > lost, "the relay lost frames", stats)
     t.check(stats["ab_too_long"] == stats["ba_too_long"] == "0", "no superframe met the relay",
@@ -481,14 +481,14 @@ def zero_window(t, sender, receiver):
     def rose(name):
         return after.get(name, 0) - before.get(name, 0)
     if sender is t.kernel:
-        t.check(2 <= rose("TcpExtTCPWinProbe") <= 12, "kernel: it probed the window",
+        t.check(1 <= rose("TcpExtTCPWinProbe") <= 12, "kernel: it probed the window",
                 rose("TcpExtTCPWinProbe"))
         t.check(rose("TcpInSegs") >= rose("TcpExtTCPWinProbe") - 1, "the probes were answered",
                 rose("TcpInSegs"))
     else:
         t.check(t.kernel.counted("TcpExtTCPToZeroWindowAdv") >= 1,
                 "kernel: it advertised a window of 0")
-        t.check(2 <= rose("TcpInSegs") <= 14, "weir's probes came, backed off", rose("TcpInSegs"))
+        t.check(1 <= rose("TcpInSegs") <= 14, "weir's probes came, backed off", rose("TcpInSegs"))
     t.check(not said.done(), "the sender still waits")
     t.reach("ESTABLISHED", "ESTABLISHED", "both ends are still ESTABLISHED")
     path = t.link.received()

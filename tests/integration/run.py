@@ -22,7 +22,7 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 
 import cases
-from lab import ROOT, Lab, Link, Trouble, run
+from lab import ROOT, Lab, Link, Trouble, run, until
 
 DATA_OCTETS = 52 << 20
 TOOLS = ("ip", "ss", "ethtool", "nsenter", "unshare", "mount")
@@ -30,12 +30,14 @@ TOOLS = ("ip", "ss", "ethtool", "nsenter", "unshare", "mount")
 BAD_PACKETS = (
     '_ws.malformed || (_ws.expert.severity == "Error" && !(tcp.checksum == 0xffff)) || '
     'ip.checksum.status == "Bad" || '
-    '(tcp.checksum.status == "Bad" && !(tcp.checksum == 0xffff)) || udp.checksum.status == "Bad" || '
-    'icmp.checksum.status == "Bad" || icmpv6.checksum.status == "Bad"')
+    '(tcp.checksum.status == "Bad" && !(tcp.checksum == 0xffff)) || '
+    'udp.checksum.status == "Bad" || icmp.checksum.status == "Bad" || '
+    'icmpv6.checksum.status == "Bad"')
 # Whoever else claims a port would read the octets of a test as its own.
 PROTOCOLS = ("eth", "arp", "ip", "ipv6", "ipv6.fraghdr", "icmp", "icmpv6", "udp", "tcp")
 CHECKSUMS = ("ip.check_checksum", "tcp.check_checksum", "udp.check_checksum")
 SHOWN_MAX = 10
+FOLDER = "weir-netns-"  # and the process, in the folder for temporary files
 PCAP_HEADER = 24  # octets of a capture without packets
 
 
@@ -111,6 +113,26 @@ def unshare():
     return command + ([] if os.geteuid() == 0 else ["--map-root-user"])
 
 
+class Stopped(Exception):
+    """A signal says that it is enough."""
+
+    def __init__(self, number):
+        super().__init__(number)
+        self.status = 128 + number
+
+
+def stop(number, _):
+    raise Stopped(number)
+
+
+def sweep():
+    """Removes the folders of runs that were killed."""
+    for name in os.listdir(tempfile.gettempdir()):
+        match = re.fullmatch(re.escape(FOLDER) + r"(\d+)-\w+", name)
+        if match and not os.path.exists(f"/proc/{match[1]}"):
+            shutil.rmtree(os.path.join(tempfile.gettempdir(), name), ignore_errors=True)
+
+
 def outside(args):
     why = missing()
     if why is not None:
@@ -120,22 +142,22 @@ def outside(args):
         if not os.path.exists(os.path.join(args.build, "tests/integration", name)):
             print(f"Bail out! {name} is not built in {args.build}")
             return 1
-    folder = args.keep or tempfile.mkdtemp(prefix="weir-netns-")
+    sweep()
+    folder = args.keep or tempfile.mkdtemp(prefix=f"{FOLDER}{os.getpid()}-")
     os.makedirs(folder, exist_ok=True)
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
     child = subprocess.Popen(unshare() + [sys.executable, os.path.abspath(__file__), "--inside",
                                           os.path.abspath(folder), *sys.argv[1:]])
-
-    def give_up(number, _):
+    try:
+        status = child.wait()
+    except Stopped as stopped:
         child.kill()
         child.wait()
-        if not args.keep:
-            shutil.rmtree(folder, ignore_errors=True)
-        os._exit(128 + number)
-    signal.signal(signal.SIGTERM, give_up)
-    signal.signal(signal.SIGINT, give_up)
-    status = child.wait()
+        status = stopped.status
     if not args.keep:
-        shutil.rmtree(folder, ignore_errors=True)
+        # Those who wrote to it may yet be ending.
+        until(lambda: shutil.rmtree(folder, ignore_errors=True) or not os.path.exists(folder))
     return status if status >= 0 else 1
 
 

@@ -100,6 +100,61 @@ static void test_get(const char *program)
           "there is a capture, and statistics");
 }
 
+/* A file with a mistake in it: the rest of it is read, and the line is named. */
+static void test_sysctl(const char *program)
+{
+    FILE *file = fopen("sysctl.conf", "w");
+    if (!CHECK(file != NULL, "there is a file of settings"))
+        return;
+    fputs("# a comment\n"
+          "; another\n"
+          "\n"
+          "net.ipv4.tcp_fin_timeout = 30\n"
+          "net/ipv4/tcp_sack=0\n"
+          "-net.ipv4.tcp_tw_recycle = 1\n",
+          file);
+    fclose(file);
+    ran(program, "sysctl -p sysctl.conf", 0);
+    CHECK(strcmp(result.out, "net.ipv4.tcp_fin_timeout = 30\nnet.ipv4.tcp_sack = 0\n") == 0,
+          "what is right is printed as it would be");
+    CHECK(strstr(result.err, "sysctl.conf:6: net.ipv4.tcp_tw_recycle") != NULL,
+          "what is wrong is said even where it is forgiven");
+    file = fopen("sysctl.conf", "a");
+    if (file != NULL) {
+        fputs("net.ipv4.tcp_syn_retries = 0\nnonsense\nnet.ipv4.tcp_retries2 = 8", file);
+        fclose(file);
+    }
+    ran(program, "sysctl -p sysctl.conf", 1);
+    CHECK(strstr(result.err, ":7:") != NULL && strstr(result.err, ":8:") != NULL &&
+              strstr(result.out, "tcp_retries2 = 8") != NULL,
+          "mistakes are named by line, and what follows them is read");
+    ran(program, "sysctl -p none", 1);
+    ran(program, "sysctl -a", 0);
+    file = fopen("all.conf", "w");
+    if (file != NULL) {
+        fputs(result.out, file);
+        fclose(file);
+    }
+    static char all[COMMAND_TEXT];
+    memcpy(all, result.out, sizeof all);
+    ran(program, "sysctl -p all.conf", 0);
+    CHECK(strcmp(all, result.out) == 0 && result.err[0] == '\0', "what -a prints, -p takes");
+    ran(program, "sysctl net.ipv4.tcp_fin_timeout=0 net.ipv4.tcp_sack", 1);
+    CHECK(strcmp(result.out, "net.ipv4.tcp_sack = 1\n") == 0, "a mistake does not hide the rest");
+}
+
+static void test_errno(const char *program)
+{
+    ran(program, "errno ECONNRESET 32", 0);
+    CHECK(strstr(result.out, "ECONNRESET (104; Winsock 10054; libweir WEIR_RESET)") != NULL &&
+              strstr(result.out, "EPIPE (32") != NULL && strstr(result.out, "What to do") != NULL,
+          "an entry is found by name and by number");
+    ran(program, "errno EXDEV EPIPE", 1);
+    CHECK(strstr(result.err, "EXDEV") != NULL && strstr(result.out, "EPIPE (32") != NULL,
+          "what is no error of a socket call is said");
+    ran(program, "errno --list", 0);
+}
+
 static void test_demo(const char *program)
 {
     ran(program, "demo --pair --ascii --pcap d.pcapng", 0);
@@ -124,6 +179,8 @@ int main(int argc, char **argv)
     if (CHECK(program != NULL && build(), "there is something to serve")) {
         test_ping(program);
         test_get(program);
+        test_sysctl(program);
+        test_errno(program);
         test_demo(program);
     }
     free(program);

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Who may join: the control socket, and what a `weir run` says over it. */
+
+#include "parts.h"
+
+#include "ipc/control.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define BACKLOG        16
+#define DIRECTORY_MODE 0750
+#define FDS_MAX        8 /* more than one is a mistake: they are closed */
+
+/* Takes the one descriptor of a message; any other is closed at once. */
+static int take_fd(struct msghdr *message)
+{
+    int taken = -1;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL; c = CMSG_NXTHDR(message, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
+            continue;
+        const size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t i = 0; i < count; i++) {
+            int fd;
+            memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
+            if (taken < 0)
+                taken = fd;
+            else
+                close(fd);
+        }
+    }
+    return taken;
+}
+
+static int serve_request(struct weird *weird, const struct control_request *request, size_t len,
+                         int notify)
+{
+    const bool sane = len == sizeof *request && request->magic == CONTROL_MAGIC &&
+                      request->version == CONTROL_VERSION && notify >= 0;
+    if (!sane)
+        return EPROTO;
+    return run_start(weird, notify) ? 0 : ENOSPC;
+}
+
+static void on_request(void *user, int fd, uint32_t ready, weir_time now)
+{
+    struct weird *weird = user;
+    (void)ready;
+    (void)now;
+    struct control_request request = { 0 };
+    union {
+        char octets[CMSG_SPACE(FDS_MAX * sizeof(int))];
+        struct cmsghdr align;
+    } control;
+    struct iovec iov = { &request, sizeof request };
+    struct msghdr message = { .msg_iov = &iov,
+                              .msg_iovlen = 1,
+                              .msg_control = control.octets,
+                              .msg_controllen = sizeof control.octets };
+    const ssize_t got = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (got < 0 && errno == EAGAIN)
+        return;
+    if (got > 0) {
+        const int notify = take_fd(&message);
+        const int error = serve_request(weird, &request, (size_t)got, notify);
+        const struct control_answer answer = { CONTROL_MAGIC, error };
+        if (error != 0 && notify >= 0)
+            close(notify);
+        (void)send(fd, &answer, sizeof answer, MSG_DONTWAIT | MSG_NOSIGNAL);
+    }
+    weir_loop_remove_fd(weird->loop, fd);
+    close(fd);
+    if (got <= 0 && weird->one_run && !weird->had_run)
+        weir_loop_stop(weird->loop); /* the one run that was to come has died first */
+}
+
+void control_serve(struct weird *weird, int fd)
+{
+    if (weir_loop_add_fd(weird->loop, fd, EPOLLIN, on_request, weird) < 0)
+        close(fd);
+}
+
+/* The directory's mode lets in whom it should; SO_PEERCRED says again who it is. */
+static bool may_join(int fd)
+{
+    struct ucred peer;
+    socklen_t len = sizeof peer;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+        return false;
+    return peer.uid == 0 || peer.uid == geteuid() || peer.gid == getegid();
+}
+
+static void on_connection(void *user, int fd, uint32_t ready, weir_time now)
+{
+    (void)ready;
+    (void)now;
+    const int made = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (made < 0)
+        return;
+    if (may_join(made))
+        control_serve(user, made);
+    else
+        close(made);
+}
+
+/* The directory of the socket is made if it is not there. */
+static void make_directory(const char *path)
+{
+    char folder[sizeof((struct sockaddr_un *)NULL)->sun_path];
+    snprintf(folder, sizeof folder, "%s", path);
+    char *slash = strrchr(folder, '/');
+    if (slash == NULL || slash == folder)
+        return;
+    *slash = '\0';
+    (void)mkdir(folder, DIRECTORY_MODE);
+}
+
+bool control_listen(struct weird *weird, const char *path, char why[WEIR_LINE_MAX])
+{
+    struct sockaddr_un name = { .sun_family = AF_UNIX };
+    if (strlen(path) >= sizeof name.sun_path) {
+        snprintf(why, WEIR_LINE_MAX, "%.80s: the path is too long for a socket", path);
+        return false;
+    }
+    memcpy(name.sun_path, path, strlen(path));
+    make_directory(path);
+    const int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    const int probe = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    /* One that nobody answers was left behind by a daemon that is gone. */
+    const bool taken = probe >= 0 && connect(probe, (struct sockaddr *)&name, sizeof name) == 0;
+    if (probe >= 0)
+        close(probe);
+    if (!taken)
+        (void)unlink(path);
+    else
+        errno = EADDRINUSE;
+    if (fd >= 0 && !taken && bind(fd, (struct sockaddr *)&name, sizeof name) == 0 &&
+        chmod(path, 0660) == 0 && listen(fd, BACKLOG) == 0 &&
+        weir_loop_add_fd(weird->loop, fd, EPOLLIN, on_connection, weird) == 0) {
+        weird->control = fd;
+        return true;
+    }
+    snprintf(why, WEIR_LINE_MAX, "%.80s: %m", path);
+    if (fd >= 0)
+        close(fd);
+    return false;
+}

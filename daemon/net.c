@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+
+/* The network that weird gives to programs: one instance, over one device. */
+
+#include "parts.h"
+
+#include <net/if.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define RUNNING_LIMIT   (2 * WEIR_SECOND)
+#define RUNNING_POLL_US 1000
+
+static bool make_instance(struct weird *weird, char why[WEIR_LINE_MAX])
+{
+    struct weir_config config;
+    weir_config_default(&config);
+    if (weir_secrets_fill(&config, why) < 0)
+        return false;
+    weird->memory_len = weir_memory_size(&config);
+    weird->memory = mmap(NULL, weird->memory_len, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (weird->memory == MAP_FAILED) {
+        weird->memory = NULL;
+        snprintf(why, WEIR_LINE_MAX, "no memory for the stack: %m");
+        return false;
+    }
+    const enum weir_error error =
+        weir_init(&weird->weir, weird->memory, weird->memory_len, &config, weir_loop_clock());
+    if (error != WEIR_OK)
+        snprintf(why, WEIR_LINE_MAX, "the stack does not start: %s", weir_error_text(error));
+    return error == WEIR_OK;
+}
+
+/* The kernel throws away what it would send until it has seen the device's carrier. */
+static void wait_running(const char *name)
+{
+    const weir_time end = weir_loop_clock() + RUNNING_LIMIT;
+    struct ifreq request = { 0 };
+    const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    snprintf(request.ifr_name, sizeof request.ifr_name, "%s", name);
+    while (fd >= 0 && ioctl(fd, SIOCGIFFLAGS, &request) == 0 &&
+           (request.ifr_flags & IFF_RUNNING) == 0 && weir_loop_clock() < end)
+        usleep(RUNNING_POLL_US);
+    if (fd >= 0)
+        close(fd);
+    usleep(RUNNING_POLL_US); /* the flag is set a moment before the queue is switched */
+}
+
+static bool add_addresses(struct weird *weird, const struct net_options *options,
+                          char why[WEIR_LINE_MAX])
+{
+    char text[WEIR_IP_TEXT_MAX];
+    for (unsigned i = 0; i < options->address_count; i++) {
+        const struct weir_ip *ip = &options->address[i].ip;
+        const enum weir_error error = weir_address_add(
+            weird->weir, weird->iface, ip, options->address[i].prefix_len, weir_loop_clock());
+        if (error != WEIR_OK) {
+            snprintf(why, WEIR_LINE_MAX, "address %s: %s", weir_ip_text(ip, text),
+                     weir_error_text(error));
+            return false;
+        }
+    }
+    for (unsigned i = 0; i < options->gateway_count; i++) {
+        const struct weir_ip *ip = &options->gateway[i];
+        const struct weir_ip any =
+            weir_ip_is_v4(ip) ? weir_ip_v4(0, 0, 0, 0) : (struct weir_ip){ { 0 } };
+        const enum weir_error error = weir_route_add(weird->weir, &any, 0, ip, weird->iface, 0);
+        if (error != WEIR_OK) {
+            snprintf(why, WEIR_LINE_MAX, "gateway %s: %s", weir_ip_text(ip, text),
+                     weir_error_text(error));
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool open_capture(struct weird *weird, const char *path, unsigned *port,
+                         char why[WEIR_LINE_MAX])
+{
+    if (path == NULL)
+        return true;
+    const struct weir_capture_config config = { .path = path, .epoch = weir_loop_epoch() };
+    if (weir_capture_open(&weird->capture, &config, why) < 0)
+        return false;
+    const int attached =
+        weir_capture_attach(weird->capture, weird->weir, weird->iface, weird->dev->name);
+    *port = attached < 0 ? 0 : (unsigned)attached;
+    return attached >= 0;
+}
+
+bool net_open(struct weird *weird, const struct net_options *options, char why[WEIR_LINE_MAX])
+{
+    if (weir_dev_open(&weird->dev, options->dev, why) < 0)
+        return false;
+    for (unsigned i = 0; i < options->kernel_count; i++)
+        if (!kernel_address_add(weird->dev->name, &options->kernel[i].ip,
+                                options->kernel[i].prefix_len, why))
+            return false;
+    if (options->kernel_count > 0 &&
+        (!kernel_link_up(weird->dev->name, why) || !kernel_link_up("lo", why)))
+        return false;
+    wait_running(weird->dev->name);
+    if (!make_instance(weird, why))
+        return false;
+    struct weir_iface_config config = {
+        .medium = WEIR_ETHERNET,
+        .mtu = weird->dev->mtu,
+        .csum_offload = weird->dev->csum,
+        .tso = weird->dev->tso,
+        .no_dad = true,
+    };
+    memcpy(config.mac, weird->dev->mac, sizeof config.mac);
+    const enum weir_error error =
+        weir_iface_add(weird->weir, &config, &weird->iface, weir_loop_clock());
+    if (error != WEIR_OK) {
+        snprintf(why, WEIR_LINE_MAX, "%s: %s", options->dev, weir_error_text(error));
+        return false;
+    }
+    unsigned port = 0;
+    if (!add_addresses(weird, options, why) || !open_capture(weird, options->pcap, &port, why))
+        return false;
+    weir_panic_watch(weird->weir);
+    if (weir_loop_add_instance(weird->loop, weird->weir, relay_event, weird) < 0 ||
+        weir_loop_add_dev(weird->loop, weird->weir, weird->iface, weird->dev, weird->capture,
+                          port) < 0) {
+        snprintf(why, WEIR_LINE_MAX, "loop: %m");
+        return false;
+    }
+    return true;
+}
+
+void net_close(struct weird *weird)
+{
+    weir_capture_close(weird->capture);
+    weir_dev_close(weird->dev);
+    weir_panic_watch(NULL);
+    if (weird->memory != NULL)
+        munmap(weird->memory, weird->memory_len);
+}
+
+bool net_is_local(const struct weird *weird, const struct weir_ip *ip)
+{
+    static const struct weir_ip loop6 = { { [15] = 1 } };
+    struct weir_address_info info;
+    if ((weir_ip_is_v4(ip) && ip->octet[12] == 127) || weir_ip_equal(ip, &loop6))
+        return true;
+    for (unsigned i = 0; weir_address_info(weird->weir, i, &info); i++)
+        if (weir_ip_equal(&info.ip, ip))
+            return true;
+    return false;
+}

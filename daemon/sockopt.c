@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT */
+
+/* getsockopt and setsockopt. What weir has is asked of weir; what is only remembered is remembered;
+ * what belongs to the AF_UNIX socket as much as to a TCP socket (timeouts, SO_RCVLOWAT) the kernel
+ * does on S. All else is ENOPROTOOPT. */
+
+#include "parts.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <unistd.h>
+
+enum how {
+    FLAG,    /* 0 or 1 of weir's */
+    NUMBER,  /* a number of weir's */
+    SECONDS, /* ns there, seconds here */
+    MILLIS,  /* ns there, milliseconds here */
+    BUFFER,  /* octets; the kernel's are twice what was asked for */
+    KEPT,    /* remembered */
+    NATIVE,  /* the kernel's, on S */
+};
+
+struct option {
+    int level, name;
+    enum how how;
+    int which; /* enum weir_option, or enum kept_option */
+    int least, most;
+    int usual; /* before anything was set */
+};
+
+#define SNDBUF_LEAST 4608
+#define RCVBUF_LEAST 2304
+
+static const struct option options[] = {
+    { SOL_SOCKET, SO_REUSEADDR, KEPT, KEPT_REUSEADDR, INT_MIN, INT_MAX, 0 },
+    { SOL_SOCKET, SO_REUSEPORT, KEPT, KEPT_REUSEPORT, INT_MIN, INT_MAX, 0 },
+    { SOL_SOCKET, SO_DONTROUTE, KEPT, KEPT_DONTROUTE, INT_MIN, INT_MAX, 0 },
+    { SOL_SOCKET, SO_PRIORITY, KEPT, KEPT_PRIORITY, INT_MIN, INT_MAX, 0 },
+    { SOL_SOCKET, SO_KEEPALIVE, FLAG, WEIR_OPT_KEEPALIVE, INT_MIN, INT_MAX, 0 },
+    { SOL_SOCKET, SO_OOBINLINE, FLAG, WEIR_OPT_OOBINLINE, INT_MIN, INT_MAX, 0 },
+    { SOL_SOCKET, SO_SNDBUF, BUFFER, WEIR_OPT_SNDBUF, SNDBUF_LEAST, INT_MAX, 16384 },
+    { SOL_SOCKET, SO_RCVBUF, BUFFER, WEIR_OPT_RCVBUF, RCVBUF_LEAST, INT_MAX, 131072 },
+    { SOL_SOCKET, SO_RCVTIMEO_OLD, NATIVE, 0, 0, 0, 0 },
+    { SOL_SOCKET, SO_SNDTIMEO_OLD, NATIVE, 0, 0, 0, 0 },
+    { SOL_SOCKET, SO_RCVTIMEO_NEW, NATIVE, 0, 0, 0, 0 },
+    { SOL_SOCKET, SO_SNDTIMEO_NEW, NATIVE, 0, 0, 0, 0 },
+    { SOL_SOCKET, SO_RCVLOWAT, NATIVE, 0, 0, 0, 0 },
+    { SOL_SOCKET, SO_SNDLOWAT, NATIVE, 0, 0, 0, 0 },
+    { SOL_SOCKET, SO_COOKIE, NATIVE, 0, 0, 0, 0 },
+    { IPPROTO_TCP, TCP_NODELAY, FLAG, WEIR_OPT_NODELAY, INT_MIN, INT_MAX, 0 },
+    { IPPROTO_TCP, TCP_CORK, FLAG, WEIR_OPT_CORK, INT_MIN, INT_MAX, 0 },
+    { IPPROTO_TCP, TCP_QUICKACK, FLAG, WEIR_OPT_QUICKACK, INT_MIN, INT_MAX, 1 },
+    { IPPROTO_TCP, TCP_MAXSEG, NUMBER, WEIR_OPT_MAXSEG, 88, 32767, 536 },
+    { IPPROTO_TCP, TCP_KEEPIDLE, SECONDS, WEIR_OPT_KEEPIDLE, 1, 32767, 7200 },
+    { IPPROTO_TCP, TCP_KEEPINTVL, SECONDS, WEIR_OPT_KEEPINTVL, 1, 32767, 75 },
+    { IPPROTO_TCP, TCP_KEEPCNT, NUMBER, WEIR_OPT_KEEPCNT, 1, 127, 9 },
+    { IPPROTO_TCP, TCP_SYNCNT, NUMBER, WEIR_OPT_SYNCNT, 1, 127, 6 },
+    { IPPROTO_TCP, TCP_USER_TIMEOUT, MILLIS, WEIR_OPT_USER_TIMEOUT, 0, INT_MAX, 0 },
+    { IPPROTO_TCP, TCP_DEFER_ACCEPT, KEPT, KEPT_DEFER_ACCEPT, INT_MIN, INT_MAX, 0 },
+    { IPPROTO_TCP, TCP_LINGER2, KEPT, KEPT_LINGER2, INT_MIN, INT_MAX, 60 },
+    { IPPROTO_TCP, TCP_WINDOW_CLAMP, KEPT, KEPT_WINDOW_CLAMP, 0, INT_MAX, 0 },
+    { IPPROTO_IP, IP_TTL, NUMBER, WEIR_OPT_TTL, 1, 255, 64 },
+    { IPPROTO_IP, IP_TOS, NUMBER, WEIR_OPT_TOS, 0, 255, 0 },
+    { IPPROTO_IP, IP_MTU_DISCOVER, KEPT, KEPT_MTU_DISCOVER, 0, 5, 1 },
+    { IPPROTO_IP, IP_RECVERR, KEPT, KEPT_RECVERR, INT_MIN, INT_MAX, 0 },
+    { IPPROTO_IP, IP_FREEBIND, KEPT, KEPT_FREEBIND, INT_MIN, INT_MAX, 0 },
+    { IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, KEPT, KEPT_NO_PORT, INT_MIN, INT_MAX, 0 },
+    { IPPROTO_IPV6, IPV6_V6ONLY, KEPT, KEPT_V6ONLY, INT_MIN, INT_MAX, 0 },
+    { IPPROTO_IPV6, IPV6_UNICAST_HOPS, NUMBER, WEIR_OPT_TTL, 1, 255, 64 },
+    { IPPROTO_IPV6, IPV6_TCLASS, NUMBER, WEIR_OPT_TOS, 0, 255, 0 },
+    { IPPROTO_IPV6, IPV6_MTU_DISCOVER, KEPT, KEPT_MTU_DISCOVER6, 0, 5, 1 },
+    { IPPROTO_IPV6, IPV6_RECVERR, KEPT, KEPT_RECVERR6, INT_MIN, INT_MAX, 0 },
+};
+#define OPTION_COUNT (sizeof options / sizeof options[0])
+
+static const struct option *find(const struct call *call)
+{
+    for (unsigned i = 0; i < OPTION_COUNT; i++)
+        if (options[i].level == (int)call->arg[1] && options[i].name == (int)call->arg[2] &&
+            (options[i].level != IPPROTO_IPV6 || call->family == AF_INET6))
+            return &options[i];
+    return NULL;
+}
+
+static int64_t scale_of(enum how how)
+{
+    return how == SECONDS ? WEIR_SECOND : how == MILLIS ? WEIR_MS : 1;
+}
+
+/* ---- get ---- */
+
+/* Gives `len` octets, cut to the program's room as Linux cuts. */
+static int give(const struct call *call, const void *value, int len, bool may_be_octet)
+{
+    int32_t room;
+    if (!memory_read(call->pid, call->arg[4], &room, sizeof room))
+        return EFAULT;
+    if (room < 0)
+        return EINVAL;
+    int32_t part = room < len ? room : len;
+    /* The network layer gives a small number as one octet to those who have room for that only. */
+    if (may_be_octet && room > 0 && room < (int32_t)sizeof(int))
+        part = 1;
+    if (part > 0 && !memory_write(call->pid, call->arg[3], value, (size_t)part))
+        return EFAULT;
+    return memory_write(call->pid, call->arg[4], &part, sizeof part) ? 0 : EFAULT;
+}
+
+static int give_int(const struct call *call, int value)
+{
+    return give(call, &value, sizeof value,
+                (int)call->arg[1] == IPPROTO_IP && value >= 0 && value <= 255);
+}
+
+/* What S itself says first: if the program has read the error already, it is no longer pending. */
+static int take_error(const struct call *call)
+{
+    struct socket *socket = call->socket;
+    int native = 0;
+    socklen_t len = sizeof native;
+    (void)getsockopt(call->s, SOL_SOCKET, SO_ERROR, &native, &len);
+    if (socket == NULL)
+        return native;
+    int error = native != 0 && socket->error != 0 ? socket->error : native;
+    if (socket->state == SOCKET_CONNECTING)
+        error = 0;
+    socket->error = 0;
+    if (error == 0 && socket->state == SOCKET_CONNECTED && !socket->gave_eof)
+        error = errno_of(WEIR_OK);
+    return error;
+}
+
+static int state_of(const struct call *call)
+{
+    static const uint8_t linux_state[] = {
+        [WEIR_CLOSED] = 7,       [WEIR_LISTEN] = 10,     [WEIR_SYN_SENT] = 2,
+        [WEIR_SYN_RECEIVED] = 3, [WEIR_ESTABLISHED] = 1, [WEIR_FIN_WAIT_1] = 4,
+        [WEIR_FIN_WAIT_2] = 5,   [WEIR_CLOSE_WAIT] = 8,  [WEIR_CLOSING] = 11,
+        [WEIR_LAST_ACK] = 9,     [WEIR_TIME_WAIT] = 6,
+    };
+    struct weir_status status;
+    if (call->socket == NULL ||
+        weir_status(call->weird->weir, call->socket->handle, &status) != WEIR_OK ||
+        status.state >= sizeof linux_state)
+        return 7;
+    return linux_state[status.state];
+}
+
+static uint32_t micros(weir_time time)
+{
+    return time > 0 ? (uint32_t)(time / WEIR_US) : 0;
+}
+
+static int give_info(const struct call *call)
+{
+    struct tcp_info info;
+    struct weir_status status;
+    memset(&info, 0, sizeof info);
+    info.tcpi_state = (uint8_t)state_of(call);
+    if (call->socket != NULL &&
+        weir_status(call->weird->weir, call->socket->handle, &status) == WEIR_OK) {
+        info.tcpi_options = (uint8_t)((status.timestamps ? TCPI_OPT_TIMESTAMPS : 0) |
+                                      (status.sack ? TCPI_OPT_SACK : 0) |
+                                      (status.snd_wscale != 0 ? TCPI_OPT_WSCALE : 0));
+        info.tcpi_backoff = status.backoff;
+        info.tcpi_probes = status.keepalive_probes;
+        info.tcpi_snd_wscale = status.snd_wscale & 0xfu;
+        info.tcpi_rcv_wscale = status.rcv_wscale & 0xfu;
+        info.tcpi_rto = micros(status.rto);
+        info.tcpi_snd_mss = status.mss;
+        info.tcpi_rcv_mss = status.rcv_mss;
+        info.tcpi_advmss = status.rcv_mss;
+        info.tcpi_rtt = micros(status.srtt);
+        info.tcpi_rttvar = micros(status.rttvar);
+        info.tcpi_min_rtt = micros(status.rtt_min);
+        if (status.mss != 0) {
+            info.tcpi_unacked = status.in_flight / status.mss;
+            info.tcpi_sacked = status.sacked / status.mss;
+            info.tcpi_lost = status.lost / status.mss;
+            info.tcpi_snd_cwnd = status.cwnd / status.mss;
+            info.tcpi_snd_ssthresh = status.ssthresh / status.mss;
+        }
+        info.tcpi_rcv_space = status.rcv_wnd;
+        info.tcpi_total_retrans = status.segs_rtx;
+        info.tcpi_bytes_acked = status.octets_acked;
+        info.tcpi_bytes_received = status.octets_in;
+        info.tcpi_bytes_sent = status.octets_out;
+        info.tcpi_bytes_retrans = status.octets_rtx;
+        info.tcpi_segs_out = status.segs_out;
+        info.tcpi_segs_in = status.segs_in;
+        info.tcpi_notsent_bytes = status.unsent;
+        if (status.state == WEIR_LISTEN) { /* as Linux has it there */
+            info.tcpi_unacked = status.acceptq_len;
+            info.tcpi_sacked = status.backlog;
+        }
+    }
+    return give(call, &info, sizeof info, false);
+}
+
+static int get_socket_level(const struct call *call, bool *known)
+{
+    const struct socket *socket = call->socket;
+    *known = true;
+    switch ((int)call->arg[2]) {
+    case SO_TYPE:
+        return give_int(call, SOCK_STREAM);
+    case SO_PROTOCOL:
+        return give_int(call, IPPROTO_TCP);
+    case SO_DOMAIN:
+        return give_int(call, call->family);
+    case SO_ACCEPTCONN:
+        return give_int(call, socket != NULL && socket->state == SOCKET_LISTENING);
+    case SO_ERROR:
+        return give_int(call, take_error(call));
+    case SO_BROADCAST:
+        return give_int(call, 0);
+    case SO_LINGER: {
+        struct linger linger = { 0 };
+        if (socket != NULL)
+            linger = (struct linger){ socket->linger, socket->linger_seconds };
+        return give(call, &linger, sizeof linger, false);
+    }
+    default:
+        *known = false;
+        return 0;
+    }
+}
+
+static int get_by_table(const struct call *call, const struct option *option)
+{
+    const struct socket *socket = call->socket;
+    int64_t value = option->usual;
+    if (socket == NULL)
+        return give_int(call, (int)value);
+    if (option->how == KEPT)
+        return give_int(call, socket->kept[option->which]);
+    const enum weir_option which = (enum weir_option)option->which;
+    int64_t got;
+    if ((socket->option_set >> which & 1) != 0)
+        value = socket->option[which] / scale_of(option->how);
+    else if (option->how != BUFFER && option->name != SO_OOBINLINE &&
+             socket->handle != WEIR_NO_HANDLE &&
+             weir_get(call->weird->weir, socket->handle, which, &got) == WEIR_OK)
+        value = got / scale_of(option->how);
+    return give_int(call, (int)value);
+}
+
+void call_getsockopt(struct call *call)
+{
+    const int level = (int)call->arg[1], name = (int)call->arg[2];
+    bool known = false;
+    int error = ENOPROTOOPT;
+    if (level == SOL_SOCKET)
+        error = get_socket_level(call, &known);
+    else if (level == IPPROTO_TCP && name == TCP_INFO)
+        known = true, error = give_info(call);
+    else if (level == IPPROTO_TCP && name == TCP_CONGESTION)
+        known = true, error = give(call, "reno\0\0\0\0\0\0\0\0\0\0\0", 16, false);
+    else if (level == IPPROTO_IP && name == IP_OPTIONS) /* none; sshd insists on hearing that */
+        known = true, error = give(call, "", 0, false);
+    const struct option *option = known ? NULL : find(call);
+    if (option != NULL && option->how == NATIVE) {
+        call_continue(call);
+        return;
+    }
+    if (option != NULL)
+        error = get_by_table(call, option);
+    else if (!known)
+        error = level == SOL_SOCKET || level == IPPROTO_TCP || level == IPPROTO_IP ||
+                        level == IPPROTO_IPV6
+                    ? ENOPROTOOPT
+                    : EOPNOTSUPP;
+    call_answer(call->run, call->id, -error);
+}
+
+/* ---- set ---- */
+
+static int set_kept(struct socket *socket, const struct option *option, int value)
+{
+    if (option->which == KEPT_V6ONLY && socket->bound)
+        return EINVAL;
+    const bool flag = option->least == INT_MIN && option->which != KEPT_LINGER2 &&
+                      option->which != KEPT_DEFER_ACCEPT && option->which != KEPT_PRIORITY;
+    socket->kept[option->which] = flag ? value != 0 : value;
+    return 0;
+}
+
+static int set_in_weir(struct socket *socket, const struct option *option, int value, weir_time now)
+{
+    int64_t wanted = value;
+    if (option->how == FLAG)
+        wanted = value != 0;
+    else if (option->how == BUFFER)
+        wanted = (int64_t)(value < option->least / 2 ? option->least / 2 : value) * 2;
+    else
+        wanted *= scale_of(option->how);
+    if (option->how == BUFFER && wanted > INT_MAX)
+        wanted = INT_MAX;
+    const enum weir_option which = (enum weir_option)option->which;
+    if (socket->handle != WEIR_NO_HANDLE &&
+        weir_set(socket->weird->weir, socket->handle, which, wanted, now) == WEIR_INVALID &&
+        option->how != BUFFER)
+        return EINVAL;
+    socket->option[which] = wanted;
+    socket->option_set |= 1u << which;
+    return 0;
+}
+
+static int set_linger(const struct call *call)
+{
+    struct linger linger;
+    if ((int)call->arg[4] < (int)sizeof linger)
+        return EINVAL;
+    if (!memory_read(call->pid, call->arg[3], &linger, sizeof linger))
+        return EFAULT;
+    call->socket->linger = linger.l_onoff != 0;
+    call->socket->linger_seconds = linger.l_linger;
+    return 0;
+}
+
+static int set_congestion(const struct call *call)
+{
+    char name[16] = "";
+    const size_t len = call->arg[4] < sizeof name ? call->arg[4] : sizeof name - 1;
+    if (len == 0 || (int)call->arg[4] < 0)
+        return EINVAL;
+    if (!memory_read(call->pid, call->arg[3], name, len))
+        return EFAULT;
+    return strcmp(name, "reno") == 0 ? 0 : ENOENT;
+}
+
+static int set_by_table(const struct call *call, const struct option *option)
+{
+    int value = 0;
+    const int len = (int)call->arg[4];
+    uint8_t octet;
+    if (len >= (int)sizeof value) {
+        if (!memory_read(call->pid, call->arg[3], &value, sizeof value))
+            return EFAULT;
+    } else if (option->level == IPPROTO_IP && len >= 1) {
+        if (!memory_read(call->pid, call->arg[3], &octet, sizeof octet))
+            return EFAULT;
+        value = octet;
+    } else {
+        return EINVAL;
+    }
+    const bool usual_hops = value == -1 && option->which == WEIR_OPT_TTL && option->how == NUMBER;
+    if (usual_hops)
+        value = option->usual;
+    if (option->how != BUFFER && (value < option->least || value > option->most))
+        return EINVAL;
+    return option->how == KEPT ? set_kept(call->socket, option, value)
+                               : set_in_weir(call->socket, option, value, call->now);
+}
+
+void call_setsockopt(struct call *call)
+{
+    const int level = (int)call->arg[1], name = (int)call->arg[2];
+    const struct option *option = find(call);
+    int error;
+    if (option != NULL && option->how == NATIVE && name != SO_COOKIE) {
+        call_continue(call);
+        return;
+    }
+    if (call->socket == NULL)
+        error = EINVAL; /* the connection is over */
+    else if (level == SOL_SOCKET && name == SO_LINGER)
+        error = set_linger(call);
+    else if (level == IPPROTO_TCP && name == TCP_CONGESTION)
+        error = set_congestion(call);
+    else if (option != NULL && option->how != NATIVE)
+        error = set_by_table(call, option);
+    else
+        error = ENOPROTOOPT;
+    call_answer(call->run, call->id, -error);
+}
+
+void options_apply(struct socket *socket, weir_time now)
+{
+    for (unsigned i = 0; i < WEIR_OPT_COUNT; i++)
+        if ((socket->option_set >> i & 1) != 0)
+            (void)weir_set(socket->weird->weir, socket->handle, (enum weir_option)i,
+                           socket->option[i], now);
+}

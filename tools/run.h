@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_TOOLS_RUN_H
+#define WEIR_TOOLS_RUN_H
+
+/* The parts of `weir run`: the filter that makes a program's socket calls notifications, and the
+ * private network. Functions that can fail return false with one line in `why`. */
+
+#include "weir/dev.h"
+
+/* Puts the calling thread, and what it will become or start, under the filter; gives seccomp's
+ * descriptor. From then on its socket calls wait for whoever holds that. */
+bool run_filter_install(int *notify, char why[WEIR_LINE_MAX]);
+
+/* Moves this process into a network of its own (and a user namespace, unless it is root). */
+bool run_net_enter(char why[WEIR_LINE_MAX]);
+
+/* Starts a private weird in it, which is nobody's child and ends after the program; `*control` is
+ * the way to speak to it. */
+bool run_net_start(const char *pcap, int *control, char why[WEIR_LINE_MAX]);
+
+/* Connects to one that is there. */
+bool run_net_join(const char *path, int *control, char why[WEIR_LINE_MAX]);
+
+#endif

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+
+/* The filter: what a TCP socket needs is asked of weird, what would go around that does not exist
+ * (ENOSYS), and all else is the kernel's.
+ *
+ * Only calls that can be about a TCP socket and that the kernel would answer differently for an
+ * AF_UNIX socket are caught: reading, writing, polling and closing are not, nor is an accept that
+ * does not ask for the peer's address. */
+
+#include "run.h"
+
+#include <errno.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#if defined(__x86_64__)
+#define ARCH    AUDIT_ARCH_X86_64
+#define FOREIGN 0x40000000u /* x32 calls begin here */
+#elif defined(__aarch64__)
+#define ARCH    AUDIT_ARCH_AARCH64
+#define FOREIGN 0xffffffffu
+#else
+#error "weir run is built for x86-64 and aarch64"
+#endif
+
+#define FILTER_MAX 96
+
+struct program {
+    struct sock_filter line[FILTER_MAX];
+    unsigned short len;
+};
+
+static void add(struct program *program, struct sock_filter line)
+{
+    program->line[program->len++] = line;
+}
+
+static void load(struct program *program, size_t offset)
+{
+    add(program, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset));
+}
+
+static void result(struct program *program, uint32_t value)
+{
+    add(program, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, value));
+}
+
+/* Skips `count` lines unless what was loaded is `value`. */
+static void unless(struct program *program, uint32_t value, uint8_t count)
+{
+    add(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, count));
+}
+
+static size_t low_half(unsigned arg) /* both machines are little-endian */
+{
+    return offsetof(struct seccomp_data, args) + 8 * arg;
+}
+
+/* The call's number is loaded. Asks if either half of the argument is not 0. */
+static void ask_if_set(struct program *program, uint32_t nr, unsigned arg)
+{
+    unless(program, nr, 6);
+    load(program, low_half(arg));
+    unless(program, 0, 3);
+    load(program, low_half(arg) + 4);
+    unless(program, 0, 1);
+    result(program, SECCOMP_RET_ALLOW);
+    result(program, SECCOMP_RET_USER_NOTIF);
+}
+
+/* socket(): only TCP's families and type; the flags above the type do not matter. */
+static void ask_for_tcp(struct program *program)
+{
+    unless(program, __NR_socket, 8);
+    load(program, low_half(0));
+    add(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET, 2, 0));
+    add(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 1, 0));
+    result(program, SECCOMP_RET_ALLOW);
+    load(program, low_half(1));
+    add(program, (struct sock_filter)BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xf));
+    add(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SOCK_STREAM, 0, 1));
+    result(program, SECCOMP_RET_USER_NOTIF);
+    /* not a stream: the accumulator no longer holds the number, and no other line is for it */
+}
+
+static void build(struct program *program)
+{
+    static const uint32_t asked[] = {
+        __NR_bind,        __NR_listen,     __NR_connect,    __NR_getsockname,
+        __NR_getpeername, __NR_getsockopt, __NR_setsockopt, __NR_shutdown,
+    };
+    static const uint32_t absent[] = { __NR_io_uring_setup, __NR_io_uring_enter,
+                                       __NR_io_uring_register };
+    load(program, offsetof(struct seccomp_data, arch));
+    add(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCH, 1, 0));
+    result(program, SECCOMP_RET_ERRNO | ENOSYS);
+    load(program, offsetof(struct seccomp_data, nr));
+    add(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, FOREIGN, 0, 1));
+    result(program, SECCOMP_RET_ERRNO | ENOSYS);
+    for (unsigned i = 0; i < sizeof asked / sizeof asked[0]; i++) {
+        unless(program, asked[i], 1);
+        result(program, SECCOMP_RET_USER_NOTIF);
+    }
+    for (unsigned i = 0; i < sizeof absent / sizeof absent[0]; i++) {
+        unless(program, absent[i], 1);
+        result(program, SECCOMP_RET_ERRNO | ENOSYS);
+    }
+#ifdef __NR_accept
+    ask_if_set(program, __NR_accept, 1);
+#endif
+    ask_if_set(program, __NR_accept4, 1);
+    ask_for_tcp(program);
+    result(program, SECCOMP_RET_ALLOW);
+}
+
+bool run_filter_install(int *notify, char why[WEIR_LINE_MAX])
+{
+    struct program program = { .len = 0 };
+    build(&program);
+    const struct sock_fprog filter = { program.len, program.line };
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
+        snprintf(why, WEIR_LINE_MAX, "no_new_privs: %m");
+        return false;
+    }
+    *notify = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER,
+                           &filter);
+    if (*notify >= 0)
+        return true;
+    if (errno == EBUSY)
+        snprintf(why, WEIR_LINE_MAX, "this is inside a `weir run` (or the like) already");
+    else
+        snprintf(why, WEIR_LINE_MAX, "seccomp: %m");
+    return false;
+}

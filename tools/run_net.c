@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Where a program's network comes from: a daemon that is there, or a private one in namespaces of
+ * our own. */
+
+#include "run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define READY_LINE 64
+
+static bool fail(char why[WEIR_LINE_MAX], const char *what)
+{
+    snprintf(why, WEIR_LINE_MAX, "%s: %m", what);
+    return false;
+}
+
+/* ---- Namespaces ---- */
+
+static bool write_file(const char *path, const char *text)
+{
+    const int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    const bool done = write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+    close(fd);
+    return done;
+}
+
+/* The user stays who it is, so that the program sees nothing strange; the right to make a network
+ * is only in the namespace, and lasts until the program is there. */
+static bool enter_as_user(char why[WEIR_LINE_MAX])
+{
+    char map[64];
+    const unsigned uid = geteuid(), gid = getegid();
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
+        return fail(why, "this system gives users no namespaces, run it as root or join a weird");
+    (void)write_file("/proc/self/setgroups", "deny");
+    snprintf(map, sizeof map, "%u %u 1\n", uid, uid);
+    if (!write_file("/proc/self/uid_map", map))
+        return fail(why, "/proc/self/uid_map");
+    snprintf(map, sizeof map, "%u %u 1\n", gid, gid);
+    return write_file("/proc/self/gid_map", map) || fail(why, "/proc/self/gid_map");
+}
+
+bool run_net_enter(char why[WEIR_LINE_MAX])
+{
+    return geteuid() == 0 && unshare(CLONE_NEWNET) == 0 ? true : enter_as_user(why);
+}
+
+/* ---- A private weird ---- */
+
+/* Capabilities of an ordinary user end with exec, unless they are ambient. */
+static void keep_capabilities(void)
+{
+    static const int wanted[] = { CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_PTRACE };
+    struct __user_cap_header_struct header = { _LINUX_CAPABILITY_VERSION_3, 0 };
+    struct __user_cap_data_struct data[2];
+    if (syscall(SYS_capget, &header, data) < 0)
+        return;
+    for (unsigned i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
+        data[wanted[i] / 32].inheritable |= 1u << wanted[i] % 32;
+    if (syscall(SYS_capset, &header, data) < 0)
+        return;
+    for (unsigned i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
+        (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, (unsigned long)wanted[i], 0, 0);
+}
+
+/* Beside the command itself, or in PATH. */
+static void exec_weird(const char *const words[])
+{
+    char path[PATH_MAX];
+    char *const *argv = (char *const *)words; /* exec promises not to write there */
+    const ssize_t len = readlink("/proc/self/exe", path, sizeof path - 2);
+    if (len > 0) {
+        path[len] = '\0';
+        char *slash = strrchr(path, '/');
+        if (slash != NULL && strcmp(slash + 1, "weir") == 0) {
+            strcpy(slash + 1, "weird");
+            execv(path, argv);
+        }
+    }
+    execvp("weird", argv);
+    fprintf(stderr, "weir run: weird: %s\n", strerror(errno));
+    _exit(127);
+}
+
+static void become_weird(int control, int ready, const char *pcap)
+{
+    char control_text[16], ready_text[16];
+    const char *const argv[] = { "weird",
+                                 "--dev",
+                                 "tap:weir0",
+                                 "--addr",
+                                 "192.0.2.2/24",
+                                 "--addr",
+                                 "2001:db8::2/64",
+                                 "--kernel-addr",
+                                 "192.0.2.1/24",
+                                 "--kernel-addr",
+                                 "2001:db8::1/64",
+                                 "--control-fd",
+                                 control_text,
+                                 "--ready-fd",
+                                 ready_text,
+                                 pcap != NULL ? "--pcap" : NULL,
+                                 pcap,
+                                 NULL };
+    snprintf(control_text, sizeof control_text, "%d", control);
+    snprintf(ready_text, sizeof ready_text, "%d", ready);
+    (void)setsid();
+    const pid_t pid = fork();
+    if (pid != 0)
+        _exit(pid < 0);
+    keep_capabilities();
+    exec_weird(argv);
+}
+
+static bool wait_ready(int fd, char why[WEIR_LINE_MAX])
+{
+    char line[READY_LINE];
+    ssize_t got;
+    do
+        got = read(fd, line, sizeof line);
+    while (got < 0 && errno == EINTR);
+    if (got > 0)
+        return true;
+    snprintf(why, WEIR_LINE_MAX, "the private weird did not start");
+    return false;
+}
+
+bool run_net_start(const char *pcap, int *control, char why[WEIR_LINE_MAX])
+{
+    int pair[2], ready[2], status;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) < 0)
+        return fail(why, "socketpair");
+    if (pipe(ready) < 0)
+        return fail(why, "pipe");
+    const pid_t pid = fork();
+    if (pid < 0)
+        return fail(why, "fork");
+    if (pid == 0) {
+        close(pair[0]);
+        close(ready[0]);
+        become_weird(pair[1], ready[1], pcap);
+    }
+    close(pair[1]);
+    close(ready[1]);
+    (void)fcntl(pair[0], F_SETFD, FD_CLOEXEC);
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        continue;
+    const bool up = wait_ready(ready[0], why);
+    close(ready[0]);
+    *control = pair[0];
+    return up;
+}
+
+bool run_net_join(const char *path, int *control, char why[WEIR_LINE_MAX])
+{
+    struct sockaddr_un name = { .sun_family = AF_UNIX };
+    if (strlen(path) >= sizeof name.sun_path) {
+        snprintf(why, WEIR_LINE_MAX, "%.80s: the path is too long for a socket", path);
+        return false;
+    }
+    memcpy(name.sun_path, path, strlen(path));
+    *control = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (*control >= 0 && connect(*control, (struct sockaddr *)&name, sizeof name) == 0)
+        return true;
+    snprintf(why, WEIR_LINE_MAX, "%.80s: %m", path);
+    return false;
+}
