@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+/* syscall: getrandom */
+
 #define PORT_FIRST 32768u
 #define PORT_COUNT (60999u - PORT_FIRST + 1)
 

@@ -9,6 +9,8 @@
 #include <netinet/in.h>
 #include <unistd.h>
 
+/* syscall: listen shutdown fcntl close */
+
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
 #endif

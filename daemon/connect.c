@@ -13,6 +13,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+/* syscall: openat newfstatat read sendto recvfrom getsockopt setsockopt fcntl close */
+
 #define FILLER_OCTETS 4096
 #define SNDBUF_LEAST  1     /* the kernel raises it to its own least */
 #define SNDBUF_USUAL  65536 /* as socket_make_s sets it */

@@ -15,6 +15,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+/* syscall: accept4 recvmsg sendto getsockopt geteuid getegid close */
+
 #define BACKLOG        16
 #define DIRECTORY_MODE 0750
 #define FDS_MAX        8 /* more than one is a mistake: they are closed */

@@ -15,6 +15,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+/* syscall: readv sendmsg sendto shutdown ioctl close */
+
 #define TURN_OCTETS (256 * 1024) /* each way, before others have their turn */
 #define CHUNK       (128 * 1024)
 

@@ -80,9 +80,8 @@ bool sandbox_may_change_root(void)
 /* pivot_root rather than chroot: the old tree is not only out of sight but unmounted. */
 static bool enter_root(const struct sandbox *sandbox, char why[SANDBOX_WHY_MAX])
 {
-    char path[64], options[64];
+    char options[64];
     const bool other = (sandbox->parts & SANDBOX_USER) != 0;
-    snprintf(path, sizeof path, "/proc/%d/fd", (int)getpid());
     snprintf(options, sizeof options, "mode=0700,size=1m,uid=%u,gid=%u",
              other ? sandbox->uid : geteuid(), other ? sandbox->gid : getegid());
     if (unshare(CLONE_NEWNS) < 0)
@@ -91,11 +90,13 @@ static bool enter_root(const struct sandbox *sandbox, char why[SANDBOX_WHY_MAX])
         return failed(why, "private mounts");
     if (mount("weird", sandbox->mount, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options) < 0)
         return failed(why, "an empty file system");
-    if (chdir(sandbox->mount) < 0 || mkdir("proc", 0755) < 0 || mkdir("proc/self", 0755) < 0 ||
-        mkdir("proc/self/fd", 0755) < 0)
-        return failed(why, "its directories");
-    if (mount(path, "proc/self/fd", NULL, MS_BIND, NULL) < 0)
-        return failed(why, "/proc/self/fd in it");
+    if (chdir(sandbox->mount) < 0 || mkdir("proc", 0555) < 0)
+        return failed(why, "its directory");
+    if (mount("/proc", "proc", NULL, MS_BIND | MS_REC, NULL) < 0)
+        return failed(why, "/proc in it");
+    /* In a user namespace it may be locked as it is. */
+    (void)mount(NULL, "proc", NULL,
+                MS_BIND | MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL);
     /* The old root ends up on top of the new one, and goes. */
     if (syscall(SYS_pivot_root, ".", ".") < 0)
         return failed(why, "pivot_root");

@@ -39,8 +39,9 @@ bool sandbox_user(const char *name, uid_t *uid, gid_t *gid, char why[SANDBOX_WHY
     __attribute__((warn_unused_result));
 
 /* Gives up what is wanted, in an order in which each step can still be taken. False, with the step
- * in `why`: the process is in between and should end. The new file system holds one thing,
- * /proc/self/fd, by which a socket is reached whose name is gone. */
+ * in `why`: the process is in between and should end. The new file system holds one thing, /proc,
+ * read only: a socket whose name is gone is reached through it, and a program's descriptors are
+ * looked at there. */
 bool sandbox_enter(const struct sandbox *sandbox, char why[SANDBOX_WHY_MAX])
     __attribute__((warn_unused_result));
 

@@ -18,6 +18,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+/* syscall: socket bind connect accept4 openat unlink getsockname getpeername */
+/* syscall: setsockopt getrandom close */
+
 #define ID_BITS     16 /* of the place; the rest is the serial number */
 #define BACKLOG     128
 #define S_SNDBUF    65536       /* the program's side: what is written but not yet in TCP */

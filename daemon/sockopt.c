@@ -12,6 +12,8 @@
 #include <netinet/in.h>
 #include <unistd.h>
 
+/* syscall: getsockopt */
+
 enum how {
     FLAG,    /* 0 or 1 of weir's */
     NUMBER,  /* a number of weir's */

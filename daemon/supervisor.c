@@ -18,6 +18,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+/* syscall: ioctl poll pidfd_open pidfd_getfd process_vm_readv process_vm_writev close */
+
 #define CALLS_A_TURN 16
 
 #ifndef PIDFD_THREAD

@@ -8,17 +8,65 @@
 #include <sys/syscall.h>
 
 static const int sandbox_calls[] = {
+#ifdef __NR_accept4
+    __NR_accept4, /* accept.c control.c sockets.c */
+#endif
+#ifdef __NR_bind
+    __NR_bind, /* sockets.c */
+#endif
 #ifdef __NR_brk
     __NR_brk, /* sandbox.c */
+#endif
+#ifdef __NR_clock_gettime
+    __NR_clock_gettime, /* loop.c */
+#endif
+#ifdef __NR_close
+    __NR_close, /* accept.c calls.c connect.c control.c relay.c sockets.c supervisor.c */
+#endif
+#ifdef __NR_connect
+    __NR_connect, /* accept.c sockets.c */
+#endif
+#ifdef __NR_epoll_ctl
+    __NR_epoll_ctl, /* loop.c */
+#endif
+#ifdef __NR_epoll_pwait2
+    __NR_epoll_pwait2, /* loop.c */
 #endif
 #ifdef __NR_exit_group
     __NR_exit_group, /* sandbox.c */
 #endif
+#ifdef __NR_fcntl
+    __NR_fcntl, /* accept.c calls.c connect.c */
+#endif
+#ifdef __NR_getegid
+    __NR_getegid, /* control.c */
+#endif
+#ifdef __NR_geteuid
+    __NR_geteuid, /* control.c */
+#endif
+#ifdef __NR_getpeername
+    __NR_getpeername, /* sockets.c */
+#endif
 #ifdef __NR_getpid
     __NR_getpid, /* sandbox.c */
 #endif
+#ifdef __NR_getrandom
+    __NR_getrandom, /* address.c sockets.c */
+#endif
+#ifdef __NR_getsockname
+    __NR_getsockname, /* sockets.c */
+#endif
+#ifdef __NR_getsockopt
+    __NR_getsockopt, /* accept.c connect.c control.c sockopt.c */
+#endif
 #ifdef __NR_gettid
     __NR_gettid, /* sandbox.c */
+#endif
+#ifdef __NR_ioctl
+    __NR_ioctl, /* relay.c supervisor.c */
+#endif
+#ifdef __NR_listen
+    __NR_listen, /* calls.c */
 #endif
 #ifdef __NR_mmap
     __NR_mmap, /* sandbox.c */
@@ -29,6 +77,42 @@ static const int sandbox_calls[] = {
 #ifdef __NR_munmap
     __NR_munmap, /* sandbox.c */
 #endif
+#ifdef __NR_newfstatat
+    __NR_newfstatat, /* connect.c */
+#endif
+#ifdef __NR_openat
+    __NR_openat, /* connect.c sockets.c */
+#endif
+#ifdef __NR_pidfd_getfd
+    __NR_pidfd_getfd, /* supervisor.c */
+#endif
+#ifdef __NR_pidfd_open
+    __NR_pidfd_open, /* supervisor.c */
+#endif
+#ifdef __NR_poll
+    __NR_poll, /* accept.c supervisor.c */
+#endif
+#ifdef __NR_process_vm_readv
+    __NR_process_vm_readv, /* supervisor.c */
+#endif
+#ifdef __NR_process_vm_writev
+    __NR_process_vm_writev, /* supervisor.c */
+#endif
+#ifdef __NR_read
+    __NR_read, /* connect.c tap.c loop.c */
+#endif
+#ifdef __NR_readv
+    __NR_readv, /* relay.c */
+#endif
+#ifdef __NR_recvfrom
+    __NR_recvfrom, /* connect.c */
+#endif
+#ifdef __NR_recvmmsg
+    __NR_recvmmsg, /* packet.c */
+#endif
+#ifdef __NR_recvmsg
+    __NR_recvmsg, /* control.c */
+#endif
 #ifdef __NR_restart_syscall
     __NR_restart_syscall, /* sandbox.c */
 #endif
@@ -38,8 +122,32 @@ static const int sandbox_calls[] = {
 #ifdef __NR_rt_sigreturn
     __NR_rt_sigreturn, /* sandbox.c */
 #endif
+#ifdef __NR_sendmsg
+    __NR_sendmsg, /* relay.c packet.c */
+#endif
+#ifdef __NR_sendto
+    __NR_sendto, /* connect.c control.c relay.c */
+#endif
+#ifdef __NR_setsockopt
+    __NR_setsockopt, /* connect.c sockets.c */
+#endif
+#ifdef __NR_shutdown
+    __NR_shutdown, /* calls.c relay.c weird.c */
+#endif
+#ifdef __NR_socket
+    __NR_socket, /* accept.c sockets.c */
+#endif
 #ifdef __NR_tgkill
     __NR_tgkill, /* sandbox.c */
+#endif
+#ifdef __NR_unlink
+    __NR_unlink, /* sockets.c weird.c */
+#endif
+#ifdef __NR_write
+    __NR_write, /* weird.c pcapng.c loop.c */
+#endif
+#ifdef __NR_writev
+    __NR_writev, /* tap.c */
 #endif
 };
 

@@ -17,6 +17,8 @@
 
 #include <weir-version.h> /* made by the build: WEIR_VERSION */
 
+/* syscall: shutdown unlink write */
+
 #define GRACE         (2 * WEIR_SECOND) /* for connections to end in order */
 #define STATUS_OK     0
 #define STATUS_FAILED 1

@@ -18,6 +18,7 @@ import wire_bench
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "performance.md"
+BUSY = 0.10  # of the CPU time taken by others: figures are not worth writing down
 RUN_SECONDS_MAX = 480  # a round is not begun when it would go on beyond this
 
 
@@ -160,6 +161,11 @@ def main():
     if not (build / "bench-weir").exists():
         sys.exit(f"run.py: {build} has no bench-weir; run make first")
     lab.enter()
+    busy = lab.other_work()
+    if busy > BUSY:
+        print(f"others use {busy:.0%} of this machine: these figures say little", flush=True)
+        if options.write:
+            sys.exit("run.py: --write wants a quiet machine")
     begun = time.monotonic()
     sections = {}
     if wanted(options, "core"):
@@ -172,6 +178,7 @@ def main():
     command = " ".join(["tests/bench/run.py", *(f"--only {word}" for word in options.only)])
     command += f" --window {options.window}" if options.window else ""
     sections["machine"] = f"{lab.kernel_name()}, {options.rounds} rounds; `{command}`"
+    sections["machine"] += f"; others used {busy:.0%} of the CPUs when it began"
     for body in sections.values():
         print(f"\n{body}")
     print(f"\n{time.monotonic() - begun:.0f} s")

@@ -217,9 +217,9 @@ static void look_around(void)
 {
     char where[64];
     HOLDS(getcwd(where, sizeof where) != NULL && strcmp(where, "/") == 0);
-    HOLDS(entries("/") == 1 && entries("/proc") == 1 && entries("/proc/self") == 1);
+    HOLDS(entries("/") == 1 && access("/proc/self/fd", F_OK) == 0);
     HOLDS(access("/etc/passwd", F_OK) < 0 && access("..", F_OK) == 0 && entries("..") == 1);
-    HOLDS(access("/proc/self/mem", F_OK) < 0 && access("/proc/1", F_OK) < 0);
+    HOLDS(open("/proc/sys/kernel/domainname", O_WRONLY) < 0);
     hidden_socket_works();
 }
 

@@ -53,8 +53,18 @@ static void records(void)
     CHECK(trace_read(&trace, WEIR_TRACE_STORY, &cursor, out, 4, &lost) == 0 && lost == 0 &&
               cursor == 0,
           "nothing to read at first");
-    trace_story(&trace, &(struct weir_record){ .when = 5, .type = WEIR_REC_STATE, .conn = 3, .flags = 1, .code = WEIR_CAUSE_RCV_FIN, .seq = 10, .ack = 11, .value = 12, .extra = 13 });
-    trace_drop(&trace, 6, WEIR_DROP_PAWS, &(struct weir_record){ .conn = 4, .flags = 0x10, .seq = 20, .ack = 21, .value = 22 });
+    trace_story(&trace, &(struct weir_record){ .when = 5,
+                                               .type = WEIR_REC_STATE,
+                                               .conn = 3,
+                                               .flags = 1,
+                                               .code = WEIR_CAUSE_RCV_FIN,
+                                               .seq = 10,
+                                               .ack = 11,
+                                               .value = 12,
+                                               .extra = 13 });
+    trace_drop(
+        &trace, 6, WEIR_DROP_PAWS,
+        &(struct weir_record){ .conn = 4, .flags = 0x10, .seq = 20, .ack = 21, .value = 22 });
     CHECK(trace.drops[WEIR_DROP_PAWS] == 1, "a drop is counted under its reason");
     CHECK(trace_read(&trace, WEIR_TRACE_FLOW, &cursor, out, 4, NULL) == 0,
           "none of it is in the other ring");

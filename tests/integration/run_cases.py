@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: MIT
+"""What a program sees of its sockets: each case prints lines, the same on Linux and under weir run.
+
+    run_cases.py CASE ADDRESS PORT
+
+The program is the client of a peer on the kernel that obeys the first line it gets (run_tcp.py), or
+the server of a client there.
+"""
+
+import errno
+import fcntl
+import select
+import socket
+import struct
+import sys
+import threading
+import time
+
+MASK = [("IN", select.POLLIN), ("OUT", select.POLLOUT), ("ERR", select.POLLERR),
+        ("HUP", select.POLLHUP), ("RDHUP", select.POLLRDHUP), ("PRI", select.POLLPRI)]
+CLOSED_PORT = 1
+
+
+def mask(sock, timeout=0):
+    poll = select.poll()
+    poll.register(sock, select.POLLIN | select.POLLOUT | select.POLLRDHUP | select.POLLPRI)
+    ready = poll.poll(timeout)
+    bits = ready[0][1] if ready else 0
+    return "|".join(name for name, bit in MASK if bits & bit) or "0"
+
+
+def wait_for(sock, bit, seconds=5):
+    poll = select.poll()
+    poll.register(sock, bit)
+    return bool(poll.poll(seconds * 1000))
+
+
+def say(text, call, *args):
+    try:
+        result = call(*args)
+    except OSError as error:
+        result = errno.errorcode.get(error.errno, error.errno)
+    print(f"{text}: {result}")
+    return result
+
+
+def so_error(sock):
+    return errno.errorcode.get(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), 0)
+
+
+def family(address):
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def new(address):
+    return socket.socket(family(address), socket.SOCK_STREAM)
+
+
+def opened(address, port, job):
+    sock = new(address)
+    sock.connect((address, port))
+    sock.sendall(job + b"\n")
+    return sock
+
+
+def case_refused(address, port):
+    sock = new(address)
+    say("connect", sock.connect, (address, CLOSED_PORT))
+    print("SO_ERROR", so_error(sock), mask(sock))
+    say("connect again", sock.connect, (address, port))
+    sock.sendall(b"echo\nhello")
+    say("recv", sock.recv, 100)
+
+
+def case_nonblocking(address, port):
+    sock = new(address)
+    sock.setblocking(False)
+    say("connect", sock.connect, (address, port))
+    print("writable", wait_for(sock, select.POLLOUT), mask(sock), so_error(sock))
+    say("second", sock.connect, (address, port))
+    say("third", sock.connect, (address, port))
+    say("recv of nothing", sock.recv, 1)
+    sock.send(b"echo\nhello")
+    print("readable", wait_for(sock, select.POLLIN), mask(sock))
+    say("recv", sock.recv, 100)
+    big = bytes(1000)
+    total = 0
+    while total < 100000:
+        try:
+            total += sock.send(big)
+        except BlockingIOError:
+            wait_for(sock, select.POLLOUT)
+            wait_for(sock, select.POLLIN)
+        try:
+            sock.recv(65536)
+        except BlockingIOError:
+            pass
+    print("sent", total)
+
+
+def case_nonblocking_refused(address, port):
+    sock = new(address)
+    sock.setblocking(False)
+    say("connect", sock.connect, (address, CLOSED_PORT))
+    print("ready", wait_for(sock, select.POLLOUT), mask(sock))
+    print("SO_ERROR", so_error(sock), so_error(sock))
+
+
+def case_reset(address, port):
+    sock = opened(address, port, b"reset")
+    print("data", sock.recv(5, socket.MSG_WAITALL))
+    print("end", wait_for(sock, select.POLLHUP), mask(sock))
+    say("recv", sock.recv, 100)
+    say("recv again", sock.recv, 100)
+    say("send", sock.send, b"x")
+
+
+def case_reset_idle(address, port):
+    """Nothing is unread on either side, and a thread is blocked in recv."""
+    sock = opened(address, port, b"wait-reset")
+    say("recv", sock.recv, 100)
+    say("recv again", sock.recv, 100)
+
+
+def case_half_close_ours(address, port):
+    sock = opened(address, port, b"count")
+    sock.sendall(bytes(100000))
+    sock.shutdown(socket.SHUT_WR)
+    print("mask", mask(sock) in ("OUT", "IN|OUT|HUP|RDHUP", "IN|OUT", "IN|OUT|RDHUP"))
+    total = b""
+    while True:
+        part = sock.recv(100)
+        if not part:
+            break
+        total += part
+    print("counted", total)
+    say("send", sock.send, b"x")
+    say("shutdown", sock.shutdown, socket.SHUT_WR)
+
+
+def case_half_close_theirs(address, port):
+    sock = opened(address, port, b"shut")
+    print("data", sock.recv(5, socket.MSG_WAITALL))
+    print("end", wait_for(sock, select.POLLRDHUP), mask(sock), sock.recv(10))
+    sock.sendall(bytes(70000))
+    sock.close()
+
+
+def case_unread(address, port):
+    """Closing with octets unread is a reset at the peer, which reports it in its next answer."""
+    sock = opened(address, port, b"fill-and-tell")
+    wait_for(sock, select.POLLIN)
+    sock.close()
+    time.sleep(0.2)
+    sock = opened(address, port, b"told")
+    print("peer saw", sock.recv(100))
+
+
+def case_linger(address, port):
+    sock = opened(address, port, b"wait-and-tell")
+    print("ready", sock.recv(2))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+    time.sleep(0.2)
+    sock = opened(address, port, b"told")
+    print("peer saw", sock.recv(100))
+
+
+def case_names(address, port):
+    sock = new(address)
+    print("fresh", sock.getsockname(), mask(sock))
+    say("peer", sock.getpeername)
+    sock.bind((address_any(address), 0))
+    print("bound", sock.getsockname()[0], sock.getsockname()[1] > 0)
+    say("bind again", sock.bind, (address_any(address), 0))
+    sock.connect((address, port))
+    print("peer", sock.getpeername()[:2] == (address, port), sock.getsockname()[1] > 0)
+    say("connect", sock.connect, (address, port))
+    say("listen", sock.listen, 1)
+    other = new(address)
+    say("foreign", other.bind, ("2001:db8::99" if ":" in address else "192.0.2.99", 0))
+    say("accept", other.accept)
+    say("shutdown", other.shutdown, socket.SHUT_WR)
+
+
+def address_any(address):
+    return "::" if ":" in address else "0.0.0.0"
+
+
+def case_options(address, port):
+    sock = new(address)
+    level = socket.SOL_SOCKET
+    for name in ("SO_TYPE", "SO_PROTOCOL", "SO_DOMAIN", "SO_ACCEPTCONN", "SO_ERROR", "SO_KEEPALIVE",
+                 "SO_REUSEADDR", "SO_REUSEPORT", "SO_BROADCAST"):
+        say(name, sock.getsockopt, level, getattr(socket, name))
+    for level, name, value in (
+            (socket.SOL_SOCKET, "SO_REUSEADDR", 1), (socket.SOL_SOCKET, "SO_KEEPALIVE", 5),
+            (socket.IPPROTO_TCP, "TCP_NODELAY", 1), (socket.IPPROTO_TCP, "TCP_KEEPIDLE", 30),
+            (socket.IPPROTO_TCP, "TCP_KEEPINTVL", 5), (socket.IPPROTO_TCP, "TCP_KEEPCNT", 3),
+            (socket.IPPROTO_TCP, "TCP_SYNCNT", 2), (socket.IPPROTO_TCP, "TCP_USER_TIMEOUT", 1500),
+            (socket.IPPROTO_TCP, "TCP_CORK", 1), (socket.IPPROTO_TCP, "TCP_KEEPIDLE", 0),
+            (socket.IPPROTO_IP, "IP_TTL", 9), (socket.IPPROTO_IP, "IP_TTL", 256),
+            (socket.SOL_SOCKET, "SO_SNDBUF", 50000), (socket.SOL_SOCKET, "SO_RCVBUF", 60000)):
+        option = getattr(socket, name)
+        say(f"{name} {value}", sock.setsockopt, level, option, value)
+        say("  then", sock.getsockopt, level, option)
+    say("unknown", sock.setsockopt, socket.IPPROTO_TCP, 999, 1)
+    say("unknown", sock.getsockopt, socket.SOL_SOCKET, 999)
+    say("short", sock.setsockopt, socket.IPPROTO_TCP, socket.TCP_NODELAY, b"\1")
+    say("linger", sock.getsockopt, socket.SOL_SOCKET, socket.SO_LINGER, 8)
+    sock.connect((address, port))
+    info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+    print("TCP_INFO", len(info), info[0])
+    say("after", sock.getsockopt, socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def case_bind(address, port):
+    one, two = new(address), new(address)
+    one.bind((address_any(address), 0))
+    number = one.getsockname()[1]
+    say("in use", two.bind, (address_any(address), number))
+    one.listen(1)
+    two.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    say("beside a listener", two.bind, (address_any(address), number))
+    one.close()
+    say("after its close", two.bind, (address_any(address), number))
+    two.listen(1)
+    print("mask", mask(two))
+    say("shutdown", two.shutdown, socket.SHUT_RD)
+    say("accept", two.accept)
+
+
+def case_dual(address, port):
+    """A dual-stack listener is reached over both loopbacks, a v6-only one over one."""
+    for only in (0, 1):
+        sock = socket.socket(socket.AF_INET6)
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, only)
+        sock.bind(("::", 0))
+        sock.listen(4)
+        number = sock.getsockname()[1]
+        for loop in ("127.0.0.1", "::1"):
+            client = new(loop)
+            if say(f"{only} {loop}", client.connect, (loop, number)) is None:
+                accepted, peer = sock.accept()
+                print(peer[0], accepted.getsockname()[0], peer[1] == client.getsockname()[1])
+                accepted.close()
+            client.close()
+        sock.close()
+
+
+def case_timeouts(address, port):
+    sock = opened(address, port, b"silent")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, 200000))
+    say("recv", sock.recv, 1)
+    server = new(address)
+    server.bind((address_any(address), 0))
+    server.listen(1)
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, 200000))
+    say("accept", server.accept)
+
+
+def case_threads(address, port):
+    """A thread blocked in accept, and one in connect, delay nobody."""
+    server = new(address)
+    server.bind((address_any(address), 0))
+    server.listen(1)
+    got = []
+    thread = threading.Thread(target=lambda: got.append(server.accept()), daemon=True)
+    thread.start()
+    for _ in range(3):
+        sock = opened(address, port, b"echo")
+        sock.sendall(b"abc")
+        print(sock.recv(3, socket.MSG_WAITALL))
+        sock.close()
+    loop = "::1" if ":" in address else "127.0.0.1"
+    client = new(loop)
+    client.connect((loop, server.getsockname()[1]))
+    thread.join(5)
+    print("accepted", got[0][1] == client.getsockname())
+
+
+def case_other_families(address, port):
+    pair = socket.socketpair()
+    pair[0].sendall(b"x")
+    print(pair[1].recv(1), pair[0].getsockopt(socket.SOL_SOCKET, socket.SO_TYPE))
+    unix = socket.socket(socket.AF_UNIX)
+    unix.bind("\0weir-run-cases")
+    print(unix.getsockname())
+    unix.listen(1)
+    print(socket.socket(socket.AF_UNIX).connect("\0weir-run-cases"))
+    udp = socket.socket(family(address), socket.SOCK_DGRAM)
+    print(udp.getsockopt(socket.SOL_SOCKET, socket.SO_TYPE))
+
+
+def case_inherit(address, port):
+    server = new(address)
+    server.bind((address_any(address), 0))
+    server.listen(1)
+    server.setblocking(False)
+    loop = "::1" if ":" in address else "127.0.0.1"
+    say("empty", server.accept)
+    client = new(loop)
+    client.connect((loop, server.getsockname()[1]))
+    print("acceptable", wait_for(server, select.POLLIN), mask(server))
+    fd, _ = server._accept()
+    print("nonblocking", fcntl.fcntl(fd, fcntl.F_GETFL) & 0o4000,
+          "cloexec", fcntl.fcntl(fd, fcntl.F_GETFD))
+
+
+CASES = {name[5:]: case for name, case in list(globals().items()) if name.startswith("case_")}
+
+if __name__ == "__main__":
+    CASES[sys.argv[1]](sys.argv[2], int(sys.argv[3]))

@@ -1,0 +1,474 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Programs under `weir run` against the kernel, over a TAP in a network namespace.
+
+    run_tcp.py [--build DIR] [--only NAME]
+
+Each case of run_cases.py runs twice against the same peer: on the kernel, and under weir. What it
+prints must be the same, but for the lines that DIFFERENT lists with their reason.
+"""
+
+import argparse
+import hashlib
+import os
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(ROOT, "scripts"))
+from tap import Tap  # noqa: E402
+
+KERNEL, WEIR = {4: "192.0.2.1", 6: "2001:db8::1"}, {4: "192.0.2.2", 6: "2001:db8::2"}
+LIMIT = 30
+NOBODY = 65534
+NAMESPACE = f"wr{os.getpid()}"
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+# (case, what Linux prints, what weir prints): docs/differences.md says why.
+DIFFERENT = [
+    # A reset leaves the AF_UNIX error on the receiving side only: docs, "after a reset".
+]
+
+
+# ---- The peer: a thread of this process, on the kernel's side ----
+
+class Peer:
+    """Obeys the first line of each connection."""
+
+    def __init__(self, family):
+        self.listener = socket.socket(socket.AF_INET6 if family == 6 else socket.AF_INET)
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.listener.bind((KERNEL[family], 0))
+        self.listener.listen(64)
+        self.port = self.listener.getsockname()[1]
+        self.saw = "nothing"
+        self.from_weir = None
+        threading.Thread(target=self.run, daemon=True).start()
+
+    def run(self):
+        while True:
+            sock, address = self.listener.accept()
+            self.from_weir = address[0] in WEIR.values()
+            threading.Thread(target=self.serve, args=(sock,), daemon=True).start()
+
+    def serve(self, sock):
+        line = b""
+        try:
+            while not line.endswith(b"\n"):
+                octet = sock.recv(1)
+                if not octet:
+                    return
+                line += octet
+            getattr(self, line.decode().strip().replace("-", "_"))(sock)
+        except OSError:
+            pass
+        finally:
+            sock.close()
+
+    def echo(self, sock):
+        while True:
+            data = sock.recv(65536)
+            if not data:
+                return
+            sock.sendall(data)
+
+    def reset(self, sock):
+        sock.sendall(b"hello")
+        time.sleep(0.2)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    def wait_reset(self, sock):
+        time.sleep(0.3)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    def count(self, sock):
+        total = 0
+        while True:
+            data = sock.recv(65536)
+            if not data:
+                sock.sendall(str(total).encode())
+                return
+            total += len(data)
+
+    def shut(self, sock):
+        sock.sendall(b"hello")
+        sock.shutdown(socket.SHUT_WR)
+        while sock.recv(65536):
+            pass
+
+    def watch(self, sock):
+        try:
+            self.saw = repr(sock.recv(10))
+        except OSError as error:
+            self.saw = os.strerror(error.errno)
+
+    def fill_and_tell(self, sock):
+        sock.sendall(b"some octets")
+        self.watch(sock)
+
+    def wait_and_tell(self, sock):
+        sock.sendall(b"ok")
+        self.watch(sock)
+
+    def told(self, sock):
+        sock.sendall(self.saw.encode())
+
+    def silent(self, sock):
+        sock.recv(1)
+
+
+# ---- The namespace ----
+
+def ip(*words):
+    subprocess.run(["ip", *words], check=True, stdin=subprocess.DEVNULL)
+
+
+class Lab:
+    def __init__(self, build):
+        self.build = build
+        self.folder = tempfile.mkdtemp(prefix="weir-run-")
+        self.socket = os.path.join(self.folder, "net", "socket")
+        self.weird = None
+        self.children = []
+        ip("netns", "add", NAMESPACE)
+        ip("-n", NAMESPACE, "link", "set", "lo", "up")
+        ip("-n", NAMESPACE, "tuntap", "add", "dev", "wr0", "mode", "tap")
+        ip("-n", NAMESPACE, "addr", "add", KERNEL[4] + "/24", "dev", "wr0")
+        ip("-n", NAMESPACE, "addr", "add", KERNEL[6] + "/64", "dev", "wr0", "nodad")
+        ip("-n", NAMESPACE, "link", "set", "wr0", "up")
+        fd = os.open(f"/run/netns/{NAMESPACE}", os.O_RDONLY)
+        libc_setns(fd)
+        os.close(fd)
+        self.start()
+
+    def program(self, name):
+        for path in (os.path.join(self.build, name),
+                     os.path.join(self.build, "tests", "integration", name)):
+            if os.path.exists(path):
+                return path
+        raise SystemExit(f"Bail out! {name} is not in {self.build}")
+
+    def start(self):
+        ready, told = os.pipe()
+        self.weird = subprocess.Popen(
+            [self.program("weird"), "--dev", "tap:wr0", "--addr", WEIR[4] + "/24",
+             "--addr", WEIR[6] + "/64", "--socket", self.socket, "--ready-fd", str(told)],
+            pass_fds=[told])
+        os.close(told)
+        line = os.read(ready, 100)
+        os.close(ready)
+        if not line:
+            raise SystemExit("Bail out! weird does not start")
+
+    def under(self, *command):
+        return [self.program("weir"), "run", "--socket", self.socket, "--", *command]
+
+    def run(self, *command, timeout=LIMIT):
+        """(exit status, what it said); a program that hangs is killed."""
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT)
+        try:
+            said, _ = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            said, _ = process.communicate()
+            return "timeout", said
+        return process.returncode, said
+
+    def spawn(self, *command):
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT)
+        self.children.append(process)
+        return process
+
+    def stop(self, process):
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        process.stdout.close()
+
+    def open_files(self):
+        return len(os.listdir(f"/proc/{self.weird.pid}/fd"))
+
+    def close(self):
+        for child in self.children:
+            if child.poll() is None:
+                child.kill()
+                child.wait()
+        if self.weird.poll() is None:
+            self.weird.kill()
+            self.weird.wait()
+        subprocess.run(["ip", "netns", "del", NAMESPACE], check=False)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def libc_setns(fd):
+    import ctypes
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(fd, 0x40000000) != 0:
+        raise SystemExit("Bail out! setns: " + os.strerror(ctypes.get_errno()))
+
+
+def until(condition, seconds=10):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def reachable(address, port):
+    try:
+        socket.create_connection((address, port), 1).close()
+        return True
+    except OSError:
+        return False
+
+
+# ---- Tests ----
+
+def expected(case, lines):
+    for name, linux, weir in DIFFERENT:
+        if name == case:
+            lines = [weir if line == linux else line for line in lines]
+    return lines
+
+
+def test_cases(lab, tap):
+    sys.path.insert(0, HERE)
+    from run_cases import CASES
+    script = os.path.join(HERE, "run_cases.py")
+    for family in (4, 6):
+        peer = Peer(family)
+        for case in CASES:
+            command = [sys.executable, script, case, KERNEL[family], str(peer.port)]
+            on_linux = lab.run(*command)
+            peer.from_weir = None
+            on_weir = lab.run(*lab.under(*command))
+            on_its_way = peer.from_weir is not False  # None: it did not ask the peer
+            want = expected(case, on_linux[1].decode().splitlines())
+            have = on_weir[1].decode().splitlines()
+            tap.check(on_linux[0] == 0 == on_weir[0] and want == have and on_its_way,
+                      f"IPv{family}: {case} is as on Linux",
+                      f"exit status {on_linux[0]}, {on_weir[0]}",
+                      *(f"Linux: {w!r}   weir: {h!r}" for w, h in
+                        zip(want + [None] * 20, have + [None] * 20) if w != h))
+
+
+def test_curl(lab, tap):
+    if shutil.which("curl") is None:
+        tap.skip("curl is not installed")
+        return
+    big = os.path.join(lab.folder, "big")
+    with open(big, "wb") as file:
+        file.write(os.urandom(8 << 20))
+    with open(big, "rb") as file:
+        digest = hashlib.sha256(file.read()).hexdigest()
+    serve = [sys.executable, "-m", "http.server", "-d", lab.folder, "-b", "::"]
+    kernel = lab.spawn(*serve, "8000")
+    weir = lab.spawn(*lab.under(*serve, "8001"))
+    until(lambda: reachable(KERNEL[4], 8000) and reachable(WEIR[4], 8001))
+    for family in (4, 6):
+        for text, port, host, command in (
+                ("curl on weir fetches from the kernel", 8000, KERNEL, lab.under),
+                ("the kernel's curl fetches from http.server on weir", 8001, WEIR,
+                 lambda *words: list(words)),
+                ("curl on weir fetches from http.server on weir", 8001, WEIR, lab.under)):
+            name = f"[{host[family]}]" if family == 6 else host[family]
+            out = os.path.join(lab.folder, "got")
+            status, said = lab.run(*command("curl", "-sS", "--max-time", "20", "-o", out,
+                                            f"http://{name}:{port}/big"))
+            with open(out, "rb") as file:
+                same = hashlib.sha256(file.read()).hexdigest() == digest
+            os.unlink(out)
+            tap.check(status == 0 and same, f"IPv{family}: {text}, every octet", status, said)
+    lab.stop(kernel)
+    lab.stop(weir)
+
+
+def test_static(lab, tap):
+    subject = lab.program("weir-run-subject")
+    port = 9000
+    for how in ("thread", "fork", "epoll"):
+        for family in (4, 6):
+            port += 1
+            server = lab.spawn(*lab.under(subject, "serve", how, WEIR[family], str(port), "20"))
+            server.stdout.readline()
+            status, said = lab.run(subject, "talk", WEIR[family], str(port), "20", "300000")
+            tap.check(status == 0, f"IPv{family}: a static server ({how}) serves the kernel", said)
+            tap.check(until(lambda: server.poll() == 0), "and ends by itself", server.poll())
+            lab.stop(server)
+    port += 1
+    server = lab.spawn(subject, "serve", "thread", "::", str(port), "20")
+    server.stdout.readline()
+    status, said = lab.run(*lab.under(subject, "talk", KERNEL[4], str(port), "20", "300000"))
+    tap.check(status == 0, "a static client talks to the kernel", said)
+    lab.stop(server)
+
+
+def test_many(lab, tap):
+    subject = lab.program("weir-run-subject")
+    before = lab.open_files()
+    server = lab.spawn(*lab.under(subject, "serve", "epoll", "0.0.0.0", "9100", "1000"))
+    server.stdout.readline()
+    status, said = lab.run(subject, "talk", WEIR[4], "9100", "1000", "100")
+    tap.check(status == 0, "1,000 connections from the kernel, one after the other", said)
+    tap.check(until(lambda: server.poll() == 0), "the server has seen all of them end")
+    lab.stop(server)
+    server = lab.spawn(subject, "serve", "epoll", "0.0.0.0", "9101", "1000")
+    server.stdout.readline()
+    status, said = lab.run(*lab.under(subject, "talk", KERNEL[4], "9101", "1000", "100"))
+    tap.check(status == 0, "1,000 connections to the kernel, one after the other", said)
+    lab.stop(server)
+    tap.check(until(lambda: lab.open_files() <= before),
+              "weird has no more descriptors open than before", before, lab.open_files())
+    script = ("import socket\n"
+              "for i in range(20000): socket.socket().close()\n"
+              "print('made')")
+    status, said = lab.run(*lab.under(sys.executable, "-c", script))
+    tap.check(status == 0 and said == b"made\n", "20,000 sockets made and closed", status, said)
+    tap.check(until(lambda: lab.open_files() <= before), "and none of them is left",
+              before, lab.open_files())
+
+
+def test_process(lab, tap):
+    status, _ = lab.run(*lab.under("sh", "-c", "exit 7"))
+    tap.check(status == 7, "the exit status is the program's", status)
+    status, _ = lab.run(*lab.under("sh", "-c", "kill -TERM $$"))
+    tap.check(status == -signal.SIGTERM, "and so is the signal that ends it", status)
+    status, said = lab.run(*lab.under("/nonexistent/program"))
+    tap.check(status == 127, "a program that is not there is 127", status, said)
+    status, said = lab.run(*lab.under(*lab.under("true")))
+    tap.check(status == 125 and b"inside a" in said, "a run in a run is refused in words",
+              status, said)
+    status, said = lab.run(lab.program("weir"), "run", "--socket", lab.socket + "x", "true")
+    tap.check(status == 125 and b"No such file" in said, "so is a daemon that is not there",
+              status, said)
+    script = ("import socket, os\n"
+              "s = socket.create_connection(('%s', %d))\n"
+              "s.sendall(b'echo\\n')\n"
+              "if os.fork() == 0:\n"
+              "    s.sendall(b'child'); os._exit(0)\n"
+              "os.wait()\n"
+              "d = s.dup(); s.close()\n"
+              "print(d.recv(5, socket.MSG_WAITALL), d.getpeername()[0])\n")
+    peer = Peer(4)
+    status, said = lab.run(*lab.under(sys.executable, "-c", script % (KERNEL[4], peer.port)))
+    tap.check(said.strip() == f"b'child' {KERNEL[4]}".encode(), "fork and dup share the socket",
+              status, said)
+
+
+def test_signals(lab, tap):
+    script = ("import socket, signal, time\n"
+              "signal.signal(signal.SIGALRM, lambda *a: (_ for _ in ()).throw(KeyError))\n"
+              "l = socket.socket(); l.bind(('0.0.0.0', 0)); l.listen()\n"
+              "signal.setitimer(signal.ITIMER_REAL, 0.2)\n"
+              "begun = time.monotonic()\n"
+              "try: l.accept()\n"
+              "except KeyError: print('interrupted', time.monotonic() - begun < 2)\n")
+    status, said = lab.run(*lab.under(sys.executable, "-c", script))
+    tap.check(said == b"interrupted True\n", "a signal interrupts accept", status, said)
+
+
+def test_private(lab, tap):
+    subject = os.path.join(lab.folder, "subject")
+    for name in ("weir", "weird"):
+        shutil.copy(lab.program(name), lab.folder)
+    shutil.copy(lab.program("weir-run-subject"), subject)
+    os.chmod(lab.folder, 0o755)
+    weir = os.path.join(lab.folder, "weir")
+    for text, user in (("root", 0), ("nobody", NOBODY)):
+        server = subprocess.Popen(
+            [weir, "run", "--", subject, "serve", "thread", "0.0.0.0", "9200", "3"],
+            user=user, group=user, extra_groups=[], stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, cwd="/")
+        lab.children.append(server)
+        line = server.stdout.readline()
+        inside = ["nsenter", "-t", str(server.pid), "-n"]
+        status, said = lab.run(*inside, subject, "talk", WEIR[4], "9200", "3", "100000")
+        tap.check(line == b"ready\n" and status == 0,
+                  f"a private weird of {text} serves the kernel's end of its wire", line, said)
+        tap.check(until(lambda: server.poll() == 0), "and the program ends", server.poll())
+        lab.stop(server)
+
+
+def blocked_calls(lab, peer):
+    """Programs that wait in every way there is."""
+    scripts = {
+        "accept with an address": "l.accept()",
+        "recv": "c.recv(1)",
+        "connect": "socket.create_connection(('192.0.2.77', 9))",
+        "poll": "p = select.poll(); p.register(c, select.POLLIN); p.poll()",
+    }
+    head = ("import socket, select, sys\n"
+            "l = socket.socket(); l.bind(('0.0.0.0', 0)); l.listen()\n"
+            f"c = socket.create_connection(('{KERNEL[4]}', {peer.port}))\n"
+            "c.sendall(b'silent\\n')\n"
+            "print('ready', flush=True)\n")
+    found = {}
+    for text, script in scripts.items():
+        found[text] = lab.spawn(*lab.under(sys.executable, "-c", head + script))
+    for process in found.values():
+        process.stdout.readline()
+    time.sleep(0.3)
+    return found
+
+
+def test_end(lab, tap):
+    peer = Peer(4)
+    waiting = blocked_calls(lab, peer)
+    lab.weird.kill()
+    lab.weird.wait()
+    begun = time.monotonic()
+    for text, process in waiting.items():
+        ended = until(lambda: process.poll() is not None, 2)
+        tap.check(ended, f"weird killed: {text} returns", time.monotonic() - begun)
+        lab.stop(process)
+    lab.start()
+    tap.check(lab.run(*lab.under("true"))[0] == 0, "a new weird serves")
+    script = ("import socket, time\n"
+              f"c = socket.create_connection(('{KERNEL[4]}', {peer.port}))\n"
+              "c.sendall(b'wait-and-tell\\n'); c.recv(2); print('ready', flush=True)\n"
+              "time.sleep(20)\n")
+    process = lab.spawn(*lab.under(sys.executable, "-c", script))
+    process.stdout.readline()
+    lab.weird.terminate()
+    status = lab.weird.wait(10)
+    tap.check(status == 0, "SIGTERM ends weird", status)
+    tap.check(until(lambda: peer.saw == "b''", 3), "and its connections in order", peer.saw)
+    lab.stop(process)
+
+
+TESTS = [test_cases, test_curl, test_static, test_many, test_process, test_signals, test_private,
+         test_end]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", default=os.path.join(ROOT, "build"))
+    parser.add_argument("--only")
+    options = parser.parse_args()
+    tap = Tap()
+    if os.geteuid() != 0 or not os.path.exists("/dev/net/tun"):
+        tap.skip("needs root and /dev/net/tun, to make a network namespace with a TAP")
+        return tap.done()
+    lab = Lab(os.path.abspath(options.build))
+    try:
+        for test in TESTS:
+            if options.only in (None, test.__name__[5:]):
+                test(lab, tap)
+    finally:
+        lab.close()
+    return tap.done()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
