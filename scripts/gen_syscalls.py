@@ -3,7 +3,8 @@
 """Writes daemon/syscalls.h: the system calls that weird may make once it runs.
 
 They stand in the sources that weird is built from, beside the code that makes them, as a comment
-`/* syscall: read write */`. Calls that are only made before the sandbox is closed (opening a
+`/* syscall: read poll|ppoll */`: after a bar
+stands what does the same where the first is not known. Calls that are only made before the sandbox is closed (opening a
 device, say) have none. --check fails if the header is stale, a name is no system call,
 or there are more than MAX of them.
 """
@@ -18,8 +19,8 @@ from tap import Tap
 
 HEADER = "daemon/syscalls.h"
 FOLDERS = ("src/dev", "src/loop", "daemon")
-COMMENT = re.compile(r"/\* syscall: ([a-z0-9_ ]+) \*/")
-MAX = 50  # a trapped call of a program takes its own kind of call, and a few more
+COMMENT = re.compile(r"/\* syscall: ([a-z0-9_| ]+) \*/")
+MAX = 49  # a trapped call of a program takes its own kind of call, and a few more
 
 TOP = """/* SPDX-License-Identifier: MIT */
 #ifndef WEIR_DAEMON_SYSCALLS_H
@@ -50,18 +51,22 @@ def header(calls):
     lines = []
     for name in sorted(calls):
         users = " ".join(os.path.basename(path) for path in calls[name])
-        # Some architectures have only the newer form of a call.
-        lines += [f"#ifdef __NR_{name}", f"    __NR_{name}, /* {users} */", "#endif"]
+        for number, form in enumerate(name.split("|")):
+            lines.append(f"#{'el' if number else ''}if defined __NR_{form}")
+            lines.append(f"    __NR_{form}, /* {users} */")
+        lines.append("#endif")
     return TOP + "\n".join(lines) + "\n};\n\n#endif\n"
 
 
 def unknown(calls):
-    """Names that this machine's headers do not know."""
-    text = "#include <sys/syscall.h>\n" + "".join(
-        f"#ifndef __NR_{name}\nunknown {name}\n#endif\n" for name in sorted(calls))
+    """Names that this machine's headers do not know in any form."""
+    text = "#include <sys/syscall.h>\n"
+    for name in sorted(calls):
+        known = " || ".join(f"defined __NR_{form}" for form in name.split("|"))
+        text += f"#if !({known})\nunknown {name}\n#endif\n"
     done = subprocess.run(["cc", "-E", "-P", "-"], input=text, capture_output=True, text=True,
                           check=True)
-    return re.findall(r"^unknown (\w+)$", done.stdout, re.M)
+    return re.findall(r"^unknown (\S+)$", done.stdout, re.M)
 
 
 def main():

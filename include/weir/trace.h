@@ -67,8 +67,7 @@ enum weir_state {
     X(ND, "neighbour discovery")          \
     X(ICMP_ECHO, "echo")                  \
     X(ICMP_ERROR, "icmp error")           \
-    X(DATAGRAM, "datagram")               \
-    X(LIMITED, "limited transmit")
+    X(DATAGRAM, "datagram")
 enum weir_why {
 #define X(name, text) WEIR_WHY_##name,
     WEIR_WHYS(X)
@@ -97,7 +96,6 @@ enum weir_why {
     X(ICMP, "icmp error")                                 \
     X(DATA_AFTER_CLOSE, "data after close")               \
     X(UNREAD, "closed with unread data")                  \
-    X(MEMORY, "no memory")                                \
     X(LISTENER_CLOSED, "listener closed")                 \
     X(ADDRESS_GONE, "local address removed")
 enum weir_cause {
@@ -157,7 +155,6 @@ enum weir_cause {
     X(ICMP_CSUM, "icmp: checksum")                                         \
     X(ICMP_TYPE, "icmp: type not handled")                                 \
     X(ICMP_BROADCAST, "icmp: request to a broadcast address")              \
-    X(ICMP_RATE, "icmp: over the rate limit")                              \
     X(ICMP_QUOTE, "icmp: quotes nothing of ours")                          \
     X(ICMP_OUT_OF_WINDOW, "icmp: quoted sequence number is not in flight") \
     X(ICMP_QUENCH, "icmp: source quench")                                  \
@@ -206,12 +203,10 @@ enum weir_cause {
     X(RANGES_FULL, "too many gaps")                                        \
     X(NO_FLIGHT, "no memory for reordering")                               \
     X(NO_CHUNK, "no memory for octets")                                    \
-    X(FIN_BEYOND, "fin beyond a known fin")                                \
     X(REOPEN, "syn that may reuse the tuple")                              \
     /* out */                                                              \
     X(REPLY_FULL, "reply ring full")                                       \
-    X(REPLY_RATE, "reply over the rate limit")                             \
-    X(DRIVER, "driver could not write")
+    X(REPLY_RATE, "reply over the rate limit")
 enum weir_drop {
 #define X(name, text) WEIR_DROP_##name,
     WEIR_DROPS(X)
@@ -226,7 +221,6 @@ enum weir_drop {
     X(HANDSHAKE, "handshake")       \
     X(CWND, "congestion window")    \
     X(PEER_WINDOW, "peer's window") \
-    X(PACE, "pacing")               \
     X(NAGLE, "nagle")               \
     X(CORK, "cork")                 \
     X(MEMORY, "memory")             \
@@ -248,8 +242,7 @@ enum weir_wait {
     X(TIME_WAIT, "2 msl")     \
     X(ORPHAN, "orphan")       \
     X(USER, "user timeout")   \
-    X(SYN_ACK, "syn-ack")     \
-    X(PACE, "pace")
+    X(SYN_ACK, "syn-ack")
 enum weir_timer {
 #define X(name, text) WEIR_TIMER_##name,
     WEIR_TIMERS(X)

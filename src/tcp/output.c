@@ -318,6 +318,8 @@ static void commit_fresh(struct tcb *tcb, const struct tcp_plan *plan, weir_time
     if (plan->len % tcb->mss != 0)
         tcb->snd.sml = plan->seq + plan->len;
     tcb->octets_out += plan->len;
+    tcb->pace_at = WEIR_NEVER;
+    tcb->defer_over = false;
     tcb->sent_at = now;
     if (cwnd_used(tcb))
         tcb->cwnd_limited = true;
@@ -402,6 +404,8 @@ void tcp_output_idle(struct tcb *tcb, const struct tcp_env *env, weir_time now)
     }
     tcb->due = 0;
     tcb->waits_for = (uint8_t)waits_for(tcb, env);
+    if (tcb->waits_for == WEIR_WAIT_TSO_DEFER && tcb->pace_at == WEIR_NEVER)
+        tcb->pace_at = now + tcp_defer_time(tcb);
     /* Judged here and not at the ACK: several ACKs may come before output has its turn, and all of
      * them are for octets that left under the last verdict. */
     tcb->cwnd_limited = cwnd_holds(tcb) || cwnd_used(tcb);

@@ -36,6 +36,15 @@ static enum weir_wait short_may_go(const struct tcb *tcb, uint32_t len, uint32_t
     return nagle_holds(tcb) ? WEIR_WAIT_NAGLE : WEIR_WAIT_NOTHING;
 }
 
+/* A superframe costs a device hardly more than a segment. If cwnd cuts one to less than half, and
+ * ACKs are on their way that will open it, it is worth a moment's patience (timer.c says how long).
+ */
+static bool waits_for_more(const struct tcb *tcb, uint32_t len, uint32_t full, enum weir_wait wait)
+{
+    return wait == WEIR_WAIT_CWND && full > tcb->mss && len < full / 2 &&
+           tcp_outstanding(tcb) > 0 && !tcb->defer_over;
+}
+
 void tcp_send_chance(const struct tcb *tcb, uint32_t gso_max, struct tcp_chance *chance)
 {
     *chance = (struct tcp_chance){ .wait = WEIR_WAIT_NOTHING };
@@ -74,6 +83,10 @@ void tcp_send_chance(const struct tcb *tcb, uint32_t gso_max, struct tcp_chance 
     const uint32_t max = segments * mss;
     if (len > max)
         len = max;
+    if (waits_for_more(tcb, len, unsent < max ? unsent : max, chance->wait)) {
+        chance->wait = WEIR_WAIT_TSO_DEFER;
+        return;
+    }
     if (len > mss && len < unsent)
         len = len / mss * mss;
     if (len < mss) {

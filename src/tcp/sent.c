@@ -7,6 +7,11 @@ WEIR_STATIC_ASSERT(sizeof(struct sent) == 72,
                    "a record is 72 octets: 14 and a little make a block of 1 KiB");
 WEIR_STATIC_ASSERT((SENT_BLOCKS_INLINE & (SENT_BLOCKS_INLINE - 1)) == 0, "used as a mask");
 
+/* Records are numbered as they come; numbers wrap long before a busy connection ends. A multiple of
+ * every table's length in blocks (a chunk holds at most 2^16 octets of them) is taken off in time.
+ */
+#define SENT_REBASE (SENT_BLOCK * (UINT32_C(65536) / (uint32_t)sizeof(uint32_t)))
+
 void sent_init(struct sent_map *map)
 {
     map->table = RING_NONE;
@@ -135,8 +140,13 @@ void sent_pop(struct sent_map *map, const struct sent_memory *memory)
     const bool empty = sent_count(map) == 0;
     if (gone % SENT_BLOCK == SENT_BLOCK - 1 || empty)
         pool_give(memory->blocks, *block_slot(map, memory, gone / SENT_BLOCK));
-    if (!empty)
+    if (!empty) {
+        if (map->first >= SENT_REBASE) {
+            map->first -= SENT_REBASE;
+            map->next -= SENT_REBASE;
+        }
         return;
+    }
     if (map->table != RING_NONE)
         ring_chunk_give(memory->rings, map->table);
     sent_init(map);

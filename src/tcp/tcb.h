@@ -86,16 +86,15 @@ struct tcb {
     bool fin_queued : 1; /* CLOSE was called: a FIN follows snd.end */
     bool fin_known : 1;  /* the peer's FIN has been seen, perhaps beyond a hole */
     bool fin_rcvd : 1;   /* RCV.NXT stands behind the peer's FIN */
-    bool
-        rtx_force : 1; /* the first retransmission of an episode ignores cwnd (RFC 6675, 5 (4.3)) */
-    bool rst_owed : 1; /* CLOSED, and the peer is to be told */
+    bool rtx_force : 1;  /* the first retransmission of an episode ignores cwnd (RFC 6675, 5) */
+    bool rst_owed : 1;   /* CLOSED, and the peer is to be told */
     bool ts_ok : 1, sack_ok : 1, ws_ok : 1;
     bool nodelay : 1, cork : 1, quickack : 1, keepalive : 1;
-    bool more : 1;    /* the last write said more follows */
-    bool push : 1;    /* an octet below snd.end ended a write that wanted a push */
-    bool snd_urg : 1; /* SND.UP means something */
-    bool rcv_urg : 1; /* RCV.UP means something */
-    bool syn_rtx : 1; /* our SYN was retransmitted: its RTT is not measured without timestamps */
+    bool more : 1;       /* the last write said more follows */
+    bool defer_over : 1; /* patience for a longer superframe is at an end */
+    bool snd_urg : 1;    /* SND.UP means something */
+    bool rcv_urg : 1;    /* RCV.UP means something */
+    bool syn_rtx : 1;    /* our SYN was retransmitted: its RTT is not measured without timestamps */
     bool cwnd_limited : 1; /* output stopped because of cwnd since the last ACK */
     bool read_closed : 1;  /* nobody reads any more: data is answered by a reset */
     bool peer_zero : 1;    /* the peer's window was last seen closed */

@@ -13,11 +13,12 @@
     88 /* smallest payload we send, whatever a peer or a path says (KP-3, T-61) \
         */
 #define TCP_PLAN_SEGMENTS    (SENT_RUN - 1) /* of a plan: with its FIN it fits one record */
-#define TCP_QUICK            16  /* segments acknowledged at once when a connection begins */
-#define TCP_OWED_DUP_MAX     8   /* duplicate ACKs owed to a peer without SACK */
-#define TCP_DUPTHRESH        3   /* RFC 5681, RFC 6675 */
-#define TCP_TS_OPT_LEN       12  /* NOP NOP TS */
-#define TCP_CHALLENGE_GAP_MS 500 /* INV 27 */
+#define TCP_QUICK            16      /* segments acknowledged at once when a connection begins */
+#define TCP_OWED_DUP_MAX     8       /* duplicate ACKs owed to a peer without SACK */
+#define TCP_DUPTHRESH        3       /* RFC 5681, RFC 6675 */
+#define TCP_TS_OPT_LEN       12      /* NOP NOP TS */
+#define TCP_CHALLENGE_GAP_MS 500     /* INV 27 */
+#define TCP_DEFER_MAX        WEIR_MS /* for a longer superframe (architecture, 5.2a) */
 #define TCP_CORK_MAX         (WEIR_MS * 200) /* a corked short segment waits no longer (tcp(7)) */
 #define TCP_PAWS_AGE_MS      (UINT32_C(86400) * 24 * 1000) /* RFC 7323, 5.5 */
 
@@ -136,6 +137,7 @@ void tcp_settle(struct tcb *tcb,
                 weir_time now); /* which timers run follows from the rest of the TCB */
 void tcp_rtx_restart(struct tcb *tcb, weir_time now);
 weir_time tcp_user_limit(const struct tcb *tcb); /* ns; 0 = none */
+weir_time tcp_defer_time(const struct tcb *tcb); /* patience for a longer superframe */
 void tcp_time_wait_restart(struct tcb *tcb, weir_time now);
 
 /* send.c: what new octets may leave. */

@@ -108,9 +108,19 @@ void tcp_settle(struct tcb *tcb, weir_time now)
         tcb->due = tcb->rst_owed ? TCP_DUE_RST : 0;
         return;
     }
+    if (tcp_outstanding(tcb) == 0) {
+        tcb->pace_at = WEIR_NEVER;
+        tcb->defer_over = false;
+    }
     settle_rtx(tcb, now);
     settle_keep(tcb, now);
     settle_user(tcb, now);
+}
+
+/* A quarter of a round trip brings an ACK if there are any; a program must not notice the wait. */
+weir_time tcp_defer_time(const struct tcb *tcb)
+{
+    return tcb->srtt > 0 && tcb->srtt / 4 < TCP_DEFER_MAX ? tcb->srtt / 4 : TCP_DEFER_MAX;
 }
 
 void tcp_time_wait_restart(struct tcb *tcb, weir_time now)
@@ -261,7 +271,13 @@ void tcp_timeout(struct tcb *tcb, weir_time now)
     }
     if (tcb->state != WEIR_CLOSED && tcb->keep_at <= now)
         keep_timeout(tcb, now);
+    if (tcb->state != WEIR_CLOSED && tcb->pace_at <= now) {
+        tcb->pace_at = WEIR_NEVER;
+        tcb->defer_over = true;
+        tcb->due |= TCP_DUE_DATA;
+    }
     if (tcb->state != WEIR_CLOSED && tcb->delack_at <= now) {
+        fired(tcb, WEIR_TIMER_DELACK, now);
         tcb->delack_at = WEIR_NEVER;
         tcp_owe_ack(tcb, WEIR_WHY_ACK_DELAYED);
     }

@@ -69,7 +69,6 @@ static const char *const drop_name[] = {
     "icmp_csum",
     "icmp_type",
     "icmp_broadcast",
-    "icmp_rate",
     "icmp_quote",
     "icmp_out_of_window",
     "icmp_quench",
@@ -114,11 +113,9 @@ static const char *const drop_name[] = {
     "ranges_full",
     "no_flight",
     "no_chunk",
-    "fin_beyond",
     "reopen",
     "reply_full",
     "reply_rate",
-    "driver",
 };
 WEIR_STATIC_ASSERT(COUNT(drop_name) == WEIR_DROP_COUNT,
                    "every drop reason has a name in drop_name");

@@ -68,7 +68,6 @@ static enum side side_of(unsigned drop)
     case WEIR_DROP_FRAG_EVICTED:
     case WEIR_DROP_FRAG_TIMEOUT:
     case WEIR_DROP_NEIGH_QUEUE:
-    case WEIR_DROP_DRIVER:
         return OUTBOUND;
     case WEIR_DROP_NEIGH_FAILED:
     case WEIR_DROP_NEIGH_FULL:

@@ -252,7 +252,7 @@ static void names(void)
               strcmp(weir_drop_text(WEIR_DROP_RST_INEXACT), "reset that misses rcv.nxt") == 0 &&
               strcmp(weir_state_text(WEIR_FIN_WAIT_1), "FIN-WAIT-1") == 0 &&
               strcmp(weir_why_text(WEIR_WHY_PROBE), "window probe") == 0 &&
-              strcmp(weir_cause_text(WEIR_CAUSE_MEMORY), "no memory") == 0 &&
+              strcmp(weir_cause_text(WEIR_CAUSE_UNREAD), "closed with unread data") == 0 &&
               strcmp(weir_wait_text(WEIR_WAIT_CWND), "congestion window") == 0 &&
               strcmp(weir_timer_text(WEIR_TIMER_DELACK), "delayed ack") == 0,
           "one of each");
