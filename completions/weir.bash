@@ -11,7 +11,7 @@ _weir() {
         cword=$COMP_CWORD
     fi
 
-    local commands='get serve echo ping demo sim bench sysctl errno'
+    local commands='get serve echo ping demo sim bench run sysctl errno'
     if [ "$cword" -eq 1 ]; then
         mapfile -t COMPREPLY < <(compgen -W "$commands --help --version" -- "$cur")
         return
@@ -24,7 +24,7 @@ _weir() {
         mapfile -t COMPREPLY < <(compgen -W "pair $(printf 'packet:%s tap:%s ' $names $names)" -- "$cur")
         return
         ;;
-    --output | --pcap | -o | --load | -p)
+    --output | --pcap | -o | --load | -p | --socket)
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
         ;;
@@ -40,6 +40,7 @@ _weir() {
     demo) options='--ladder --pair --size --packet --pcap --columns --ascii' ;;
     sim) options='--seed --seeds --hash --pcap --verbose' ;;
     bench) options='' ;;
+    run) options='--net --socket --pcap' ;;
     sysctl) options='--all --load --values --json' ;;
     errno) options='--list --markdown' ;;
     esac
@@ -47,6 +48,8 @@ _weir() {
         mapfile -t COMPREPLY < <(compgen -W "$options --help" -- "$cur")
     elif [ "${words[1]}" = serve ]; then
         mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+    elif [ "${words[1]}" = run ]; then
+        mapfile -t COMPREPLY < <(compgen -c -- "$cur")
     elif [ "${words[1]}" = sysctl ]; then
         mapfile -t COMPREPLY < <(compgen -W "$(weir sysctl -a 2>/dev/null | cut -d' ' -f1)" -- "$cur")
     elif [ "${words[1]}" = errno ]; then

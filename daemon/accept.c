@@ -15,7 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* syscall: socket connect accept4 setitimer fcntl getsockopt poll close */
+/* syscall: socket connect accept4 setitimer fcntl getsockopt poll|ppoll close */
 
 #define OPEN_A_TURN 64
 #define FULL_RETRY  (5 * WEIR_MS) /* a place in the queue of S is no event for us */

@@ -215,11 +215,12 @@ int address_bind(struct socket *socket, const struct weir_addr *addr)
     if (wanted.port != 0) {
         if (is_taken(socket, &wanted) || lingers(socket, wanted.port))
             return EADDRINUSE;
-    } else if (draw_port(socket, &wanted) != 0) {
+    } else if (!socket->kept[KEPT_NO_PORT] && draw_port(socket, &wanted) != 0) {
         return EADDRINUSE;
     }
     socket->local = wanted;
     socket->bound = true;
     socket->port_given = addr->port != 0;
+    socket->address_given = !address_any(&addr->ip);
     return 0;
 }

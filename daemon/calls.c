@@ -75,7 +75,8 @@ void call_bind(struct call *call)
 static int start_listening(struct socket *socket, int s, unsigned backlog, weir_time now)
 {
     struct weird *weird = socket->weird;
-    if (!socket->bound) {
+    if (!socket->bound || socket->local.port == 0) {
+        socket->kept[KEPT_NO_PORT] = 0; /* a listener needs its port now */
         const struct weir_addr any = { .ip = socket->local.ip };
         const int error = address_bind(socket, &any);
         if (error != 0)
@@ -83,8 +84,12 @@ static int start_listening(struct socket *socket, int s, unsigned backlog, weir_
     }
     const unsigned flags =
         socket->family == AF_INET6 && socket->kept[KEPT_V6ONLY] ? WEIR_LISTEN_V6ONLY : 0;
-    const enum weir_error error =
+    enum weir_error error =
         weir_listen(weird->weir, &socket->local, backlog, flags, &socket->handle);
+    if (error == WEIR_IN_USE) { /* by one whose program has closed it meanwhile? */
+        sockets_sweep(weird);
+        error = weir_listen(weird->weir, &socket->local, backlog, flags, &socket->handle);
+    }
     if (error != WEIR_OK)
         return errno_of(error);
     if (listen(s, (int)backlog) < 0) {
@@ -137,6 +142,9 @@ void call_shutdown(struct call *call)
         call_error(call, EINVAL);
     } else if (socket != NULL && socket->state == SOCKET_LISTENING) {
         call_answer(call->run, call->id, stop_listening(socket, call->s, how, call->now));
+    } else if (socket != NULL && socket->state == SOCKET_CONNECTING) {
+        socket_over(socket); /* as Linux does: the connect is given up */
+        call_value(call, 0);
     } else if (socket == NULL || socket->state == SOCKET_FRESH || socket->state == SOCKET_DEAD ||
                (socket->read_eof && socket->gave_eof)) {
         call_error(call, ENOTCONN);

@@ -13,7 +13,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-/* syscall: openat newfstatat read sendto recvfrom getsockopt setsockopt fcntl close */
+/* syscall: openat newfstatat|fstat64 read sendto recvfrom getsockopt setsockopt fcntl close */
 
 #define FILLER_OCTETS 4096
 #define SNDBUF_LEAST  1     /* the kernel raises it to its own least */
@@ -115,10 +115,9 @@ static int disconnect(struct call *call)
     drop_spare(socket);
     socket_close_d(socket);
     socket->error = 0;
-    if (!socket->port_given) {
-        socket->bound = false;
-        socket->local = (struct weir_addr){ .ip = socket->local.ip };
-    }
+    if (!socket->address_given)
+        socket->local.ip =
+            socket->family == AF_INET ? weir_ip_v4(0, 0, 0, 0) : (struct weir_ip){ { 0 } };
     return used && !renew(call) ? ENOBUFS : 0;
 }
 
@@ -143,13 +142,15 @@ static enum weir_error open_conn(struct socket *socket, const struct weir_addr *
     return WEIR_OK;
 }
 
-static void wait_blocking(struct call *call)
+static void wait_blocking(struct call *call, bool again)
 {
     struct socket *socket = call->socket;
-    if (park(call->weird, call, send_deadline(call->s, call->now)) == NULL) {
+    struct parked *parked = park(call->weird, call, send_deadline(call->s, call->now));
+    if (parked == NULL) {
         call_error(call, ENOBUFS);
         return;
     }
+    parked->again = again;
     if (socket->spare < 0 && socket->d < 0) {
         socket->spare = call->s;
         call->s = -1;
@@ -158,7 +159,7 @@ static void wait_blocking(struct call *call)
 
 /* Again on a socket that is connecting: a signal may have ended the first call, and SA_RESTART
  * brings it back. */
-static void again(struct call *call, bool blocking)
+static void connect_again(struct call *call, bool blocking)
 {
     struct parked *waiting = parked_connect(call->weird, call->socket->id);
     if (waiting != NULL && !call_valid(waiting->run, waiting->call))
@@ -166,7 +167,7 @@ static void again(struct call *call, bool blocking)
     else if (waiting != NULL)
         blocking = false; /* another thread waits already */
     if (blocking)
-        wait_blocking(call);
+        wait_blocking(call, true);
     else
         call_error(call, EALREADY);
 }
@@ -194,7 +195,7 @@ static void begin(struct call *call, const struct weir_addr *given, bool blockin
         return;
     }
     if (blocking) {
-        wait_blocking(call);
+        wait_blocking(call, false);
     } else if (meet_and_fill(socket, call->s)) {
         call_error(call, EINPROGRESS);
     } else {
@@ -224,7 +225,7 @@ void call_connect(struct call *call)
         begin(call, &addr, blocking);
         return;
     case SOCKET_CONNECTING:
-        again(call, blocking);
+        connect_again(call, blocking);
         return;
     case SOCKET_CONNECTED:
         call_error(call, socket->fresh_success ? 0 : EISCONN);
@@ -248,13 +249,14 @@ void call_connect(struct call *call)
 
 /* ---- After that ---- */
 
-static void answer_waiting(struct socket *socket, int error)
+static bool answer_waiting(struct socket *socket, int error)
 {
     struct parked *parked = parked_connect(socket->weird, socket->id);
-    if (parked == NULL)
-        return;
+    if (parked == NULL || !call_valid(parked->run, parked->call))
+        return false;
     call_answer(parked->run, parked->call, -error);
     unpark(parked);
+    return true;
 }
 
 static void take_filler(struct socket *socket)
@@ -275,7 +277,7 @@ static void succeeded(struct socket *socket, weir_time now)
     if (weir_status(socket->weird->weir, socket->handle, &status) == WEIR_OK)
         socket->local = status.local;
     if (socket->spare >= 0 && !socket_meet(socket, socket->spare)) {
-        answer_waiting(socket, ENOBUFS);
+        (void)answer_waiting(socket, ENOBUFS);
         drop_spare(socket);
         socket_over(socket);
         return;
@@ -286,7 +288,7 @@ static void succeeded(struct socket *socket, weir_time now)
         socket->fresh_success = true;
     }
     socket->state = SOCKET_CONNECTED;
-    answer_waiting(socket, 0);
+    (void)answer_waiting(socket, 0);
     relay_start(socket, now);
 }
 
@@ -301,13 +303,13 @@ static void failed(struct socket *socket, weir_time now)
         socket->local.port = 0;
     }
     const bool waited = socket->spare >= 0;
-    answer_waiting(socket, error);
+    const bool told = answer_waiting(socket, error);
     drop_spare(socket);
     if (waited) {
         socket->state = SOCKET_FRESH;
         return;
     }
-    socket->error = error;
+    socket->error = told ? 0 : error;
     socket_close_d(socket); /* with the filler in it, which makes it an error at S */
     socket->state = SOCKET_DEAD;
     if (socket_gone(socket))

@@ -5,7 +5,11 @@
 
 #include "parts.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <linux/veth.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -75,6 +79,73 @@ bool kernel_address_add(const char *name, const struct weir_ip *ip, unsigned pre
     if (fd >= 0)
         close(fd);
     return done;
+}
+
+/* ---- A veth pair, where there is no TAP to be had ---- */
+
+struct request_link {
+    struct nlmsghdr head;
+    struct ifinfomsg info;
+    uint8_t attributes[128];
+};
+
+static struct rtattr *begin_attribute(struct request_link *request, unsigned short type,
+                                      const void *data, size_t len)
+{
+    struct rtattr *attribute = (void *)((uint8_t *)request + NLMSG_ALIGN(request->head.nlmsg_len));
+    attribute->rta_type = type;
+    attribute->rta_len = (unsigned short)RTA_LENGTH(len);
+    if (len > 0)
+        memcpy(RTA_DATA(attribute), data, len);
+    request->head.nlmsg_len =
+        (uint32_t)(NLMSG_ALIGN(request->head.nlmsg_len) + RTA_ALIGN(attribute->rta_len));
+    return attribute;
+}
+
+static void end_attribute(const struct request_link *request, struct rtattr *attribute)
+{
+    const uint8_t *end = (const uint8_t *)request + request->head.nlmsg_len;
+    attribute->rta_len = (unsigned short)(end - (const uint8_t *)attribute);
+}
+
+/* Sends it and waits for the kernel's word. */
+static bool ask_kernel(struct request_link *request)
+{
+    struct {
+        struct nlmsghdr head;
+        struct nlmsgerr error;
+        uint8_t rest[256];
+    } answer = { .error.error = -EIO };
+    const int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+    const bool asked = fd >= 0 && send(fd, request, request->head.nlmsg_len, 0) > 0 &&
+                       recv(fd, &answer, sizeof answer, 0) > 0;
+    errno = asked ? -answer.error.error : errno;
+    if (fd >= 0)
+        close(fd);
+    return asked && answer.error.error == 0;
+}
+
+bool kernel_make_pair(const char *name, const char *peer, char why[WEIR_LINE_MAX])
+{
+    struct request_link request = {
+        .head = { .nlmsg_len = NLMSG_LENGTH(sizeof(struct ifinfomsg)),
+                  .nlmsg_type = RTM_NEWLINK,
+                  .nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL },
+    };
+    const struct ifinfomsg none = { 0 };
+    (void)begin_attribute(&request, IFLA_IFNAME, name, strlen(name) + 1);
+    struct rtattr *info = begin_attribute(&request, IFLA_LINKINFO, NULL, 0);
+    (void)begin_attribute(&request, IFLA_INFO_KIND, "veth", 4);
+    struct rtattr *data = begin_attribute(&request, IFLA_INFO_DATA, NULL, 0);
+    struct rtattr *other = begin_attribute(&request, VETH_INFO_PEER, &none, sizeof none);
+    (void)begin_attribute(&request, IFLA_IFNAME, peer, strlen(peer) + 1);
+    end_attribute(&request, other);
+    end_attribute(&request, data);
+    end_attribute(&request, info);
+    if (!ask_kernel(&request))
+        return say(why, name, "veth pair");
+    write_setting(peer, "disable_ipv6", "1"); /* the kernel must not speak on weir's end */
+    return kernel_link_up(peer, why);
 }
 
 bool kernel_link_up(const char *name, char why[WEIR_LINE_MAX])

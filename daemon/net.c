@@ -2,6 +2,7 @@
 
 /* The network that weird gives to programs: one instance, over one device. */
 
+#include "conf.h"
 #include "parts.h"
 
 #include <net/if.h>
@@ -13,10 +14,9 @@
 #define RUNNING_LIMIT   (2 * WEIR_SECOND)
 #define RUNNING_POLL_US 1000
 
-static bool make_instance(struct weird *weird, char why[WEIR_LINE_MAX])
+static bool make_instance(struct weird *weird, const struct conf *conf, char why[WEIR_LINE_MAX])
 {
-    struct weir_config config;
-    weir_config_default(&config);
+    struct weir_config config = conf->weir;
     if (weir_secrets_fill(&config, why) < 0)
         return false;
     weird->memory_len = weir_memory_size(&config);
@@ -49,30 +49,41 @@ static void wait_running(const char *name)
     usleep(RUNNING_POLL_US); /* the flag is set a moment before the queue is switched */
 }
 
-static bool add_addresses(struct weird *weird, const struct net_options *options,
-                          char why[WEIR_LINE_MAX])
+static bool add_route(struct weird *weird, const struct weir_ip *prefix, unsigned prefix_len,
+                      const struct weir_ip *gateway, char why[WEIR_LINE_MAX])
 {
     char text[WEIR_IP_TEXT_MAX];
-    for (unsigned i = 0; i < options->address_count; i++) {
-        const struct weir_ip *ip = &options->address[i].ip;
-        const enum weir_error error = weir_address_add(
-            weird->weir, weird->iface, ip, options->address[i].prefix_len, weir_loop_clock());
+    const enum weir_error error =
+        weir_route_add(weird->weir, prefix, prefix_len, gateway, weird->iface, 0);
+    if (error != WEIR_OK)
+        snprintf(why, WEIR_LINE_MAX, "route to %s/%u: %s", weir_ip_text(prefix, text), prefix_len,
+                 weir_error_text(error));
+    return error == WEIR_OK;
+}
+
+static bool add_addresses(struct weird *weird, const struct conf *conf, char why[WEIR_LINE_MAX])
+{
+    char text[WEIR_IP_TEXT_MAX];
+    for (unsigned i = 0; i < conf->addr_count; i++) {
+        const struct weir_ip *ip = &conf->addr[i].ip;
+        const enum weir_error error =
+            weir_address_add(weird->weir, weird->iface, ip, conf->addr[i].len, weir_loop_clock());
         if (error != WEIR_OK) {
             snprintf(why, WEIR_LINE_MAX, "address %s: %s", weir_ip_text(ip, text),
                      weir_error_text(error));
             return false;
         }
     }
-    for (unsigned i = 0; i < options->gateway_count; i++) {
-        const struct weir_ip *ip = &options->gateway[i];
-        const struct weir_ip any =
-            weir_ip_is_v4(ip) ? weir_ip_v4(0, 0, 0, 0) : (struct weir_ip){ { 0 } };
-        const enum weir_error error = weir_route_add(weird->weir, &any, 0, ip, weird->iface, 0);
-        if (error != WEIR_OK) {
-            snprintf(why, WEIR_LINE_MAX, "gateway %s: %s", weir_ip_text(ip, text),
-                     weir_error_text(error));
+    const struct weir_ip any[2] = { weir_ip_v4(0, 0, 0, 0), { { 0 } } };
+    for (unsigned family = 0; family < 2; family++)
+        if (conf->has_gateway[family] &&
+            !add_route(weird, &any[family], 0, &conf->gateway[family], why))
             return false;
-        }
+    for (unsigned i = 0; i < conf->route_count; i++) {
+        const struct conf_route *route = &conf->route[i];
+        if (!add_route(weird, &route->to.ip, route->to.len,
+                       route->has_gateway ? &route->gateway : NULL, why))
+            return false;
     }
     return true;
 }
@@ -93,7 +104,7 @@ static bool open_capture(struct weird *weird, const char *path, unsigned *port,
 
 bool net_open(struct weird *weird, const struct net_options *options, char why[WEIR_LINE_MAX])
 {
-    if (weir_dev_open(&weird->dev, options->dev, why) < 0)
+    if (weir_dev_open(&weird->dev, options->conf->dev, why) < 0)
         return false;
     for (unsigned i = 0; i < options->kernel_count; i++)
         if (!kernel_address_add(weird->dev->name, &options->kernel[i].ip,
@@ -103,7 +114,7 @@ bool net_open(struct weird *weird, const struct net_options *options, char why[W
         (!kernel_link_up(weird->dev->name, why) || !kernel_link_up("lo", why)))
         return false;
     wait_running(weird->dev->name);
-    if (!make_instance(weird, why))
+    if (!make_instance(weird, options->conf, why))
         return false;
     struct weir_iface_config config = {
         .medium = WEIR_ETHERNET,
@@ -116,11 +127,12 @@ bool net_open(struct weird *weird, const struct net_options *options, char why[W
     const enum weir_error error =
         weir_iface_add(weird->weir, &config, &weird->iface, weir_loop_clock());
     if (error != WEIR_OK) {
-        snprintf(why, WEIR_LINE_MAX, "%s: %s", options->dev, weir_error_text(error));
+        snprintf(why, WEIR_LINE_MAX, "%s: %s", options->conf->dev, weir_error_text(error));
         return false;
     }
     unsigned port = 0;
-    if (!add_addresses(weird, options, why) || !open_capture(weird, options->pcap, &port, why))
+    if (!add_addresses(weird, options->conf, why) ||
+        !open_capture(weird, options->pcap, &port, why))
         return false;
     weir_panic_watch(weird->weir);
     if (weir_loop_add_instance(weird->loop, weird->weir, relay_event, weird) < 0 ||

@@ -72,8 +72,9 @@ struct socket {
     int spare;         /* S', held while a blocking connect waits; else -1 */
     weir_handle handle;
     enum socket_state state;
-    uint8_t family;     /* AF_INET or AF_INET6 */
-    bool bound;         /* has a local port */
+    uint8_t family; /* AF_INET or AF_INET6 */
+    bool bound;     /* has a local port */
+    bool address_given;
     bool port_given;    /* the program asked for that port */
     bool filler;        /* D holds octets that only keep S from being writable */
     bool fresh_success; /* the first connect after a connect that went through says so */
@@ -104,6 +105,7 @@ struct parked {
     int reserved;           /* descriptor number made in the program already; -1 */
     uint64_t addr, addrlen; /* the program's pointers */
     int flags;
+    bool again;         /* a connect on a socket that was connecting already */
     weir_time deadline; /* by SO_RCVTIMEO or SO_SNDTIMEO */
 };
 
@@ -137,16 +139,15 @@ struct weird {
 
 /* ---- net.c: the instance, its device and addresses ---- */
 
-#define NET_ADDRESS_MAX 16
+struct conf;
 struct net_options {
-    const char *dev, *pcap;
+    const struct conf *conf; /* the device, addresses, routes and settings */
+    const char *pcap;
     struct {
         struct weir_ip ip;
         unsigned prefix_len;
-    } address[NET_ADDRESS_MAX], kernel[2];
-    unsigned address_count, kernel_count; /* kernel: given to the TAP's other end */
-    struct weir_ip gateway[2];
-    unsigned gateway_count;
+    } kernel[2]; /* given to the TAP's other end */
+    unsigned kernel_count;
 };
 bool net_open(struct weird *weird, const struct net_options *options, char why[WEIR_LINE_MAX]);
 void net_close(struct weird *weird);
@@ -156,6 +157,7 @@ bool net_is_local(const struct weird *weird, const struct weir_ip *ip);
 
 bool kernel_address_add(const char *name, const struct weir_ip *ip, unsigned prefix_len,
                         char why[WEIR_LINE_MAX]);
+bool kernel_make_pair(const char *name, const char *peer, char why[WEIR_LINE_MAX]);
 bool kernel_link_up(const char *name, char why[WEIR_LINE_MAX]);
 
 /* ---- control.c: who may join ---- */

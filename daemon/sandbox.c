@@ -80,15 +80,12 @@ bool sandbox_may_change_root(void)
 /* pivot_root rather than chroot: the old tree is not only out of sight but unmounted. */
 static bool enter_root(const struct sandbox *sandbox, char why[SANDBOX_WHY_MAX])
 {
-    char options[64];
-    const bool other = (sandbox->parts & SANDBOX_USER) != 0;
-    snprintf(options, sizeof options, "mode=0700,size=1m,uid=%u,gid=%u",
-             other ? sandbox->uid : geteuid(), other ? sandbox->gid : getegid());
     if (unshare(CLONE_NEWNS) < 0)
         return failed(why, "a mount namespace");
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
         return failed(why, "private mounts");
-    if (mount("weird", sandbox->mount, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, options) < 0)
+    if (mount("weird", sandbox->mount, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+              "mode=0700,size=1m") < 0)
         return failed(why, "an empty file system");
     if (chdir(sandbox->mount) < 0 || mkdir("proc", 0555) < 0)
         return failed(why, "its directory");
@@ -102,7 +99,11 @@ static bool enter_root(const struct sandbox *sandbox, char why[SANDBOX_WHY_MAX])
         return failed(why, "pivot_root");
     if (umount2(".", MNT_DETACH) < 0)
         return failed(why, "the old file system");
-    return chdir("/") == 0 || failed(why, "the new root");
+    if (chdir("/") < 0)
+        return failed(why, "the new root");
+    /* Last, for without CAP_DAC_OVERRIDE root cannot enter what is another's. */
+    return (sandbox->parts & SANDBOX_USER) == 0 || chown("/", sandbox->uid, sandbox->gid) == 0 ||
+           failed(why, "the new root's owner");
 }
 
 /* ---- User and capabilities ---- */

@@ -14,6 +14,18 @@
 
 #define SANDBOX_WHY_MAX 256
 
+/* A sanitizer makes calls of its own, and traces the process when it ends. */
+#if defined __SANITIZE_ADDRESS__
+#define SANDBOX_SANITIZED true
+#elif defined __has_feature
+#if __has_feature(address_sanitizer)
+#define SANDBOX_SANITIZED true
+#endif
+#endif
+#ifndef SANDBOX_SANITIZED
+#define SANDBOX_SANITIZED false
+#endif
+
 enum sandbox_part {
     SANDBOX_ROOT = 1 << 0,         /* an empty file system */
     SANDBOX_USER = 1 << 1,         /* another user */

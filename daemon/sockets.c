@@ -18,7 +18,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* syscall: socket bind connect accept4 openat unlink getsockname getpeername */
+/* syscall: socket bind connect accept4 openat unlink|unlinkat getsockname getpeername */
 /* syscall: setsockopt getrandom close */
 
 #define ID_BITS     16 /* of the place; the rest is the serial number */

@@ -18,9 +18,14 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* syscall: ioctl poll pidfd_open pidfd_getfd process_vm_readv process_vm_writev close */
+/* syscall: ioctl poll|ppoll pidfd_open pidfd_getfd process_vm_readv process_vm_writev close */
 
 #define CALLS_A_TURN 16
+
+/* A signal or a kill withdraws a call without an event for us. A connect then goes on by itself,
+ * which the program may see at once; of an accept only our copy of the listener is left. */
+#define LOOK_CONNECT (20 * WEIR_MS)
+#define LOOK_ACCEPT  WEIR_SECOND
 
 #ifndef PIDFD_THREAD
 #define PIDFD_THREAD O_EXCL /* Linux 6.9 */
@@ -130,8 +135,7 @@ struct parked *park(struct weird *weird, const struct call *call, weir_time dead
         .deadline = deadline,
     };
     weird->parked_count++;
-    if (deadline != WEIR_NEVER)
-        park_timer_set(weird);
+    park_timer_set(weird);
     return parked;
 }
 
@@ -163,12 +167,16 @@ static void expire_parked(void *user, weir_time now)
     struct weird *weird = user;
     for (unsigned i = 0; i < weird->parked_top; i++) {
         struct parked *parked = &weird->parked[i];
-        if (parked->call == 0 || parked->deadline > now)
+        if (parked->call == 0)
+            continue;
+        const bool gone = !call_valid(parked->run, parked->call);
+        if (parked->deadline > now && !gone)
             continue;
         struct socket *socket = socket_find(weird, parked->socket);
         if (parked->s < 0 && socket != NULL)
             connect_detach(socket);
-        call_answer(parked->run, parked->call, parked->s >= 0 ? -EAGAIN : -EINPROGRESS);
+        const int in_time = parked->again ? -EALREADY : -EINPROGRESS;
+        call_answer(parked->run, parked->call, parked->s >= 0 ? -EAGAIN : in_time);
         unpark(parked);
     }
     park_timer_set(weird);
@@ -178,8 +186,12 @@ void park_timer_set(struct weird *weird)
 {
     weir_time first = WEIR_NEVER;
     for (unsigned i = 0; i < weird->parked_top; i++)
-        if (weird->parked[i].call != 0 && weird->parked[i].deadline < first)
-            first = weird->parked[i].deadline;
+        if (weird->parked[i].call != 0) {
+            const struct parked *parked = &weird->parked[i];
+            const weir_time look = weir_loop_clock() + (parked->s < 0 ? LOOK_CONNECT : LOOK_ACCEPT);
+            const weir_time at = parked->deadline < look ? parked->deadline : look;
+            first = at < first ? at : first;
+        }
     weird->park_timer.on_time = expire_parked;
     weird->park_timer.user = weird;
     if (first != WEIR_NEVER)

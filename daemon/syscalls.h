@@ -8,145 +8,164 @@
 #include <sys/syscall.h>
 
 static const int sandbox_calls[] = {
-#ifdef __NR_accept4
+#if defined __NR_accept4
     __NR_accept4, /* accept.c control.c sockets.c */
 #endif
-#ifdef __NR_bind
+#if defined __NR_bind
     __NR_bind, /* sockets.c */
 #endif
-#ifdef __NR_brk
+#if defined __NR_brk
     __NR_brk, /* sandbox.c */
 #endif
-#ifdef __NR_clock_gettime
+#if defined __NR_clock_gettime
     __NR_clock_gettime, /* loop.c */
 #endif
-#ifdef __NR_close
+#if defined __NR_close
     __NR_close, /* accept.c calls.c connect.c control.c relay.c sockets.c supervisor.c */
 #endif
-#ifdef __NR_connect
+#if defined __NR_connect
     __NR_connect, /* accept.c sockets.c */
 #endif
-#ifdef __NR_epoll_ctl
+#if defined __NR_dup2
+    __NR_dup2, /* weird.c */
+#elif defined __NR_dup3
+    __NR_dup3, /* weird.c */
+#endif
+#if defined __NR_epoll_ctl
     __NR_epoll_ctl, /* loop.c */
 #endif
-#ifdef __NR_epoll_pwait2
+#if defined __NR_epoll_pwait2
     __NR_epoll_pwait2, /* loop.c */
 #endif
-#ifdef __NR_exit_group
+#if defined __NR_exit_group
     __NR_exit_group, /* sandbox.c */
 #endif
-#ifdef __NR_fcntl
+#if defined __NR_fcntl
     __NR_fcntl, /* accept.c calls.c connect.c */
 #endif
-#ifdef __NR_getegid
+#if defined __NR_getegid
     __NR_getegid, /* control.c */
 #endif
-#ifdef __NR_geteuid
+#if defined __NR_geteuid
     __NR_geteuid, /* control.c */
 #endif
-#ifdef __NR_getpeername
+#if defined __NR_getpeername
     __NR_getpeername, /* sockets.c */
 #endif
-#ifdef __NR_getpid
+#if defined __NR_getpid
     __NR_getpid, /* sandbox.c */
 #endif
-#ifdef __NR_getrandom
+#if defined __NR_getrandom
     __NR_getrandom, /* address.c sockets.c */
 #endif
-#ifdef __NR_getsockname
+#if defined __NR_getsockname
     __NR_getsockname, /* sockets.c */
 #endif
-#ifdef __NR_getsockopt
+#if defined __NR_getsockopt
     __NR_getsockopt, /* accept.c connect.c control.c sockopt.c */
 #endif
-#ifdef __NR_gettid
+#if defined __NR_gettid
     __NR_gettid, /* sandbox.c */
 #endif
-#ifdef __NR_ioctl
+#if defined __NR_ioctl
     __NR_ioctl, /* relay.c supervisor.c */
 #endif
-#ifdef __NR_listen
+#if defined __NR_listen
     __NR_listen, /* calls.c */
 #endif
-#ifdef __NR_mmap
+#if defined __NR_mmap
     __NR_mmap, /* sandbox.c */
 #endif
-#ifdef __NR_mremap
+#if defined __NR_mremap
     __NR_mremap, /* sandbox.c */
 #endif
-#ifdef __NR_munmap
+#if defined __NR_munmap
     __NR_munmap, /* sandbox.c */
 #endif
-#ifdef __NR_newfstatat
+#if defined __NR_newfstatat
     __NR_newfstatat, /* connect.c */
+#elif defined __NR_fstat64
+    __NR_fstat64, /* connect.c */
 #endif
-#ifdef __NR_openat
+#if defined __NR_openat
     __NR_openat, /* connect.c sockets.c */
 #endif
-#ifdef __NR_pidfd_getfd
+#if defined __NR_pidfd_getfd
     __NR_pidfd_getfd, /* supervisor.c */
 #endif
-#ifdef __NR_pidfd_open
+#if defined __NR_pidfd_open
     __NR_pidfd_open, /* supervisor.c */
 #endif
-#ifdef __NR_poll
+#if defined __NR_poll
     __NR_poll, /* accept.c supervisor.c */
+#elif defined __NR_ppoll
+    __NR_ppoll, /* accept.c supervisor.c */
 #endif
-#ifdef __NR_process_vm_readv
+#if defined __NR_process_vm_readv
     __NR_process_vm_readv, /* supervisor.c */
 #endif
-#ifdef __NR_process_vm_writev
+#if defined __NR_process_vm_writev
     __NR_process_vm_writev, /* supervisor.c */
 #endif
-#ifdef __NR_read
+#if defined __NR_read
     __NR_read, /* connect.c tap.c loop.c */
 #endif
-#ifdef __NR_readv
+#if defined __NR_readv
     __NR_readv, /* relay.c */
 #endif
-#ifdef __NR_recvfrom
+#if defined __NR_recvfrom
     __NR_recvfrom, /* connect.c */
 #endif
-#ifdef __NR_recvmmsg
+#if defined __NR_recvmmsg
     __NR_recvmmsg, /* packet.c */
 #endif
-#ifdef __NR_recvmsg
+#if defined __NR_recvmsg
     __NR_recvmsg, /* control.c */
 #endif
-#ifdef __NR_restart_syscall
+#if defined __NR_restart_syscall
     __NR_restart_syscall, /* sandbox.c */
 #endif
-#ifdef __NR_rt_sigprocmask
+#if defined __NR_rmdir
+    __NR_rmdir, /* weird.c */
+#elif defined __NR_unlinkat
+    __NR_unlinkat, /* weird.c */
+#endif
+#if defined __NR_rt_sigprocmask
     __NR_rt_sigprocmask, /* sandbox.c */
 #endif
-#ifdef __NR_rt_sigreturn
+#if defined __NR_rt_sigreturn
     __NR_rt_sigreturn, /* sandbox.c */
 #endif
-#ifdef __NR_sendmsg
+#if defined __NR_sendmsg
     __NR_sendmsg, /* relay.c packet.c */
 #endif
-#ifdef __NR_sendto
+#if defined __NR_sendto
     __NR_sendto, /* connect.c control.c relay.c */
 #endif
-#ifdef __NR_setsockopt
+#if defined __NR_setitimer
+    __NR_setitimer, /* accept.c */
+#endif
+#if defined __NR_setsockopt
     __NR_setsockopt, /* connect.c sockets.c */
 #endif
-#ifdef __NR_shutdown
+#if defined __NR_shutdown
     __NR_shutdown, /* calls.c relay.c weird.c */
 #endif
-#ifdef __NR_socket
+#if defined __NR_socket
     __NR_socket, /* accept.c sockets.c */
 #endif
-#ifdef __NR_tgkill
+#if defined __NR_tgkill
     __NR_tgkill, /* sandbox.c */
 #endif
-#ifdef __NR_unlink
+#if defined __NR_unlink
     __NR_unlink, /* sockets.c weird.c */
+#elif defined __NR_unlinkat
+    __NR_unlinkat, /* sockets.c weird.c */
 #endif
-#ifdef __NR_write
+#if defined __NR_write
     __NR_write, /* weird.c pcapng.c loop.c */
 #endif
-#ifdef __NR_writev
+#if defined __NR_writev
     __NR_writev, /* tap.c */
 #endif
 };

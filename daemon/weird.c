@@ -2,12 +2,15 @@
 
 /* `weird`: the daemon under `weir run`. Options, start, and the end in order. */
 
+#include "conf.h"
 #include "parts.h"
+#include "sandbox.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +20,7 @@
 
 #include <weir-version.h> /* made by the build: WEIR_VERSION */
 
-/* syscall: shutdown unlink write */
+/* syscall: shutdown unlink|unlinkat rmdir|unlinkat write dup2|dup3 */
 
 #define GRACE         (2 * WEIR_SECOND) /* for connections to end in order */
 #define STATUS_OK     0
@@ -26,16 +29,15 @@
 
 struct options {
     struct net_options net;
-    const char *socket;
+    struct conf conf;
     int ready_fd, control_fd;
+    bool no_sandbox;
     bool one_run;
 };
 
 enum {
-    OPT_DEV = 256,
-    OPT_ADDR,
-    OPT_GATEWAY,
-    OPT_SOCKET,
+    OPT_CONF = 256, /* below it: enum conf_key and 1 */
+    OPT_NO_SANDBOX,
     OPT_READY_FD,
     OPT_PCAP,
     OPT_CONTROL_FD,
@@ -45,20 +47,26 @@ enum {
 };
 
 static const char help[] =
-    "usage: weird --dev DEVICE --addr ADDRESS/LENGTH... [OPTION...]\n"
+    "usage: weird [--conf FILE] --dev DEVICE --addr ADDRESS/LENGTH... [OPTION...]\n"
     "\n"
     "Gives the programs under `weir run` a TCP/IP stack.\n"
     "\n"
+    "  --conf FILE           reads the file first; the options below win over it\n"
     "  --dev tap:NAME        a TAP device: made, or one that is there for this user\n"
     "  --dev packet:IF       an interface, such as one end of a veth pair\n"
     "  --addr IP/LEN         an address of ours; may be repeated\n"
     "  --gateway IP          the way to everywhere else; one for each family\n"
+    "  --route 'PREFIX [via IP]'  another way; may be repeated\n"
+    "  --sysctl NAME=VALUE   a setting (weir sysctl -a lists them); may be repeated\n"
+    "  --limit 'NAME N'      a limit of the stack; may be repeated\n"
     "  --socket PATH         where `weir run --socket PATH` finds it\n"
     "                        (usual: /run/weir/default/socket)\n"
+    "  --user NAME           becomes that user once everything is open\n"
     "  --ready-fd N          writes a line to this descriptor when it serves\n"
     "  --pcap FILE           writes what passes, and why, as pcapng\n"
     "  --control-fd N        serves the one `weir run` at this descriptor, then ends\n"
     "  --kernel-addr IP/LEN  gives the kernel's end of the TAP this address\n"
+    "  --no-sandbox          keeps what it could give up (weird(8))\n"
     "  --help, --version\n";
 
 static int fail(const char *line)
@@ -104,35 +112,53 @@ static bool read_fd(const char *text, int *fd)
     return *text >= '0' && *text <= '9' && *end == '\0' && given < 1u << 20;
 }
 
-static bool take_net_option(struct net_options *net, int option, const char *text)
+static bool take_kernel_addr(struct net_options *net, const char *text)
 {
-    if (option == OPT_ADDR)
-        return net->address_count < NET_ADDRESS_MAX &&
-               read_prefix(text, &net->address[net->address_count].ip,
-                           &net->address[net->address_count].prefix_len) &&
-               ++net->address_count;
-    if (option == OPT_KERNEL_ADDR)
-        return net->kernel_count < 2 &&
-               read_prefix(text, &net->kernel[net->kernel_count].ip,
-                           &net->kernel[net->kernel_count].prefix_len) &&
-               ++net->kernel_count;
-    if (option == OPT_GATEWAY)
-        return net->gateway_count < 2 && weir_ip_parse(text, &net->gateway[net->gateway_count]) &&
-               ++net->gateway_count;
-    if (option == OPT_DEV)
-        net->dev = text;
-    else
-        net->pcap = text;
-    return true;
+    return net->kernel_count < 2 &&
+           read_prefix(text, &net->kernel[net->kernel_count].ip,
+                       &net->kernel[net->kernel_count].prefix_len) &&
+           ++net->kernel_count;
 }
+
+/* One option; what is wrong with it, or with the file it names, goes to `why`. */
+static bool take_option(struct options *options, int option, const char *text,
+                        char why[CONF_WHY_MAX])
+{
+    snprintf(why, CONF_WHY_MAX, "not an address, or one too many, or not a number: %s", text);
+    if (option > 0 && option <= CONF_KEYS)
+        return conf_take(&options->conf, (enum conf_key)(option - 1), text, CONF_FLAG, why);
+    switch (option) {
+    case OPT_CONF:
+        return conf_read(&options->conf, text, why);
+    case OPT_READY_FD:
+        return read_fd(text, &options->ready_fd);
+    case OPT_CONTROL_FD:
+        return read_fd(text, &options->control_fd);
+    case OPT_KERNEL_ADDR:
+        return take_kernel_addr(&options->net, text);
+    case OPT_PCAP:
+        options->net.pcap = text;
+        return true;
+    default:
+        return false;
+    }
+}
+
+#define KEY(key) ((key) + 1)
 
 static int read_options(int argc, char **argv, struct options *options)
 {
     static const struct option longs[] = {
-        { "dev", required_argument, NULL, OPT_DEV },
-        { "addr", required_argument, NULL, OPT_ADDR },
-        { "gateway", required_argument, NULL, OPT_GATEWAY },
-        { "socket", required_argument, NULL, OPT_SOCKET },
+        { "conf", required_argument, NULL, OPT_CONF },
+        { "dev", required_argument, NULL, KEY(CONF_DEV) },
+        { "addr", required_argument, NULL, KEY(CONF_ADDR) },
+        { "gateway", required_argument, NULL, KEY(CONF_GATEWAY) },
+        { "route", required_argument, NULL, KEY(CONF_ROUTE) },
+        { "socket", required_argument, NULL, KEY(CONF_SOCKET) },
+        { "user", required_argument, NULL, KEY(CONF_USER) },
+        { "sysctl", required_argument, NULL, KEY(CONF_SYSCTL) },
+        { "limit", required_argument, NULL, KEY(CONF_LIMIT) },
+        { "no-sandbox", no_argument, NULL, OPT_NO_SANDBOX },
         { "ready-fd", required_argument, NULL, OPT_READY_FD },
         { "pcap", required_argument, NULL, OPT_PCAP },
         { "control-fd", required_argument, NULL, OPT_CONTROL_FD },
@@ -141,32 +167,28 @@ static int read_options(int argc, char **argv, struct options *options)
         { "version", no_argument, NULL, OPT_VERSION },
         { NULL, 0, NULL, 0 },
     };
+    char why[CONF_WHY_MAX];
     int option;
+    conf_init(&options->conf);
     while ((option = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-        bool good = true;
         if (option == '?')
             return STATUS_USAGE; /* getopt has said it */
         if (option == OPT_HELP || option == OPT_VERSION) {
             fputs(option == OPT_HELP ? help : "weird " WEIR_VERSION "\n", stdout);
             exit(fflush(stdout) == 0 ? STATUS_OK : STATUS_FAILED);
         }
-        if (option == OPT_SOCKET)
-            options->socket = optarg;
-        else if (option == OPT_READY_FD)
-            good = read_fd(optarg, &options->ready_fd);
-        else if (option == OPT_CONTROL_FD)
-            good = read_fd(optarg, &options->control_fd);
-        else
-            good = take_net_option(&options->net, option, optarg);
-        if (!good)
-            return usage("not an address, or one too many, or not a number:", optarg);
+        if (option == OPT_NO_SANDBOX)
+            options->no_sandbox = true;
+        else if (!take_option(options, option, optarg, why))
+            return usage(why, NULL);
     }
+    options->net.conf = &options->conf;
     if (optind < argc)
         return usage("not an option:", argv[optind]);
-    if (options->net.dev == NULL)
-        return usage("--dev is missing", NULL);
-    if (options->net.address_count == 0)
-        return usage("--addr is missing", NULL);
+    if (!conf_check(&options->conf, why))
+        return usage(why, NULL);
+    if (options->conf.addr_count == 0)
+        return usage("addr is missing", NULL);
     return STATUS_OK;
 }
 
@@ -209,9 +231,10 @@ static void raise_limits(void)
 
 /* The names of sockets exist for a moment each, in a directory that is gone from sight when we
  * begin. */
+static char folder[] = "/tmp/weird-XXXXXX";
+
 static bool enter_directory(char why[WEIR_LINE_MAX])
 {
-    char folder[] = "/tmp/weird-XXXXXX";
     if (mkdtemp(folder) != NULL && chdir(folder) == 0)
         return true;
     snprintf(why, WEIR_LINE_MAX, "%s: %m", folder);
@@ -220,13 +243,40 @@ static bool enter_directory(char why[WEIR_LINE_MAX])
 
 static void leave_directory(void)
 {
-    char folder[256];
     (void)unlink("meeting");
-    if (getcwd(folder, sizeof folder) != NULL && chdir("/") == 0)
-        (void)rmdir(folder);
+    (void)rmdir(folder);
 }
 
-static void say_ready(const struct options *options)
+/* Gives up what is not needed any more. Without CAP_SYS_ADMIN the file system stays in sight, as
+ * for a private weird of an ordinary user. A program's descriptors and memory are reached by
+ * CAP_SYS_PTRACE, if it is another user's or has capabilities. */
+static bool close_up(const struct options *options, char why[WEIR_LINE_MAX])
+{
+    char wrong[SANDBOX_WHY_MAX];
+    struct sandbox sandbox = {
+        .parts = SANDBOX_CAPABILITIES | SANDBOX_DUMPABLE | SANDBOX_FILTER,
+        .mount = "/tmp",
+        .keep = UINT64_C(1) << CAP_SYS_PTRACE,
+    };
+    const char *user = options->conf.user;
+    if (options->no_sandbox || SANDBOX_SANITIZED)
+        return user[0] == '\0' || !snprintf(why, WEIR_LINE_MAX, "--user needs the sandbox");
+    if (user[0] != '\0') {
+        sandbox.parts |= SANDBOX_USER;
+        if (!sandbox_user(user, &sandbox.uid, &sandbox.gid, wrong))
+            return !snprintf(why, WEIR_LINE_MAX, "%s", wrong);
+        /* Made by us as we were, to be connected to by us as we shall be. */
+        if (fchownat(weird.meeting_name, "", sandbox.uid, sandbox.gid, AT_EMPTY_PATH) < 0)
+            return !snprintf(why, WEIR_LINE_MAX, "--user: %m");
+    }
+    if (sandbox_may_change_root()) {
+        leave_directory(); /* names are made in the new root from here on */
+        sandbox.parts |= SANDBOX_ROOT;
+    }
+    return sandbox_enter(&sandbox, wrong) || !snprintf(why, WEIR_LINE_MAX, "%s", wrong);
+}
+
+static void say_ready(const struct options *options, int null)
 {
     if (options->ready_fd >= 0) {
         (void)!write(options->ready_fd, "READY=1\n", 8);
@@ -235,18 +285,14 @@ static void say_ready(const struct options *options)
     if (options->control_fd < 0)
         return;
     /* What the program says may be read to its end by somebody, who must not wait for us. */
-    const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (null < 0)
-        return;
     for (int fd = 0; fd < 3; fd++)
         (void)dup2(null, fd);
-    if (null > 2)
-        close(null);
 }
 
 static bool start(const struct options *options, char why[WEIR_LINE_MAX])
 {
-    const char *path = options->socket != NULL ? options->socket : "/run/weir/default/socket";
+    const char *path =
+        options->conf.socket[0] != '\0' ? options->conf.socket : "/run/weir/default/socket";
     for (unsigned i = 0; i < RUNS_MAX; i++)
         weird.run[i].notify = -1;
     weird.control = -1;
@@ -309,17 +355,22 @@ int main(int argc, char **argv)
     const int status = read_options(argc, argv, &options);
     if (status != STATUS_OK)
         return status;
+    if (options.conf.dns_count > 0)
+        fputs("weird: dns: kept, but programs ask the servers of /etc/resolv.conf\n", stderr);
     umask(0077);
     raise_limits();
     if (!start(&options, why))
         return fail(why);
     catch_signals();
-    say_ready(&options);
+    const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (null < 0 || !close_up(&options, why))
+        return fail(why);
+    say_ready(&options, null);
     const int error = weird.ending ? 0 : weir_loop_run(weird.loop, why);
     if (error == 0)
         end_in_order();
-    if (weird.control >= 0 && options.socket != NULL)
-        (void)unlink(options.socket);
+    if (weird.control >= 0 && options.conf.socket[0] != '\0')
+        (void)unlink(options.conf.socket);
     leave_directory();
     if (error < 0)
         return fail(why);

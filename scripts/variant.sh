@@ -26,7 +26,7 @@ gcc-O0 | gcc-O3 | clang-O0 | clang-O3)
     # The command alone, four ways: the same seed must give the same trace hash in all. The
     # invariants are checked in gcc's, which run the seeds; they must not change the hash either.
     case $name in clang-*) cc=clang-14 ;; *) options=(-Dverify=true) ;; esac
-    options+=(-Doptimization="${name##*-O}" -Dtests=false -Dman=disabled)
+    options+=(-Doptimization="${name##*-O}" -Dlto=false -Dtests=false -Dman=disabled)
     targets=(weir)
     ;;
 *)

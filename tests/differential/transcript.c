@@ -33,6 +33,7 @@ static struct {
     const char *serve;
     const char *control;
     const char *only;
+    const char *sides;         /* of the sequences, those in this list; NULL: all */
     const char *address[2][2]; /* own and peer, by family */
     bool sequences;
     int jobs;
@@ -202,6 +203,8 @@ static bool wanted(const struct scene *scene)
 {
     char name[sizeof scene->name + sizeof scene->variant];
     snprintf(name, sizeof name, "%s %s", scene->name, scene->variant);
+    if (set.sides != NULL && scene->variant[0] != 'v' && strstr(set.sides, scene->variant) == NULL)
+        return false;
     return set.only == NULL || fnmatch(set.only, name, 0) == 0;
 }
 
@@ -234,9 +237,11 @@ static void play_all(size_t count)
 
 static _Noreturn void usage(void)
 {
-    fprintf(stderr, "usage: transcript --serve PATH --own ADDR... --peer ADDR...\n"
-                    "       transcript --control PATH --own ADDR... --peer ADDR... [--sequences]\n"
-                    "                  [--only PATTERN] [--jobs N] [--settle MS] [CASES...]\n");
+    fprintf(
+        stderr,
+        "usage: transcript --serve PATH --own ADDR... --peer ADDR...\n"
+        "       transcript --control PATH --own ADDR... --peer ADDR... [--sequences]\n"
+        "                  [--only PATTERN] [--sides LIST] [--jobs N] [--settle MS] [CASES...]\n");
     exit(2);
 }
 
@@ -252,6 +257,8 @@ static void take(int option)
         set.sequences = true;
     else if (option == 'n')
         set.only = optarg;
+    else if (option == 'i')
+        set.sides = optarg;
     else if (option == 'j')
         set.jobs = atoi(optarg);
     else if (option == 't')
@@ -263,15 +270,11 @@ static void take(int option)
 int main(int argc, char **argv)
 {
     static const struct option options[] = {
-        { "serve", required_argument, NULL, 's' },
-        { "control", required_argument, NULL, 'c' },
-        { "own", required_argument, NULL, 'o' },
-        { "peer", required_argument, NULL, 'p' },
-        { "sequences", no_argument, NULL, 'q' },
-        { "only", required_argument, NULL, 'n' },
-        { "jobs", required_argument, NULL, 'j' },
-        { "settle", required_argument, NULL, 't' },
-        { NULL, 0, NULL, 0 },
+        { "serve", required_argument, NULL, 's' },  { "control", required_argument, NULL, 'c' },
+        { "own", required_argument, NULL, 'o' },    { "peer", required_argument, NULL, 'p' },
+        { "sequences", no_argument, NULL, 'q' },    { "only", required_argument, NULL, 'n' },
+        { "sides", required_argument, NULL, 'i' },  { "jobs", required_argument, NULL, 'j' },
+        { "settle", required_argument, NULL, 't' }, { NULL, 0, NULL, 0 },
     };
     /* The new program of the verb `exec`. */
     if (argc == 4 && strcmp(argv[1], "--write") == 0)
