@@ -13,6 +13,7 @@
 
 #define RUNNING_LIMIT   (2 * WEIR_SECOND)
 #define RUNNING_POLL_US 1000
+#define PAIR_END        "weir1" /* of a veth pair, ours */
 
 static bool make_instance(struct weird *weird, const struct conf *conf, char why[WEIR_LINE_MAX])
 {
@@ -102,16 +103,29 @@ static bool open_capture(struct weird *weird, const char *path, unsigned *port,
     return attached >= 0;
 }
 
-bool net_open(struct weird *weird, const struct net_options *options, char why[WEIR_LINE_MAX])
+/* The wire of a private network: a TAP, or where users may not have one a veth pair. */
+static bool open_private(struct weird *weird, const struct net_options *options,
+                         char why[WEIR_LINE_MAX])
 {
-    if (weir_dev_open(&weird->dev, options->conf->dev, why) < 0)
+    const char *spec = options->conf->dev;
+    const char *name = strncmp(spec, "tap:", 4) == 0 ? spec + 4 : spec;
+    if (access("/dev/net/tun", R_OK | W_OK) < 0) {
+        if (!kernel_make_pair(name, PAIR_END, why))
+            return false;
+        spec = "packet:" PAIR_END;
+    }
+    if (weir_dev_open(&weird->dev, spec, why) < 0)
         return false;
     for (unsigned i = 0; i < options->kernel_count; i++)
-        if (!kernel_address_add(weird->dev->name, &options->kernel[i].ip,
-                                options->kernel[i].prefix_len, why))
+        if (!kernel_address_add(name, &options->kernel[i].ip, options->kernel[i].prefix_len, why))
             return false;
-    if (options->kernel_count > 0 &&
-        (!kernel_link_up(weird->dev->name, why) || !kernel_link_up("lo", why)))
+    return kernel_link_up(name, why) && kernel_link_up("lo", why);
+}
+
+bool net_open(struct weird *weird, const struct net_options *options, char why[WEIR_LINE_MAX])
+{
+    if (options->kernel_count > 0 ? !open_private(weird, options, why)
+                                  : weir_dev_open(&weird->dev, options->conf->dev, why) < 0)
         return false;
     wait_running(weird->dev->name);
     if (!make_instance(weird, options->conf, why))

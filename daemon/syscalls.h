@@ -29,7 +29,7 @@ static const int sandbox_calls[] = {
 #if defined __NR_dup2
     __NR_dup2, /* weird.c */
 #elif defined __NR_dup3
-    __NR_dup3, /* weird.c */
+    __NR_dup3,     /* weird.c */
 #endif
 #if defined __NR_epoll_ctl
     __NR_epoll_ctl, /* loop.c */
@@ -85,7 +85,7 @@ static const int sandbox_calls[] = {
 #if defined __NR_newfstatat
     __NR_newfstatat, /* connect.c */
 #elif defined __NR_fstat64
-    __NR_fstat64, /* connect.c */
+    __NR_fstat64,  /* connect.c */
 #endif
 #if defined __NR_openat
     __NR_openat, /* connect.c sockets.c */
@@ -99,7 +99,7 @@ static const int sandbox_calls[] = {
 #if defined __NR_poll
     __NR_poll, /* accept.c supervisor.c */
 #elif defined __NR_ppoll
-    __NR_ppoll, /* accept.c supervisor.c */
+    __NR_ppoll,    /* accept.c supervisor.c */
 #endif
 #if defined __NR_process_vm_readv
     __NR_process_vm_readv, /* supervisor.c */

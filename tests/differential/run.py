@@ -38,7 +38,8 @@ CASES = [os.path.join(HERE, "cases", f"{name}.txt") for name in ("close", "open"
 KNOWN_MAX = 20
 PLAY_SECONDS = 120
 WEIR_SETTLE_MS = 25  # an effect passes through the daemon and back
-WEIR_SIDES = ("active4", "passive6")  # of the sequences; --all plays the others, too
+WEIR_SIDES = ("active4", "errors4")  # of the sequences; --all plays the others, too
+WEIR_JOBS = 40  # listeners that are gone are found after a second, and weird has 64 places
 TOOLS = ("ip", "unshare", "nsenter", "setpriv", "mount", "sysctl")
 SUBJECT = ("10.77.0.1", "fd77::1")
 PEER = ("10.77.0.2", "fd77::2")
@@ -430,7 +431,7 @@ def weir_run(args, folder):
         ground.far("ip", "link", "set", "weir1", "up")
         ground.behind_the_peer()
         ground.peer()
-        options = ["--settle", str(WEIR_SETTLE_MS)]
+        options = ["--settle", str(WEIR_SETTLE_MS), "--jobs", str(WEIR_JOBS)]
         if not args.all:
             options += ["--sides", ",".join(WEIR_SIDES)]
         return ground.play(os.path.join(args.build, "weir"), "run", "--socket", path, "--",
