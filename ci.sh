@@ -51,7 +51,8 @@ stage_fuzz() {
 }
 
 stage_netns() {
-    $run --counts "$1" --timeout 300 tests/integration/run.py
+    $run --counts "$1" --timeout 300 tests/integration/run.py \
+        "tests/integration/run_sandbox.py build"
 }
 
 stage_docs() {

@@ -189,7 +189,8 @@ static bool lingers(const struct socket *socket, uint16_t port)
     if (socket->kept[KEPT_REUSEADDR] || socket->kept[KEPT_REUSEPORT])
         return false;
     while (weir_list(socket->weird->weir, &cursor, &status, &handle))
-        if (status.local.port == port && status.state != WEIR_SYN_RECEIVED)
+        if (status.local.port == port && status.state != WEIR_SYN_RECEIVED &&
+            status.state != WEIR_LISTEN)
             return true;
     return false;
 }

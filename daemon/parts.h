@@ -31,6 +31,8 @@ struct run {
     int notify; /* seccomp's descriptor; -1: the slot is free */
     pid_t pid[RUN_PIDS];
     unsigned pid_next;
+    pid_t thread[RUN_PIDS]; /* that are known to belong to one of those */
+    unsigned thread_next;
 };
 
 enum socket_state {

@@ -8,6 +8,7 @@
 
 #include "parts.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -222,21 +223,29 @@ static bool is_it(const struct socket *socket, int s)
     return s >= 0 && socket_identify(socket->weird, NULL, s, &found, &family) && found == socket;
 }
 
+/* Looks at every descriptor of a process: what the kernel alone accepted we never saw. */
 static int search(struct socket *socket, pid_t pid)
 {
-    for (int fd = 0; fd < SEARCH_FDS; fd++) {
-        const int s = fetch_fd(pid, fd);
-        if (is_it(socket, s)) {
+    char path[32];
+    snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
+    DIR *folder = opendir(path);
+    int s = -1;
+    unsigned seen = 0;
+    const struct dirent *entry;
+    while (folder != NULL && s < 0 && seen++ < SEARCH_FDS && (entry = readdir(folder)) != NULL) {
+        const int fd = entry->d_name[0] == '.' ? -1 : atoi(entry->d_name);
+        s = fd < 0 ? -1 : fetch_fd(pid, fd);
+        if (s >= 0 && !is_it(socket, s)) {
+            close(s);
+            s = -1;
+        } else if (s >= 0) {
             socket->pid = pid;
             socket->fd = fd;
-            return s;
         }
-        if (s >= 0)
-            close(s);
-        else if (s != -EBADF)
-            return -1;
     }
-    return -1;
+    if (folder != NULL)
+        closedir(folder);
+    return s;
 }
 
 int socket_fetch(struct socket *socket)
@@ -248,8 +257,8 @@ int socket_fetch(struct socket *socket)
         if (s >= 0)
             close(s);
     }
-    for (unsigned i = 0; socket->run != NULL && i < RUN_PIDS && socket->run->pid[i] != 0; i++) {
-        const int s = search(socket, socket->run->pid[i]);
+    for (unsigned i = 0; socket->run != NULL && i < RUN_PIDS; i++) {
+        const int s = socket->run->pid[i] != 0 ? search(socket, socket->run->pid[i]) : -1;
         if (s >= 0)
             return s;
     }

@@ -238,12 +238,37 @@ static void answer(struct call *call)
     }
 }
 
-static void note_pid(struct run *run, pid_t pid)
+/* The process that a thread belongs to; the thread itself if that cannot be known. */
+static pid_t process_of(pid_t thread)
+{
+    char path[32], line[128];
+    int found = thread;
+    snprintf(path, sizeof path, "/proc/%d/status", (int)thread);
+    FILE *file = fopen(path, "re");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL)
+        if (sscanf(line, "Tgid: %d", &found) == 1)
+            break;
+    if (file != NULL)
+        fclose(file);
+    return (pid_t)found;
+}
+
+static bool is_noted(const pid_t *pids, pid_t pid)
 {
     for (unsigned i = 0; i < RUN_PIDS; i++)
-        if (run->pid[i] == pid)
-            return;
-    run->pid[run->pid_next++ % RUN_PIDS] = pid;
+        if (pids[i] == pid)
+            return true;
+    return false;
+}
+
+static void note_pid(struct run *run, pid_t thread)
+{
+    if (is_noted(run->thread, thread))
+        return;
+    run->thread[run->thread_next++ % RUN_PIDS] = thread;
+    const pid_t pid = process_of(thread);
+    if (!is_noted(run->pid, pid))
+        run->pid[run->pid_next++ % RUN_PIDS] = pid;
 }
 
 static void dispatch(struct run *run, const struct seccomp_notif *notice, weir_time now)

@@ -29,7 +29,7 @@ static const int sandbox_calls[] = {
 #if defined __NR_dup2
     __NR_dup2, /* weird.c */
 #elif defined __NR_dup3
-    __NR_dup3,     /* weird.c */
+    __NR_dup3, /* weird.c */
 #endif
 #if defined __NR_epoll_ctl
     __NR_epoll_ctl, /* loop.c */
@@ -42,6 +42,9 @@ static const int sandbox_calls[] = {
 #endif
 #if defined __NR_fcntl
     __NR_fcntl, /* accept.c calls.c connect.c */
+#endif
+#if defined __NR_ftruncate
+    __NR_ftruncate, /* pcapng.c */
 #endif
 #if defined __NR_getegid
     __NR_getegid, /* control.c */
@@ -85,7 +88,7 @@ static const int sandbox_calls[] = {
 #if defined __NR_newfstatat
     __NR_newfstatat, /* connect.c */
 #elif defined __NR_fstat64
-    __NR_fstat64,  /* connect.c */
+    __NR_fstat64, /* connect.c */
 #endif
 #if defined __NR_openat
     __NR_openat, /* connect.c sockets.c */
@@ -99,7 +102,7 @@ static const int sandbox_calls[] = {
 #if defined __NR_poll
     __NR_poll, /* accept.c supervisor.c */
 #elif defined __NR_ppoll
-    __NR_ppoll,    /* accept.c supervisor.c */
+    __NR_ppoll, /* accept.c supervisor.c */
 #endif
 #if defined __NR_process_vm_readv
     __NR_process_vm_readv, /* supervisor.c */

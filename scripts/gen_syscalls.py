@@ -3,10 +3,10 @@
 """Writes daemon/syscalls.h: the system calls that weird may make once it runs.
 
 They stand in the sources that weird is built from, beside the code that makes them, as a comment
-`/* syscall: read poll|ppoll */`: after a bar
-stands what does the same where the first is not known. Calls that are only made before the sandbox is closed (opening a
-device, say) have none. --check fails if the header is stale, a name is no system call,
-or there are more than MAX of them.
+`/* syscall: read poll|ppoll */`: after a bar stands what does the same where the first is not
+known. Calls that are only made before the sandbox is closed (opening a device, say) have none.
+--check fails if the header is stale, a name is no system call, there are more than MAX of them, or
+a source calls a function of libc whose system call nobody names.
 """
 
 import os
@@ -20,7 +20,28 @@ from tap import Tap
 HEADER = "daemon/syscalls.h"
 FOLDERS = ("src/dev", "src/loop", "daemon")
 COMMENT = re.compile(r"/\* syscall: ([a-z0-9_| ]+) \*/")
-MAX = 50  # a trapped call of a program takes its own kind of call, and a few more
+MAX = 51  # a trapped call of a program takes its own kind of call, and a few more
+
+# Functions of libc that are a system call, and its name where that differs.
+FUNCTIONS = {name: name for name in """
+    accept4 bind chdir chmod chown clock_nanosleep connect dup dup3 epoll_create1 epoll_ctl eventfd2
+    fallocate fchmod fchown fcntl fstatfs fsync ftruncate futex getcwd getdents64 getegid geteuid
+    getgid getpeername getpgrp getppid getrandom getrlimit getrusage getsockname getsockopt gettid
+    getuid ioctl kill lseek madvise memfd_create mkdir mount mprotect nanosleep pause pipe2 pread64
+    prctl process_vm_readv process_vm_writev pwrite64 read readv recvmmsg recvmsg rename rmdir
+    sched_yield sendfile sendmmsg sendmsg setitimer setpriority setrlimit setsid setsockopt shutdown
+    sigaltstack socket socketpair splice tee timerfd_create timerfd_settime umask unlinkat wait4
+    write writev
+    """.split()}
+FUNCTIONS.update(send="sendto", recv="recvfrom", open="openat", fopen="openat", alarm="setitimer",
+                 usleep="clock_nanosleep", pipe="pipe2",
+                 poll="poll|ppoll", unlink="unlink|unlinkat", rmdir="rmdir|unlinkat",
+                 dup2="dup2|dup3", eventfd="eventfd2", accept="accept", fork="clone")
+
+# What is only called before the sandbox is closed.
+BEFORE = set("chdir chmod epoll_create1 eventfd2 getrlimit mkdir setrlimit umask mount chown".split())
+BEFORE_FILES = ("daemon/conf.c", "daemon/kernel_end.c", "daemon/net.c", "daemon/sandbox.c",
+                "src/dev/netif.c")
 
 TOP = """/* SPDX-License-Identifier: MIT */
 #ifndef WEIR_DAEMON_SYSCALLS_H
@@ -69,6 +90,18 @@ def unknown(calls):
     return re.findall(r"^unknown (\S+)$", done.stdout, re.M)
 
 
+def unnamed(calls):
+    """Calls in the sources that nothing names: weird would be killed for them."""
+    pattern = re.compile(r"(?<![\w.>])(" + "|".join(FUNCTIONS) + r")\(")
+    for path in ctext.files(".c", under=FOLDERS):
+        if path in BEFORE_FILES:
+            continue
+        for function in sorted(set(pattern.findall(ctext.without_comments(ctext.read(path))))):
+            name = FUNCTIONS[function]
+            if name not in calls and name not in BEFORE:
+                yield f"{path}: {function}() is the system call {name}, which no comment names"
+
+
 def main():
     calls = named()
     new = header(calls)
@@ -82,6 +115,8 @@ def main():
     tap.check(0 < len(calls) <= MAX, f"weird may make at most {MAX} system calls", str(len(calls)))
     bad = unknown(calls)
     tap.check(not bad, "every name is a system call", *bad)
+    bad = list(unnamed(calls))
+    tap.check(not bad, "what the sources call is named", *bad)
     return tap.done()
 
 

@@ -116,7 +116,7 @@ static size_t whole_blocks(const struct pcapng *file, size_t len)
     }
 }
 
-/* syscall: write */
+/* syscall: write ftruncate */
 void pcapng_flush(struct pcapng *file)
 {
     size_t done = 0;
