@@ -52,6 +52,7 @@ stage_fuzz() {
 
 stage_netns() {
     $run --counts "$1" --timeout 300 tests/integration/run.py \
+        "tests/integration/run_tcp.py --build build" \
         "tests/integration/run_sandbox.py build"
 }
 

@@ -86,7 +86,8 @@ static int start_listening(struct socket *socket, int s, unsigned backlog, weir_
         socket->family == AF_INET6 && socket->kept[KEPT_V6ONLY] ? WEIR_LISTEN_V6ONLY : 0;
     enum weir_error error =
         weir_listen(weird->weir, &socket->local, backlog, flags, &socket->handle);
-    if (error == WEIR_IN_USE) { /* by one whose program has closed it meanwhile? */
+    if (error == WEIR_IN_USE || error == WEIR_NO_MEMORY) {
+        /* Perhaps by those that their programs have closed, which we are not told. */
         sockets_sweep(weird);
         error = weir_listen(weird->weir, &socket->local, backlog, flags, &socket->handle);
     }

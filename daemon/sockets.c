@@ -8,7 +8,6 @@
 
 #include "parts.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -28,6 +27,7 @@
 #define SWEEP_EVERY WEIR_SECOND /* while there are listeners */
 #define SWEEP_FIRST 256         /* idle sockets before the table is swept for dead ones */
 #define SEARCH_FDS  4096        /* descriptors of a process that are looked at in a search */
+#define SEARCH_GAP  64          /* numbers not in use that end the search */
 #define NAME_FORMAT "weir%c%c%016llx%016llx" /* kind, family, id, secret */
 #define NAME_LEN    (4 + 2 + 16 + 16)
 
@@ -226,26 +226,21 @@ static bool is_it(const struct socket *socket, int s)
 /* Looks at every descriptor of a process: what the kernel alone accepted we never saw. */
 static int search(struct socket *socket, pid_t pid)
 {
-    char path[32];
-    snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
-    DIR *folder = opendir(path);
-    int s = -1;
-    unsigned seen = 0;
-    const struct dirent *entry;
-    while (folder != NULL && s < 0 && seen++ < SEARCH_FDS && (entry = readdir(folder)) != NULL) {
-        const int fd = entry->d_name[0] == '.' ? -1 : atoi(entry->d_name);
-        s = fd < 0 ? -1 : fetch_fd(pid, fd);
-        if (s >= 0 && !is_it(socket, s)) {
-            close(s);
-            s = -1;
-        } else if (s >= 0) {
+    unsigned missing = 0;
+    for (int fd = 0; fd < SEARCH_FDS && missing < SEARCH_GAP; fd++) {
+        const int s = fetch_fd(pid, fd);
+        missing = s == -EBADF ? missing + 1 : 0;
+        if (is_it(socket, s)) {
             socket->pid = pid;
             socket->fd = fd;
+            return s;
         }
+        if (s >= 0)
+            close(s);
+        else if (s != -EBADF)
+            return -1;
     }
-    if (folder != NULL)
-        closedir(folder);
-    return s;
+    return -1;
 }
 
 int socket_fetch(struct socket *socket)

@@ -18,6 +18,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+/* syscall: openat newfstatat|fstat64 read */
 /* syscall: ioctl poll|ppoll pidfd_open pidfd_getfd process_vm_readv process_vm_writev close */
 
 #define CALLS_A_TURN 16

@@ -86,12 +86,12 @@ static const int sandbox_calls[] = {
     __NR_munmap, /* sandbox.c */
 #endif
 #if defined __NR_newfstatat
-    __NR_newfstatat, /* connect.c */
+    __NR_newfstatat, /* connect.c supervisor.c */
 #elif defined __NR_fstat64
-    __NR_fstat64, /* connect.c */
+    __NR_fstat64, /* connect.c supervisor.c */
 #endif
 #if defined __NR_openat
-    __NR_openat, /* connect.c sockets.c */
+    __NR_openat, /* connect.c sockets.c supervisor.c */
 #endif
 #if defined __NR_pidfd_getfd
     __NR_pidfd_getfd, /* supervisor.c */
@@ -111,7 +111,7 @@ static const int sandbox_calls[] = {
     __NR_process_vm_writev, /* supervisor.c */
 #endif
 #if defined __NR_read
-    __NR_read, /* connect.c tap.c loop.c */
+    __NR_read, /* connect.c supervisor.c tap.c loop.c */
 #endif
 #if defined __NR_readv
     __NR_readv, /* relay.c */

@@ -16,7 +16,7 @@
 
 #define DATA_MAX 131072
 #define IOV_MANY 1100
-#define QUIET_MS 200 /* a stream that has been quiet for so long has nothing more to say */
+#define QUIET_MS 700 /* a stream that has been quiet for so long has nothing more to say */
 
 static const struct flag {
     const char *name;
