@@ -7,6 +7,7 @@
 
 #include <sys/syscall.h>
 
+/* clang-format off */
 static const int sandbox_calls[] = {
 #if defined __NR_accept4
     __NR_accept4, /* accept.c control.c sockets.c */

@@ -80,7 +80,8 @@ static struct weir *host(const char *address, const uint8_t mac[6], uint16_t mtu
         return NULL;
     const size_t size = (weir_memory_size(&config) + 63) / 64 * 64;
     const weir_time now = weir_loop_clock();
-    void *memory = aligned_alloc(64, size); /* lives as long as the program */
+    static void *memory;
+    memory = aligned_alloc(64, size); /* lives as long as the program */
     if (memory == NULL || weir_init(&weir, memory, size, &config, now) != WEIR_OK ||
         weir_iface_add(weir, &link, &iface, now) != WEIR_OK ||
         weir_address_add(weir, iface, &ip, weir_ip_is_v4(&ip) ? 24 : 64, now) != WEIR_OK)

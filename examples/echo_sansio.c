@@ -41,7 +41,9 @@ static void carry(struct weir *from, struct weir *to, weir_time now)
 
 int main(void)
 {
-    struct weir *client = host(1), *server = host(2);
+    static struct weir *client, *server; /* they live as long as the program */
+    client = host(1);
+    server = host(2);
     const struct weir_addr echo = { .ip = weir_ip_v4(192, 0, 2, 2), .port = 7 };
     weir_handle listener, there = WEIR_NO_HANDLE, here;
     char text[64];

@@ -52,6 +52,7 @@ TOP = """/* SPDX-License-Identifier: MIT */
 
 #include <sys/syscall.h>
 
+/* clang-format off */
 static const int sandbox_calls[] = {
 """
 

@@ -63,7 +63,7 @@ def from_meson(build, suites):
         names = {suite.split(":")[-1] for suite in test["suite"]}
         if not suites or names & set(suites):
             yield Program(f"{os.path.basename(build)}: {test['name']}", test["cmd"], test["env"],
-                          test["workdir"] or ROOT, test["timeout"], test["protocol"] == "tap")
+                          test["workdir"] or os.path.abspath(build), test["timeout"], test["protocol"] == "tap")
 
 
 def judge_tap(lines, outcome):
