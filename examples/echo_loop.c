@@ -80,8 +80,7 @@ static struct weir *host(const char *address, const uint8_t mac[6], uint16_t mtu
         return NULL;
     const size_t size = (weir_memory_size(&config) + 63) / 64 * 64;
     const weir_time now = weir_loop_clock();
-    static void *memory;
-    memory = aligned_alloc(64, size); /* lives as long as the program */
+    void *memory = aligned_alloc(64, size); /* lives as long as the program */
     if (memory == NULL || weir_init(&weir, memory, size, &config, now) != WEIR_OK ||
         weir_iface_add(weir, &link, &iface, now) != WEIR_OK ||
         weir_address_add(weir, iface, &ip, weir_ip_is_v4(&ip) ? 24 : 64, now) != WEIR_OK)
@@ -103,7 +102,8 @@ static int on_device(struct weir_loop *loop, const char *spec, const char *addre
     weir_handle listener;
     if (weir_dev_open(&dev, spec, why) < 0)
         return failed(why);
-    struct weir *weir = host(address, dev->mac, dev->mtu, dev->csum && dev->tso);
+    static struct weir *weir;
+    weir = host(address, dev->mac, dev->mtu, dev->csum && dev->tso);
     if (weir == NULL || weir_listen(weir, &any, 16, 0, &listener) != WEIR_OK ||
         weir_loop_add_instance(loop, weir, serve, &listener) < 0 ||
         weir_loop_add_dev(loop, weir, 0, dev, NULL, 0) < 0)
@@ -119,8 +119,9 @@ static int in_memory(struct weir_loop *loop)
     struct weir_pair *pair;
     weir_handle listener;
     size_t sent = 0;
-    struct weir *near = host("192.0.2.1", (const uint8_t[]){ 2, 0, 0, 0, 0, 1 }, 1500, true);
-    struct weir *far = host("192.0.2.2", (const uint8_t[]){ 2, 0, 0, 0, 0, 2 }, 1500, true);
+    static struct weir *near, *far;
+    near = host("192.0.2.1", (const uint8_t[]){ 2, 0, 0, 0, 0, 1 }, 1500, true);
+    far = host("192.0.2.2", (const uint8_t[]){ 2, 0, 0, 0, 0, 2 }, 1500, true);
     const struct weir_pair_end ends[2] = { { .weir = near }, { .weir = far } };
     if (near == NULL || far == NULL || weir_pair_open(&pair, ends, false, why) < 0)
         return failed("the hosts do not start");
