@@ -48,9 +48,8 @@ static enum weir_drop tcp_error(struct weir *weir, const struct ip_packet *packe
     if (packet->icmp == IP_ICMP_TOO_BIG)
         return too_big(weir, index, packet, quoted, now);
 
-    const bool hard = packet->icmp != IP_ICMP_TIME_EXCEEDED && packet->icmp != IP_ICMP_PARAM;
-    const enum weir_drop drop = tcp_icmp_error(&conn_at(weir, index)->tcb,
-                                               icmp_error_code(packet->icmp), hard, quoted, now);
+    const enum weir_drop drop =
+        tcp_icmp_error(&conn_at(weir, index)->tcb, icmp_error_code(packet->icmp), quoted, now);
     conn_settle(weir, index, now);
     return drop;
 }

@@ -150,7 +150,7 @@ static void lose(struct weir *weir, uint32_t index, enum weir_error error, enum 
     } else {
         tcp_output_idle(tcb, &env, now);
     }
-    (void)!tcp_icmp_error(tcb, error, false, tcb->snd.una, now); /* nothing in flight: nothing */
+    (void)!tcp_icmp_error(tcb, error, tcb->snd.una, now); /* nothing in flight: nothing */
     conn_settle(weir, index, now);
 }
 

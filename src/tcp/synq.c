@@ -6,14 +6,6 @@
 
 #define SYNQ_GAP_MS 500 /* repeated answers and challenges to one peer */
 
-static uint8_t our_scale(const struct tcp_host *host)
-{
-    uint8_t shift = 0;
-    while (shift < 14 && (UINT32_C(65535) << shift) < host->config->rcv_max)
-        shift++;
-    return shift;
-}
-
 static uint32_t promised(const struct tcp_host *host)
 {
     return host->config->rcv_min < UINT16_MAX ? host->config->rcv_min : UINT16_MAX;
@@ -78,7 +70,7 @@ void tcp_synq_answer(const struct synq_entry *entry, const struct tcp_host *host
     opts->mss = maxseg != 0 && maxseg < entry->path_mss ? maxseg : entry->path_mss;
     if (entry->flags & SYNQ_WS) {
         opts->present |= TCP_OPT_WSCALE;
-        opts->wscale = our_scale(host);
+        opts->wscale = tcp_our_scale(host);
     }
     if (entry->flags & SYNQ_SACK)
         opts->present |= TCP_OPT_SACK_OK;
@@ -90,7 +82,7 @@ void tcp_synq_challenge(const struct synq_entry *entry, const struct tcp_host *h
     answer_head(entry, host, ts_offset, now, reply);
     reply->seg.seq = entry->iss + 1;
     if (entry->flags & SYNQ_WS)
-        reply->seg.wnd = (uint16_t)(promised(host) >> our_scale(host));
+        reply->seg.wnd = (uint16_t)(promised(host) >> tcp_our_scale(host));
 }
 
 /* Whether a repeated answer may go now; the time is noted. */

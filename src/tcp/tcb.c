@@ -5,11 +5,10 @@
 
 #include <string.h>
 
-/* The smallest shift with which 16 bits can say `window` (RFC 7323, 2.2; at most 14). */
-static uint8_t scale_for(uint32_t window)
+uint8_t tcp_our_scale(const struct tcp_host *host)
 {
     uint8_t shift = 0;
-    while (shift < 14 && (UINT32_C(65535) << shift) < window)
+    while (shift < 14 && (UINT32_C(65535) << shift) < host->config->rcv_max)
         shift++;
     return shift;
 }
@@ -31,7 +30,7 @@ void tcb_init(struct tcb *tcb, const struct tcp_birth *birth)
     ring_init(&tcb->snd_ring);
     tcb->peer_mss = birth->v6 ? 1220 : 536;
     tcb->path_mss = birth->path_mss;
-    tcb->rcv_wscale = config->wscale ? scale_for(config->rcv_max) : 0;
+    tcb->rcv_wscale = config->wscale ? tcp_our_scale(birth->host) : 0;
     const uint32_t most = tcp_window_max(tcb);
     tcb->rcv.max = config->rcv_max < most ? config->rcv_max : most;
     tcb->rcv.space = config->rcv_min < most ? config->rcv_min : most;

@@ -199,10 +199,10 @@ enum weir_drop tcp_segment_arrives(struct tcb *tcb, const struct tcp_seg *seg,
 
 void tcp_timeout(struct tcb *tcb, weir_time now);
 
-/* Soft and hard errors from ICMP (RFC 5461, RFC 5927). `quoted` is the sequence number in the
+/* An error from ICMP: it ends an opening connection, and is soft for all others (RFC 5461, RFC
+ * 5927). `quoted` is the sequence number in the
  * quoted header. WEIR_DROP_NONE or why it was not believed. */
-enum weir_drop tcp_icmp_error(struct tcb *tcb, enum weir_error error, bool hard, seq32 quoted,
-                              weir_time now);
+enum weir_drop tcp_icmp_error(struct tcb *tcb, enum weir_error error, seq32 quoted, weir_time now);
 
 /* Whether `quoted` is in flight: to be asked before a path MTU is believed. */
 bool tcp_icmp_plausible(const struct tcb *tcb, seq32 quoted);

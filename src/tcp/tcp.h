@@ -26,6 +26,9 @@
 void tcp_event(struct tcb *tcb, enum tcp_event event, enum weir_cause cause, weir_time now);
 
 /* tcb.c */
+/* The smallest shift with which 16 bits can say rcv_max (RFC 7323, 2.2; at most 14). */
+uint8_t tcp_our_scale(const struct tcp_host *host);
+
 void tcb_init(struct tcb *tcb, const struct tcp_birth *birth);
 bool tcb_credit(struct tcb *tcb, uint32_t space)
     __attribute__((warn_unused_result));              /* credit for a window of `space` */

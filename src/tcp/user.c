@@ -263,10 +263,8 @@ bool tcp_icmp_plausible(const struct tcb *tcb, seq32 quoted)
 
 /* Linux ends SYN-SENT at once, whatever the code (F27); afterwards all errors are soft (RFC 5461,
  * RFC 5927, 5.2). */
-enum weir_drop tcp_icmp_error(struct tcb *tcb, enum weir_error error, bool hard, seq32 quoted,
-                              weir_time now)
+enum weir_drop tcp_icmp_error(struct tcb *tcb, enum weir_error error, seq32 quoted, weir_time now)
 {
-    (void)hard;
     if (!tcp_icmp_plausible(tcb, quoted))
         return WEIR_DROP_ICMP_OUT_OF_WINDOW;
     if (tcp_syn_acked(tcb)) {
