@@ -15,9 +15,9 @@ from tap import Tap
 FUNCTION_MAX = 70  # lines, signature and braces included
 SOURCE_MAX = 1000
 HEADER_MAX = 300
-PUBLIC_TOTAL_MAX = 1500
-TCP_TOTAL_MAX = 7000
-CORE_TOTAL_MAX = 20000  # docs/adr/0005-sizes.md
+PUBLIC_TOTAL_MAX = 1800  # docs/adr/0005-sizes.md
+TCP_TOTAL_MAX = 11000  # the same
+CORE_TOTAL_MAX = 27000  # the same
 NESTING_MAX = 4
 PARAMETERS_MAX = 7  # docs/adr/0005-sizes.md
 COLUMNS_MAX = 100
