@@ -194,6 +194,9 @@ class KernelEnd(End):
             switch_off(self.namespace, self.device)
         self.do("sysctl", f"net/ipv6/conf/{self.device}/addr_gen_mode", 1)
         self.do("sysctl", "net/ipv4/tcp_no_metrics_save", 1)
+        # A segment that the relay kept back meets no connection and is answered with a reset,
+        # which by default ends the kernel's TIME-WAIT before it can be seen.
+        self.do("sysctl", "net/ipv4/tcp_rfc1337", 1)
         self.do("sysctl", "net/ipv4/ping_group_range", 0, 0)
         run("ip", "-n", self.namespace, "-batch", "-", text=f"""link set lo up
             addr add {self.ip[4]}/24 dev {self.device}
