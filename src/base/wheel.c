@@ -16,13 +16,18 @@
  *
  * A slot is a doubly linked list in no particular order. Its first node has FIRST and the slot's
  * number in `prev`, so that unlinking the last node of a slot knows whose bit to clear. A node in
- * the heap has IN_HEAP in `next` and its position in `prev`. A node that is not set is known by its
- * `when`. */
+ * the heap has IN_HEAP in `next` and its position in `prev`; one that is nowhere, UNLINKED.
+ *
+ * A node in a slot may be due later than the slot says, or not at all: then it has CLEARED in
+ * `prev`, and `when` is what it was, for as long as it is linked. It may be left there as long as
+ * the slot does not lie behind its deadline, which `when` bounds. */
 
 #define DIGIT_BITS 8
 #define FIRST      UINT32_C(0x80000000)
+#define CLEARED    UINT32_C(0x40000000)
 #define IN_HEAP    (UINT32_MAX - 1)
-#define COUNT_MAX  (FIRST - 1)
+#define UNLINKED   (UINT32_MAX - 2)
+#define COUNT_MAX  (CLEARED - 1)
 
 WEIR_STATIC_ASSERT(1 << DIGIT_BITS == WHEEL_SLOTS, "a slot is a digit");
 WEIR_STATIC_ASSERT(sizeof(struct wheel_node) == 16, "four to a cache line");
@@ -118,6 +123,12 @@ static void slot_set(struct wheel *wheel, unsigned level, unsigned digit, uint32
         wheel->occupied[level][digit / 64] |= bit;
 }
 
+/* What lies before a node changes; whether it is cleared does not. */
+static void set_prev(struct wheel_node *node, uint32_t prev)
+{
+    node->prev = (node->prev & CLEARED) | prev;
+}
+
 static void slot_add(struct wheel *wheel, unsigned level, unsigned digit, uint32_t index)
 {
     const uint32_t head = wheel->slot[level][digit];
@@ -125,20 +136,21 @@ static void slot_add(struct wheel *wheel, unsigned level, unsigned digit, uint32
     node->next = head;
     node->prev = FIRST | level * WHEEL_SLOTS | digit;
     if (head != WHEEL_NONE)
-        wheel->node[head].prev = index;
+        set_prev(&wheel->node[head], index);
     slot_set(wheel, level, digit, index);
 }
 
 static void slot_remove(struct wheel *wheel, uint32_t index)
 {
     const struct wheel_node *node = &wheel->node[index];
+    const uint32_t prev = node->prev & ~CLEARED;
     if (node->next != WHEEL_NONE)
-        wheel->node[node->next].prev = node->prev;
-    if (!(node->prev & FIRST)) {
-        wheel->node[node->prev].next = node->next;
+        set_prev(&wheel->node[node->next], prev);
+    if (!(prev & FIRST)) {
+        wheel->node[prev].next = node->next;
         return;
     }
-    const unsigned slot = node->prev & ~FIRST;
+    const unsigned slot = prev & ~FIRST;
     slot_set(wheel, slot / WHEEL_SLOTS, slot % WHEEL_SLOTS, node->next);
 }
 
@@ -159,13 +171,24 @@ static void place(struct wheel *wheel, uint32_t index)
 
 static void take_out(struct wheel *wheel, uint32_t index)
 {
-    const struct wheel_node *node = &wheel->node[index];
-    if (node->when == WEIR_NEVER)
-        return;
+    struct wheel_node *node = &wheel->node[index];
     if (node->next == IN_HEAP)
         heap_remove(wheel, node->prev);
-    else
+    else if (node->next != UNLINKED)
         slot_remove(wheel, index);
+    node->next = UNLINKED;
+    node->prev = 0;
+}
+
+static bool is_set(const struct wheel_node *node)
+{
+    return node->next == IN_HEAP || (node->next != UNLINKED && !(node->prev & CLEARED));
+}
+
+/* Whether the node may stay in its slot with this deadline. */
+static bool may_stay(const struct wheel_node *node, weir_time when)
+{
+    return node->next != IN_HEAP && node->next != UNLINKED && when >= node->when;
 }
 
 /* The first occupied digit of a level from `from` on; WHEEL_SLOTS if there is none. */
@@ -219,16 +242,20 @@ static void advance(struct wheel *wheel, weir_time now)
     if (target <= wheel->tick)
         return;
 
-    /* Each round empties a slot. What is not due yet goes to a lower level, or back for another
-     * turn of level 3. */
+    /* Each round empties a slot. What is not due yet goes where it belongs: to a lower level, to
+     * that of a deadline that was moved, or back for another turn of level 3. */
     struct slot_ahead next;
     while (next_slot(wheel, &next) && next.tick <= target) {
         wheel->tick = next.tick;
         uint32_t index = wheel->slot[next.level][next.digit];
         slot_set(wheel, next.level, next.digit, WHEEL_NONE);
         while (index != WHEEL_NONE) {
-            const uint32_t following = wheel->node[index].next;
-            place(wheel, index);
+            struct wheel_node *node = &wheel->node[index];
+            const uint32_t following = node->next;
+            if (is_set(node))
+                place(wheel, index);
+            else
+                node->next = UNLINKED;
             index = following;
         }
     }
@@ -248,10 +275,10 @@ void wheel_init(struct wheel *wheel, void *memory, uint32_t count, weir_time now
     wheel->node = memory;
     wheel->heap = (uint32_t *)(void *)((uint8_t *)memory + count * sizeof(struct wheel_node));
     wheel->count = count;
-    wheel->heap_count = 0;
+    wheel->heap_count = wheel->set_count = 0;
     wheel->tick = tick_of(now);
     for (uint32_t i = 0; i < count; i++)
-        wheel->node[i] = (struct wheel_node){ WEIR_NEVER, WHEEL_NONE, WHEEL_NONE };
+        wheel->node[i] = (struct wheel_node){ WEIR_NEVER, UNLINKED, 0 };
     for (unsigned level = 0; level < WHEEL_LEVELS; level++) {
         for (unsigned digit = 0; digit < WHEEL_SLOTS; digit++)
             wheel->slot[level][digit] = WHEEL_NONE;
@@ -262,10 +289,21 @@ void wheel_init(struct wheel *wheel, void *memory, uint32_t count, weir_time now
 
 void wheel_set(struct wheel *wheel, uint32_t index, weir_time when)
 {
-    WEIR_ASSERT(index < wheel->count);
-    struct wheel_node *node = &wheel->node[index];
-    if (node->when == when)
+    const weir_time before = wheel_when(wheel, index);
+    if (before == when)
         return;
+    wheel->set_count -= before != WEIR_NEVER;
+    wheel->set_count += when != WEIR_NEVER;
+    struct wheel_node *node = &wheel->node[index];
+    if (may_stay(node, when)) {
+        if (when == WEIR_NEVER) {
+            node->prev |= CLEARED;
+        } else {
+            node->prev &= ~CLEARED;
+            node->when = when;
+        }
+        return;
+    }
     take_out(wheel, index);
     node->when = when;
     if (when != WEIR_NEVER)
@@ -275,7 +313,8 @@ void wheel_set(struct wheel *wheel, uint32_t index, weir_time when)
 weir_time wheel_when(const struct wheel *wheel, uint32_t index)
 {
     WEIR_ASSERT(index < wheel->count);
-    return wheel->node[index].when;
+    const struct wheel_node *node = &wheel->node[index];
+    return is_set(node) ? node->when : WEIR_NEVER;
 }
 
 weir_time wheel_next(const struct wheel *wheel)
@@ -284,7 +323,7 @@ weir_time wheel_next(const struct wheel *wheel)
         return wheel->node[wheel->heap[0]].when;
 
     struct slot_ahead next;
-    return next_slot(wheel, &next) ? tick_start(next.tick) : WEIR_NEVER;
+    return wheel->set_count > 0 && next_slot(wheel, &next) ? tick_start(next.tick) : WEIR_NEVER;
 }
 
 uint32_t wheel_pop(struct wheel *wheel, weir_time now)
@@ -295,7 +334,7 @@ uint32_t wheel_pop(struct wheel *wheel, weir_time now)
     const uint32_t index = wheel->heap[0];
     if (wheel->node[index].when > now)
         return WHEEL_NONE;
-    heap_remove(wheel, 0);
-    wheel->node[index].when = WEIR_NEVER;
+    take_out(wheel, index);
+    wheel->set_count--;
     return index;
 }

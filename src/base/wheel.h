@@ -7,8 +7,12 @@
  * A wheel of 4 levels x 256 slots with a tick of 2^20 ns and a bitmap a level, linked by index in a
  * dense array (neighbours in a slot are strangers: their own memory would be a cache miss each).
  * The slots of the current tick are moved into a small heap ordered by (deadline, index), so things
- * come due in that order and at their exact nanosecond, whatever the history of the wheel. Setting
- * and clearing are an unlink and a link. */
+ * come due in that order and at their exact nanosecond, whatever the history of the wheel.
+ *
+ * A deadline that moves to a later time, or is cleared, leaves its thing where it is linked: the
+ * slot comes up early, the thing is put where it belongs then, and nobody hears of it. So a timer
+ * that is set and cleared with every segment costs its own node and no neighbour's. Only one that
+ * moves to an earlier time is unlinked and linked anew. */
 
 #include "weir/base.h"
 
@@ -21,7 +25,7 @@
 #define WHEEL_NONE       UINT32_MAX
 
 struct wheel_node {
-    weir_time when; /* WEIR_NEVER if not set */
+    weir_time when; /* not before the slot it is linked in; see wheel.c */
     uint32_t next;
     uint32_t prev; /* or the slot / heap position; see wheel.c */
 };
@@ -31,6 +35,7 @@ struct wheel {
     uint32_t *heap; /* things due in the current tick or before, by (when, index) */
     uint32_t count;
     uint32_t heap_count;
+    uint32_t set_count; /* things with a deadline */
     uint64_t tick; /* the current tick: slots below it are in the heap */
     uint32_t slot[WHEEL_LEVELS][WHEEL_SLOTS];
     uint64_t occupied[WHEEL_LEVELS][WHEEL_SLOTS / 64];
@@ -44,7 +49,8 @@ void wheel_set(struct wheel *wheel, uint32_t index, weir_time when);
 weir_time wheel_when(const struct wheel *wheel, uint32_t index);
 
 /* When to wake: the earliest deadline if it is in the heap, else the start of the first slot that
- * is not empty (waking early is allowed and changes nothing); WEIR_NEVER if nothing is set. */
+ * is not empty (waking early, even for nothing, is allowed and changes nothing); WEIR_NEVER if
+ * nothing is set. */
 weir_time wheel_next(const struct wheel *wheel);
 
 /* Takes out the earliest thing whose deadline is <= now, in the order (deadline, index); WHEEL_NONE

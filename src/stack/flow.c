@@ -95,8 +95,9 @@ uint32_t flow_find(const struct weir *weir, const struct flow *flow, uint32_t ha
     return ref;
 }
 
-/* The lines of a TCB that every segment touches; what comes after them is cold. */
-#define PREFETCH_LINES 6
+/* Every segment touches all lines of a connection: the last ones count it. With its wheel node, its
+ * cookie (the event tells it) and its slot in the table these are ten lines on four pages. */
+#define PREFETCH_LINES (sizeof(struct conn) / 64)
 
 void flow_prefetch(const struct weir *weir, uint32_t hash)
 {
@@ -109,6 +110,7 @@ void flow_prefetch(const struct weir *weir, uint32_t hash)
         for (unsigned i = 0; i < PREFETCH_LINES; i++)
             __builtin_prefetch(conn + 64 * i);
         __builtin_prefetch(&weir->wheel.node[flow_ref_index(ref)]);
+        __builtin_prefetch(&weir->conn_cookie[flow_ref_index(ref)]);
         return;
     }
     const struct pool *pool = flow_ref_tag(ref) == FLOW_SYNQ ? &weir->synq : &weir->tw;
