@@ -2,6 +2,7 @@
 
 /* Who may join: the control socket, and what a `weir run` says over it. */
 
+#include "keeper.h"
 #include "parts.h"
 
 #include "ipc/control.h"
@@ -46,6 +47,8 @@ static int serve_request(struct weird *weird, const struct control_request *requ
 {
     const bool sane = len == sizeof *request && request->magic == CONTROL_MAGIC &&
                       request->version == CONTROL_VERSION && notify >= 0;
+    if (len == sizeof *request && request->kind == CONTROL_TAKE_OVER)
+        return EADDRINUSE; /* this weird lives */
     if (!sane)
         return EPROTO;
     return run_start(weird, notify) ? 0 : ENOSPC;
@@ -135,12 +138,13 @@ bool control_listen(struct weird *weird, const char *path, char why[WEIR_LINE_MA
     make_directory(path);
     const int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     const int probe = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    /* One that nobody answers was left behind by a daemon that is gone. */
-    const bool taken = probe >= 0 && connect(probe, (struct sockaddr *)&name, sizeof name) == 0;
+    /* One that nobody answers was left behind by a daemon that is gone; perhaps its keeper does. */
+    const bool taken = probe >= 0 && connect(probe, (struct sockaddr *)&name, sizeof name) == 0 &&
+                       keeper_take_over(weird, probe) == EADDRINUSE;
     if (probe >= 0)
         close(probe);
     if (!taken)
-        (void)unlink(path);
+        (void)unlinkat(AT_FDCWD, path, 0);
     else
         errno = EADDRINUSE;
     if (fd >= 0 && !taken && bind(fd, (struct sockaddr *)&name, sizeof name) == 0 &&

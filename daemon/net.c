@@ -28,6 +28,7 @@ static bool make_instance(struct weird *weird, const struct conf *conf, char why
         snprintf(why, WEIR_LINE_MAX, "no memory for the stack: %m");
         return false;
     }
+    (void)madvise(weird->memory, weird->memory_len, MADV_DONTFORK); /* not for the keeper */
     const enum weir_error error =
         weir_init(&weird->weir, weird->memory, weird->memory_len, &config, weir_loop_clock());
     if (error != WEIR_OK)

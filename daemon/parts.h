@@ -111,6 +111,8 @@ struct parked {
     weir_time deadline; /* by SO_RCVTIMEO or SO_SNDTIMEO */
 };
 
+/* All of it lies in memory that the keeper (keeper.h) shares, and so do the sockets. What the loop
+ * and the stack own does not: the keeper follows no pointer into that. */
 struct weird {
     struct weir_loop *loop;
     struct weir *weir;
@@ -137,6 +139,18 @@ struct weird {
     struct parked parked[PARKED_MAX];
     unsigned parked_count, parked_top; /* slots beyond parked_top are free */
     struct weir_loop_timer sweep_timer, park_timer, full_timer, end_timer;
+
+    struct seccomp_notif notice; /* the call that is being answered */
+    struct run *notice_run;
+    bool ended;         /* in order: there is nothing for the keeper to do */
+    bool orphaned;      /* weird is gone, and this is the keeper */
+    int pidfd;          /* weird's own, for the keeper; -1: there is no keeper */
+    int dev_fd, fd_max; /* the device's descriptor; none is as high as fd_max */
+    dev_t terminal_dev; /* what standard error was for a private one */
+    ino_t terminal_ino;
+    char folder[32]; /* where sockets get their names, while it is in sight; else "" */
+    char naming[48]; /* the name that lies there now, or did */
+    struct socket pool[SOCKETS_MAX];
 };
 
 /* ---- net.c: the instance, its device and addresses ---- */
@@ -183,6 +197,8 @@ struct call {
 };
 
 bool run_start(struct weird *weird, int notify);
+void run_notice(struct run *run, weir_time now); /* takes one call and answers it */
+void run_dispatch(struct run *run, const struct seccomp_notif *notice, weir_time now);
 bool call_valid(const struct run *run, uint64_t id);
 void call_answer(const struct run *run, uint64_t id, int64_t value);
 void call_error(const struct call *call, int error); /* a positive errno */

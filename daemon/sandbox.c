@@ -39,7 +39,7 @@
 
 #define X32_BIT 0x40000000u /* x86-64: numbers of another calling convention */
 #define CALLS   (sizeof sandbox_calls / sizeof sandbox_calls[0])
-#define EXTRA   16 /* instructions beside one for each call */
+#define EXTRA   16 /* instructions beside two for each call */
 
 static bool failed(char why[SANDBOX_WHY_MAX], const char *what)
 {
@@ -155,9 +155,13 @@ static void add(struct sock_filter *code, unsigned *len, struct sock_filter inst
 
 /* The number is compared with each in turn: forty comparisons are nothing beside the call. Nothing
  * may be mapped executable, so that a call is all an attacker can make. */
-static bool load_filter(bool allow_unnamed, char why[SANDBOX_WHY_MAX])
+bool sandbox_filter(enum sandbox_who who, bool allow_unnamed, char why[SANDBOX_WHY_MAX])
 {
     struct sock_filter code[2 * CALLS + EXTRA];
+    const int *calls = who == SANDBOX_KEEPER ? keeper_calls : sandbox_calls;
+    const size_t count =
+        who == SANDBOX_KEEPER ? sizeof keeper_calls / sizeof keeper_calls[0] : CALLS;
+    _Static_assert(sizeof keeper_calls <= sizeof sandbox_calls, "the code has room for the longer");
     unsigned len = 0;
     const uint32_t otherwise = allow_unnamed ? SECCOMP_RET_ERRNO | EPERM : SECCOMP_RET_KILL_PROCESS;
     const uint32_t prot = offsetof(struct seccomp_data, args) + 2 * sizeof(uint64_t);
@@ -175,8 +179,8 @@ static bool load_filter(bool allow_unnamed, char why[SANDBOX_WHY_MAX])
     JUMP(BPF_JMP | BPF_JSET | BPF_K, PROT_EXEC, 0, 1);
     STATEMENT(BPF_RET | BPF_K, otherwise);
     STATEMENT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
-    for (unsigned i = 0; i < CALLS; i++) {
-        JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)sandbox_calls[i], 0, 1);
+    for (size_t i = 0; i < count; i++) {
+        JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)calls[i], 0, 1);
         STATEMENT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
     }
     STATEMENT(BPF_RET | BPF_K, otherwise);
@@ -202,5 +206,6 @@ bool sandbox_enter(const struct sandbox *sandbox, char why[SANDBOX_WHY_MAX])
         return false;
     if ((parts & SANDBOX_DUMPABLE) != 0 && prctl(PR_SET_DUMPABLE, 0) < 0)
         return failed(why, "dumpable");
-    return (parts & SANDBOX_FILTER) == 0 || load_filter(sandbox->allow_unnamed, why);
+    return (parts & SANDBOX_FILTER) == 0 ||
+           sandbox_filter(SANDBOX_WEIRD, sandbox->allow_unnamed, why);
 }

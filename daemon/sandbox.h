@@ -57,6 +57,15 @@ bool sandbox_user(const char *name, uid_t *uid, gid_t *gid, char why[SANDBOX_WHY
 bool sandbox_enter(const struct sandbox *sandbox, char why[SANDBOX_WHY_MAX])
     __attribute__((warn_unused_result));
 
+/* Only the filter, of one of the two that have one: weird's, or its keeper's. `allow_unnamed` as
+ * above. */
+enum sandbox_who {
+    SANDBOX_WEIRD,
+    SANDBOX_KEEPER,
+};
+bool sandbox_filter(enum sandbox_who who, bool allow_unnamed, char why[SANDBOX_WHY_MAX])
+    __attribute__((warn_unused_result));
+
 /* Whether this process may change its file system and user at all. If not, ask only for the
  * others. */
 bool sandbox_may_change_root(void);

@@ -11,14 +11,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-/* syscall: socket bind connect accept4 openat unlink|unlinkat getsockname getpeername */
+/* syscall: socket bind connect accept4 openat unlinkat getsockname getpeername */
 /* syscall: setsockopt getrandom close */
 
 #define ID_BITS     16 /* of the place; the rest is the serial number */
@@ -75,15 +74,16 @@ bool socket_name_d(struct socket *socket, int d)
     return bind(d, (struct sockaddr *)&name, (socklen_t)len) == 0;
 }
 
-static int bind_hidden(int fd, const char *text)
+static int bind_hidden(struct weird *weird, int fd, const char *text)
 {
     struct sockaddr_un name = { .sun_family = AF_UNIX };
     snprintf(name.sun_path, sizeof name.sun_path, "%s", text);
+    snprintf(weird->naming, sizeof weird->naming, "%s", text);
     if (bind(fd, (struct sockaddr *)&name, sizeof name) < 0)
         return -errno;
     const int path = open(text, O_PATH | O_CLOEXEC);
     const int error = -errno;
-    (void)unlink(text);
+    (void)unlinkat(AT_FDCWD, text, 0);
     return path >= 0 ? path : error;
 }
 
@@ -116,7 +116,7 @@ bool sockets_open(struct weird *weird, char why[WEIR_LINE_MAX])
 {
     weird->dummy = open("/dev/null", O_RDONLY | O_CLOEXEC);
     weird->meeting = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    weird->meeting_name = weird->meeting < 0 ? -1 : bind_hidden(weird->meeting, "meeting");
+    weird->meeting_name = weird->meeting < 0 ? -1 : bind_hidden(weird, weird->meeting, "meeting");
     weird->sweep_at = SWEEP_FIRST;
     if (weird->dummy >= 0 && weird->meeting_name >= 0 && listen(weird->meeting, BACKLOG) == 0)
         return true;
@@ -146,14 +146,15 @@ struct socket *socket_make(struct weird *weird, struct run *run, uint8_t family)
         sockets_sweep(weird);
     if (weird->socket_count == SOCKETS_MAX)
         return NULL;
-    struct socket *socket = calloc(1, sizeof *socket);
-    if (socket == NULL || getrandom(&socket->secret, sizeof socket->secret, 0) < 0) {
-        free(socket);
+    uint64_t secret;
+    if (getrandom(&secret, sizeof secret, 0) < 0)
         return NULL;
-    }
     while (weird->socket[weird->socket_next % SOCKETS_MAX] != NULL)
         weird->socket_next++;
     const uint64_t place = weird->socket_next++ % SOCKETS_MAX;
+    struct socket *socket = &weird->pool[place];
+    memset(socket, 0, sizeof *socket);
+    socket->secret = secret;
     socket->id = ++weird->serial << ID_BITS | place;
     socket->weird = weird;
     socket->run = run;
@@ -172,7 +173,7 @@ int socket_make_s(struct socket *made)
         return -errno;
     char text[NAME_LEN + 1];
     name_of(made, 's', text);
-    made->name_fd = bind_hidden(s, text);
+    made->name_fd = bind_hidden(made->weird, s, text);
     if (made->name_fd < 0) {
         const int error = made->name_fd;
         made->name_fd = -1;
@@ -286,7 +287,6 @@ void socket_free(struct socket *socket)
     weird->socket[socket->id % SOCKETS_MAX] = NULL;
     weird->socket_count--;
     weird->idle_count--;
-    free(socket);
 }
 
 void socket_over(struct socket *socket)

@@ -6,6 +6,7 @@
  * A notification may be withdrawn at any time (a signal, a kill). So what belongs together happens
  * in one step at the end, and an answer that comes too late changes nothing. */
 
+#include "keeper.h"
 #include "parts.h"
 
 #include <errno.h>
@@ -272,7 +273,7 @@ static void note_pid(struct run *run, pid_t thread)
         run->pid[run->pid_next++ % RUN_PIDS] = pid;
 }
 
-static void dispatch(struct run *run, const struct seccomp_notif *notice, weir_time now)
+void run_dispatch(struct run *run, const struct seccomp_notif *notice, weir_time now)
 {
     uint64_t arg[6];
     for (unsigned i = 0; i < 6; i++)
@@ -287,9 +288,13 @@ static void dispatch(struct run *run, const struct seccomp_notif *notice, weir_t
         .s = -1,
         .now = now,
     };
-    note_pid(run, call.pid);
+    if (!run->weird->orphaned)
+        note_pid(run, call.pid);
     if (call.nr == __NR_socket) {
-        call_socket(&call);
+        if (run->weird->orphaned)
+            call_error(&call, ENETDOWN);
+        else
+            call_socket(&call);
         return;
     }
     call.s = fetch_fd(call.pid, (int)arg[0]);
@@ -301,6 +306,8 @@ static void dispatch(struct run *run, const struct seccomp_notif *notice, weir_t
     if (call.s < 0 || !call_valid(run, call.id) ||
         !socket_identify(run->weird, run, call.s, &call.socket, &call.family)) {
         call_continue(&call);
+    } else if (run->weird->orphaned) {
+        keeper_answer(&call);
     } else {
         if (call.socket != NULL) {
             call.socket->pid = call.pid;
@@ -347,15 +354,22 @@ static void end_run(struct run *run)
         weir_loop_stop(weird->loop);
 }
 
+void run_notice(struct run *run, weir_time now)
+{
+    struct weird *weird = run->weird;
+    memset(&weird->notice, 0, sizeof weird->notice);
+    weird->notice_run = run; /* should we die now, the keeper knows whom nobody has answered */
+    if (ioctl(run->notify, SECCOMP_IOCTL_NOTIF_RECV, &weird->notice) == 0)
+        run_dispatch(run, &weird->notice, now);
+    weird->notice_run = NULL;
+}
+
 static void on_notice(void *user, int fd, uint32_t ready, weir_time now)
 {
     struct run *run = user;
     struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
     for (unsigned i = 0; (ready & EPOLLIN) != 0 && i < CALLS_A_TURN; i++) {
-        struct seccomp_notif notice;
-        memset(&notice, 0, sizeof notice);
-        if (ioctl(fd, SECCOMP_IOCTL_NOTIF_RECV, &notice) == 0)
-            dispatch(run, &notice, now);
+        run_notice(run, now);
         if (poll(&poll_fd, 1, 0) <= 0 || (poll_fd.revents & POLLIN) == 0)
             return;
     }

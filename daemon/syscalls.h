@@ -129,11 +129,6 @@ static const int sandbox_calls[] = {
 #if defined __NR_restart_syscall
     __NR_restart_syscall, /* sandbox.c */
 #endif
-#if defined __NR_rmdir
-    __NR_rmdir, /* weird.c */
-#elif defined __NR_unlinkat
-    __NR_unlinkat, /* weird.c */
-#endif
 #if defined __NR_rt_sigprocmask
     __NR_rt_sigprocmask, /* sandbox.c */
 #endif
@@ -161,9 +156,7 @@ static const int sandbox_calls[] = {
 #if defined __NR_tgkill
     __NR_tgkill, /* sandbox.c */
 #endif
-#if defined __NR_unlink
-    __NR_unlink, /* sockets.c weird.c */
-#elif defined __NR_unlinkat
+#if defined __NR_unlinkat
     __NR_unlinkat, /* sockets.c weird.c */
 #endif
 #if defined __NR_write
@@ -171,6 +164,86 @@ static const int sandbox_calls[] = {
 #endif
 #if defined __NR_writev
     __NR_writev, /* tap.c */
+#endif
+};
+
+static const int keeper_calls[] = {
+#if defined __NR_accept4
+    __NR_accept4, /* keeper_end.c keeper_hand.c */
+#endif
+#if defined __NR_close
+    __NR_close, /* keeper.c keeper_end.c keeper_hand.c */
+#endif
+#if defined __NR_exit_group
+    __NR_exit_group, /* keeper.c */
+#endif
+#if defined __NR_getdents64
+    __NR_getdents64, /* keeper_end.c */
+#endif
+#if defined __NR_geteuid
+    __NR_geteuid, /* keeper_hand.c */
+#endif
+#if defined __NR_getpeername
+    __NR_getpeername, /* keeper.c */
+#endif
+#if defined __NR_getsockname
+    __NR_getsockname, /* keeper.c */
+#endif
+#if defined __NR_getsockopt
+    __NR_getsockopt, /* keeper_end.c keeper_hand.c */
+#endif
+#if defined __NR_ioctl
+    __NR_ioctl, /* keeper.c */
+#endif
+#if defined __NR_newfstatat
+    __NR_newfstatat, /* keeper.c */
+#elif defined __NR_fstat64
+    __NR_fstat64, /* keeper.c */
+#endif
+#if defined __NR_openat
+    __NR_openat, /* keeper_end.c */
+#endif
+#if defined __NR_pidfd_getfd
+    __NR_pidfd_getfd, /* keeper.c */
+#endif
+#if defined __NR_pidfd_open
+    __NR_pidfd_open, /* keeper.c */
+#endif
+#if defined __NR_ppoll
+    __NR_ppoll, /* keeper.c keeper_hand.c */
+#endif
+#if defined __NR_process_vm_readv
+    __NR_process_vm_readv, /* keeper.c */
+#endif
+#if defined __NR_process_vm_writev
+    __NR_process_vm_writev, /* keeper.c */
+#endif
+#if defined __NR_readv
+    __NR_readv, /* keeper_end.c */
+#endif
+#if defined __NR_recvmsg
+    __NR_recvmsg, /* keeper_hand.c */
+#endif
+#if defined __NR_restart_syscall
+    __NR_restart_syscall, /* keeper.c */
+#endif
+#if defined __NR_rt_sigreturn
+    __NR_rt_sigreturn, /* keeper.c */
+#endif
+#if defined __NR_sendmsg
+    __NR_sendmsg, /* keeper_hand.c */
+#endif
+#if defined __NR_sendto
+    __NR_sendto, /* keeper_end.c */
+#endif
+#if defined __NR_shutdown
+    __NR_shutdown, /* keeper_end.c */
+#endif
+#if defined __NR_unlinkat
+    __NR_unlinkat, /* keeper.c */
+#endif
+#if defined __NR_write
+    __NR_write, /* keeper.c */
 #endif
 };
 

@@ -3,6 +3,7 @@
 /* `weird`: the daemon under `weir run`. Options, start, and the end in order. */
 
 #include "conf.h"
+#include "keeper.h"
 #include "parts.h"
 #include "sandbox.h"
 
@@ -10,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,7 +22,7 @@
 
 #include <weir-version.h> /* made by the build: WEIR_VERSION */
 
-/* syscall: shutdown unlink|unlinkat rmdir|unlinkat write dup2|dup3 */
+/* syscall: shutdown unlinkat write dup2|dup3 */
 
 #define GRACE         (2 * WEIR_SECOND) /* for connections to end in order */
 #define STATUS_OK     0
@@ -194,13 +196,13 @@ static int read_options(int argc, char **argv, struct options *options)
 
 /* ---- Start ---- */
 
-static struct weird weird;
+static struct weird *weird; /* keeper_memory */
 
 static void on_signal(int number)
 {
     (void)number;
-    weird.ending = true;
-    weir_loop_stop(weird.loop);
+    weird->ending = true;
+    weir_loop_stop(weird->loop);
 }
 
 static void on_alarm(int number)
@@ -220,6 +222,13 @@ static void catch_signals(void)
     signal(SIGHUP, SIG_IGN);
 }
 
+static int fd_max(void)
+{
+    struct rlimit limit;
+    const bool known = getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < INT_MAX;
+    return known ? (int)limit.rlim_cur : INT_MAX;
+}
+
 static void raise_limits(void)
 {
     struct rlimit limit;
@@ -231,20 +240,24 @@ static void raise_limits(void)
 
 /* The names of sockets exist for a moment each, in a directory that is gone from sight when we
  * begin. */
-static char folder[] = "/tmp/weird-XXXXXX";
-
 static bool enter_directory(char why[WEIR_LINE_MAX])
 {
-    if (mkdtemp(folder) != NULL && chdir(folder) == 0)
+    char folder[sizeof weird->folder] = "/tmp/weird-XXXXXX";
+    if (mkdtemp(folder) != NULL && chdir(folder) == 0) {
+        memcpy(weird->folder, folder, sizeof folder);
         return true;
+    }
     snprintf(why, WEIR_LINE_MAX, "%s: %m", folder);
     return false;
 }
 
 static void leave_directory(void)
 {
-    (void)unlink("meeting");
-    (void)rmdir(folder);
+    if (weird == NULL || weird->folder[0] == '\0')
+        return;
+    (void)unlinkat(AT_FDCWD, "meeting", 0);
+    (void)unlinkat(AT_FDCWD, weird->folder, AT_REMOVEDIR);
+    weird->folder[0] = '\0';
 }
 
 /* Gives up what is not needed any more. Without CAP_SYS_ADMIN the file system stays in sight, as
@@ -259,21 +272,32 @@ static bool close_up(const struct options *options, char why[WEIR_LINE_MAX])
         .keep = UINT64_C(1) << CAP_SYS_PTRACE,
     };
     const char *user = options->conf.user;
-    if (options->no_sandbox || SANDBOX_SANITIZED)
-        return user[0] == '\0' || !snprintf(why, WEIR_LINE_MAX, "--user needs the sandbox");
+    if (options->no_sandbox || SANDBOX_SANITIZED) {
+        if (user[0] != '\0')
+            return !snprintf(why, WEIR_LINE_MAX, "--user needs the sandbox");
+        return keeper_start(weird, false, why);
+    }
     if (user[0] != '\0') {
         sandbox.parts |= SANDBOX_USER;
         if (!sandbox_user(user, &sandbox.uid, &sandbox.gid, wrong))
             return !snprintf(why, WEIR_LINE_MAX, "%s", wrong);
         /* Made by us as we were, to be connected to by us as we shall be. */
-        if (fchownat(weird.meeting_name, "", sandbox.uid, sandbox.gid, AT_EMPTY_PATH) < 0)
+        if (fchownat(weird->meeting_name, "", sandbox.uid, sandbox.gid, AT_EMPTY_PATH) < 0)
             return !snprintf(why, WEIR_LINE_MAX, "--user: %m");
     }
     if (sandbox_may_change_root()) {
         leave_directory(); /* names are made in the new root from here on */
         sandbox.parts |= SANDBOX_ROOT;
     }
-    return sandbox_enter(&sandbox, wrong) || !snprintf(why, WEIR_LINE_MAX, "%s", wrong);
+    const unsigned parts = sandbox.parts;
+    sandbox.parts &=
+        ~(unsigned)SANDBOX_FILTER; /* the keeper has its own, and is made before ours */
+    if (!sandbox_enter(&sandbox, wrong))
+        return !snprintf(why, WEIR_LINE_MAX, "%s", wrong);
+    if (!keeper_start(weird, true, why))
+        return false;
+    return (parts & SANDBOX_FILTER) == 0 || sandbox_filter(SANDBOX_WEIRD, false, wrong) ||
+           !snprintf(why, WEIR_LINE_MAX, "%s", wrong);
 }
 
 static void say_ready(const struct options *options, int null)
@@ -284,6 +308,11 @@ static void say_ready(const struct options *options, int null)
     }
     if (options->control_fd < 0)
         return;
+    struct stat terminal;
+    if (fstat(2, &terminal) == 0) {
+        weird->terminal_dev = terminal.st_dev;
+        weird->terminal_ino = terminal.st_ino;
+    }
     /* What the program says may be read to its end by somebody, who must not wait for us. */
     for (int fd = 0; fd < 3; fd++)
         (void)dup2(null, fd);
@@ -294,18 +323,20 @@ static bool start(const struct options *options, char why[WEIR_LINE_MAX])
     const char *path =
         options->conf.socket[0] != '\0' ? options->conf.socket : "/run/weir/default/socket";
     for (unsigned i = 0; i < RUNS_MAX; i++)
-        weird.run[i].notify = -1;
-    weird.control = -1;
-    if (weir_loop_open(&weird.loop, NULL, why) < 0 || !net_open(&weird, &options->net, why))
+        weird->run[i].notify = -1;
+    weird->control = -1;
+    weird->fd_max = fd_max();
+    if (weir_loop_open(&weird->loop, NULL, why) < 0 || !net_open(weird, &options->net, why))
         return false;
-    if (options->control_fd < 0 && !control_listen(&weird, path, why))
+    weird->dev_fd = weird->dev->fd;
+    if (options->control_fd < 0 && !control_listen(weird, path, why))
         return false;
-    if (!enter_directory(why) || !sockets_open(&weird, why))
+    if (!enter_directory(why) || !sockets_open(weird, why))
         return false;
     if (options->control_fd >= 0) {
         (void)fcntl(options->control_fd, F_SETFD, FD_CLOEXEC);
-        weird.one_run = true;
-        control_serve(&weird, options->control_fd);
+        weird->one_run = true;
+        control_serve(weird, options->control_fd);
     }
     return true;
 }
@@ -317,7 +348,7 @@ static bool any_open(void)
     uint64_t cursor = 0;
     struct weir_status status;
     weir_handle handle;
-    while (weir_list(weird.weir, &cursor, &status, &handle))
+    while (weir_list(weird->weir, &cursor, &status, &handle))
         if (status.state != WEIR_LISTEN && status.state != WEIR_TIME_WAIT &&
             status.state != WEIR_CLOSED && status.state != WEIR_FIN_WAIT_2)
             return true;
@@ -331,19 +362,19 @@ static void end_in_order(void)
     char why[WEIR_LINE_MAX] = "";
     const weir_time end = weir_loop_clock() + GRACE;
     for (uint32_t i = 0; i < SOCKETS_MAX; i++) {
-        struct socket *socket = weird.socket[i];
+        struct socket *socket = weird->socket[i];
         if (socket == NULL)
             continue;
         if (socket->d < 0 || socket->state != SOCKET_CONNECTED) {
             socket_free(socket);
             continue;
         }
-        if (!weird.one_run)
+        if (!weird->one_run)
             (void)shutdown(socket->d, SHUT_RD); /* what comes now nobody takes any more */
         relay_pump(socket, weir_loop_clock());
     }
     while (any_open() && weir_loop_clock() < end) {
-        if (weir_loop_step(weird.loop, end, why) < 0)
+        if (weir_loop_step(weird->loop, end, why) < 0)
             return;
     }
 }
@@ -359,6 +390,8 @@ int main(int argc, char **argv)
         fputs("weird: dns: kept, but programs ask the servers of /etc/resolv.conf\n", stderr);
     umask(0077);
     raise_limits();
+    if (!keeper_memory(&weird, why))
+        return fail(why);
     if (!start(&options, why))
         return fail(why);
     catch_signals();
@@ -366,15 +399,18 @@ int main(int argc, char **argv)
     if (null < 0 || !close_up(&options, why))
         return fail(why);
     say_ready(&options, null);
-    const int error = weird.ending ? 0 : weir_loop_run(weird.loop, why);
+    const int error = weird->ending ? 0 : weir_loop_run(weird->loop, why);
     if (error == 0)
         end_in_order();
-    if (weird.control >= 0 && options.conf.socket[0] != '\0')
-        (void)unlink(options.conf.socket);
+    if (weird->control >= 0 && options.conf.socket[0] != '\0')
+        (void)unlinkat(AT_FDCWD, options.conf.socket, 0);
     leave_directory();
-    if (error < 0)
-        return fail(why);
-    weir_loop_close(weird.loop);
-    net_close(&weird);
-    return STATUS_OK;
+    /* The keeper holds every descriptor, too, and a moment longer: what others wait for is closed
+     * here. */
+    if (weird->control >= 0)
+        close(weird->control);
+    weir_loop_close(weird->loop);
+    net_close(weird);
+    weird->ended = true;
+    return error < 0 ? fail(why) : STATUS_OK;
 }

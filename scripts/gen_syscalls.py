@@ -3,8 +3,9 @@
 """Writes daemon/syscalls.h: the system calls that weird may make once it runs.
 
 They stand in the sources that weird is built from, beside the code that makes them, as a comment
-`/* syscall: read poll|ppoll */`: after a bar stands what does the same where the first is not
-known. Calls that are only made before the sandbox is closed (opening a device, say) have none.
+`/* syscall: read poll|ppoll */`: after a bar stands what does the same where the first is not known.
+`/* keeper syscall: ... */` names the keeper's. Calls that are only made before the sandbox is closed
+(opening a device, say) have none.
 --check fails if the header is stale, a name is no system call, there are more than MAX of them, or
 a source calls a function of libc whose system call nobody names.
 """
@@ -19,7 +20,9 @@ from tap import Tap
 
 HEADER = "daemon/syscalls.h"
 FOLDERS = ("src/dev", "src/loop", "daemon")
-COMMENT = re.compile(r"/\* syscall: ([a-z0-9_| ]+) \*/")
+WEIRD, KEEPER = (re.compile(rf"/\* {word}: ([a-z0-9_| ]+) \*/") for word in
+                 ("syscall", "keeper syscall"))
+KEEPER_MAX = 30
 MAX = 51  # a trapped call of a program takes its own kind of call, and a few more
 
 # Functions of libc that are a system call, and its name where that differs.
@@ -39,7 +42,7 @@ FUNCTIONS.update(send="sendto", recv="recvfrom", open="openat", fopen="openat", 
                  dup2="dup2|dup3", eventfd="eventfd2", accept="accept", fork="clone")
 
 # What is only called before the sandbox is closed.
-BEFORE = set("chdir chmod epoll_create1 eventfd2 getrlimit mkdir setrlimit umask mount chown".split())
+BEFORE = set("prctl setsid chdir chmod epoll_create1 eventfd2 getrlimit mkdir setrlimit umask mount chown".split())
 BEFORE_FILES = ("daemon/conf.c", "daemon/kernel_end.c", "daemon/net.c", "daemon/sandbox.c",
                 "src/dev/netif.c")
 
@@ -53,15 +56,14 @@ TOP = """/* SPDX-License-Identifier: MIT */
 #include <sys/syscall.h>
 
 /* clang-format off */
-static const int sandbox_calls[] = {
 """
 
 
-def named():
+def named(comment):
     """{call: [paths that name it]}."""
     found = {}
     for path in ctext.files(".c", under=FOLDERS):
-        for names in COMMENT.findall(ctext.read(path)):
+        for names in comment.findall(ctext.read(path)):
             for name in names.split():
                 paths = found.setdefault(name, [])
                 if path not in paths:
@@ -69,15 +71,19 @@ def named():
     return found
 
 
-def header(calls):
-    lines = []
+def table(name, calls):
+    lines = [f"static const int {name}[] = {{"]
     for name in sorted(calls):
         users = " ".join(os.path.basename(path) for path in calls[name])
         for number, form in enumerate(name.split("|")):
             lines.append(f"#{'el' if number else ''}if defined __NR_{form}")
             lines.append(f"    __NR_{form}, /* {users} */")
         lines.append("#endif")
-    return TOP + "\n".join(lines) + "\n};\n\n#endif\n"
+    return "\n".join(lines) + "\n};\n"
+
+
+def header(calls, keeper):
+    return TOP + table("sandbox_calls", calls) + "\n" + table("keeper_calls", keeper) + "\n#endif\n"
 
 
 def unknown(calls):
@@ -104,8 +110,8 @@ def unnamed(calls):
 
 
 def main():
-    calls = named()
-    new = header(calls)
+    calls, keeper = named(WEIRD), named(KEEPER)
+    new = header(calls, keeper)
     if "--check" not in sys.argv[1:]:
         with open(os.path.join(ctext.ROOT, HEADER), "w", encoding="utf-8") as file:
             file.write(new)
@@ -114,7 +120,8 @@ def main():
     old = ctext.read(HEADER) if os.path.isfile(os.path.join(ctext.ROOT, HEADER)) else ""
     tap.check(old == new, f"{HEADER} is up to date", "run scripts/gen_syscalls.py")
     tap.check(0 < len(calls) <= MAX, f"weird may make at most {MAX} system calls", str(len(calls)))
-    bad = unknown(calls)
+    tap.check(0 < len(keeper) <= KEEPER_MAX, f"and its keeper at most {KEEPER_MAX}", str(len(keeper)))
+    bad = unknown({**calls, **keeper})
     tap.check(not bad, "every name is a system call", *bad)
     bad = list(unnamed(calls))
     tap.check(not bad, "what the sources call is named", *bad)

@@ -105,7 +105,7 @@ struct handover {
 
 static int send_notify(int control, int notify)
 {
-    struct control_request request = { CONTROL_MAGIC, CONTROL_VERSION };
+    struct control_request request = { CONTROL_MAGIC, CONTROL_VERSION, CONTROL_RUN };
     union {
         char octets[CMSG_SPACE(sizeof(int))];
         struct cmsghdr align;

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: MIT */
+
+/* The keeper's life: asleep while weird lives, its last will, and then answering. */
+
+#include "keeper.h"
+
+#include "sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* What libc does by itself, and what supervisor.c, sockets.c, calls.c and address.c do for it: */
+/* keeper syscall: exit_group rt_sigreturn restart_syscall ppoll ioctl close */
+/* keeper syscall: pidfd_open pidfd_getfd getsockname getpeername */
+/* keeper syscall: process_vm_readv process_vm_writev write newfstatat|fstat64 unlinkat */
+
+#define LINE_MAX 160
+
+bool keeper_memory(struct weird **weird, char why[WEIR_LINE_MAX])
+{
+    *weird = mmap(NULL, sizeof **weird, PROT_READ | PROT_WRITE,
+                  MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (*weird != MAP_FAILED) {
+        (*weird)->pidfd = (*weird)->dev_fd = -1;
+        return true;
+    }
+    snprintf(why, WEIR_LINE_MAX, "no memory for the tables: %m");
+    return false;
+}
+
+/* ---- The last will ---- */
+
+/* What was standard error for a private weird, found again in one of its programs: weird's own
+ * would have kept a pipe open that somebody reads to its end. */
+static int find_terminal(const struct weird *weird)
+{
+    if (weird->terminal_ino == 0)
+        return -1;
+    for (unsigned i = 0; i < RUNS_MAX; i++) {
+        const struct run *run = &weird->run[i];
+        for (unsigned p = 0; run->notify >= 0 && p < RUN_PIDS; p++) {
+            struct stat status;
+            const int fd = run->pid[p] != 0 ? fetch_fd(run->pid[p], 2) : -1;
+            if (fd >= 0 && fstat(fd, &status) == 0 && status.st_dev == weird->terminal_dev &&
+                status.st_ino == weird->terminal_ino)
+                return fd;
+            if (fd >= 0)
+                close(fd);
+        }
+    }
+    return -1;
+}
+
+static void say(const struct weird *weird)
+{
+    static const char once[] = "weird: it was killed or has failed: all connections are reset";
+    char line[LINE_MAX];
+    const int len = snprintf(line, sizeof line, "%s%s\n", once,
+                             weird->one_run ? ", and the program can make no new ones"
+                                            : "; the next weird takes the programs over");
+    const int terminal = weird->one_run ? find_terminal(weird) : 2;
+    if (terminal < 0)
+        return;
+    (void)!write(terminal, line, (size_t)len);
+    close(terminal);
+}
+
+/* A private weird without a file system of its own leaves its directory; nothing else lies there
+ * than the name of a socket that was just being made. */
+static void remove_folder(const struct weird *weird)
+{
+    if (weird->folder[0] == '\0')
+        return;
+    (void)unlinkat(AT_FDCWD, weird->naming, 0);
+    (void)unlinkat(AT_FDCWD, weird->folder, AT_REMOVEDIR);
+}
+
+static bool is_kept(const struct weird *weird, int fd)
+{
+    if (fd == weird->control || fd == weird->pidfd || (fd < 3 && weird->one_run))
+        return true;
+    for (unsigned i = 0; i < RUNS_MAX; i++)
+        if (weird->run[i].notify == fd)
+            return true;
+    return false;
+}
+
+/* What weird has already closed costs next to nothing. */
+static void close_rest(const struct weird *weird)
+{
+    for (int fd = 0; fd < weird->fd_max; fd++)
+        if (!is_kept(weird, fd))
+            close(fd);
+}
+
+static void last_will(struct weird *weird)
+{
+    weird->orphaned = true;
+    if (weird->dev_fd >= 0)
+        close(weird->dev_fd); /* the next weird may be waiting for it */
+    keeper_end_all(weird);
+    say(weird);
+    close_rest(weird);
+    remove_folder(weird);
+}
+
+/* ---- Afterwards ---- */
+
+static unsigned gather(const struct weird *weird, struct pollfd fds[RUNS_MAX + 1],
+                       unsigned run_of[RUNS_MAX])
+{
+    unsigned count = 0;
+    for (unsigned i = 0; i < RUNS_MAX; i++)
+        if (weird->run[i].notify >= 0) {
+            run_of[count] = i;
+            fds[count++] = (struct pollfd){ .fd = weird->run[i].notify, .events = POLLIN };
+        }
+    return count;
+}
+
+/* Until the last program is gone, or the next weird has them. */
+static void answer_all(struct weird *weird)
+{
+    for (;;) {
+        struct pollfd fds[RUNS_MAX + 1];
+        unsigned run_of[RUNS_MAX];
+        const unsigned runs = gather(weird, fds, run_of);
+        if (runs == 0)
+            return;
+        fds[runs] = (struct pollfd){ .fd = weird->control, .events = POLLIN };
+        if (ppoll(fds, runs + 1, NULL, NULL) < 0 && errno != EINTR)
+            return;
+        for (unsigned i = 0; i < runs; i++) {
+            struct run *run = &weird->run[run_of[i]];
+            if ((fds[i].revents & POLLIN) != 0) {
+                run_notice(run, 0);
+            } else if (fds[i].revents != 0) {
+                close(run->notify);
+                run->notify = -1;
+            }
+        }
+        if ((fds[runs].revents & POLLIN) != 0 && keeper_serve(weird, weird->control))
+            return;
+    }
+}
+
+void keeper_answer(struct call *call)
+{
+    switch (call->nr) {
+    case __NR_getsockname:
+    case __NR_getpeername:
+        call_name(call);
+        break;
+    case __NR_getsockopt: /* SO_ERROR: the kernel knows it */
+        if ((int)call->arg[1] == SOL_SOCKET)
+            call_continue(call);
+        else
+            call_error(call, EINVAL);
+        break;
+    case __NR_shutdown:
+        call_error(call, ENOTCONN);
+        break;
+    case __NR_bind:
+    case __NR_listen:
+    case __NR_connect:
+    case __NR_setsockopt:
+        call_error(call, ENETDOWN);
+        break;
+#ifdef __NR_accept
+    case __NR_accept:
+#endif
+    case __NR_accept4:
+        call_error(call, ECONNABORTED);
+        break;
+    default: /* sending and receiving: the stream is reset */
+        call_continue(call);
+        break;
+    }
+}
+
+/* ---- Birth ---- */
+
+_Noreturn static void keep(struct weird *weird, bool filter)
+{
+    char wrong[SANDBOX_WHY_MAX];
+    (void)prctl(PR_SET_NAME, "weird-keeper");
+    (void)setsid();
+    signal(SIGTERM, SIG_IGN); /* meant for weird, whose end is ours */
+    signal(SIGINT, SIG_IGN);
+    signal(SIGHUP, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN);
+    if (filter && !sandbox_filter(SANDBOX_KEEPER, false, wrong))
+        _exit(1);
+    struct pollfd life = { .fd = weird->pidfd, .events = POLLIN };
+    while (ppoll(&life, 1, NULL, NULL) < 0 && errno == EINTR)
+        continue;
+    if (!weird->ended) {
+        last_will(weird);
+        answer_all(weird);
+    }
+    _exit(0);
+}
+
+bool keeper_start(struct weird *weird, bool filter, char why[WEIR_LINE_MAX])
+{
+    weird->pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    /* As fork, but for the descriptors. */
+    const long pid = weird->pidfd < 0 ? -1 : syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
+    if (pid == 0)
+        keep(weird, filter);
+    if (pid < 0)
+        snprintf(why, WEIR_LINE_MAX, "keeper: %m");
+    return pid > 0;
+}
