@@ -352,8 +352,19 @@ bool weir_list(const struct weir *weir, uint64_t *cursor, struct weir_status *st
 enum weir_error weir_udp_open(struct weir *weir, const struct weir_addr *local,
                               weir_handle *endpoint) __attribute__((warn_unused_result));
 
-/* Fixes the peer: only its datagrams are received, ICMP errors are reported (weir_error_take). NULL
- * unfixes. */
+/* The same, for those who ask for more. SHARED: others who say so too may have the same address and
+ * port; the newest that fits gets what is for one, all get what is for a group. SPREAD: what is for
+ * one goes to one of those that fit equally, by flow. V6ONLY: :: is IPv6 only. REPORTS: ICMP errors
+ * are kept for weir_udp_report, also those that concern no fixed peer, and no call returns them. */
+#define WEIR_UDP_SHARED  1u
+#define WEIR_UDP_SPREAD  2u
+#define WEIR_UDP_V6ONLY  4u
+#define WEIR_UDP_REPORTS 8u
+enum weir_error weir_udp_open_with(struct weir *weir, const struct weir_addr *local, unsigned flags,
+                                   weir_handle *endpoint) __attribute__((warn_unused_result));
+
+/* Fixes the peer: only its datagrams are received, ICMP errors are reported (weir_error_take), and
+ * an endpoint at any address is at the one it sends from. NULL unfixes. */
 enum weir_error weir_udp_connect(struct weir *weir, weir_handle endpoint,
                                  const struct weir_addr *remote);
 
@@ -363,6 +374,30 @@ enum weir_error weir_udp_connect(struct weir *weir, weir_handle endpoint,
 enum weir_error weir_udp_send(struct weir *weir, weir_handle endpoint, const struct weir_addr *to,
                               const void *data, size_t len, weir_time now)
     __attribute__((warn_unused_result));
+
+/* The same, with what may differ from one datagram to the next. */
+struct weir_udp_how {
+    const struct weir_addr *to; /* NULL: the connected peer */
+    struct weir_ip from;        /* an address of ours; any: as the endpoint is bound */
+    uint8_t ttl;                /* 0: the endpoint's */
+    uint8_t tos;                /* if tos_given */
+    bool tos_given;
+    bool whole; /* WEIR_TOO_LONG rather than fragments */
+};
+enum weir_error weir_udp_send_as(struct weir *weir, weir_handle endpoint,
+                                 const struct weir_udp_how *how, const void *data, size_t len,
+                                 weir_time now) __attribute__((warn_unused_result));
+
+/* The oldest ICMP error that was not asked for yet, of an endpoint with WEIR_UDP_REPORTS (one is
+ * kept; WEIR_ERROR tells that it is there). False: none. */
+struct weir_udp_report {
+    enum weir_error error;
+    uint8_t type, code;      /* as the quoted datagram's family has them */
+    struct weir_ip reporter; /* who says so */
+    struct weir_addr to;     /* where the datagram was sent */
+    uint32_t mtu;            /* WEIR_TOO_LONG */
+};
+bool weir_udp_report(struct weir *weir, weir_handle endpoint, struct weir_udp_report *report);
 
 struct weir_datagram {
     struct weir_addr from, to;

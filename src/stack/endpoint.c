@@ -22,7 +22,7 @@ void endpoint_settle(struct weir *weir, uint32_t index)
     unsigned ready = WEIR_WRITABLE;
     if (endpoint->queue.count > 0 || endpoint->error != WEIR_OK)
         ready |= WEIR_READABLE;
-    if (endpoint->error != WEIR_OK)
+    if (endpoint->error != WEIR_OK || endpoint->report.error != WEIR_OK)
         ready |= WEIR_ERROR;
     watch_set(weir, HANDLE_ENDPOINT, index, ready);
 }
@@ -52,7 +52,7 @@ static bool ping_has_id(const struct weir *weir, uint16_t id)
     return has_port(weir, id, true);
 }
 
-static bool is_taken(const struct weir *weir, const struct weir_addr *local)
+static bool is_taken(const struct weir *weir, const struct weir_addr *local, unsigned flags)
 {
     const uint32_t hash = port_hash(weir, local->port);
     uint32_t slot;
@@ -60,7 +60,9 @@ static bool is_taken(const struct weir *weir, const struct weir_addr *local)
          ref = demux_next(&weir->endpoint_ports, hash, &slot)) {
         const struct endpoint *endpoint = at(weir, ref - 1);
         if (!endpoint->ping && endpoint->local.port == local->port &&
-            weir_ip_equal(&endpoint->local.ip, &local->ip) && endpoint->local.iface == local->iface)
+            weir_ip_equal(&endpoint->local.ip, &local->ip) &&
+            endpoint->local.iface == local->iface &&
+            (flags & endpoint->flags & WEIR_UDP_SHARED) == 0)
             return true;
     }
     return false;
@@ -82,6 +84,10 @@ static unsigned score(const struct endpoint *endpoint, const struct ip_packet *p
         fits += 2;
     } else if (weir_ip_is_v4(&endpoint->local.ip)) {
         if (!packet->v4)
+            return 0;
+        fits++;
+    } else if ((endpoint->flags & WEIR_UDP_V6ONLY) != 0) {
+        if (packet->v4)
             return 0;
         fits++;
     }
@@ -134,6 +140,26 @@ static enum weir_drop udp_check(const struct ip_packet *packet, struct udp_head 
                                                                   : WEIR_DROP_UDP_CSUM;
 }
 
+/* Of two that fit equally, the newest; or, where both say so, the one that the flow is spread to.
+ */
+static bool is_better(const struct weir *weir, uint32_t one, uint32_t best, uint32_t flow)
+{
+    const struct endpoint *a = at(weir, one), *b = at(weir, best);
+    if ((a->flags & b->flags & WEIR_UDP_SPREAD) == 0)
+        return a->generation > b->generation;
+    /* The highest of a hash for each: those who come and go move no other's flows. */
+    const uint32_t hash_a = (a->generation ^ flow) * UINT32_C(0x9e3779b1);
+    const uint32_t hash_b = (b->generation ^ flow) * UINT32_C(0x9e3779b1);
+    return hash_a > hash_b;
+}
+
+static uint32_t spread_hash(const struct weir *weir, const struct ip_packet *packet,
+                            const struct udp_head *udp)
+{
+    const struct flow flow = { packet->dst, packet->src, udp->dport, udp->sport };
+    return flow_hash(weir, &flow);
+}
+
 enum weir_drop udp_arrives(struct weir *weir, const struct ip_packet *packet, weir_time now)
 {
     struct udp_head udp;
@@ -153,7 +179,9 @@ enum weir_drop udp_arrives(struct weir *weir, const struct ip_packet *packet, we
         found++;
         if (packet->group) { /* RFC 1122, 4.1.3.3 and custom: everybody who fits gets one */
             given += deliver(weir, ref - 1, &info, udp.data);
-        } else if (fits > best_fits) {
+        } else if (fits > best_fits ||
+                   (fits == best_fits &&
+                    is_better(weir, ref - 1, best, spread_hash(weir, packet, &udp)))) {
             best_fits = fits;
             best = ref - 1;
         }
@@ -192,10 +220,70 @@ enum weir_drop echo_arrives(struct weir *weir, const struct ip_packet *packet)
 
 /* ---- ICMP errors ---- */
 
+/* What the message said, from what it was taken for: one of those that mean the same. */
+static void type_of(const struct ip_packet *packet, uint8_t *type, uint8_t *code)
+{
+    static const uint8_t four[][2] = {
+        [IP_ICMP_NET_UNREACH] = { 3, 0 },    [IP_ICMP_HOST_UNREACH] = { 3, 1 },
+        [IP_ICMP_PROTO_UNREACH] = { 3, 2 },  [IP_ICMP_PORT_UNREACH] = { 3, 3 },
+        [IP_ICMP_TOO_BIG] = { 3, 4 },        [IP_ICMP_PROHIBITED] = { 3, 13 },
+        [IP_ICMP_TIME_EXCEEDED] = { 11, 0 }, [IP_ICMP_PARAM] = { 12, 0 },
+    };
+    static const uint8_t six[][2] = {
+        [IP_ICMP_NET_UNREACH] = { 1, 0 },   [IP_ICMP_HOST_UNREACH] = { 1, 3 },
+        [IP_ICMP_PROTO_UNREACH] = { 4, 1 }, [IP_ICMP_PORT_UNREACH] = { 1, 4 },
+        [IP_ICMP_TOO_BIG] = { 2, 0 },       [IP_ICMP_PROHIBITED] = { 1, 1 },
+        [IP_ICMP_TIME_EXCEEDED] = { 3, 0 }, [IP_ICMP_PARAM] = { 4, 0 },
+    };
+    const uint8_t *pair = weir_ip_is_v4(&packet->dst) ? four[packet->icmp] : six[packet->icmp];
+    *type = pair[0];
+    *code = pair[1];
+}
+
+static void set_report(struct weir *weir, uint32_t index, const struct ip_packet *packet,
+                       uint16_t port)
+{
+    struct weir_udp_report *report = &at(weir, index)->report;
+    if (report->error != WEIR_OK)
+        return;
+    *report = (struct weir_udp_report){
+        .error = icmp_error_code(packet->icmp),
+        .reporter = packet->reporter,
+        .to = { .ip = packet->dst, .port = port },
+        .mtu = packet->mtu,
+    };
+    type_of(packet, &report->type, &report->code);
+    endpoint_settle(weir, index);
+}
+
+bool weir_udp_report(struct weir *weir, weir_handle handle, struct weir_udp_report *report)
+{
+    uint32_t index;
+    struct endpoint *endpoint = endpoint_of(weir, handle, &index);
+    if (endpoint == NULL || endpoint->report.error == WEIR_OK)
+        return false;
+    *report = endpoint->report;
+    endpoint->report = (struct weir_udp_report){ 0 };
+    endpoint_settle(weir, index);
+    return true;
+}
+
 static void set_error(struct weir *weir, uint32_t index, const struct ip_packet *packet)
 {
     at(weir, index)->error = (uint8_t)icmp_error_code(packet->icmp);
     endpoint_settle(weir, index);
+}
+
+/* Only with a fixed peer is there any proof that we sent something there, and somebody who asks
+ * (RFC 1122, 4.1.3.3, as Linux reads it); or with somebody who wants to hear of all. */
+static bool concerns(const struct endpoint *endpoint, const struct flow *flow)
+{
+    if (endpoint->ping || endpoint->local.port != flow->lport)
+        return false;
+    if (endpoint->connected)
+        return endpoint->peer.port == flow->rport && weir_ip_equal(&endpoint->peer.ip, &flow->peer);
+    return (endpoint->flags & WEIR_UDP_REPORTS) != 0 &&
+           (ip_is_any(&endpoint->local.ip) || weir_ip_equal(&endpoint->local.ip, &flow->local));
 }
 
 enum weir_drop endpoint_error(struct weir *weir, const struct ip_packet *packet,
@@ -206,14 +294,14 @@ enum weir_drop endpoint_error(struct weir *weir, const struct ip_packet *packet,
     for (uint32_t ref = demux_first(&weir->endpoint_ports, hash, &slot); ref != DEMUX_NONE;
          ref = demux_next(&weir->endpoint_ports, hash, &slot)) {
         const struct endpoint *endpoint = at(weir, ref - 1);
-        /* Only with a fixed peer is there any proof that we sent something there, and somebody who
-         * asks (RFC 1122, 4.1.3.3, as Linux reads it). */
-        if (endpoint->ping || !endpoint->connected || endpoint->local.port != flow->lport ||
-            endpoint->peer.port != flow->rport || !weir_ip_equal(&endpoint->peer.ip, &flow->peer))
+        if (!concerns(endpoint, flow))
             continue;
         if (packet->icmp == IP_ICMP_TOO_BIG)
             ip_pmtu_lower(&weir->ip, &flow->peer, packet->mtu, now);
-        set_error(weir, ref - 1, packet);
+        if ((endpoint->flags & WEIR_UDP_REPORTS) != 0)
+            set_report(weir, ref - 1, packet, flow->rport);
+        else
+            set_error(weir, ref - 1, packet);
         return WEIR_DROP_NONE;
     }
     return WEIR_DROP_ICMP_QUOTE;
@@ -231,13 +319,14 @@ enum weir_drop ping_error(struct weir *weir, const struct ip_packet *packet, uin
 /* ---- birth and death ---- */
 
 static enum weir_error make(struct weir *weir, const struct weir_addr *local, bool ping,
-                            weir_handle *handle)
+                            unsigned flags, weir_handle *handle)
 {
     const uint32_t index = pool_take(&weir->endpoints);
     if (index == POOL_NONE)
         return WEIR_NO_MEMORY;
     struct endpoint *endpoint = at(weir, index);
     *endpoint = (struct endpoint){ .local = *local, .ping = ping, .id = local->port };
+    endpoint->flags = (uint8_t)flags;
     endpoint->generation = generation_next(weir);
     watch_init(&endpoint->watch);
     udp_queue_init(&endpoint->queue, &weir->rings, weir->config.udp_rcv_max);
@@ -260,6 +349,12 @@ void endpoint_close(struct weir *weir, uint32_t index)
 
 enum weir_error weir_udp_open(struct weir *weir, const struct weir_addr *local, weir_handle *handle)
 {
+    return weir_udp_open_with(weir, local, 0, handle);
+}
+
+enum weir_error weir_udp_open_with(struct weir *weir, const struct weir_addr *local, unsigned flags,
+                                   weir_handle *handle)
+{
     *handle = WEIR_NO_HANDLE;
     struct weir_addr wanted = *local;
     if (!ip_is_any(&wanted.ip) && !ip_is_local(&weir->ip, &wanted.ip) &&
@@ -269,22 +364,24 @@ enum weir_error weir_udp_open(struct weir *weir, const struct weir_addr *local, 
         wanted.port = port_draw(weir, endpoint_has_port);
     if (wanted.port == 0)
         return WEIR_NOT_LOCAL;
-    if (is_taken(weir, &wanted))
+    if (is_taken(weir, &wanted, flags))
         return WEIR_IN_USE;
-    return make(weir, &wanted, false, handle);
+    return make(weir, &wanted, false, flags, handle);
 }
 
 enum weir_error weir_ping_open(struct weir *weir, weir_handle *handle)
 {
     *handle = WEIR_NO_HANDLE;
     const struct weir_addr local = { .port = port_draw(weir, ping_has_id) };
-    return local.port == 0 ? WEIR_NOT_LOCAL : make(weir, &local, true, handle);
+    return local.port == 0 ? WEIR_NOT_LOCAL : make(weir, &local, true, 0, handle);
 }
 
 /* Whether the endpoint can speak to this address at all. */
 static bool same_family(const struct endpoint *endpoint, const struct weir_ip *peer)
 {
     static const struct weir_ip any = { { 0 } };
+    if ((endpoint->flags & WEIR_UDP_V6ONLY) != 0 && weir_ip_is_v4(peer))
+        return false;
     return weir_ip_equal(&endpoint->local.ip, &any) ||
            weir_ip_is_v4(&endpoint->local.ip) == weir_ip_is_v4(peer);
 }
@@ -295,12 +392,16 @@ enum weir_error weir_udp_connect(struct weir *weir, weir_handle handle,
     struct endpoint *endpoint = endpoint_of(weir, handle, NULL);
     if (endpoint == NULL || endpoint->ping)
         return WEIR_BAD_HANDLE;
-    endpoint->connected = false;
+    if (endpoint->placed) /* back to where it was */
+        endpoint->local.ip =
+            endpoint->was_both ? (struct weir_ip){ { 0 } } : weir_ip_v4(0, 0, 0, 0);
+    endpoint->placed = endpoint->connected = false;
     if (remote == NULL)
         return WEIR_OK;
-    if (remote->port == 0 || ip_is_any(&remote->ip) || !same_family(endpoint, &remote->ip))
+    if (ip_is_any(&remote->ip) || !same_family(endpoint, &remote->ip))
         return WEIR_INVALID;
-    struct weir_ip src = endpoint->local.ip;
+    const struct weir_ip was = endpoint->local.ip;
+    struct weir_ip src = was;
     struct ip_path path;
     if (!ip_is_group(&weir->ip, &remote->ip)) {
         const enum weir_error error =
@@ -308,6 +409,10 @@ enum weir_error weir_udp_connect(struct weir *weir, weir_handle handle,
         if (error != WEIR_OK)
             return error;
     }
+    endpoint->placed = ip_is_any(&was);
+    endpoint->was_both = endpoint->placed && !weir_ip_is_v4(&was);
+    if (endpoint->placed)
+        endpoint->local.ip = src;
     endpoint->peer = *remote;
     endpoint->connected = true;
     return WEIR_OK;
@@ -335,6 +440,14 @@ static struct weir_ip source_of(const struct weir *weir, const struct endpoint *
 enum weir_error weir_udp_send(struct weir *weir, weir_handle handle, const struct weir_addr *to,
                               const void *data, size_t len, weir_time now)
 {
+    const struct weir_udp_how how = { .to = to };
+    return weir_udp_send_as(weir, handle, &how, data, len, now);
+}
+
+enum weir_error weir_udp_send_as(struct weir *weir, weir_handle handle,
+                                 const struct weir_udp_how *how, const void *data, size_t len,
+                                 weir_time now)
+{
     uint32_t index;
     const struct endpoint *endpoint = endpoint_of(weir, handle, &index);
     if (endpoint == NULL || endpoint->ping)
@@ -343,9 +456,9 @@ enum weir_error weir_udp_send(struct weir *weir, weir_handle handle, const struc
     const enum weir_error pending = take_error(weir, index);
     if (pending != WEIR_OK)
         return pending;
-    if (to == NULL && !endpoint->connected)
+    if (how->to == NULL && !endpoint->connected)
         return WEIR_NOT_CONN;
-    const struct weir_addr *peer = to != NULL ? to : &endpoint->peer;
+    const struct weir_addr *peer = how->to != NULL ? how->to : &endpoint->peer;
     if (peer->port == 0 || !same_family(endpoint, &peer->ip))
         return WEIR_INVALID;
     if (len > (weir_ip_is_v4(&peer->ip) ? UDP_DATA_MAX_V4 : UDP_DATA_MAX_V6))
@@ -355,13 +468,14 @@ enum weir_error weir_udp_send(struct weir *weir, weir_handle handle, const struc
     uint8_t head[UDP_HEAD];
     const struct udp_head udp = { endpoint->local.port, peer->port, 0, data, (uint32_t)len };
     const struct ip_send send = {
-        .src = source_of(weir, endpoint),
+        .src = ip_is_any(&how->from) ? source_of(weir, endpoint) : how->from,
         .dst = peer->ip,
         .scope_iface = peer->iface,
         .proto = IP_PROTO_UDP,
-        .ttl = endpoint->ttl,
-        .tos = endpoint->tos,
+        .ttl = how->ttl != 0 ? how->ttl : endpoint->ttl,
+        .tos = how->tos_given ? how->tos : endpoint->tos,
         .broadcast_ok = endpoint->broadcast,
+        .dont_fragment = how->whole,
         .why = WEIR_WHY_DATAGRAM,
         .head = head,
         .head_len = (uint32_t)wire_udp_emit(head, sizeof head, &udp),

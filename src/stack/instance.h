@@ -71,12 +71,16 @@ struct endpoint {
     struct weir_addr local, peer;
     uint32_t generation;
     bool ping, connected, broadcast;
+    bool placed;   /* at any address, until the peer was fixed */
+    bool was_both; /* ...of both families */
+    uint8_t flags; /* WEIR_UDP_* */
     uint8_t error; /* enum weir_error, pending */
     uint8_t ttl, tos;
     uint16_t id; /* of echo requests; also local.port */
     uint64_t cookie;
     struct watch watch;
     struct udp_queue queue;
+    struct weir_udp_report report; /* pending if its error is not WEIR_OK */
 };
 
 /* Who on one interface has something to send. A connection is on at most one of the two. */
