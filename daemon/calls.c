@@ -2,7 +2,7 @@
 
 /* socket, bind, listen, shutdown, getsockname, getpeername. */
 
-#include "parts.h"
+#include "udp.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +21,11 @@ void call_socket(struct call *call)
     const int protocol = (int)call->arg[2];
     if (protocol == IPPROTO_MPTCP) {
         call_error(call, EPROTONOSUPPORT); /* programs then ask for plain TCP */
+        return;
+    }
+    if ((family == AF_INET || family == AF_INET6) && (flags & 0xf) == SOCK_DGRAM &&
+        (flags & ~(0xf | SOCK_CLOEXEC | SOCK_NONBLOCK)) == 0) {
+        udp_call_socket(call);
         return;
     }
     if ((family != AF_INET && family != AF_INET6) || (flags & 0xf) != SOCK_STREAM ||

@@ -25,6 +25,7 @@
 
 struct weird;
 struct socket;
+struct udp_host;
 
 struct run {
     struct weird *weird;
@@ -129,9 +130,10 @@ struct weird {
     struct run run[RUNS_MAX];
     unsigned run_count;
 
-    int meeting;      /* where S is connected to; nobody else finds it */
-    int meeting_name; /* O_PATH of its name */
-    int dummy;        /* put into a program to reserve a descriptor number */
+    struct udp_host *udp; /* NULL: no UDP here */
+    int meeting;          /* where S is connected to; nobody else finds it */
+    int meeting_name;     /* O_PATH of its name */
+    int dummy;            /* put into a program to reserve a descriptor number */
     struct socket *socket[SOCKETS_MAX];
     uint32_t socket_next, socket_count, idle_count; /* idle: without D */
     uint32_t sweep_at;                              /* look for dead ones beyond that many idle */

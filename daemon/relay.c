@@ -7,7 +7,7 @@
  * An end of file is half a close on either side. A reset must be made visible: S reads an orderly
  * end when D is closed, unless D then has octets unread, which it reads as ECONNRESET. */
 
-#include "parts.h"
+#include "udp.h"
 
 #include <errno.h>
 #include <sys/epoll.h>
@@ -221,6 +221,8 @@ void relay_start(struct socket *socket, weir_time now)
 void relay_event(void *user, struct weir *weir, const struct weir_event *event, weir_time now)
 {
     struct weird *weird = user;
+    if (udp_event(weird, event, now))
+        return;
     struct socket *socket = socket_find(weird, event->cookie);
     if (socket == NULL || socket->handle != event->handle)
         return;

@@ -7,7 +7,7 @@
  * in one step at the end, and an answer that comes too late changes nothing. */
 
 #include "keeper.h"
-#include "parts.h"
+#include "udp.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -303,6 +303,11 @@ void run_dispatch(struct run *run, const struct seccomp_notif *notice, weir_time
         return;
     }
     /* The thread may have gone meanwhile, and its number be another's. */
+    if (call.s >= 0 && call_valid(run, call.id) && udp_answer(&call)) {
+        if (call.s >= 0)
+            close(call.s);
+        return;
+    }
     if (call.s < 0 || !call_valid(run, call.id) ||
         !socket_identify(run->weird, run, call.s, &call.socket, &call.family)) {
         call_continue(&call);
@@ -347,6 +352,7 @@ static void end_run(struct run *run)
     struct weird *weird = run->weird;
     weir_loop_remove_fd(weird->loop, run->notify);
     forget_run(run);
+    udp_forget_run(weird, run);
     close(run->notify);
     run->notify = -1;
     weird->run_count--;

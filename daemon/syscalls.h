@@ -13,7 +13,7 @@ static const int sandbox_calls[] = {
     __NR_accept4, /* accept.c control.c sockets.c */
 #endif
 #if defined __NR_bind
-    __NR_bind, /* sockets.c */
+    __NR_bind, /* sockets.c udp.c */
 #endif
 #if defined __NR_brk
     __NR_brk, /* sandbox.c */
@@ -22,10 +22,10 @@ static const int sandbox_calls[] = {
     __NR_clock_gettime, /* loop.c */
 #endif
 #if defined __NR_close
-    __NR_close, /* accept.c calls.c connect.c control.c relay.c sockets.c supervisor.c */
+    __NR_close, /* accept.c calls.c connect.c control.c relay.c sockets.c supervisor.c udp.c udp_maker.c udp_wait.c */
 #endif
 #if defined __NR_connect
-    __NR_connect, /* accept.c sockets.c */
+    __NR_connect, /* accept.c sockets.c udp.c */
 #endif
 #if defined __NR_dup2
     __NR_dup2, /* weird.c */
@@ -39,10 +39,10 @@ static const int sandbox_calls[] = {
     __NR_epoll_pwait2, /* loop.c */
 #endif
 #if defined __NR_exit_group
-    __NR_exit_group, /* sandbox.c */
+    __NR_exit_group, /* sandbox.c udp_maker.c */
 #endif
 #if defined __NR_fcntl
-    __NR_fcntl, /* accept.c calls.c connect.c */
+    __NR_fcntl, /* accept.c calls.c connect.c udp.c udp_recv.c udp_send.c */
 #endif
 #if defined __NR_ftruncate
     __NR_ftruncate, /* pcapng.c */
@@ -60,19 +60,19 @@ static const int sandbox_calls[] = {
     __NR_getpid, /* sandbox.c */
 #endif
 #if defined __NR_getrandom
-    __NR_getrandom, /* address.c sockets.c */
+    __NR_getrandom, /* address.c sockets.c udp.c udp_ids.c */
 #endif
 #if defined __NR_getsockname
-    __NR_getsockname, /* sockets.c */
+    __NR_getsockname, /* sockets.c udp.c */
 #endif
 #if defined __NR_getsockopt
-    __NR_getsockopt, /* accept.c connect.c control.c sockopt.c */
+    __NR_getsockopt, /* accept.c connect.c control.c sockopt.c udp.c udp_recv.c udp_send.c */
 #endif
 #if defined __NR_gettid
     __NR_gettid, /* sandbox.c */
 #endif
 #if defined __NR_ioctl
-    __NR_ioctl, /* relay.c supervisor.c */
+    __NR_ioctl, /* relay.c supervisor.c udp_wait.c */
 #endif
 #if defined __NR_listen
     __NR_listen, /* calls.c */
@@ -101,15 +101,15 @@ static const int sandbox_calls[] = {
     __NR_pidfd_open, /* supervisor.c */
 #endif
 #if defined __NR_poll
-    __NR_poll, /* accept.c supervisor.c */
+    __NR_poll, /* accept.c supervisor.c udp_maker.c */
 #elif defined __NR_ppoll
-    __NR_ppoll, /* accept.c supervisor.c */
+    __NR_ppoll, /* accept.c supervisor.c udp_maker.c */
 #endif
 #if defined __NR_process_vm_readv
-    __NR_process_vm_readv, /* supervisor.c */
+    __NR_process_vm_readv, /* supervisor.c udp_recv.c udp_send.c */
 #endif
 #if defined __NR_process_vm_writev
-    __NR_process_vm_writev, /* supervisor.c */
+    __NR_process_vm_writev, /* supervisor.c udp_recv.c */
 #endif
 #if defined __NR_read
     __NR_read, /* connect.c supervisor.c tap.c loop.c */
@@ -118,13 +118,13 @@ static const int sandbox_calls[] = {
     __NR_readv, /* relay.c */
 #endif
 #if defined __NR_recvfrom
-    __NR_recvfrom, /* connect.c */
+    __NR_recvfrom, /* connect.c udp.c udp_maker.c */
 #endif
 #if defined __NR_recvmmsg
     __NR_recvmmsg, /* packet.c */
 #endif
 #if defined __NR_recvmsg
-    __NR_recvmsg, /* control.c */
+    __NR_recvmsg, /* control.c udp.c udp_maker.c udp_recv.c */
 #endif
 #if defined __NR_restart_syscall
     __NR_restart_syscall, /* sandbox.c */
@@ -136,22 +136,22 @@ static const int sandbox_calls[] = {
     __NR_rt_sigreturn, /* sandbox.c */
 #endif
 #if defined __NR_sendmsg
-    __NR_sendmsg, /* relay.c packet.c */
+    __NR_sendmsg, /* relay.c udp.c udp_maker.c packet.c */
 #endif
 #if defined __NR_sendto
-    __NR_sendto, /* connect.c control.c relay.c */
+    __NR_sendto, /* connect.c control.c relay.c udp_icmp.c udp_maker.c */
 #endif
 #if defined __NR_setitimer
     __NR_setitimer, /* accept.c */
 #endif
 #if defined __NR_setsockopt
-    __NR_setsockopt, /* connect.c sockets.c */
+    __NR_setsockopt, /* connect.c sockets.c udp.c udp_sockopt.c */
 #endif
 #if defined __NR_shutdown
-    __NR_shutdown, /* calls.c relay.c weird.c */
+    __NR_shutdown, /* calls.c relay.c udp.c weird.c */
 #endif
 #if defined __NR_socket
-    __NR_socket, /* accept.c sockets.c */
+    __NR_socket, /* accept.c sockets.c udp.c udp_maker.c */
 #endif
 #if defined __NR_tgkill
     __NR_tgkill, /* sandbox.c */

@@ -4,8 +4,8 @@
 
 #include "conf.h"
 #include "keeper.h"
-#include "parts.h"
 #include "sandbox.h"
+#include "udp.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -333,6 +333,8 @@ static bool start(const struct options *options, char why[WEIR_LINE_MAX])
         return false;
     if (!enter_directory(why) || !sockets_open(weird, why))
         return false;
+    if (!udp_open(weird, why)) /* programs then are told that there is no UDP */
+        fprintf(stderr, "weird: no UDP: %s\n", why);
     if (options->control_fd >= 0) {
         (void)fcntl(options->control_fd, F_SETFD, FD_CLOEXEC);
         weird->one_run = true;

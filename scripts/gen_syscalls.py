@@ -43,7 +43,7 @@ FUNCTIONS.update(send="sendto", recv="recvfrom", open="openat", fopen="openat", 
 
 # What is only called before the sandbox is closed.
 BEFORE = set("prctl setsid chdir chmod epoll_create1 eventfd2 getrlimit mkdir setrlimit umask mount chown".split())
-BEFORE_FILES = ("daemon/conf.c", "daemon/kernel_end.c", "daemon/net.c", "daemon/sandbox.c",
+BEFORE_FILES = ("daemon/conf.c", "daemon/kernel_end.c", "daemon/net.c", "daemon/sandbox.c", "daemon/udp_maker.c",
                 "src/dev/netif.c")
 
 TOP = """/* SPDX-License-Identifier: MIT */

@@ -31,7 +31,7 @@
 #error "weir run is built for x86-64 and aarch64"
 #endif
 
-#define FILTER_MAX 96
+#define FILTER_MAX 160
 
 struct program {
     struct sock_filter line[FILTER_MAX];
@@ -76,19 +76,20 @@ static void ask_if_set(struct program *program, uint32_t nr, unsigned arg)
     result(program, SECCOMP_RET_USER_NOTIF);
 }
 
-/* socket(): only TCP's families and type; the flags above the type do not matter. */
-static void ask_for_tcp(struct program *program)
+/* socket(): only our families and types; the flags above the type do not matter. */
+static void ask_for_ours(struct program *program)
 {
-    unless(program, __NR_socket, 8);
+    unless(program, __NR_socket, 9);
     load(program, low_half(0));
     add(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET, 2, 0));
     add(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_INET6, 1, 0));
     result(program, SECCOMP_RET_ALLOW);
     load(program, low_half(1));
     add(program, (struct sock_filter)BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xf));
-    add(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SOCK_STREAM, 0, 1));
+    add(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SOCK_STREAM, 1, 0));
+    add(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SOCK_DGRAM, 0, 1));
     result(program, SECCOMP_RET_USER_NOTIF);
-    /* not a stream: the accumulator no longer holds the number, and no other line is for it */
+    /* neither: the accumulator no longer holds the number, and no other line is for it */
 }
 
 static void build(struct program *program)
@@ -96,6 +97,7 @@ static void build(struct program *program)
     static const uint32_t asked[] = {
         __NR_bind,        __NR_listen,     __NR_connect,    __NR_getsockname,
         __NR_getpeername, __NR_getsockopt, __NR_setsockopt, __NR_shutdown,
+        __NR_sendmsg,     __NR_recvmsg,    __NR_sendmmsg,   __NR_recvmmsg,
     };
     static const uint32_t absent[] = { __NR_io_uring_setup, __NR_io_uring_enter,
                                        __NR_io_uring_register };
@@ -117,7 +119,10 @@ static void build(struct program *program)
     ask_if_set(program, __NR_accept, 1);
 #endif
     ask_if_set(program, __NR_accept4, 1);
-    ask_for_tcp(program);
+    /* A name in the call is theirs to give or to get; a message header hides whether it has one. */
+    ask_if_set(program, __NR_sendto, 4);
+    ask_if_set(program, __NR_recvfrom, 4);
+    ask_for_ours(program);
     result(program, SECCOMP_RET_ALLOW);
 }
 

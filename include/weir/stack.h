@@ -355,11 +355,13 @@ enum weir_error weir_udp_open(struct weir *weir, const struct weir_addr *local,
 /* The same, for those who ask for more. SHARED: others who say so too may have the same address and
  * port; the newest that fits gets what is for one, all get what is for a group. SPREAD: what is for
  * one goes to one of those that fit equally, by flow. V6ONLY: :: is IPv6 only. REPORTS: ICMP errors
- * are kept for weir_udp_report, also those that concern no fixed peer, and no call returns them. */
-#define WEIR_UDP_SHARED  1u
-#define WEIR_UDP_SPREAD  2u
-#define WEIR_UDP_V6ONLY  4u
-#define WEIR_UDP_REPORTS 8u
+ * are kept for weir_udp_report, also those that concern no fixed peer, and no call returns them.
+ * ANYWHERE: the address need not be ours. */
+#define WEIR_UDP_SHARED   1u
+#define WEIR_UDP_SPREAD   2u
+#define WEIR_UDP_V6ONLY   4u
+#define WEIR_UDP_REPORTS  8u
+#define WEIR_UDP_ANYWHERE 16u
 enum weir_error weir_udp_open_with(struct weir *weir, const struct weir_addr *local, unsigned flags,
                                    weir_handle *endpoint) __attribute__((warn_unused_result));
 
@@ -390,12 +392,15 @@ enum weir_error weir_udp_send_as(struct weir *weir, weir_handle endpoint,
 
 /* The oldest ICMP error that was not asked for yet, of an endpoint with WEIR_UDP_REPORTS (one is
  * kept; WEIR_ERROR tells that it is there). False: none. */
+#define WEIR_QUOTE_MAX 64
 struct weir_udp_report {
     enum weir_error error;
     uint8_t type, code;      /* as the quoted datagram's family has them */
     struct weir_ip reporter; /* who says so */
     struct weir_addr to;     /* where the datagram was sent */
     uint32_t mtu;            /* WEIR_TOO_LONG */
+    uint8_t len;             /* of what is quoted of its data */
+    uint8_t data[WEIR_QUOTE_MAX];
 };
 bool weir_udp_report(struct weir *weir, weir_handle endpoint, struct weir_udp_report *report);
 

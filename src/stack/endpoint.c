@@ -252,6 +252,9 @@ static void set_report(struct weir *weir, uint32_t index, const struct ip_packet
         .to = { .ip = packet->dst, .port = port },
         .mtu = packet->mtu,
     };
+    const uint32_t data = packet->len > UDP_HEAD ? packet->len - UDP_HEAD : 0;
+    report->len = (uint8_t)(data < WEIR_QUOTE_MAX ? data : WEIR_QUOTE_MAX);
+    memcpy(report->data, packet->payload + (data > 0 ? UDP_HEAD : 0), report->len);
     type_of(packet, &report->type, &report->code);
     endpoint_settle(weir, index);
 }
@@ -357,8 +360,8 @@ enum weir_error weir_udp_open_with(struct weir *weir, const struct weir_addr *lo
 {
     *handle = WEIR_NO_HANDLE;
     struct weir_addr wanted = *local;
-    if (!ip_is_any(&wanted.ip) && !ip_is_local(&weir->ip, &wanted.ip) &&
-        !ip_is_group(&weir->ip, &wanted.ip))
+    if ((flags & WEIR_UDP_ANYWHERE) == 0 && !ip_is_any(&wanted.ip) &&
+        !ip_is_local(&weir->ip, &wanted.ip) && !ip_is_group(&weir->ip, &wanted.ip))
         return WEIR_NOT_LOCAL;
     if (wanted.port == 0)
         wanted.port = port_draw(weir, endpoint_has_port);

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_DAEMON_UDP_H
+#define WEIR_DAEMON_UDP_H
+
+/* UDP sockets of programs.
+ *
+ * What a program holds, here called S, is a UDP socket of the kernel in a network namespace that is
+ * empty but for its loopback, and that only weird can send from. So poll, errors, truncation,
+ * timeouts and most options are the kernel's own. Each S has an address of 127.128.0.0/9 for
+ * itself. Ours is one socket for all of them, D: what S sends by itself arrives there (S is
+ * connected to D when the program has connected it), and what the network brings for S is sent to
+ * it from D.
+ *
+ * D sends from an address of 127.0.0.0/9, which stands for who the datagram came from and to whom
+ * it was sent: its id. A program that asks for names asks us; we translate. An ICMP error about S's
+ * datagrams is made again in the namespace, and the kernel does with it what it does. Why not a
+ * pair of AF_UNIX sockets: docs/adr/0006-udp-sockets.md.
+ *
+ * Everything here runs in weird's one thread and does not wait. */
+
+#include "parts.h"
+
+#include <limits.h>
+#include <netinet/in.h>
+
+#ifndef IOV_MAX
+#define IOV_MAX 1024
+#endif
+
+#define UDP_SOCKETS_MAX 16384
+#define UDP_WAITS_MAX   1024  /* calls that wait */
+#define UDP_DATA_MAX    65536 /* no datagram is longer */
+#define UDP_STOCK       16    /* sockets fetched at once */
+#define UDP_GROUPS_MAX  20    /* of a socket, as net.ipv4.igmp_max_memberships */
+
+/* What recvmsg is to tell. */
+enum udp_told {
+    TOLD_PKTINFO = 1 << 0,
+    TOLD_TTL = 1 << 1,
+    TOLD_TOS = 1 << 2,
+    TOLD_PKTINFO6 = 1 << 3,
+    TOLD_HOPLIMIT6 = 1 << 4,
+    TOLD_TCLASS6 = 1 << 5,
+};
+
+struct udp_group {
+    struct weir_ip ip; /* all zero: the slot is free */
+};
+
+struct udp_socket {
+    struct weird *weird;
+    struct run *run; /* NULL: the run is over, another process may still hold S */
+    uint64_t cookie; /* SO_COOKIE of S: nothing else has it */
+    uint32_t place;
+    struct sockaddr_in at;   /* S's address in the namespace */
+    struct sockaddr_in peer; /* what S is connected to: D, under an id; port 0: it is not */
+    uint8_t family;
+    bool bound, address_given, port_given, connected;
+    bool v6only, reuse_addr, reuse_port, freebind, broadcast, shut_write;
+    uint8_t told;        /* enum udp_told */
+    int mtu_discover[2]; /* of IPv4, of IPv6 */
+    int ttl[2], tos[2];  /* -1: the default */
+    weir_handle handle;  /* while bound */
+    struct weir_addr local, remote;
+    struct udp_group group[UDP_GROUPS_MAX];
+};
+
+/* A call that sends or receives. */
+struct udp_job {
+    struct udp_host *host;
+    struct udp_socket *socket; /* stays while `s` does */
+    struct run *run;
+    uint64_t id; /* seccomp's */
+    pid_t pid;
+    int nr;
+    int s; /* S', borrowed */
+    uint64_t arg[6];
+    unsigned done; /* of a vector: messages so far */
+};
+
+/* One that waits for a datagram, or for room to send one. */
+struct udp_wait {
+    struct udp_job job; /* id 0: the slot is free; `s` is its own */
+    bool sends;
+    weir_time deadline; /* by SO_RCVTIMEO or recvmmsg's timeout */
+};
+
+struct udp_ids; /* udp_ids.c */
+
+struct udp_host {
+    struct weird *weird;
+    int d, raw, events, maker;
+    struct weir_ip own4;   /* our first IPv4 address */
+    unsigned ifindex;      /* of weird's device, as programs may see it */
+    struct sockaddr_in at; /* D's, on the address that stands for nobody */
+    int stock[2][UDP_STOCK];
+    unsigned stock_count[2];
+    struct udp_socket *socket[UDP_SOCKETS_MAX];
+    uint32_t next, count;
+    struct udp_ids *ids;
+    struct udp_wait wait[UDP_WAITS_MAX];
+    unsigned wait_top; /* slots beyond are free */
+    struct weir_loop_timer timer, full_timer;
+    size_t held; /* octets + 1 of a datagram in `out` that weir had no room for; 0: none */
+    uint32_t held_place;
+    uint8_t in[UDP_DATA_MAX], out[UDP_DATA_MAX];
+};
+
+/* ---- udp_maker.c: the namespace ---- */
+
+/* Starts the process that makes sockets there, and gets D and its companions from it. When weird is
+ * gone, however it went, that process ends every S: what waits on one gets ECONNABORTED. False: the
+ * reason is in `why`, there is no UDP. */
+bool udp_maker_start(struct udp_host *host, char why[WEIR_LINE_MAX])
+    __attribute__((warn_unused_result));
+
+/* A socket of the namespace, not bound; -1: none to be had. */
+int udp_maker_take(struct udp_host *host, uint8_t family);
+
+/* ---- udp_ids.c: addresses that stand for others ---- */
+
+struct udp_ids *udp_ids_new(void); /* NULL: no memory */
+
+/* The id of a pair. They are many, and the oldest are forgotten. */
+struct in_addr udp_id_of(struct udp_ids *ids, const struct weir_addr *from,
+                         const struct weir_addr *to);
+/* False if it is forgotten, or never was one. */
+bool udp_id_read(const struct udp_ids *ids, struct in_addr id, struct weir_addr *from,
+                 struct weir_addr *to) __attribute__((warn_unused_result));
+
+/* ---- udp.c: life, names, and what the network brings ---- */
+
+bool udp_open(struct weird *weird, char why[WEIR_LINE_MAX]); /* before the sandbox */
+void udp_call_socket(struct call *call);
+/* Answers a call if its first argument is a UDP socket of ours. */
+bool udp_answer(struct call *call);
+/* True if the event was about one. */
+bool udp_event(struct weird *weird, const struct weir_event *event, weir_time now);
+void udp_forget_run(struct weird *weird, const struct run *run);
+
+/* Binds to any address and a port of our choice, if it is not bound. 0 or errno. */
+int udp_autobind(struct udp_socket *socket);
+/* What the options of a socket say of a datagram to that address. */
+struct weir_udp_how udp_how(const struct udp_socket *socket, const struct weir_ip *to);
+/* Sends what programs have sent by themselves; false: some is left. */
+bool udp_drain(struct udp_host *host, weir_time now);
+/* To S as coming from `id`. */
+void udp_give(struct udp_host *host, const struct udp_socket *socket, struct in_addr id,
+              const struct weir_datagram *info, const void *data, size_t len);
+/* The address S knows as `addr` in its own family. */
+socklen_t udp_native(uint8_t family, const struct sockaddr_in *addr, struct sockaddr_in6 *native);
+/* ...and back; false for an IPv6 address that is not mapped. */
+bool udp_native_read(const struct sockaddr_in6 *native, struct sockaddr_in *addr);
+
+/* ---- udp_icmp.c ---- */
+
+void udp_icmp_report(struct udp_host *host, struct udp_socket *socket,
+                     const struct weir_udp_report *report);
+/* What an offender's id stands for beside its address: the ICMP type and code. */
+void udp_icmp_kind(const struct weir_addr *offender, uint8_t *type, uint8_t *code);
+
+/* ---- udp_send.c, udp_recv.c ---- */
+
+void udp_call_send(struct call *call, struct udp_socket *socket);
+void udp_call_recv(struct call *call, struct udp_socket *socket);
+/* Try again; false: it goes on waiting. */
+bool udp_send_again(struct udp_job *job, weir_time now);
+bool udp_recv_again(struct udp_job *job);
+
+/* ---- udp_wait.c ---- */
+
+struct udp_job udp_job_of(struct call *call, struct udp_socket *socket);
+/* The call goes on later and call->s stays with it; ENOBUFS is the answer if too many wait. */
+void udp_wait_add(struct call *call, const struct udp_job *job, bool sends, weir_time deadline);
+void udp_wait_end(struct udp_wait *wait);
+/* Whether the answer reached its call. */
+bool udp_job_answer(const struct udp_job *job, int64_t value);
+/* A message header of the program: its buffers, `*count` of them. 0 or errno. */
+int udp_header_read(const struct udp_job *job, uint64_t at, struct msghdr *header,
+                    struct iovec *iov, unsigned *count);
+
+/* ---- udp_sockopt.c ---- */
+
+void udp_call_getsockopt(struct call *call, struct udp_socket *socket);
+void udp_call_setsockopt(struct call *call, struct udp_socket *socket);
+void udp_options_apply(struct udp_socket *socket);
+
+/* ---- udp_cmsg.c: what stands beside a datagram ---- */
+
+struct udp_beside {
+    struct weir_ip from;
+    int ttl, tos; /* -1: not given */
+};
+/* Reads what sendmsg was given. 0 or errno. */
+int udp_cmsg_read(const struct udp_socket *socket, const void *control, size_t len,
+                  struct udp_beside *beside);
+/* Makes what recvmsg tells out of what the kernel told us, and the names that are meant. Returns
+ * its length; sets `*cut` if there was no room for all (MSG_CTRUNC). */
+struct udp_telling {
+    const struct udp_host *host;
+    const struct udp_socket *socket;
+    struct msghdr *native;
+    const struct weir_addr *to; /* where the datagram was sent */
+};
+size_t udp_cmsg_write(const struct udp_telling *telling, uint8_t *control, size_t room, bool *cut);
+
+#endif

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+
+/* sendto, sendmsg and sendmmsg: straight from the program's memory into weir. */
+
+#include "udp.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/time.h>
+#include <sys/uio.h>
+
+/* syscall: getsockopt fcntl process_vm_readv */
+
+#define CONTROL_MAX 1024
+#define VECTOR_MAX  1024
+
+/* What the program gives. */
+struct given {
+    struct iovec *iov;
+    unsigned count;
+    uint64_t name;
+    uint64_t name_len;
+    uint64_t control;
+    size_t control_len;
+    int flags;
+};
+
+static struct iovec buffers[IOV_MAX];
+
+static int read_name(const struct udp_job *job, const struct given *given, struct weir_addr *to)
+{
+    const struct udp_socket *socket = job->socket;
+    const struct call call = { .pid = job->pid, .nr = job->nr, .family = socket->family };
+    bool unspec;
+    const int error = address_read(&call, given->name, given->name_len, to, &unspec);
+    if (error != 0)
+        return error == EAFNOSUPPORT && socket->family == AF_INET6 ? EINVAL : error;
+    if (unspec && socket->family == AF_INET6) { /* as if there were none */
+        *to = socket->remote;
+        return socket->connected ? 0 : EDESTADDRREQ;
+    }
+    if (unspec && given->name_len < sizeof(struct sockaddr_in))
+        return EINVAL;
+    if (to->port == 0)
+        return EINVAL;
+    const bool v4 = weir_ip_is_v4(&to->ip);
+    if (v4 && socket->v6only)
+        return ENETUNREACH;
+    if (address_any(&to->ip))
+        to->ip = v4 ? weir_ip_v4(127, 0, 0, 1) : (struct weir_ip){ { [15] = 1 } };
+    return 0;
+}
+
+static int read_control(const struct udp_job *job, const struct given *given,
+                        struct udp_beside *beside)
+{
+    static _Alignas(struct cmsghdr) uint8_t control[CONTROL_MAX];
+    *beside = (struct udp_beside){ .ttl = -1, .tos = -1 };
+    if (given->control_len == 0)
+        return 0;
+    if (given->control_len > sizeof control)
+        return ENOBUFS;
+    if (!memory_read(job->pid, given->control, control, given->control_len))
+        return EFAULT;
+    return udp_cmsg_read(job->socket, control, given->control_len, beside);
+}
+
+static int gather(const struct udp_job *job, const struct given *given, size_t *len)
+{
+    *len = 0;
+    for (unsigned i = 0; i < given->count; i++) {
+        if (given->iov[i].iov_len > UINT16_MAX - *len)
+            return EMSGSIZE;
+        *len += given->iov[i].iov_len;
+    }
+    const struct iovec local = { job->host->in, *len };
+    return *len == 0 || process_vm_readv(job->pid, &local, 1, given->iov, given->count, 0) ==
+                            (ssize_t)*len
+               ? 0
+               : EFAULT;
+}
+
+/* What keeps the socket from sending. */
+static int trouble(const struct udp_job *job)
+{
+    int error = 0;
+    socklen_t len = sizeof error;
+    if (job->socket->shut_write)
+        return EPIPE;
+    (void)getsockopt(job->s, SOL_SOCKET, SO_ERROR, &error, &len);
+    return error != 0 ? error : udp_autobind(job->socket);
+}
+
+static int error_of(enum weir_error error)
+{
+    /* That a neighbour does not answer Linux tells later, if at all. */
+    return error == WEIR_HOST_UNREACH ? 0 : errno_of(error);
+}
+
+/* The length, or -errno; EAGAIN: weir has no room now. */
+static int64_t send_one(const struct udp_job *job, const struct given *given, weir_time now)
+{
+    struct weir_addr to = job->socket->remote;
+    struct udp_beside beside;
+    size_t len;
+    int error = (given->flags & MSG_OOB) != 0 ? EOPNOTSUPP : gather(job, given, &len);
+    if (error == 0 && given->name != 0 && given->name_len != 0)
+        error = read_name(job, given, &to);
+    else if (error == 0 && !job->socket->connected)
+        error = EDESTADDRREQ;
+    if (error == 0 && (given->flags & MSG_MORE) != 0)
+        error = EOPNOTSUPP; /* datagrams put together by several calls */
+    if (error == 0)
+        error = read_control(job, given, &beside);
+    if (error == 0)
+        error = trouble(job);
+    if (error != 0)
+        return -error;
+    struct weir_udp_how how = udp_how(job->socket, &to.ip);
+    how.to = &to;
+    how.from = beside.from;
+    if (beside.ttl > 0)
+        how.ttl = (uint8_t)beside.ttl;
+    if (beside.tos >= 0)
+        how.tos = (uint8_t)beside.tos;
+    error = error_of(weir_udp_send_as(job->host->weird->weir, job->socket->handle, &how,
+                                      job->host->in, len, now));
+    return error != 0 ? -error : (int64_t)len;
+}
+
+/* ---- The three calls ---- */
+
+static int given_in_msg(const struct udp_job *job, uint64_t at, int flags, struct given *given)
+{
+    struct msghdr header;
+    *given = (struct given){ .iov = buffers, .flags = flags };
+    const int error = udp_header_read(job, at, &header, buffers, &given->count);
+    if (error != 0)
+        return error;
+    given->name = (uint64_t)(uintptr_t)header.msg_name;
+    given->name_len = header.msg_namelen;
+    given->control = (uint64_t)(uintptr_t)header.msg_control;
+    given->control_len = header.msg_control != NULL ? header.msg_controllen : 0;
+    return 0;
+}
+
+static int64_t send_single(const struct udp_job *job, weir_time now)
+{
+    struct given given;
+    if (job->nr == __NR_sendmsg) {
+        const int error = given_in_msg(job, job->arg[1], (int)job->arg[2], &given);
+        return error != 0 ? -error : send_one(job, &given, now);
+    }
+    buffers[0] = (struct iovec){ (void *)(uintptr_t)job->arg[1], job->arg[2] };
+    given = (struct given){ .iov = buffers,
+                            .count = 1,
+                            .name = job->arg[4],
+                            .name_len = (uint32_t)job->arg[5],
+                            .flags = (int)job->arg[3] };
+    return send_one(job, &given, now);
+}
+
+static int64_t send_vector(struct udp_job *job, weir_time now)
+{
+    const unsigned wanted = job->arg[2] < VECTOR_MAX ? (unsigned)job->arg[2] : VECTOR_MAX;
+    while (job->done < wanted) {
+        const uint64_t at = job->arg[1] + job->done * sizeof(struct mmsghdr);
+        struct given given;
+        const int error = given_in_msg(job, at, (int)job->arg[3], &given);
+        const int64_t sent = error != 0 ? -error : send_one(job, &given, now);
+        const unsigned len = (unsigned)sent;
+        if (sent < 0)
+            return job->done > 0 ? (int64_t)job->done : sent;
+        if (!memory_write(job->pid, at + offsetof(struct mmsghdr, msg_len), &len, sizeof len))
+            return job->done > 0 ? (int64_t)job->done : -EFAULT;
+        job->done++;
+    }
+    return job->done;
+}
+
+bool udp_send_again(struct udp_job *job, weir_time now)
+{
+    const int64_t sent = job->nr == __NR_sendmmsg ? send_vector(job, now) : send_single(job, now);
+    if (sent == -EAGAIN)
+        return false;
+    (void)udp_job_answer(job, sent);
+    return true;
+}
+
+static weir_time deadline_of(int s, weir_time now)
+{
+    struct timeval limit = { 0 };
+    socklen_t len = sizeof limit;
+    if (getsockopt(s, SOL_SOCKET, SO_SNDTIMEO, &limit, &len) < 0 ||
+        (limit.tv_sec == 0 && limit.tv_usec == 0))
+        return WEIR_NEVER;
+    return now + limit.tv_sec * WEIR_SECOND + limit.tv_usec * WEIR_US;
+}
+
+void udp_call_send(struct call *call, struct udp_socket *socket)
+{
+    struct udp_job job = udp_job_of(call, socket);
+    const int flags = (int)call->arg[call->nr == __NR_sendmsg ? 2 : 3];
+    /* What the program has sent by itself comes first. */
+    if (udp_drain(job.host, call->now) && udp_send_again(&job, call->now))
+        return;
+    const int mode = fcntl(call->s, F_GETFL);
+    if ((flags & MSG_DONTWAIT) != 0 || (mode & O_NONBLOCK) != 0)
+        (void)udp_job_answer(&job, -EAGAIN);
+    else
+        udp_wait_add(call, &job, true, deadline_of(call->s, call->now));
+}
