@@ -53,6 +53,7 @@ stage_fuzz() {
 stage_netns() {
     $run --counts "$1" --timeout 300 tests/integration/run.py \
         "tests/integration/run_tcp.py --build build" \
+        "tests/integration/run_faults.py --build build" \
         "tests/integration/run_sandbox.py build"
 }
 
@@ -67,7 +68,8 @@ stage_soak() {
     $run --counts "$1" --timeout 7200 \
         "build-gcc-O3/weir sim --seeds 1..20000" "build-asan/weir sim --seeds 20001..21000" \
         "scripts/hash_matrix.py --seeds 1..2000 $(matrix)" "scripts/run_fuzz.py --seconds 120" \
-        "scripts/purity.sh build/src/libweir-core.a" scripts/clang_tidy.sh
+        "scripts/purity.sh build/src/libweir-core.a" scripts/clang_tidy.sh \
+        "tests/integration/run_faults.py --build build --soak"
 }
 
 matrix() {

@@ -46,12 +46,21 @@ static int serve_request(struct weird *weird, const struct control_request *requ
                          int notify)
 {
     const bool sane = len == sizeof *request && request->magic == CONTROL_MAGIC &&
-                      request->version == CONTROL_VERSION && notify >= 0;
-    if (len == sizeof *request && request->kind == CONTROL_TAKE_OVER)
-        return EADDRINUSE; /* this weird lives */
-    if (!sane)
+                      request->version == CONTROL_VERSION;
+    if (!sane || (notify >= 0) != (request->kind == CONTROL_RUN))
         return EPROTO;
+    if (request->kind == CONTROL_TAKE_OVER)
+        return EADDRINUSE; /* this weird lives */
+    if (request->kind == CONTROL_STATUS)
+        return 0;
     return run_start(weird, notify) ? 0 : ENOSPC;
+}
+
+static void send_status(const struct weird *weird, int fd)
+{
+    struct control_status status;
+    status_fill(weird, &status);
+    (void)send(fd, &status, sizeof status, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 static void on_request(void *user, int fd, uint32_t ready, weir_time now)
@@ -78,7 +87,10 @@ static void on_request(void *user, int fd, uint32_t ready, weir_time now)
         const struct control_answer answer = { CONTROL_MAGIC, error };
         if (error != 0 && notify >= 0)
             close(notify);
-        (void)send(fd, &answer, sizeof answer, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (error == 0 && request.kind == CONTROL_STATUS)
+            send_status(weird, fd);
+        else
+            (void)send(fd, &answer, sizeof answer, MSG_DONTWAIT | MSG_NOSIGNAL);
     }
     weir_loop_remove_fd(weird->loop, fd);
     close(fd);

@@ -183,6 +183,11 @@ bool kernel_link_up(const char *name, char why[WEIR_LINE_MAX]);
 bool control_listen(struct weird *weird, const char *path, char why[WEIR_LINE_MAX]);
 void control_serve(struct weird *weird, int fd); /* one connection of a `weir run` */
 
+/* ---- status.c ---- */
+
+struct control_status;
+void status_fill(const struct weird *weird, struct control_status *status);
+
 /* ---- supervisor.c: calls and their answers ---- */
 
 struct call {

@@ -78,9 +78,9 @@ static enum outcome pump_out(struct socket *socket, weir_time now)
             return end_of_program(socket, now);
         if (got < 0 && errno == ECONNRESET)
             return abort_conn(socket, now);
-        if (got < 0)
-            return DONE;
-        if (weir_send_put(weir, socket->handle, (size_t)got, 0, now) != WEIR_OK)
+        /* With nothing there the room goes back to those who have something to send. */
+        const size_t len = got < 0 ? 0 : (size_t)got;
+        if (weir_send_put(weir, socket->handle, len, 0, now) != WEIR_OK || got < 0)
             return DONE;
         total += (size_t)got;
     }

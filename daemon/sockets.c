@@ -299,6 +299,8 @@ void socket_over(struct socket *socket)
     socket->state = SOCKET_DEAD;
     if (socket->name_fd < 0 || socket_gone(socket))
         socket_free(socket);
+    else if (socket->run == NULL)
+        sweep_timer_set(socket->weird);
 }
 
 void sockets_sweep(struct weird *weird)
@@ -311,14 +313,20 @@ void sockets_sweep(struct weird *weird)
     weird->sweep_at = weird->idle_count * 2 > SWEEP_FIRST ? weird->idle_count * 2 : SWEEP_FIRST;
 }
 
-/* The last close of a listener is no event for us, so we look. */
+/* Those whose last close is no event for us, so that we look. Of a run that has ended, S may be
+ * open a moment longer than the run. */
+static bool is_to_be_watched(const struct socket *socket)
+{
+    return socket->state == SOCKET_LISTENING || (socket->run == NULL && socket->d < 0);
+}
+
 static void sweep_listeners(void *user, weir_time now)
 {
     (void)now;
     struct weird *weird = user;
     for (uint32_t i = 0; i < SOCKETS_MAX; i++) {
         struct socket *socket = weird->socket[i];
-        if (socket != NULL && socket->state == SOCKET_LISTENING && socket_gone(socket))
+        if (socket != NULL && is_to_be_watched(socket) && socket_gone(socket))
             socket_free(socket);
     }
     sweep_timer_set(weird);
@@ -328,7 +336,7 @@ void sweep_timer_set(struct weird *weird)
 {
     bool any = false;
     for (uint32_t i = 0; i < SOCKETS_MAX && !any; i++)
-        any = weird->socket[i] != NULL && weird->socket[i]->state == SOCKET_LISTENING;
+        any = weird->socket[i] != NULL && is_to_be_watched(weird->socket[i]);
     weird->sweep_timer.on_time = sweep_listeners;
     weird->sweep_timer.user = weird;
     if (any)

@@ -345,6 +345,7 @@ static void forget_run(struct run *run)
         if (socket->d < 0 && (socket->name_fd < 0 || socket_gone(socket)))
             socket_free(socket);
     }
+    sweep_timer_set(weird);
 }
 
 static void end_run(struct run *run)

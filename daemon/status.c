@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+
+/* How much is in use, for tests and for whoever wonders: all of it goes back to what it was when
+ * the programs are gone. */
+
+#include "parts.h"
+
+#include "ipc/control.h"
+
+#define POOLS_MAX 32
+
+static uint32_t count_connections(const struct weird *weird)
+{
+    uint64_t cursor = 0;
+    uint32_t count = 0;
+    struct weir_status status;
+    weir_handle handle;
+    while (weir_list(weird->weir, &cursor, &status, &handle))
+        if (status.state != WEIR_TIME_WAIT)
+            count++;
+    return count;
+}
+
+static uint32_t count_chunks(const struct weird *weird)
+{
+    struct weir_pool_use use[POOLS_MAX];
+    const unsigned count = weir_pools(weird->weir, use, POOLS_MAX);
+    for (unsigned i = 0; i < count && i < POOLS_MAX; i++)
+        if (strcmp(use[i].name, "chunk") == 0)
+            return use[i].used;
+    return 0;
+}
+
+void status_fill(const struct weird *weird, struct control_status *status)
+{
+    *status = (struct control_status){
+        .magic = CONTROL_MAGIC,
+        .runs = weird->run_count,
+        .sockets = weird->socket_count,
+        .parked = weird->parked_count,
+        .connections = count_connections(weird),
+        .chunks = count_chunks(weird),
+    };
+}

@@ -1,0 +1,398 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Death, sleep and exhaustion of programs under `weir run`, and of weird itself.
+
+    run_faults.py [--build DIR] [--only NAME] [--soak]
+
+After each test weird has what it had before: no run, no socket, no call that waits, no connection,
+no memory of one, and as many descriptors as at first. Needs root and /dev/net/tun.
+"""
+
+import argparse
+import hashlib
+import os
+import random
+import resource
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+import run_tcp  # noqa: E402
+from run_tcp import KERNEL, ROOT, WEIR, Peer, Tap, until  # noqa: E402
+
+PROGRAMS = os.path.join(HERE, "run_fault_programs.py")
+CONTROL = struct.Struct("=III")  # magic, version, kind: src/ipc/control.h
+MAGIC, VERSION, STATUS = 0x77656972, 2, 2
+TOLD = 0.1  # seconds from weird's death to the program's knowledge
+HANG = 2.0  # and what a busy machine may make of it
+SEEDS = 20
+PYTHON = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable  # for any user
+AT_ONCE = 10000
+
+
+class Faulty(Peer):
+    """A peer that can also pour octets."""
+
+    def serve(self, sock):
+        line = b""
+        try:
+            while not line.endswith(b"\n"):
+                octet = sock.recv(1)
+                if not octet:
+                    return
+                line += octet
+            command, *words = line.decode().split()
+            if command == "pour":
+                sock.sendall(poured(int(words[0])))
+            else:
+                getattr(self, command)(sock)
+        except OSError:
+            pass
+        finally:
+            sock.close()
+
+
+def poured(count):
+    return random.Random(count).randbytes(count)
+
+
+class Lab(run_tcp.Lab):
+    limits = ("tcp_max 16384", "flight_max 16384", "ring_chunks 65536")
+
+    def start(self):
+        ready, told = os.pipe()
+        options = [word for limit in self.limits for word in ("--limit", limit)]
+        self.weird = subprocess.Popen(
+            [self.weird_program, "--dev", "tap:wr0", "--addr", WEIR[4] + "/24",
+             "--addr", WEIR[6] + "/64", "--socket", self.socket, "--ready-fd", str(told), *options],
+            pass_fds=[told], stderr=subprocess.PIPE)
+        os.close(told)
+        line = os.read(ready, 100)
+        os.close(ready)
+        if not line:
+            raise SystemExit("Bail out! weird does not start")
+
+    def status(self):
+        """What weird has: (runs, sockets, parked calls, connections, chunks, descriptors)."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as sock:
+            sock.settimeout(10)
+            sock.connect(self.socket)
+            sock.send(CONTROL.pack(MAGIC, VERSION, STATUS))
+            counts = struct.unpack("=7I", sock.recv(64))[2:]
+        return *counts, self.open_files()
+
+    def faulty(self, *words):
+        """Starts one of the programs and waits until it is ready."""
+        process = subprocess.Popen(self.under(sys.executable, PROGRAMS, *map(str, words)),
+                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                   start_new_session=True)
+        self.children.append(process)
+        return process
+
+    def ready(self, *words):
+        process = self.faulty(*words)
+        line = process.stdout.readline()
+        if line != "ready\n":
+            raise SystemExit(f"Bail out! {words}: {line!r}")
+        return process
+
+    def lines(self, *words, seconds=30):
+        """What a program says that runs to its end."""
+        process = self.faulty(*words)
+        return self.rest(process, seconds)
+
+    def rest(self, process, seconds=30):
+        try:
+            said, _ = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            said, _ = process.communicate()
+            said += "it hangs\n"
+        return said.splitlines()
+
+
+def kill_group(process):
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
+    process.stdout.close()
+    process.stdin.close()
+
+
+def check_baseline(lab, tap, before, text):
+    after = []
+
+    def same():
+        after[:] = [lab.status()]
+        return all(a <= b for a, b in zip(after[0], before))
+    tap.check(until(same, 10), f"{text}: weird has what it had before", before, *after)
+
+
+# ---- Death ----
+
+def test_program_killed(lab, tap):
+    peer, before, draw = Faulty(4), lab.status(), random.Random(1)
+    for seed in range(SEEDS):
+        process = lab.ready("churn", KERNEL[4], peer.port)
+        time.sleep(draw.random() * 0.15)
+        kill_group(process)
+    check_baseline(lab, tap, before, f"a busy program killed at {SEEDS} moments")
+
+
+def one_death(lab, tap):
+    """weird is killed under a program that waits in every way; the time it took to hear of it."""
+    process = lab.ready("blocked")
+    killed = time.monotonic()
+    lab.weird.kill()
+    seen = {}
+    timer = threading.Timer(HANG * 2, kill_group, [process])
+    timer.start()
+    while len(seen) < 10 and (line := process.stdout.readline()):
+        _, when, name, result = line.split()
+        seen[name] = (float(when) - killed, result)
+    lab.weird.wait()
+    want = {"recv": "ECONNRESET", "send": "ECONNRESET EPIPE", "poll": "24", "epoll": "24",
+            "child-recv": "ECONNRESET",
+            "accept": "ECONNABORTED", "native-accept": "EINVAL", "poll-listener": "16 24",
+            "connect": "ECONNABORTED", "poll-connecting": "24"}
+    for name, results in want.items():
+        tap.check(seen.get(name, (9, "hangs"))[1] in results.split(),
+                  f"weird killed: {name} returns {results}", seen.get(name))
+    process.stdin.write("\n")
+    process.stdin.flush()
+    said = [process.stdout.readline().split() for _ in range(4)]
+    tap.check(said[0] == ["all", "ECONNRESET"], "200 streams are reset, none ends in order", said)
+    tap.check(said[1] == ["so-error", "ECONNRESET"], "SO_ERROR knows it, too", said)
+    tap.check(said[2] == ["socket", "ENETDOWN"], "a new socket is refused", said)
+    tap.check(said[3] == ["unix", "unix"], "what is not weir's works on", said)
+    status, _ = lab.run(*lab.under("true"))
+    tap.check(status == 125, "a program cannot join the keeper", status)
+    lab.weird.stderr.close()
+    lab.start()
+    process.stdin.write("\n")
+    process.stdin.flush()
+    said = process.stdout.readline().split()
+    tap.check(said == ["again", "new"], "the next weird serves the same program", said)
+    timer.cancel()
+    kill_group(process)
+    return max(when for when, _ in seen.values())
+
+
+def test_weird_killed(lab, tap):
+    times = [one_death(lab, tap) for _ in range(3)]
+    tap.check(min(times) < TOLD and max(times) < HANG,
+              f"all is told within {TOLD} s, three times", *times)
+    before = lab.status()
+    tap.check(before[0] == 0, "and nothing is left of it", before)
+
+
+def test_nothing_left(lab, tap):
+    """A private weird, and one without anybody."""
+    lab.weird.kill()
+    lab.weird.wait()
+    said = lab.weird.stderr.read().decode()
+    tap.check("was killed" in said, "weird's own end is said where it says things", said)
+    tap.check(until(lambda: "NO-CARRIER" in device(), 2), "its device is let go", device())
+    lab.weird.stderr.close()
+    lab.start()
+    folders = {name for name in os.listdir("/tmp") if name.startswith("weird-")}
+    for user in (0, run_tcp.NOBODY):
+        check_private(lab, tap, user)
+    left = {name for name in os.listdir("/tmp") if name.startswith("weird-")} - folders
+    tap.check(not left, "no directory is left in /tmp", *left)
+
+
+def device():
+    said = subprocess.run(["ip", "-o", "link", "show", "dev", "wr0"], check=False,
+                          capture_output=True, text=True)
+    return said.stdout
+
+
+def check_private(lab, tap, user):
+    script = ("import socket, time\nl = socket.create_server(('127.0.0.1', 0))\n"
+              "c = socket.create_connection(l.getsockname()); print('ready', flush=True)\n"
+              "try: c.recv(1)\nexcept OSError as e: print(e.strerror)\n")
+    os.chmod(lab.folder, 0o755)
+    for name in ("weir", "weird"):
+        target = os.path.join(lab.folder, name)
+        if not os.path.exists(target):
+            subprocess.run(["cp", lab.program(name), target], check=True)
+    process = subprocess.Popen(
+        [os.path.join(lab.folder, "weir"), "run", "--", PYTHON, "-c", script], user=user, group=user,
+        extra_groups=[], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        cwd="/")
+    if process.stdout.readline() != "ready\n":
+        tap.check(False, f"a private weird of user {user} serves", process.communicate()[1])
+        return
+    for pid in weirds_in(process.pid):
+        os.kill(pid, signal.SIGKILL)
+    said, told = process.communicate(timeout=10)
+    tap.check(said == "Connection reset by peer\n" and process.returncode == 0,
+              f"the private weird of user {user} killed: its program hears of it", said)
+    tap.check("weird: it was killed" in told, "and so does who looks at the terminal", told)
+    tap.check(until(lambda: not weirds_in(process.pid, of=netns), 5), "and no process is left")
+
+
+netns = None
+
+
+def weirds_in(pid, of=None):
+    """The weirds that share a network namespace with a process."""
+    global netns
+    if of is None:
+        netns = os.readlink(f"/proc/{pid}/ns/net")
+    found = []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/comm", encoding="ascii") as file:
+                comm = file.read().strip()
+            if comm == "weird" and os.readlink(f"/proc/{name}/ns/net") == netns or \
+                    (of and comm == "weird-keeper" and os.readlink(f"/proc/{name}/ns/net") == of):
+                found.append(int(name))
+        except OSError:
+            pass
+    return found
+
+
+# ---- Sleep ----
+
+def test_stopped(lab, tap):
+    peer, before = Faulty(4), lab.status()
+    sums = lab.ready("echo_sum", KERNEL[4], peer.port, 20 << 20)
+    slow = lab.ready("slow_reader", KERNEL[4], peer.port, 8 << 20)
+    time.sleep(0.2)
+    lab.weird.send_signal(signal.SIGSTOP)
+    time.sleep(5)
+    lab.weird.send_signal(signal.SIGCONT)
+    said = lab.rest(sums)
+    tap.check(said and said[0].startswith(f"same {20 << 20}"), "weird stopped for 5 s: nothing is lost",
+              *said)
+    want = f"{8 << 20} {hashlib.sha256(poured(8 << 20)).hexdigest()}"
+    said = lab.rest(slow)
+    tap.check(said == [want], "nor from a slow reader", said)
+    sums = lab.ready("echo_sum", KERNEL[4], peer.port, 20 << 20)
+    time.sleep(0.1)
+    os.killpg(sums.pid, signal.SIGSTOP)
+    time.sleep(1.5)
+    chunks = lab.status()[4]
+    tap.check(chunks * 16384 < 16 << 20, "a stopped program holds a window's memory, not more", chunks)
+    os.killpg(sums.pid, signal.SIGCONT)
+    said = lab.rest(sums)
+    tap.check(said and said[0].startswith("same"), "a program stopped: nothing is lost", *said)
+    check_baseline(lab, tap, before, "sleep")
+
+
+# ---- Limits ----
+
+def test_limits(lab, tap):
+    before = lab.status()
+    said = lab.lines("few_descriptors")
+    tap.check(said == ["socket EMFILE", "accept EMFILE", "accept EMFILE"] + ["served"] * 8,
+              "EMFILE is the program's own, and no connection is lost by it", said)
+    check_baseline(lab, tap, before, "EMFILE")
+
+
+# ---- Several at one socket ----
+
+def talk_shared(lab, tap, port, how, count):
+    process = lab.ready("prefork", port, count, how)
+    good = 0
+    for _ in range(count):
+        with socket.create_connection((WEIR[4], port), 10) as sock:
+            sock.sendall(b"hello")
+            good += sock.recv(9) == b"hello"
+    said = process.stdout.readline()
+    tap.check(good == count and said == f"served {count}\n",
+              f"4 processes ({how}) serve {count} connections, each once", good, said)
+    kill_group(process)
+
+
+def test_shared(lab, tap):
+    before = lab.status()
+    for port, how in ((9301, "block"), (9302, "epoll"), (9303, "one")):
+        talk_shared(lab, tap, port, how, 200)
+    for name in ("forked", "passed", "close_under_reader"):
+        on_linux = lab.run(sys.executable, PROGRAMS, name)[1].decode()
+        on_weir = "\n".join(lab.lines(name)) + "\n"
+        tap.check(on_linux == on_weir and on_linux.count("\n") > 0, f"{name} is as on Linux",
+                  on_linux, on_weir)
+    check_baseline(lab, tap, before, "shared sockets")
+
+
+# ---- Many ----
+
+def test_ping_pong(lab, tap, count):
+    peer, before = Faulty(4), lab.status()
+    for how in ("level", "edge"):
+        process = lab.ready("ping_pong", KERNEL[4], peer.port, count // 2, how)
+        said = lab.rest(process, 60 + count // 1000)
+        tap.check(said == ["done"], f"{count // 2:,} round trips ({how}), no wake-up lost", said)
+    check_baseline(lab, tap, before, "ping-pong")
+
+
+def room(count):
+    """Connections that descriptors are left for: two each, where the limit cannot be raised."""
+    return min(count, (resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 500) // 2)
+
+
+def test_many(lab, tap, count):
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    count, before = room(count), lab.status()
+    listener = socket.create_server((KERNEL[4], 9401), backlog=4096)
+    threading.Thread(target=take_all, args=(listener, count), daemon=True).start()
+    said = lab.lines("connect_all", KERNEL[4], 9401, count, seconds=120)
+    tap.check(said == [f"connected {count} waiting 0"], f"{count:,} connects at once", said)
+    listener.close()
+    process = lab.ready("accept_all", 9402, count)
+    socks = [socket.create_connection((WEIR[4], 9402), 30) for _ in range(count)]
+    said = lab.rest(process, 60)
+    tap.check(said == [f"accepted {count}"], f"{count:,} connections accepted and held", said)
+    for sock in socks:
+        sock.close()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    check_baseline(lab, tap, before, "many connections")
+
+
+def take_all(listener, count):
+    held = [listener.accept()[0] for _ in range(count)]
+    for sock in held:
+        sock.close()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", default=os.path.join(ROOT, "build"))
+    parser.add_argument("--only")
+    parser.add_argument("--soak", action="store_true")
+    options = parser.parse_args()
+    tap = Tap()
+    if os.geteuid() != 0 or not os.path.exists("/dev/net/tun"):
+        tap.skip("needs root and /dev/net/tun, to make a network namespace with a TAP")
+        return tap.done()
+    more = 10 if options.soak else 1
+    tests = [test_program_killed, test_weird_killed, test_nothing_left, test_stopped, test_limits,
+             test_shared, lambda lab, tap: test_ping_pong(lab, tap, more * 100000),
+             lambda lab, tap: test_many(lab, tap, more * AT_ONCE)]
+    names = ["program_killed", "weird_killed", "nothing_left", "stopped", "limits", "shared",
+             "ping_pong", "many"]
+    lab = Lab(os.path.abspath(options.build))
+    try:
+        for name, test in zip(names, tests):
+            if options.only in (None, name):
+                test(lab, tap)
+    finally:
+        lab.close()
+    return tap.done()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
