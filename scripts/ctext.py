@@ -8,7 +8,7 @@ import os
 import re
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-FOLDERS = ("include", "src", "daemon", "run", "tools", "doctor", "examples", "tests")
+FOLDERS = ("include", "src", "daemon", "run", "tools", "drill", "doctor", "examples", "tests")
 PURE = ("base", "wire", "trace", "tcp", "udp", "ip", "stack", "sock")
 
 _NOT_CODE = re.compile(r"/\*.*?\*/|//[^\n]*|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'", re.S)

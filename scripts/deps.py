@@ -25,7 +25,7 @@ OUTSIDE = {
     "ipc": {"base", "public"},
     "loop": {"base", "public"},
 }
-for program in ("daemon", "run", "tools", "doctor", "examples"):
+for program in ("daemon", "run", "tools", "drill", "doctor", "examples"):
     OUTSIDE[program] = {"base", "public", "dev", "ipc", "loop"}
 ALLOWED = {**CORE, **OUTSIDE, "public": {"public"}}
 
@@ -38,10 +38,11 @@ PUBLIC_LAYERS = {
     "sock.h": {"sock"},
 }
 
-# `weir sim` and `weir bench` are the command's door to what lives with the tests; weird takes its
-# settings from the table that `weir sysctl` shows.
+# `weir sim` and `weir bench` are the command's door to what lives with the tests, `weir drill` to a
+# folder of its own; weird and scripts take their settings from the table that `weir sysctl` shows.
 EXCEPTIONS = {("tools/sim.c", "tests/sim"), ("tools/bench.c", "tests/bench"),
-              ("daemon/conf.c", "tools")}
+              ("daemon/conf.c", "tools"), ("tools/drill.c", "drill"),
+              ("drill/subject_weir.c", "tools")}
 
 PURE_LIBC = {"string.h", "stdint.h", "stddef.h", "stdbool.h"}
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.M)

@@ -31,6 +31,7 @@ static const struct command commands[] = {
     { "sim", "run seeded simulations", tool_sim },
     { "bench", "measure", tool_bench },
     { "sysctl", "settings, by Linux's names", tool_sysctl },
+    { "drill", "run packetdrill scripts on weir, or on the kernel", tool_drill },
     { "errno", "what an error means and what to do", tool_errno },
 };
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])

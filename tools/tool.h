@@ -23,6 +23,7 @@ int tool_sim(int argc, char **argv);
 int tool_bench(int argc, char **argv);
 int tool_sysctl(int argc, char **argv);
 int tool_errno(int argc, char **argv);
+int tool_drill(int argc, char **argv);
 
 /* Prints "weir COMMAND: TEXT" (without COMMAND if it is NULL) and returns TOOL_USAGE. */
 __attribute__((format(printf, 2, 3))) int tool_usage(const char *command, const char *format, ...);

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+#include "run.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const char *const ip_mode_names[MODE_COUNT] = { "ipv4", "ipv6", "ipv4-mapped-ipv6" };
+
+/* ---- options ---- */
+
+/* Those that change nothing here: what is printed, how buffers are kept, how a device is made. */
+static const char *const ignored[] = {
+    "send_omit_free", "verbose",     "non_fatal",          "init_scripts", "is_anyip",
+    "code_command",   "code_format", "code_sockopt",       "speed",        "debug",
+    "dry_run",        "gateway_ip",  "persistent_tun_dev", "define",       "D",
+};
+static const char *const known[] = {
+    "ip_version",
+    "local_ip",
+    "remote_ip",
+    "netmask_ip",
+    "mtu",
+    "bind_port",
+    "connect_port",
+    "tolerance_usecs",
+    "tolerance_percent",
+    "tcp_ts_tick_usecs",
+    "strict_segments",
+    "tcp_ts_ecr_scaled",
+};
+
+static bool is_in(const char *const *list, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(list[i], name) == 0)
+            return true;
+    return false;
+}
+
+const char *run_option(const struct run *run, const char *name)
+{
+    for (const struct setting *s = run->config->options; s != NULL; s = s->next)
+        if (strcmp(s->name, name) == 0)
+            return s->value;
+    return script_option(run->script, name);
+}
+
+static uint32_t number_option(struct run *run, const char *name, uint32_t otherwise, uint32_t most)
+{
+    const char *text = run_option(run, name);
+    char *end;
+    if (text == NULL)
+        return otherwise;
+    const unsigned long value = strtoul(text, &end, 0);
+    if (end == text || *end != '\0' || value > most)
+        run_fail(run, "--%s=%s is not a number in 0..%u", name, text, most);
+    return (uint32_t)value;
+}
+
+static void check_options(struct run *run)
+{
+    for (const struct setting *s = run->script->options; s != NULL; s = s->next) {
+        if (is_in(ignored, sizeof ignored / sizeof ignored[0], s->name) ||
+            is_in(known, sizeof known / sizeof known[0], s->name))
+            continue;
+        run_fail(run, "line %u: the option --%s is not understood", s->line, s->name);
+    }
+    const char *mode = run_option(run, "ip_version");
+    if (mode != NULL && strcmp(mode, ip_mode_names[run->config->mode]) != 0)
+        run_skip(run, "the script is for %s", mode);
+}
+
+static void address_option(struct run *run, const char *name, const char *v4, const char *v6,
+                           struct weir_ip *ip)
+{
+    const char *text = run_option(run, name);
+    if (!weir_ip_parse(run->v6 ? v6 : v4, ip))
+        abort();
+    if (text == NULL)
+        return;
+    struct weir_ip given;
+    if (!weir_ip_parse(text, &given))
+        run_fail(run, "--%s=%s is no address", name, text);
+    if (weir_ip_is_v4(&given) == !run->v6) /* one for the other family is for another run */
+        *ip = given;
+}
+
+static unsigned mask_len(struct run *run)
+{
+    const char *text = run_option(run, "netmask_ip");
+    struct weir_ip mask;
+    unsigned bits = 0;
+    if (text == NULL || run->v6)
+        return run->v6 ? 64 : 16;
+    if (!weir_ip_parse(text, &mask) || !weir_ip_is_v4(&mask))
+        run_fail(run, "--netmask_ip=%s is no mask", text);
+    for (unsigned i = 12; i < 16; i++)
+        for (unsigned k = 0; k < 8; k++)
+            bits += mask.octet[i] >> k & 1;
+    return bits;
+}
+
+/* ---- settings ---- */
+
+/* Nothing of the machine it runs on shall shine through: the kernel is told this before every script,
+ * and weir has it by itself. The field's `defaults.sh` stands for no more. */
+static const char *const usual[][2] = {
+    { "net.ipv4.tcp_timestamps", "1" },
+    { "net.ipv4.tcp_sack", "1" },
+    { "net.ipv4.tcp_window_scaling", "1" },
+    { "net.ipv4.tcp_ecn", "0" },
+    { "net.ipv4.tcp_fin_timeout", "60" },
+    { "net.ipv4.tcp_keepalive_time", "7200" },
+    { "net.ipv4.tcp_keepalive_intvl", "75" },
+    { "net.ipv4.tcp_keepalive_probes", "9" },
+    { "net.ipv4.tcp_syn_retries", "6" },
+    { "net.ipv4.tcp_synack_retries", "5" },
+    { "net.ipv4.tcp_retries2", "15" },
+    { "net.ipv4.tcp_slow_start_after_idle", "1" },
+    { "net.ipv4.tcp_mtu_probing", "0" },
+    { "net.ipv4.tcp_wmem", "4096 16384 4194304" },
+    { "net.ipv4.tcp_rmem", "4096 131072 4194304" },
+};
+
+static void set_one(struct run *run, unsigned line, const char *name, const char *value)
+{
+    char why[DRILL_ERROR_MAX], dotted[128];
+    const char *path = strncmp(name, "/proc/sys/", 10) == 0 ? name + 10 : name;
+    snprintf(dotted, sizeof dotted, "%s", path);
+    for (char *p = dotted; *p != '\0'; p++)
+        if (*p == '/')
+            *p = '.';
+    if (!run->subject.set(run->subject.self, dotted, value, why))
+        run_fail(run, "line %u: %s=%s: %s", line, dotted, value, why);
+    run_note(run, "                  %s=%s", dotted, value);
+}
+
+/* The next word of a command, quotes taken away, into `word`; NULL at its end. */
+static const char *next_word(const char *at, char *word, size_t room)
+{
+    size_t n = 0;
+    char quote = '\0';
+    at += strspn(at, " \t\\");
+    if (*at == '\0')
+        return NULL;
+    for (; *at != '\0' && (quote != '\0' || strchr(" \t", *at) == NULL); at++) {
+        if (quote == '\0' && (*at == '"' || *at == '\''))
+            quote = *at;
+        else if (*at == quote)
+            quote = '\0';
+        else if (n + 1 < room)
+            word[n++] = *at;
+    }
+    word[n] = '\0';
+    return at;
+}
+
+static void set_words(struct run *run, const char *at, unsigned line)
+{
+    char word[256];
+    while ((at = next_word(at, word, sizeof word)) != NULL) {
+        char *equals = strchr(word, '=');
+        if (word[0] == '-' || strcmp(word, ">/dev/null") == 0 || strcmp(word, "2>&1") == 0)
+            continue;
+        if (equals == NULL)
+            run_fail(run, "line %u: `sysctl %s` sets nothing", line, word);
+        *equals = '\0';
+        set_one(run, line, word, equals + 1);
+    }
+}
+
+/* echo VALUE > /proc/sys/NAME */
+static void echo_words(struct run *run, const char *at, unsigned line)
+{
+    char value[256] = "", word[256];
+    while ((at = next_word(at, word, sizeof word)) != NULL) {
+        if (strcmp(word, ">") != 0) {
+            if (value[0] != '\0')
+                strncat(value, " ", sizeof value - strlen(value) - 1);
+            strncat(value, word, sizeof value - strlen(value) - 1);
+            continue;
+        }
+        if (next_word(at, word, sizeof word) == NULL || strncmp(word, "/proc/sys/", 10) != 0)
+            break;
+        set_one(run, line, word, value);
+        return;
+    }
+    run_fail(run, "line %u: `echo` is understood with > /proc/sys/NAME only", line);
+}
+
+static void one_command(struct run *run, const char *command, unsigned line)
+{
+    char word[256];
+    const char *rest = next_word(command, word, sizeof word);
+    if (rest == NULL || word[0] == '#' || strcmp(word, "true") == 0 || strcmp(word, ":") == 0)
+        return;
+    const char *slash = strrchr(word, '/');
+    const char *name = slash != NULL ? slash + 1 : word;
+    if (strcmp(name, "sysctl") == 0 || strcmp(name, "set_sysctls.py") == 0) {
+        set_words(run, rest, line);
+    } else if (strcmp(name, "echo") == 0) {
+        echo_words(run, rest, line);
+    } else if (strcmp(name, "defaults.sh") == 0) {
+        run_note(run, "                  the usual settings");
+    } else if (strcmp(name, "tc") == 0 && !run->subject.real_time) {
+        run_note(run, "                  %s: weir has no queue below it", command);
+    } else if (run->config->allow_shell && run->subject.real_time) {
+        if (system(command) != 0)
+            run_fail(run, "line %u: `%s` failed", line, command);
+    } else {
+        run_fail(run,
+                 "line %u: the command `%s` is not understood (sysctl, echo > /proc/sys and "
+                 "defaults.sh are; --kernel --allow-shell runs the others)",
+                 line, name);
+    }
+}
+
+/* One command after the other: lines, `;` and `&&`. */
+void run_settings(struct run *run, const char *shell, unsigned line)
+{
+    char command[1024];
+    size_t n = 0;
+    char quote = '\0';
+    for (const char *p = shell;; p++) {
+        const bool joined = *p == '\\' && p[1] == '\n';
+        const bool ends = *p == '\0' || (quote == '\0' && !joined &&
+                                         (*p == '\n' || *p == ';' || (*p == '&' && p[1] == '&')));
+        if (*p == '"' || *p == '\'')
+            quote = quote == *p ? '\0' : quote == '\0' ? *p : quote;
+        if (ends) {
+            command[n] = '\0';
+            one_command(run, command, line);
+            n = 0;
+        } else if (joined) {
+            p++;
+        } else if (n + 1 < sizeof command) {
+            command[n++] = *p;
+        }
+        if (*p == '\0')
+            return;
+        if (ends && *p == '&')
+            p++;
+        line += *p == '\n';
+    }
+}
+
+/* ---- before the first event ---- */
+
+void run_setup(struct run *run, bool kernel)
+{
+    run->v6 = run->config->mode == MODE_IPV6;
+    check_options(run);
+    address_option(run, "local_ip", "192.168.0.2", "fd3d:fa7b:d17d::2", &run->local);
+    address_option(run, "remote_ip", "192.0.2.1", "2001:db8::1", &run->remote);
+    run->prefix_len = mask_len(run);
+    run->mtu = (uint16_t)number_option(run, "mtu", 1500, 65535);
+    run->bind_port = (uint16_t)number_option(run, "bind_port", RUN_PORT, 65535);
+    run->connect_port = (uint16_t)number_option(run, "connect_port", RUN_PORT, 65535);
+    run->exact = (run->config->exact || run->script->exact) && !kernel;
+    run->flags = run->exact || run_option(run, "tcp_ts_tick_usecs") != NULL ? MATCH_EXACT : 0;
+    run->strict = run_option(run, "strict_segments") != NULL;
+    run->tolerance = (weir_time)number_option(run, "tolerance_usecs", 4000, 60000000) * WEIR_US;
+    run->tolerance_percent10 = 10 * number_option(run, "tolerance_percent", 0, 100);
+    if (run->tolerance_percent10 == 0)
+        run->tolerance_percent10 = 125;
+    if (!(kernel ? subject_kernel(run) : subject_weir(run)))
+        run_fail(run, "no stack to run it on");
+    char why[DRILL_ERROR_MAX];
+    for (unsigned i = 0; kernel && i < sizeof usual / sizeof usual[0]; i++)
+        (void)run->subject.set(run->subject.self, usual[i][0], usual[i][1], why);
+    if (run->script->init != NULL)
+        run_settings(run, run->script->init, run->script->init_line);
+}

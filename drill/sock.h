@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_DRILL_SOCK_H
+#define WEIR_DRILL_SOCK_H
+
+/* BSD sockets on an instance of weir, with Linux's results and errnos.
+ *
+ * A small layer for one program: no threads, no copies of descriptors, one call that waits at a
+ * time. It never waits itself: a call that would have to gives CALL_BLOCKS, and whoever drives the
+ * instance tries it again (net_resume) after something has happened, or when net_deadline is
+ * reached. Linux says what is right where weir.h leaves a choice (docs/drill.md lists what is not
+ * there). */
+
+#include "subject.h"
+#include "weir/stack.h"
+#include "weir/trace.h"
+
+#include <sys/socket.h>
+
+#define SOCK_MAX      64
+#define SOCK_FD_FIRST 3
+#define WATCH_MAX     64 /* sockets in all epoll sets */
+
+/* What was set and weir has no place for before a connection exists, or at all. */
+enum kept_option {
+    KEPT_REUSEADDR,
+    KEPT_REUSEPORT,
+    KEPT_PRIORITY,
+    KEPT_MARK,
+    KEPT_LINGER2,
+    KEPT_DEFER_ACCEPT,
+    KEPT_RCVLOWAT,
+    KEPT_V6ONLY,
+    KEPT_MTU_DISCOVER,
+    KEPT_RECVERR,
+    KEPT_OTHER,
+    KEPT_COUNT
+};
+
+enum sock_kind {
+    SOCK_FREE,
+    SOCK_TCP,
+    SOCK_UDP,
+    SOCK_EPOLL,
+};
+
+enum sock_phase {
+    PHASE_NEW,
+    PHASE_LISTENING,
+    PHASE_CONNECTING,
+    PHASE_CONNECTED, /* or was */
+    PHASE_FAILED,    /* a connect that did not succeed */
+};
+
+struct sock {
+    enum sock_kind kind;
+    enum sock_phase phase;
+    int family;
+    bool nonblock, bound, shut_read, shut_write, told_failure;
+    weir_handle handle;
+    struct weir_addr local, remote;
+    uint32_t option_set; /* of enum weir_option: given before there was a handle */
+    int64_t option[WEIR_OPT_COUNT];
+    int kept[KEPT_COUNT];
+    struct linger linger;
+    weir_time rcv_timeout, snd_timeout; /* 0: none */
+};
+
+struct watch {
+    bool used, disabled;
+    int epoll, fd;
+    uint32_t events, reported;
+    uint64_t data, octets;
+};
+
+/* A call that waits. */
+struct waiting {
+    bool active;
+    struct call call;
+    weir_time until;
+    size_t done; /* octets of a write that are queued */
+};
+
+struct net {
+    struct weir *weir;
+    weir_time now;
+    struct sock sock[SOCK_MAX];
+    struct watch watch[WATCH_MAX];
+    struct waiting waiting;
+};
+
+long net_call(struct net *net, const struct call *call);
+long net_resume(struct net *net); /* CALL_BLOCKS if it goes on waiting */
+weir_time net_deadline(const struct net *net);
+struct sock *net_sock(struct net *net, long fd); /* NULL: no such descriptor */
+
+/* ---- Between the files of this layer ---- */
+
+#define WOULD_BLOCK (-100001L) /* an attempt's "not now" */
+
+long errno_result(enum weir_error error); /* -errno */
+struct sock *sock_new(struct net *net, enum sock_kind kind, int family, int *fd);
+bool address_in(const void *sockaddr, socklen_t len, struct weir_addr *addr, int *family);
+void address_out(const struct sock *sock, const struct weir_addr *addr, void *sockaddr,
+                 socklen_t *len);
+void sock_apply_options(struct net *net, struct sock *sock);
+unsigned sock_poll(struct net *net, const struct sock *sock); /* EPOLLIN and so on */
+
+long sock_getsockopt(struct net *net, struct sock *sock, const struct call *call);
+long sock_setsockopt(struct net *net, struct sock *sock, const struct call *call);
+long sock_receive(struct net *net, struct sock *sock, struct msghdr *msg, int flags);
+long sock_send(struct net *net, struct sock *sock, const struct msghdr *msg, int flags);
+long sock_ioctl(struct net *net, struct sock *sock, unsigned long request, int *value);
+long net_poll(struct net *net, const struct call *call);
+long net_epoll_ctl(struct net *net, const struct call *call);
+long net_epoll_wait(struct net *net, const struct call *call);
+void net_forget_watches(struct net *net, int fd);
+
+#endif

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT */
+#include "sock.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+
+enum how {
+    FLAG,    /* 0 or 1 of weir's */
+    NUMBER,  /* a number of weir's */
+    SECONDS, /* ns there, seconds here */
+    MILLIS,  /* ns there, milliseconds here */
+    BUFFER,  /* octets; Linux shows twice what was asked for */
+    KEPT,    /* remembered */
+};
+
+struct row {
+    int level, name;
+    enum how how;
+    int which; /* enum weir_option, or enum kept_option */
+    int least, most, usual;
+};
+
+static const struct row rows[] = {
+    { SOL_SOCKET, SO_REUSEADDR, KEPT, KEPT_REUSEADDR, INT_MIN, INT_MAX, 0 },
+    { SOL_SOCKET, SO_REUSEPORT, KEPT, KEPT_REUSEPORT, INT_MIN, INT_MAX, 0 },
+    { SOL_SOCKET, SO_PRIORITY, KEPT, KEPT_PRIORITY, INT_MIN, INT_MAX, 0 },
+    { SOL_SOCKET, SO_MARK, KEPT, KEPT_MARK, INT_MIN, INT_MAX, 0 },
+    { SOL_SOCKET, SO_RCVLOWAT, KEPT, KEPT_RCVLOWAT, INT_MIN, INT_MAX, 1 },
+    { SOL_SOCKET, SO_KEEPALIVE, FLAG, WEIR_OPT_KEEPALIVE, INT_MIN, INT_MAX, 0 },
+    { SOL_SOCKET, SO_OOBINLINE, FLAG, WEIR_OPT_OOBINLINE, INT_MIN, INT_MAX, 0 },
+    { SOL_SOCKET, SO_BROADCAST, FLAG, WEIR_OPT_BROADCAST, INT_MIN, INT_MAX, 0 },
+    { SOL_SOCKET, SO_SNDBUF, BUFFER, WEIR_OPT_SNDBUF, 2304, INT_MAX / 2, 16384 },
+    { SOL_SOCKET, SO_RCVBUF, BUFFER, WEIR_OPT_RCVBUF, 1152, INT_MAX / 2, 131072 },
+    { SOL_SOCKET, SO_SNDBUFFORCE, BUFFER, WEIR_OPT_SNDBUF, 2304, INT_MAX / 2, 16384 },
+    { SOL_SOCKET, SO_RCVBUFFORCE, BUFFER, WEIR_OPT_RCVBUF, 1152, INT_MAX / 2, 131072 },
+    { IPPROTO_TCP, TCP_NODELAY, FLAG, WEIR_OPT_NODELAY, INT_MIN, INT_MAX, 0 },
+    { IPPROTO_TCP, TCP_CORK, FLAG, WEIR_OPT_CORK, INT_MIN, INT_MAX, 0 },
+    { IPPROTO_TCP, TCP_QUICKACK, FLAG, WEIR_OPT_QUICKACK, INT_MIN, INT_MAX, 1 },
+    { IPPROTO_TCP, TCP_MAXSEG, NUMBER, WEIR_OPT_MAXSEG, 88, 32767, 536 },
+    { IPPROTO_TCP, TCP_KEEPIDLE, SECONDS, WEIR_OPT_KEEPIDLE, 1, 32767, 7200 },
+    { IPPROTO_TCP, TCP_KEEPINTVL, SECONDS, WEIR_OPT_KEEPINTVL, 1, 32767, 75 },
+    { IPPROTO_TCP, TCP_KEEPCNT, NUMBER, WEIR_OPT_KEEPCNT, 1, 127, 9 },
+    { IPPROTO_TCP, TCP_SYNCNT, NUMBER, WEIR_OPT_SYNCNT, 1, 127, 6 },
+    { IPPROTO_TCP, TCP_USER_TIMEOUT, MILLIS, WEIR_OPT_USER_TIMEOUT, 0, INT_MAX, 0 },
+    { IPPROTO_TCP, TCP_LINGER2, KEPT, KEPT_LINGER2, INT_MIN, INT_MAX, 60 },
+    { IPPROTO_TCP, TCP_DEFER_ACCEPT, KEPT, KEPT_DEFER_ACCEPT, INT_MIN, INT_MAX, 0 },
+    { IPPROTO_IP, IP_TTL, NUMBER, WEIR_OPT_TTL, 1, 255, 64 },
+    { IPPROTO_IP, IP_TOS, NUMBER, WEIR_OPT_TOS, 0, 255, 0 },
+    { IPPROTO_IP, IP_MTU_DISCOVER, KEPT, KEPT_MTU_DISCOVER, 0, 5, 1 },
+    { IPPROTO_IP, IP_RECVERR, KEPT, KEPT_RECVERR, INT_MIN, INT_MAX, 0 },
+    { IPPROTO_IPV6, IPV6_V6ONLY, KEPT, KEPT_V6ONLY, INT_MIN, INT_MAX, 0 },
+    { IPPROTO_IPV6, IPV6_UNICAST_HOPS, NUMBER, WEIR_OPT_TTL, 1, 255, 64 },
+    { IPPROTO_IPV6, IPV6_TCLASS, NUMBER, WEIR_OPT_TOS, 0, 255, 0 },
+    { IPPROTO_IPV6, IPV6_MTU_DISCOVER, KEPT, KEPT_MTU_DISCOVER, 0, 5, 1 },
+    { IPPROTO_IPV6, IPV6_RECVERR, KEPT, KEPT_RECVERR, INT_MIN, INT_MAX, 0 },
+};
+#define ROWS (sizeof rows / sizeof rows[0])
+
+static const struct row *find(int level, int name)
+{
+    for (unsigned i = 0; i < ROWS; i++)
+        if (rows[i].level == level && rows[i].name == name)
+            return &rows[i];
+    return NULL;
+}
+
+static int64_t unit_of(enum how how)
+{
+    return how == SECONDS ? WEIR_SECOND : how == MILLIS ? WEIR_MS : 1;
+}
+
+void sock_apply_options(struct net *net, struct sock *sock)
+{
+    for (unsigned i = 0; i < WEIR_OPT_COUNT; i++)
+        if ((sock->option_set >> i & 1) != 0)
+            (void)weir_set(net->weir, sock->handle, (enum weir_option)i, sock->option[i], net->now);
+}
+
+/* ---- get ---- */
+
+static long give(const struct call *call, const void *value, size_t size)
+{
+    socklen_t *len = (socklen_t *)call->arg[4];
+    const socklen_t part = *len < size ? *len : (socklen_t)size;
+    memcpy((void *)call->arg[3], value, part);
+    *len = part;
+    return 0;
+}
+
+static long give_int(const struct call *call, int value)
+{
+    return give(call, &value, sizeof value);
+}
+
+static unsigned linux_state(const struct sock *sock, const struct weir_status *status)
+{
+    static const uint8_t states[] = {
+        [WEIR_SYN_SENT] = 2,   [WEIR_SYN_RECEIVED] = 3, [WEIR_ESTABLISHED] = 1,
+        [WEIR_FIN_WAIT_1] = 4, [WEIR_FIN_WAIT_2] = 5,   [WEIR_CLOSE_WAIT] = 8,
+        [WEIR_CLOSING] = 11,   [WEIR_LAST_ACK] = 9,     [WEIR_TIME_WAIT] = 6,
+        [WEIR_CLOSED] = 7,     [WEIR_LISTEN] = 10,
+    };
+    if (sock->handle == WEIR_NO_HANDLE || status->state >= sizeof states)
+        return 7;
+    /* A connection in TIME-WAIT has left its socket behind, which is closed. */
+    return status->state == WEIR_TIME_WAIT ? 7 : states[status->state];
+}
+
+static uint32_t micros(weir_time time)
+{
+    return time > 0 && time < WEIR_NEVER ? (uint32_t)(time / WEIR_US) : 0;
+}
+
+static void fill_counts(struct tcp_info *info, const struct weir_status *status)
+{
+    const uint32_t mss = status->mss > 0 ? status->mss : 1;
+    info->tcpi_snd_mss = status->mss;
+    info->tcpi_rcv_mss = status->rcv_mss;
+    info->tcpi_advmss = status->rcv_mss;
+    info->tcpi_unacked = (status->snd_max - status->snd_una + mss - 1) / mss;
+    info->tcpi_sacked = (status->sacked + mss - 1) / mss;
+    info->tcpi_lost = (status->lost + mss - 1) / mss;
+    info->tcpi_snd_cwnd = status->cwnd / mss;
+    info->tcpi_snd_ssthresh =
+        status->ssthresh > INT32_MAX - mss ? INT32_MAX : status->ssthresh / mss;
+    info->tcpi_rcv_space = status->rcv_wnd;
+    info->tcpi_total_retrans = status->segs_rtx;
+    info->tcpi_bytes_acked = status->octets_acked;
+    info->tcpi_bytes_received = status->octets_in;
+    info->tcpi_bytes_sent = status->octets_out;
+    info->tcpi_bytes_retrans = status->octets_rtx;
+    info->tcpi_segs_out = status->segs_out;
+    info->tcpi_segs_in = status->segs_in;
+    info->tcpi_notsent_bytes = status->unsent;
+    if (status->state == WEIR_LISTEN) { /* as Linux has it there */
+        info->tcpi_unacked = status->acceptq_len;
+        info->tcpi_sacked = status->backlog;
+    }
+}
+
+static long give_info(struct net *net, const struct sock *sock, const struct call *call)
+{
+    struct tcp_info info;
+    struct weir_status status = { 0 };
+    memset(&info, 0, sizeof info);
+    const bool known =
+        sock->handle != WEIR_NO_HANDLE && weir_status(net->weir, sock->handle, &status) == WEIR_OK;
+    info.tcpi_state = (uint8_t)linux_state(sock, &status);
+    if (!known)
+        return give(call, &info, sizeof info);
+    info.tcpi_options = (uint8_t)((status.timestamps ? TCPI_OPT_TIMESTAMPS : 0) |
+                                  (status.sack ? TCPI_OPT_SACK : 0) |
+                                  (status.snd_wscale != 0 ? TCPI_OPT_WSCALE : 0));
+    info.tcpi_backoff = status.backoff;
+    info.tcpi_retransmits = status.backoff;
+    info.tcpi_probes = status.keepalive_probes;
+    info.tcpi_snd_wscale = status.snd_wscale & 0xfu;
+    info.tcpi_rcv_wscale = status.rcv_wscale & 0xfu;
+    info.tcpi_rto = micros(status.rto);
+    info.tcpi_rtt = micros(status.srtt);
+    info.tcpi_rttvar = micros(status.rttvar);
+    info.tcpi_min_rtt = micros(status.rtt_min);
+    fill_counts(&info, &status);
+    return give(call, &info, sizeof info);
+}
+
+static int take_error(struct net *net, struct sock *sock)
+{
+    if (sock->handle == WEIR_NO_HANDLE)
+        return 0;
+    const int error = (int)-errno_result(weir_error_take(net->weir, sock->handle));
+    if (sock->phase == PHASE_CONNECTING &&
+        (weir_ready_now(net->weir, sock->handle) & WEIR_CONNECTED) != 0)
+        sock->phase = PHASE_CONNECTED;
+    else if (sock->phase == PHASE_CONNECTING && error != 0)
+        sock->phase = PHASE_FAILED;
+    return error;
+}
+
+static long get_socket_level(struct net *net, struct sock *sock, const struct call *call)
+{
+    const weir_time wait = call->arg[2] == SO_RCVTIMEO_OLD ? sock->rcv_timeout : sock->snd_timeout;
+    const struct timeval time = { wait / WEIR_SECOND, wait % WEIR_SECOND / WEIR_US };
+    switch (call->arg[2]) {
+    case SO_TYPE:
+        return give_int(call, sock->kind == SOCK_TCP ? SOCK_STREAM : SOCK_DGRAM);
+    case SO_PROTOCOL:
+        return give_int(call, sock->kind == SOCK_TCP ? IPPROTO_TCP : IPPROTO_UDP);
+    case SO_DOMAIN:
+        return give_int(call, sock->family);
+    case SO_ACCEPTCONN:
+        return give_int(call, sock->phase == PHASE_LISTENING);
+    case SO_ERROR:
+        return give_int(call, take_error(net, sock));
+    case SO_LINGER:
+        return give(call, &sock->linger, sizeof sock->linger);
+    case SO_RCVTIMEO_OLD:
+    case SO_SNDTIMEO_OLD:
+        return give(call, &time, sizeof time);
+    default:
+        return -ENOPROTOOPT;
+    }
+}
+
+static long get_row(struct net *net, const struct sock *sock, const struct row *row,
+                    const struct call *call)
+{
+    int64_t value = 0;
+    if (row->how == KEPT)
+        return give_int(call, sock->kept[row->which]);
+    const enum weir_option which = (enum weir_option)row->which;
+    if ((sock->option_set >> which & 1) != 0 && row->name != TCP_MAXSEG)
+        value = sock->option[which];
+    else if (sock->handle == WEIR_NO_HANDLE ||
+             weir_get(net->weir, sock->handle, which, &value) != WEIR_OK)
+        return give_int(call, row->usual);
+    return give_int(call, (int)(value / unit_of(row->how)));
+}
+
+long sock_getsockopt(struct net *net, struct sock *sock, const struct call *call)
+{
+    const int level = (int)call->arg[1], name = (int)call->arg[2];
+    if (level == IPPROTO_TCP && name == TCP_INFO)
+        return give_info(net, sock, call);
+    if (level == IPPROTO_TCP && name == TCP_CONGESTION)
+        return give(call, "reno\0\0\0\0\0\0\0\0\0\0\0", 16);
+    if (level == IPPROTO_TCP && name == TCP_CC_INFO)
+        return give(call, "", 0);
+    const struct row *row = find(level, name);
+    if (row != NULL)
+        return get_row(net, sock, row, call);
+    if (level == SOL_SOCKET)
+        return get_socket_level(net, sock, call);
+    return level == IPPROTO_TCP || level == IPPROTO_IP || level == IPPROTO_IPV6 ? -ENOPROTOOPT
+                                                                                : -EOPNOTSUPP;
+}
+
+/* ---- set ---- */
+
+static long set_row(struct net *net, struct sock *sock, const struct row *row, int value)
+{
+    int64_t wanted = value;
+    if (row->how == BUFFER)
+        wanted = (int64_t)(value < row->least  ? row->least
+                           : value > row->most ? row->most
+                                               : value) *
+                 2;
+    else if (value < row->least || value > row->most)
+        return -EINVAL;
+    if (row->how == KEPT) {
+        sock->kept[row->which] = value;
+        return 0;
+    }
+    if (row->how == FLAG)
+        wanted = value != 0;
+    wanted *= unit_of(row->how);
+    const enum weir_option which = (enum weir_option)row->which;
+    if (sock->handle != WEIR_NO_HANDLE) {
+        const enum weir_error error = weir_set(net->weir, sock->handle, which, wanted, net->now);
+        if (error != WEIR_OK)
+            return errno_result(error);
+    }
+    sock->option[which] = wanted;
+    sock->option_set |= 1u << which;
+    return 0;
+}
+
+static long set_timeout(weir_time *timeout, const struct timeval *time)
+{
+    if (time->tv_usec < 0 || time->tv_usec >= 1000000)
+        return -EDOM;
+    *timeout = time->tv_sec * WEIR_SECOND + time->tv_usec * WEIR_US;
+    return 0;
+}
+
+static long set_congestion(const char *name, size_t len)
+{
+    return len >= 4 && memcmp(name, "reno", 4) == 0 && (len == 4 || name[4] == '\0') ? 0 : -ENOENT;
+}
+
+long sock_setsockopt(struct net *net, struct sock *sock, const struct call *call)
+{
+    const int level = (int)call->arg[1], name = (int)call->arg[2];
+    const void *value = (const void *)call->arg[3];
+    const size_t len = (size_t)call->arg[4];
+    if (level == IPPROTO_TCP && name == TCP_CONGESTION)
+        return set_congestion(value, len);
+    if (level == SOL_SOCKET && name == SO_LINGER) {
+        if (len < sizeof sock->linger)
+            return -EINVAL;
+        memcpy(&sock->linger, value, sizeof sock->linger);
+        return 0;
+    }
+    if (level == SOL_SOCKET && (name == SO_RCVTIMEO_OLD || name == SO_SNDTIMEO_OLD)) {
+        if (len < sizeof(struct timeval))
+            return -EINVAL;
+        return set_timeout(name == SO_RCVTIMEO_OLD ? &sock->rcv_timeout : &sock->snd_timeout,
+                           value);
+    }
+    const struct row *row = find(level, name);
+    if (row == NULL)
+        return level == SOL_SOCKET || level == IPPROTO_TCP || level == IPPROTO_IP ||
+                       level == IPPROTO_IPV6
+                   ? -ENOPROTOOPT
+                   : -EOPNOTSUPP;
+    int number = 0;
+    if (len < sizeof number)
+        return -EINVAL;
+    memcpy(&number, value, sizeof number);
+    return set_row(net, sock, row, number);
+}
