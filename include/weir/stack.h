@@ -24,6 +24,14 @@ struct weir;
 /* ---- Configuration: every limit, timer default and secret. weir_config_default fills all but the
  * secrets. ---- */
 
+/* How loss is found where the peer has SACK; the bits are those of Linux's tcp_recovery. */
+enum weir_rack {
+    WEIR_RACK_ON = 1 << 0,           /* RFC 8985 */
+    WEIR_RACK_STATIC = 1 << 1,       /* the reordering window does not grow with DSACKs */
+    WEIR_RACK_NO_DUPTHRESH = 1 << 2, /* three segments above a hole are no proof */
+};
+#define WEIR_EARLY_RETRANS_TLP 3
+
 struct weir_config {
     /* Limits (docs/limits.md says what happens at each). */
     uint32_t tcp_max;      /* connections with a TCB, 1..2^22; default 4,096 */
@@ -71,8 +79,13 @@ struct weir_config {
     bool abort_on_overflow; /* reset instead of silence when the accept queue is full; default false
                              */
     bool timestamps, sack, wscale; /* offered in our SYN, accepted in theirs; default true */
-    bool nagle;                    /* default true; WEIR_OPT_NODELAY turns it off */
-    bool accept_redirects;         /* ICMP redirects; default false */
+    uint8_t rack;                  /* enum weir_rack; default WEIR_RACK_ON. 0: RFC 6675 */
+    uint8_t early_retrans; /* tail loss probes (RFC 8985, 7) at WEIR_EARLY_RETRANS_TLP and above, as
+                              Linux counts; default that */
+    uint8_t frto;          /* RFC 5682, if not 0; default 2, as Linux counts */
+    bool thin_linear;      /* WEIR_OPT_THIN_LINEAR for all; default false */
+    bool nagle;            /* default true; WEIR_OPT_NODELAY turns it off */
+    bool accept_redirects; /* ICMP redirects; default false */
     bool verify; /* check all invariants after every call, poison freed items; default false */
     weir_time rto_min;            /* default 200 ms */
     weir_time rto_max;            /* default 120 s */
@@ -301,6 +314,7 @@ enum weir_option {
     WEIR_OPT_OOBINLINE,    /* 0/1: urgent octets stay in the stream; default 1, the only sane choice
                               (RFC 6093) */
     WEIR_OPT_BROADCAST,    /* 0/1, UDP */
+    WEIR_OPT_THIN_LINEAR,  /* 0/1: timeouts of a thin stream do not double at first */
     WEIR_OPT_COUNT
 };
 enum weir_error weir_set(struct weir *weir, weir_handle handle, enum weir_option option,
@@ -334,6 +348,10 @@ struct weir_status {
     uint8_t backoff, keepalive_probes;
     uint64_t octets_out, octets_in, octets_rtx, octets_acked;
     uint32_t segs_out, segs_in, segs_rtx, dupacks, rto_count, recovery_count;
+    weir_time reo_wnd;                           /* RFC 8985: how late a segment may be */
+    bool reordering;                             /* reordering was seen */
+    uint32_t undo_count, tlp_count, dsack_count; /* reductions undone, probes sent, DSACKs heard;
+                                                    each stops at 65,535 */
     uint64_t cookie;
     uint32_t synq_len, acceptq_len, backlog; /* listeners */
 };

@@ -56,6 +56,9 @@ enum weir_state {
     X(RTX_FAST, "retransmit: fast")       \
     X(RTX_SACK, "retransmit: sack")       \
     X(RTX_PMTU, "retransmit: path mtu")   \
+    X(RTX_RACK, "retransmit: rack")       \
+    X(RTX_TLP, "retransmit: tail probe")  \
+    X(NEW_TLP, "new data: tail probe")    \
     X(RTX_SYN, "retransmit: syn")         \
     X(RTX_SYN_ACK, "retransmit: syn-ack") \
     X(PROBE, "window probe")              \
@@ -242,7 +245,9 @@ enum weir_wait {
     X(TIME_WAIT, "2 msl")     \
     X(ORPHAN, "orphan")       \
     X(USER, "user timeout")   \
-    X(SYN_ACK, "syn-ack")
+    X(SYN_ACK, "syn-ack")     \
+    X(TLP, "tail loss probe") \
+    X(REORDER, "reordering")
 enum weir_timer {
 #define X(name, text) WEIR_TIMER_##name,
     WEIR_TIMERS(X)
@@ -311,6 +316,8 @@ struct weir_counters {
     uint64_t syn_in, cookies_sent, cookies_ok, cookies_failed, listen_overflows;
     uint64_t datagrams_in, datagrams_out, icmp_in, icmp_out, reassembled, fragmented;
     uint64_t rto_fired, fast_rtx, recoveries, dsack_in, challenge_acks, tw_overflow, used_in;
+    uint64_t tlp_probes, undos;
+    uint64_t rtx_unlogged; /* retransmissions only the timeout watches over: no room in the log */
 };
 void weir_counters(const struct weir *weir, struct weir_counters *counters);
 

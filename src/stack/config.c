@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "stack/config.h"
 
+#define RACK_ALL (WEIR_RACK_ON | WEIR_RACK_STATIC | WEIR_RACK_NO_DUPTHRESH)
+
 void weir_config_default(struct weir_config *config)
 {
     *config = (struct weir_config){
@@ -40,6 +42,9 @@ void weir_config_default(struct weir_config *config)
         .timestamps = true,
         .sack = true,
         .wscale = true,
+        .rack = WEIR_RACK_ON,
+        .early_retrans = WEIR_EARLY_RETRANS_TLP,
+        .frto = 2,
         .nagle = true,
         .rto_min = 200 * WEIR_MS,
         .rto_max = 120 * WEIR_SECOND,
@@ -91,7 +96,7 @@ static bool tcp_makes_sense(const struct weir_config *c)
     return within(c->rcv_min, 536, c->rcv_max) && c->rcv_max <= UINT32_C(1) << 30 &&
            c->rcv_max <= reach && c->snd_max > 0 && c->snd_max <= reach && c->udp_rcv_max > 0 &&
            within(c->ranges_max, 1, RANGES_MAX) && c->output_quantum > 0 && c->somaxconn > 0 &&
-           c->synack_retries <= SYNQ_RETRY_MAX && c->shard_count > 0 &&
+           c->synack_retries <= SYNQ_RETRY_MAX && c->rack <= RACK_ALL && c->shard_count > 0 &&
            c->shard_index < c->shard_count;
 }
 

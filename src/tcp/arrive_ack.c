@@ -3,6 +3,8 @@
  * the window, what SACK blocks say. */
 #include "tcp/tcp.h"
 
+#define RENEGE_WAIT (10 * WEIR_MS)
+
 /* ---- Our SYN ---- */
 
 void tcp_syn_acked_now(struct tcb *tcb, const struct tcp_seg *seg,
@@ -12,12 +14,12 @@ void tcp_syn_acked_now(struct tcb *tcb, const struct tcp_seg *seg,
     tcb->snd.una = tcb->iss + 1;
     tcb->snd.sml = tcb->snd.up = tcb->snd.una;
     if (!tcb->syn_rtx) {
-        tcp_rtt_sample(tcb, arrival->when - tcb->sent_at);
+        tcp_rtt_sample(tcb, arrival->when - tcb->sent_at, arrival->now);
     } else if (tcb->ts_ok && (arrival->opts->present & TCP_OPT_TS)) {
         const uint32_t ms =
             tcp_ms(tcb->host, arrival->when) + tcb->ts_offset - arrival->opts->tsecr;
         if (ms < 120000)
-            tcp_rtt_sample(tcb, ms * WEIR_MS);
+            tcp_rtt_sample(tcb, ms * WEIR_MS, arrival->now);
     } else {
         tcb->rto = tcb->host->config->rto_initial * 3; /* RFC 6298, 5.7 */
     }
@@ -128,15 +130,51 @@ static void check_fin_acked(struct tcb *tcb, weir_time now)
         tcp_event(tcb, TCP_EV_FIN_ACKED, WEIR_CAUSE_FIN_ACKED, now);
 }
 
+static void acked_init(const struct tcb *tcb, const struct tcp_arrival *arrival,
+                       struct sb_acked *acked)
+{
+    const struct tcb_flight *flight = tcb_flight(tcb);
+    const struct tcp_opts *opts = arrival->opts;
+    *acked = (struct sb_acked){
+        .when = arrival->when,
+        .tsecr = opts->tsecr,
+        .echo = tcb->ts_ok && (opts->present & TCP_OPT_TS) && opts->tsecr != 0,
+        .fack = flight != NULL ? flight->high_sacked : tcb->snd.una,
+        .rtt_at = WEIR_NEVER,
+        .rack_at = WEIR_NEVER,
+    };
+}
+
+/* RFC 6298, 5.3: what is new restarts the timeout (tcp_settle stops it if nothing is left), and RFC
+ * 8985, 7.2: the probe. A peer that has thrown away what it had sacked (RFC 2018, 8) is given half
+ * a round trip to say otherwise, as Linux does, and then all goes again. */
+static void set_timers(struct tcb *tcb, bool forward, weir_time now)
+{
+    if (forward)
+        tcp_rtx_restart(tcb, now);
+    struct tcb_flight *flight = tcb_flight(tcb);
+    if (flight == NULL)
+        return;
+    tlp_schedule(tcb, flight, now);
+    if (!sb_reneged(tcb))
+        return;
+    const weir_time half = tcb->srtt / 2 > RENEGE_WAIT ? tcb->srtt / 2 : RENEGE_WAIT;
+    if (now + half < flight->rto_at)
+        flight->rto_at = now + half;
+}
+
 void tcp_ack_arrives(struct tcb *tcb, const struct tcp_seg *seg, const struct tcp_arrival *arrival)
 {
     const seq32 una = tcb->snd.una;
     const seq32 ack = seg->ack;
-    struct sb_acked acked = { .rtt_at = WEIR_NEVER };
+    struct sb_acked acked;
+    acked_init(tcb, arrival, &acked);
     const bool forward = seq_gt(ack, una);
     if (forward)
         advance(tcb, ack, &acked);
-    const uint32_t sacked = sb_sack(tcb, arrival->opts, seq_max(ack, una), &acked);
+    sb_sack(tcb, arrival->opts, seq_max(ack, una), &acked);
+    if (acked.dsack && tcb->dsack_count < UINT16_MAX)
+        tcb->dsack_count++;
     const bool window = !seq_lt(ack, una) && update_window(tcb, seg, forward, arrival->now);
 
     /* RFC 5681, 2, and RFC 6675: a duplicate carries nothing, changes nothing, and something is
@@ -147,16 +185,14 @@ void tcp_ack_arrives(struct tcb *tcb, const struct tcp_seg *seg, const struct tc
         tcb->dupacks_in++;
     const weir_time rtt = rtt_of(tcb, &acked, arrival);
     if (rtt >= 0)
-        tcp_rtt_sample(tcb, rtt);
-    tcp_recovery_ack(tcb, acked.octets, sacked, dup && (!tcb->sack_ok || sacked > 0), rtt,
-                     arrival->now);
-    if (forward || sacked > 0 || dup)
+        tcp_rtt_sample(tcb, rtt, arrival->now);
+    tcp_recovery_ack(tcb, &acked, dup, rtt, arrival->now);
+    if (forward || acked.sacked > 0 || dup)
         tcb->due |= TCP_DUE_DATA | TCP_DUE_RTX;
-    if (forward) {
-        tcp_rtx_restart(tcb,
-                        arrival->now); /* RFC 6298, 5.3; tcp_settle stops it if nothing is left */
+    if (forward || acked.sacked > 0)
+        set_timers(tcb, forward, arrival->now);
+    if (forward)
         check_fin_acked(tcb, arrival->now);
-    }
     if (tcb->rtx_kind == TCP_RTX_PERSIST && tcb->snd.wnd == 0)
         tcb->due &= (uint8_t)~TCP_DUE_PROBE;
 }

@@ -7,8 +7,46 @@
 
 #include "base/ranges.h"
 #include "tcp/cc.h"
+#include "tcp/rtx_log.h"
 #include "tcp/sent.h"
 #include "wire/tcp.h"
+
+/* RFC 8985, 5: which of the segments delivered so far left last, and its round trip. */
+struct rack {
+    weir_time xmit_ts, rtt; /* rtt < 0: nothing was delivered yet */
+    weir_time due_at;       /* when what is judged next may be lost; WEIR_NEVER */
+    seq32 end_seq;
+    seq32 dsack_round; /* RACK.dsack_round: SND.NXT when reo_wnd was widened last */
+};
+
+/* RFC 9937, 6; octets. */
+struct prr {
+    uint32_t delivered, out, start; /* start: RecoverFS */
+};
+
+/* What is put back if a reduction turns out to have been for nothing (undo.c). */
+struct undo {
+    uint32_t cwnd, ssthresh; /* before the reduction */
+    seq32 marker;            /* SND.UNA then: a DSACK below it is about something older */
+    uint32_t octets;         /* sent again and not reported as duplicate */
+    uint32_t stamp;          /* TSval of the first retransmission */
+    bool armed;              /* there is something to put back */
+    bool any;                /* something was sent again */
+};
+
+enum frto {
+    FRTO_OFF,
+    FRTO_FIRST, /* RFC 5682, 3.1 step 2: waits for the first ACK after the timeout */
+    FRTO_NEW,   /* step 3: new octets were let go, retransmissions wait */
+};
+
+/* RFC 8985, 7.1. */
+struct tlp {
+    seq32 end;        /* TLP.end_seq, if active */
+    uint32_t stamp;   /* the probe's TSval */
+    bool active, rtx; /* a probe is out; it was a retransmission (TLP.is_retrans) */
+    bool due;         /* the PTO has fired, the probe has not left */
+};
 
 /* What only matters while something is in flight or out of order. Taken with the first octet sent
  * or misplaced, given back when all is quiet. */
@@ -22,12 +60,21 @@ struct tcb_flight {
     uint8_t rescue_done; /* RFC 6675's rescue retransmission was spent in this episode */
     struct tcp_sack_block dsack[2];
     struct sent_map map;
+    struct rtx_log log;
+    struct rack rack;
+    struct prr prr;
+    struct undo undo;
+    struct tlp tlp;
+    uint8_t frto;         /* enum frto */
+    weir_time rto_at;     /* when the retransmission timeout is due, whatever the timer runs for */
+    weir_time pto_at;     /* when the tail loss probe is due; WEIR_NEVER */
+    uint32_t sacked_segs; /* segments with the bit, whole or in part above SND.UNA */
     uint32_t sacked, lost,
         rtx; /* octets with these bits, above SND.UNA: kept, and re-counted in verify builds */
     uint32_t reno_sacked; /* octets that duplicate ACKs say have left, for peers without SACK */
     seq32 high_sacked;    /* one past the highest sacked octet; SND.UNA if none */
-    seq32 lost_edge;      /* everything below it that is not sacked has been taken for lost */
-    seq32 rtx_next;       /* no lost segment below it waits for its retransmission */
+    seq32 lost_edge; /* what was sent below it once only is sacked or has been taken for lost */
+    seq32 rtx_next;  /* no lost segment below it waits for its retransmission */
     seq32 recovery_point; /* RFC 6675: SND.NXT when the episode began */
     uint64_t delivered;   /* octets, cumulative */
     struct cc_memory cc_memory;

@@ -25,6 +25,9 @@ static enum weir_error set_flag(struct tcb *tcb, enum weir_option option, bool o
         if (on && tcb->delack_at != WEIR_NEVER)
             tcp_owe_ack(tcb, WEIR_WHY_ACK);
         break;
+    case WEIR_OPT_THIN_LINEAR:
+        tcb->thin_linear = on;
+        return WEIR_OK;
     case WEIR_OPT_OOBINLINE: /* urgent octets always stay in the stream (RFC 6093, 6) */
         return on ? WEIR_OK : WEIR_INVALID;
     default:
@@ -112,6 +115,7 @@ enum weir_error tcp_set(struct tcb *tcb, enum weir_option option, int64_t value,
     case WEIR_OPT_QUICKACK:
     case WEIR_OPT_KEEPALIVE:
     case WEIR_OPT_OOBINLINE:
+    case WEIR_OPT_THIN_LINEAR:
         error = is_flag(value) ? set_flag(tcb, option, value == 1) : WEIR_INVALID;
         break;
     case WEIR_OPT_SNDBUF:
@@ -155,6 +159,9 @@ enum weir_error tcp_get(const struct tcb *tcb, enum weir_option option, int64_t 
         return WEIR_OK;
     case WEIR_OPT_OOBINLINE:
         *value = 1;
+        return WEIR_OK;
+    case WEIR_OPT_THIN_LINEAR:
+        *value = tcb->thin_linear;
         return WEIR_OK;
     case WEIR_OPT_SNDBUF:
         *value = tcb->snd.buf;

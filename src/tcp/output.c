@@ -135,6 +135,8 @@ static enum weir_why rtx_why(const struct tcb *tcb)
         return WEIR_WHY_RTX_RTO;
     if (tcb->recovery == TCP_OPEN)
         return WEIR_WHY_RTX_PMTU;
+    if (rack_on(tcb))
+        return WEIR_WHY_RTX_RACK;
     return tcb->rtx_force || !tcb->sack_ok ? WEIR_WHY_RTX_FAST : WEIR_WHY_RTX_SACK;
 }
 
@@ -151,6 +153,54 @@ static uint32_t within_window(const struct tcb *tcb, seq32 seq, uint32_t len)
     return len < tcb->mss ? len : tcb->mss;
 }
 
+static bool memory_for_new(const struct tcb *tcb)
+{
+    const struct tcb_flight *flight = tcb_flight(tcb);
+    if (flight == NULL)
+        return pool_free_count(tcb->host->flights) > 0;
+    return sent_can_push(&flight->map, &tcb->host->sent);
+}
+
+/* RFC 5682, 3.1, step 2b: after a timeout that may have been spurious something new goes first, if
+ * it can, and what was taken for lost waits for what comes back. */
+static bool frto_holds(const struct tcb *tcb, const struct tcp_env *env)
+{
+    const struct tcb_flight *flight = tcb_flight(tcb);
+    if (flight == NULL || flight->frto != FRTO_NEW)
+        return false;
+    if (seq_gt(tcb->snd.nxt, flight->recovery_point))
+        return true;
+    struct tcp_chance chance;
+    tcp_send_chance(tcb, env->gso_max, &chance);
+    return chance.len > 0 && memory_for_new(tcb);
+}
+
+/* RFC 8985, 7.3, TLP_send_probe: something new if the peer's window has room, whatever cwnd says,
+ * else the last segment again. */
+static bool plan_probe(const struct tcb *tcb, weir_time now, struct tcp_plan *plan)
+{
+    const struct tcb_flight *flight = tcb_flight(tcb);
+    if (flight == NULL || !flight->tlp.due)
+        return false;
+    const seq32 edge = tcb->snd.una + tcb->snd.wnd;
+    const uint32_t window = seq_gt(edge, tcb->snd.nxt) ? edge - tcb->snd.nxt : 0;
+    seq32 seq = tcb->snd.nxt;
+    uint32_t len = tcp_unsent(tcb) < tcb->mss ? tcp_unsent(tcb) : tcb->mss;
+    const bool fresh = len > 0 && len <= window && memory_for_new(tcb);
+    if (!fresh && !sb_last(tcb, &seq, &len))
+        return false;
+    start(plan, fresh ? WEIR_WHY_NEW_TLP : WEIR_WHY_RTX_TLP, seq);
+    fill_ack(tcb, now, plan);
+    fill_head(plan);
+    plan->fresh = fresh;
+    const uint32_t max = payload_max(tcb, plan);
+    if (len > max)
+        len = max;
+    const bool fin = !fresh && tcp_fin_sent(tcb) && seq + len == tcb->snd.nxt;
+    fill_text(tcb, plan, len - (fin ? 1u : 0u), fin);
+    return true;
+}
+
 static bool plan_rtx(const struct tcb *tcb, const struct tcp_env *env, weir_time now,
                      struct tcp_plan *plan)
 {
@@ -158,8 +208,10 @@ static bool plan_rtx(const struct tcb *tcb, const struct tcp_env *env, weir_time
     uint32_t len;
     const uint32_t pipe = sb_pipe(tcb);
     uint32_t room = tcb->cc.cwnd > pipe ? tcb->cc.cwnd - pipe : 0;
+    if (frto_holds(tcb, env))
+        return false;
     if (!sb_next_rtx(tcb, &seq, &len)) {
-        if (tcb->recovery != TCP_RECOVERY || !tcb->sack_ok || room < tcb->mss ||
+        if (tcb->recovery != TCP_RECOVERY || !tcb->sack_ok || rack_on(tcb) || room < tcb->mss ||
             tcp_unsent(tcb) > 0 || !sb_rescue(tcb, &seq, &len))
             return false;
     } else if (tcb->rtx_force && room < tcb->mss) {
@@ -183,14 +235,6 @@ static bool plan_rtx(const struct tcb *tcb, const struct tcp_env *env, weir_time
 }
 
 /* ---- New octets ---- */
-
-static bool memory_for_new(const struct tcb *tcb)
-{
-    const struct tcb_flight *flight = tcb_flight(tcb);
-    if (flight == NULL)
-        return pool_free_count(tcb->host->flights) > 0;
-    return sent_can_push(&flight->map, &tcb->host->sent);
-}
 
 /* What the persist timer lets through although it is short: everything the window allows, at most
  * one segment. */
@@ -261,7 +305,8 @@ bool tcp_output_plan(const struct tcb *tcb, const struct tcp_env *env, weir_time
     }
     if (tcb->due & TCP_DUE_CHALLENGE)
         return plan_bare(tcb, WEIR_WHY_ACK_CHALLENGE, tcb->snd.nxt, now, plan);
-    if (plan_rtx(tcb, env, now, plan) || plan_new(tcb, env, now, plan))
+    if (plan_probe(tcb, now, plan) || plan_rtx(tcb, env, now, plan) ||
+        plan_new(tcb, env, now, plan))
         return true;
     /* One octet before SND.UNA, none of its own: the peer must answer, and nothing beyond its
      * window is sent. DEVIATION: RFC 9293 3.8.6.1 asks for one octet of new data; Linux probes like
@@ -323,14 +368,26 @@ static void commit_fresh(struct tcb *tcb, const struct tcp_plan *plan, weir_time
     tcb->sent_at = now;
     if (cwnd_used(tcb))
         tcb->cwnd_limited = true;
+    prr_sent(tcb, len);
     if (idle)
         tcp_rtx_restart(tcb, now);
+    struct tcb_flight *flight = tcb_flight(tcb);
+    if (plan->why == WEIR_WHY_NEW_TLP)
+        tlp_sent(tcb, flight, plan->seq, false, now);
+    else if (!flight->tlp.due)
+        tlp_schedule(tcb, flight, now);
 }
 
 static void commit_rtx(struct tcb *tcb, const struct tcp_plan *plan, weir_time now)
 {
     const uint32_t len = plan->len + ((plan->flags & TCP_FIN) ? 1u : 0u);
+    struct tcb_flight *flight = tcb_flight(tcb);
     sb_retransmitted(tcb, plan->seq, len, now);
+    undo_retransmitted(tcb, plan);
+    prr_sent(tcb, len);
+    flight->frto = flight->frto == FRTO_NEW ? FRTO_OFF : flight->frto;
+    if (plan->why == WEIR_WHY_RTX_TLP)
+        tlp_sent(tcb, flight, plan->seq, true, now);
     tcb->rtx_force = false;
     tcb->octets_rtx += plan->len;
     tcb->segs_rtx++;
@@ -402,6 +459,9 @@ void tcp_output_idle(struct tcb *tcb, const struct tcp_env *env, weir_time now)
         tcb->waits_for = WEIR_WAIT_NEIGHBOUR;
         return;
     }
+    struct tcb_flight *flight = tcb_flight(tcb);
+    if (flight != NULL)
+        flight->tlp.due = false; /* nothing could be sent: the timeout will tell */
     tcb->due = 0;
     tcb->waits_for = (uint8_t)waits_for(tcb, env);
     if (tcb->waits_for == WEIR_WAIT_TSO_DEFER && tcb->pace_at == WEIR_NEVER)

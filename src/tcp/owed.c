@@ -11,11 +11,13 @@ void tcp_owe_ack(struct tcb *tcb, enum weir_why why)
     tcb->due |= TCP_DUE_ACK;
 }
 
-/* Octets came in order: RFC 9293 SHLD-18, SHLD-19; RFC 5681, 4.2. */
+/* Octets came in order: RFC 9293 SHLD-18, SHLD-19; RFC 5681, 4.2. The second segment is
+ * acknowledged even if it is a short one, as Linux does: it may be the end of what a program wrote,
+ * and the sender's tail loss probe allows for no delay once two are in flight (RFC 8985, 7.2). */
 void tcp_owe_ack_in_order(struct tcb *tcb, weir_time now)
 {
     const uint32_t unacked = tcb->rcv.nxt - tcb->rcv.acked;
-    if (unacked >= 2u * tcb->rcv_mss || tcb->quick > 0 || tcb->quickack) {
+    if (unacked > tcb->rcv_mss || tcb->quick > 0 || tcb->quickack) {
         if (tcb->quick > 0)
             tcb->quick--;
         tcp_owe_ack(tcb, WEIR_WHY_ACK);

@@ -6,15 +6,40 @@
  * for a delayed acknowledgement. */
 #include "tcp/tcp.h"
 
-void tcp_rtt_sample(struct tcb *tcb, weir_time rtt)
+#define RTT_MIN_HALF_MS 150000 /* two of these are what rtt_min remembers (Linux: 300 s) */
+
+/* The smallest round trip of the last minutes: of this half of the window and of the one before. */
+static void note_min(struct tcb *tcb, weir_time rtt, weir_time now)
+{
+    const uint32_t us = (uint32_t)(rtt / WEIR_US);
+    const uint32_t ms = tcp_ms(tcb->host, now);
+    const uint32_t age = ms - tcb->rtt_min_ms;
+    if (tcb->rtt_min_us != UINT32_MAX && age < RTT_MIN_HALF_MS) {
+        if (us < tcb->rtt_min_us)
+            tcb->rtt_min_us = us;
+        return;
+    }
+    tcb->rtt_min_old_us = age < 2 * RTT_MIN_HALF_MS ? tcb->rtt_min_us : UINT32_MAX;
+    tcb->rtt_min_us = us;
+    tcb->rtt_min_ms = ms;
+}
+
+weir_time tcp_rtt_min(const struct tcb *tcb)
+{
+    if (tcb->rtt_min_us == UINT32_MAX)
+        return 0;
+    const bool old = tcb->rtt_min_old_us < tcb->rtt_min_us;
+    return (old ? tcb->rtt_min_old_us : tcb->rtt_min_us) * WEIR_US;
+}
+
+void tcp_rtt_sample(struct tcb *tcb, weir_time rtt, weir_time now)
 {
     const struct weir_config *config = tcb->host->config;
     if (rtt < 1)
         rtt = 1;
     if (rtt > config->rto_max)
         rtt = config->rto_max;
-    if (rtt / WEIR_US < tcb->rtt_min_us)
-        tcb->rtt_min_us = (uint32_t)(rtt / WEIR_US);
+    note_min(tcb, rtt, now);
     if (tcb->srtt == 0) {
         tcb->srtt = rtt;
         tcb->rttvar = rtt / 2;

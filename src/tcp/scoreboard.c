@@ -1,14 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /* Which octets are in flight, sacked, lost or retransmitted (RFC 6675), over the sent map. It never
- * says how many may be sent: that is congestion control's word.
+ * says how many may be sent: that is congestion control's word. What is lost is found here by
+ * counting (RFC 6675), for hosts that want no RACK, and in rack.c by time.
  *
  * `sacked`, `lost` and `rtx` of the flight block are the octets above SND.UNA whose segments have
  * the bit; a verify build counts them again. */
+#include "tcp/runs.h"
 #include "tcp/tcp.h"
 
 void sb_init(struct tcb_flight *flight, const struct tcb *tcb)
 {
     flight->sacked = flight->lost = flight->rtx = flight->reno_sacked = 0;
+    flight->sacked_segs = 0;
+    flight->rack = (struct rack){ .rtt = -1, .due_at = WEIR_NEVER, .dsack_round = tcb->snd.una };
+    flight->prr = (struct prr){ 0 };
+    flight->undo = (struct undo){ 0 };
+    flight->tlp = (struct tlp){ 0 };
+    flight->frto = FRTO_OFF;
+    flight->rto_at = flight->pto_at = WEIR_NEVER;
+    rtx_log_init(&flight->log);
     flight->high_sacked = flight->lost_edge = flight->rtx_next = flight->recovery_point =
         tcb->snd.una;
     flight->delivered = 0;
@@ -21,50 +31,9 @@ static struct sent *at(const struct tcb *tcb, const struct tcb_flight *flight, u
     return sent_at(&flight->map, &tcb->host->sent, i);
 }
 
-/* The octets of segment k of a record, less what lies below SND.UNA. */
-static uint32_t segment_octets(const struct sent *r, uint32_t k, seq32 una)
+struct sent *sb_record(const struct tcb *tcb, const struct tcb_flight *flight, seq32 s)
 {
-    seq32 start = r->seq + k * r->mss;
-    seq32 end = start + r->mss;
-    if (seq_gt(end, r->seq + r->len))
-        end = r->seq + r->len;
-    if (seq_lt(start, una))
-        start = una;
-    return seq_lt(start, end) ? end - start : 0;
-}
-
-/* Octets above `una` of the segments whose bits are in `mask`. */
-static uint32_t mask_octets(const struct sent *r, uint64_t mask, seq32 una)
-{
-    uint32_t octets = 0;
-    for (uint32_t k = 0; mask != 0; k++, mask >>= 1)
-        if (mask & 1)
-            octets += segment_octets(r, k, una);
-    return octets;
-}
-
-/* Bits of the segments [from, to). */
-static uint64_t bits(uint32_t from, uint32_t to)
-{
-    if (from >= to)
-        return 0;
-    const uint64_t below_to = to >= 64 ? UINT64_MAX : (UINT64_C(1) << to) - 1;
-    return below_to & ~((UINT64_C(1) << from) - 1);
-}
-
-static uint64_t all_bits(const struct sent *r)
-{
-    return bits(0, sent_segments(r));
-}
-
-/* Segments of `r` that lie wholly below `s`. */
-static uint32_t segments_below(const struct sent *r, seq32 s)
-{
-    if (seq_leq(s, r->seq))
-        return 0;
-    if (seq_geq(s, r->seq + r->len))
-        return sent_segments(r);
-    return (s - r->seq) / r->mss;
+    return at(tcb, flight, sent_find(&flight->map, &tcb->host->sent, s));
 }
 
 /* ---- Sending ---- */
@@ -106,6 +75,26 @@ bool sb_sent(struct tcb *tcb, const struct tcp_plan *plan, weir_time now)
     return true;
 }
 
+/* What left at one time and lies side by side is one entry. */
+static void log_retransmission(const struct tcb *tcb, struct tcb_flight *flight,
+                               const struct sent *r, uint64_t fresh, weir_time now)
+{
+    if (fresh == 0 || !tcb->sack_ok)
+        return;
+    const seq32 start = r->seq + run_lowest(fresh) * r->mss;
+    const seq32 end = run_end(r, run_highest(fresh));
+    const struct sent_memory *memory = &tcb->host->sent;
+    if (flight->log.count > 0) {
+        struct rtx_entry *last = rtx_log_at(&flight->log, memory, flight->log.count - 1u);
+        if (last->at == now && last->seq + last->len == start && seq_geq(last->seq, r->seq)) {
+            last->len += end - start;
+            return;
+        }
+    }
+    if (!rtx_log_push(&flight->log, memory, (struct rtx_entry){ start, end - start, now }))
+        tcp_trace(tcb)->count.rtx_unlogged++;
+}
+
 void sb_retransmitted(struct tcb *tcb, seq32 seq, uint32_t len, weir_time now)
 {
     struct tcb_flight *flight = tcb_flight(tcb);
@@ -113,13 +102,13 @@ void sb_retransmitted(struct tcb *tcb, seq32 seq, uint32_t len, weir_time now)
     struct sent *r = at(tcb, flight, sent_find(&flight->map, &tcb->host->sent, seq));
     const uint32_t from = (seq - r->seq) / r->mss;
     /* A segment longer than today's MSS goes out in pieces: only the last of them completes it. */
-    const uint32_t to = segments_below(r, seq + len);
-    const uint64_t fresh = bits(from, to) & ~r->rtx & ~r->sacked;
+    const uint32_t to = run_below(r, seq + len);
+    const uint64_t fresh = run_bits(from, to) & ~r->rtx & ~r->sacked;
     const bool rescue = !(r->lost >> from & 1);
-    flight->rtx += mask_octets(r, fresh, tcb->snd.una);
+    flight->rtx += run_octets(r, fresh, tcb->snd.una);
     r->rtx |= fresh;
-    r->ever++;
-    r->rtx_at = now;
+    r->ever |= run_bits(from, to > from ? to : from + 1);
+    log_retransmission(tcb, flight, r, fresh, now);
     /* RFC 6675, 4, NextSeg (4): a rescue does not move HighRxt, or what is found lost below it
      * would wait for the timer. */
     if (rescue)
@@ -130,14 +119,69 @@ void sb_retransmitted(struct tcb *tcb, seq32 seq, uint32_t len, weir_time now)
 
 /* ---- Acknowledgement ---- */
 
-/* Takes what of the record lies in [una, ack) out of the sums. */
-static void forget(struct tcb_flight *flight, const struct sent *r, seq32 una, seq32 ack)
+/* RFC 8985, 6.2, step 2: a segment that left last at `xmit_ts` was delivered. */
+static void newest(struct sb_acked *acked, weir_time xmit_ts, seq32 end)
 {
+    if (acked->rack_at != WEIR_NEVER &&
+        !tcp_sent_after(xmit_ts, end, acked->rack_at, acked->rack_end))
+        return;
+    acked->rack_at = xmit_ts;
+    acked->rack_end = end;
+}
+
+/* The newest retransmission of any segment of `again` was delivered, unless the ACK cannot be for
+ * it: its timestamp echo is older, or the round trip would be shorter than any (RFC 8985, 6.2). */
+static void newest_again(const struct tcb *tcb, const struct tcb_flight *flight,
+                         const struct sent *r, uint64_t again, struct sb_acked *acked)
+{
+    const seq32 start = r->seq + run_lowest(again) * r->mss;
+    const seq32 end = run_end(r, run_highest(again));
+    for (uint32_t i = flight->log.count; i > 0; i--) {
+        const struct rtx_entry *e = rtx_log_at(&flight->log, &tcb->host->sent, i - 1);
+        if (seq_leq(end, e->seq) || seq_leq(e->seq + e->len, start))
+            continue;
+        const uint32_t sent_ts = tcp_ms(tcb->host, e->at) + tcb->ts_offset;
+        if (acked->echo && seq_lt(acked->tsecr, sent_ts))
+            return;
+        if (acked->when - e->at < tcp_rtt_min(tcb))
+            return;
+        newest(acked, e->at, seq_min(end, e->seq + e->len));
+        return;
+    }
+}
+
+/* The segments `fresh` of a record were delivered. */
+static void delivered(const struct tcb *tcb, const struct tcb_flight *flight, const struct sent *r,
+                      uint64_t fresh, struct sb_acked *acked)
+{
+    const uint64_t once = fresh & ~r->ever;
+    if (once != 0) {
+        const seq32 lowest = run_end(r, run_lowest(once));
+        newest(acked, r->at, run_end(r, run_highest(once)));
+        /* RFC 8985, 6.2, step 3: something that left later came before it. */
+        acked->reordered |= seq_lt(lowest, acked->fack);
+        acked->original |= seq_leq(lowest, flight->recovery_point);
+    }
+    if (fresh & r->rtx)
+        newest_again(tcb, flight, r, fresh & r->rtx, acked);
+}
+
+/* Takes what of the record lies in [una, ack) out of the sums, and notes what it says of the way.
+ */
+static void take(const struct tcb *tcb, struct tcb_flight *flight, const struct sent *r, seq32 ack,
+                 struct sb_acked *acked)
+{
+    const seq32 una = tcb->snd.una;
+    const uint64_t gone = run_bits(run_below(r, una), run_below(r, ack));
+    const uint64_t fresh = gone & ~r->sacked;
+    if (fresh != 0)
+        delivered(tcb, flight, r, fresh, acked);
     if ((r->sacked | r->lost | r->rtx) == 0)
         return;
-    flight->sacked -= mask_octets(r, r->sacked, una) - mask_octets(r, r->sacked, ack);
-    flight->lost -= mask_octets(r, r->lost, una) - mask_octets(r, r->lost, ack);
-    flight->rtx -= mask_octets(r, r->rtx, una) - mask_octets(r, r->rtx, ack);
+    flight->sacked_segs -= run_count(gone & r->sacked);
+    flight->sacked -= run_octets(r, r->sacked, una) - run_octets(r, r->sacked, ack);
+    flight->lost -= run_octets(r, r->lost, una) - run_octets(r, r->lost, ack);
+    flight->rtx -= run_octets(r, r->rtx, una) - run_octets(r, r->rtx, ack);
 }
 
 void sb_ack(struct tcb *tcb, seq32 ack, struct sb_acked *acked)
@@ -153,7 +197,7 @@ void sb_ack(struct tcb *tcb, seq32 ack, struct sb_acked *acked)
         const struct sent *r = at(tcb, flight, 0);
         if (seq_leq(ack, r->seq))
             break;
-        forget(flight, r, una, ack);
+        take(tcb, flight, r, ack, acked);
         /* Karn: what was ever sent again says nothing about the round trip. */
         if (r->ever == 0)
             acked->rtt_at = r->at;
@@ -175,16 +219,18 @@ void sb_ack(struct tcb *tcb, seq32 ack, struct sb_acked *acked)
 static uint32_t sack_record(struct tcb *tcb, struct tcb_flight *flight, struct sent *r, seq32 left,
                             seq32 right, struct sb_acked *acked)
 {
-    const bool whole = seq_leq(left, tcb->snd.una) || seq_leq(left, r->seq);
-    const uint32_t from = whole ? 0 : (left - r->seq + r->mss - 1) / r->mss;
-    const uint32_t to = segments_below(r, right);
-    const uint64_t fresh = bits(from, to) & ~r->sacked;
+    const seq32 una = tcb->snd.una;
+    const bool whole = seq_leq(left, una) || seq_leq(left, r->seq);
+    const uint32_t from = whole ? run_below(r, una) : (left - r->seq + r->mss - 1) / r->mss;
+    const uint64_t fresh = run_bits(from, run_below(r, right)) & ~r->sacked;
     if (fresh == 0)
         return 0;
-    const uint32_t octets = mask_octets(r, fresh, tcb->snd.una);
-    flight->lost -= mask_octets(r, fresh & r->lost, tcb->snd.una);
-    flight->rtx -= mask_octets(r, fresh & r->rtx, tcb->snd.una);
+    const uint32_t octets = run_octets(r, fresh, una);
+    delivered(tcb, flight, r, fresh, acked);
+    flight->lost -= run_octets(r, fresh & r->lost, una);
+    flight->rtx -= run_octets(r, fresh & r->rtx, una);
     flight->sacked += octets;
+    flight->sacked_segs += run_count(fresh);
     if (r->ever == 0)
         acked->rtt_at = r->at;
     r->sacked |= fresh;
@@ -207,39 +253,78 @@ static uint32_t sack_block(struct tcb *tcb, struct tcb_flight *flight, seq32 lef
     return octets;
 }
 
+/* RFC 2883, 4: the first block reports a duplicate if it lies below the ACK, or within the second.
+ */
+static bool is_dsack(const struct tcp_opts *opts, seq32 ack)
+{
+    const struct tcp_sack_block *first = &opts->sack[0], *second = &opts->sack[1];
+    if (!seq_lt(first->left, first->right))
+        return false;
+    if (seq_leq(first->right, ack))
+        return true;
+    return opts->sack_count > 1 && seq_leq(second->left, first->left) &&
+           seq_leq(first->right, second->right);
+}
+
 /* RFC 2018, and what attacks.md T-43 lists: a block that is empty, turned round, below SND.UNA or
  * beyond SND.NXT is not looked at. */
-uint32_t sb_sack(struct tcb *tcb, const struct tcp_opts *opts, seq32 ack, struct sb_acked *acked)
+void sb_sack(struct tcb *tcb, const struct tcp_opts *opts, seq32 ack, struct sb_acked *acked)
 {
+    if (!(opts->present & TCP_OPT_SACK) || opts->sack_count == 0 || !tcb->sack_ok)
+        return;
+    if (is_dsack(opts, ack)) {
+        acked->dsack = true;
+        acked->dsack_block = opts->sack[0];
+        tcp_trace(tcb)->count.dsack_in++;
+    }
     struct tcb_flight *flight = tcb_flight(tcb);
-    if (flight == NULL || sent_count(&flight->map) == 0 || !(opts->present & TCP_OPT_SACK))
-        return 0;
-    uint32_t octets = 0;
+    if (flight == NULL || sent_count(&flight->map) == 0)
+        return;
     for (unsigned i = 0; i < opts->sack_count; i++) {
         const seq32 left = opts->sack[i].left;
         const seq32 right = opts->sack[i].right;
         if (!seq_lt(left, right) || seq_lt(left, tcb->snd.una) || seq_gt(right, tcb->snd.nxt) ||
-            seq_lt(left, ack)) {
-            if (i == 0 && seq_leq(right, ack))
-                tcp_trace(tcb)->count.dsack_in++; /* RFC 2883 */
+            seq_lt(left, ack))
             continue;
-        }
-        octets += sack_block(tcb, flight, left, right, acked);
+        const uint32_t octets = sack_block(tcb, flight, left, right, acked);
         if (octets > 0)
             flight->high_sacked = seq_max(flight->high_sacked, right);
+        acked->sacked += octets;
     }
-    flight->delivered += octets;
-    return octets;
+    flight->delivered += acked->sacked;
 }
 
 /* ---- Loss ---- */
 
-static void mark_lost(const struct tcb *tcb, struct tcb_flight *flight, struct sent *r,
+uint32_t sb_mark_lost(const struct tcb *tcb, struct tcb_flight *flight, struct sent *r,
                       uint64_t mask)
 {
-    mask &= all_bits(r) & ~r->sacked & ~r->lost;
-    flight->lost += mask_octets(r, mask, tcb->snd.una);
+    mask &= run_all(r) & ~r->sacked & ~r->lost & ~run_bits(0, run_below(r, tcb->snd.una));
+    if (mask == 0)
+        return 0;
+    const uint32_t octets = run_octets(r, mask, tcb->snd.una);
+    flight->lost += octets;
     r->lost |= mask;
+    const seq32 start = r->seq + run_lowest(mask) * r->mss;
+    if (seq_lt(start, flight->rtx_next))
+        flight->rtx_next = seq_max(start, tcb->snd.una);
+    return octets;
+}
+
+uint32_t sb_lost_again(const struct tcb *tcb, struct tcb_flight *flight, struct sent *r,
+                       uint64_t mask)
+{
+    mask &= r->rtx;
+    if (mask == 0)
+        return 0;
+    const uint32_t octets = run_octets(r, mask, tcb->snd.una);
+    flight->rtx -= octets;
+    r->rtx &= ~mask;
+    sb_mark_lost(tcb, flight, r, mask); /* a probe was not lost before */
+    const seq32 start = r->seq + run_lowest(mask) * r->mss;
+    if (seq_lt(start, flight->rtx_next))
+        flight->rtx_next = seq_max(start, tcb->snd.una);
+    return octets;
 }
 
 /* The sequence number below which everything not sacked is lost: more than (DupThresh - 1) x SMSS
@@ -266,7 +351,7 @@ static seq32 find_lost_edge(const struct tcb *tcb, const struct tcb_flight *flig
             in_run = sacked;
             if (!sacked)
                 continue;
-            octets += segment_octets(r, k - 1, tcb->snd.una);
+            octets += run_octets(r, UINT64_C(1) << (k - 1), tcb->snd.una);
             if (octets > (TCP_DUPTHRESH - 1) * (uint32_t)tcb->mss || runs >= TCP_DUPTHRESH)
                 return r->seq + (k - 1) * r->mss;
         }
@@ -274,23 +359,25 @@ static seq32 find_lost_edge(const struct tcb *tcb, const struct tcb_flight *flig
     return flight->lost_edge;
 }
 
-void sb_find_lost(struct tcb *tcb)
+uint32_t sb_find_lost(struct tcb *tcb)
 {
     struct tcb_flight *flight = tcb_flight(tcb);
     if (flight == NULL || flight->sacked == 0 || sent_count(&flight->map) == 0)
-        return;
+        return 0;
     const seq32 edge = find_lost_edge(tcb, flight);
     if (seq_leq(edge, flight->lost_edge))
-        return;
+        return 0;
+    uint32_t octets = 0;
     const uint32_t count = sent_count(&flight->map);
     for (uint32_t i = sent_find(&flight->map, &tcb->host->sent, flight->lost_edge); i < count;
          i++) {
         struct sent *r = at(tcb, flight, i);
         if (seq_leq(edge, r->seq))
             break;
-        mark_lost(tcb, flight, r, bits(0, segments_below(r, edge)));
+        octets += sb_mark_lost(tcb, flight, r, run_bits(0, run_below(r, edge)));
     }
     flight->lost_edge = edge;
+    return octets;
 }
 
 void sb_first_lost(struct tcb *tcb)
@@ -299,37 +386,70 @@ void sb_first_lost(struct tcb *tcb)
     if (flight == NULL || sent_count(&flight->map) == 0)
         return;
     struct sent *r = at(tcb, flight, 0);
-    const uint32_t k = segments_below(r, tcb->snd.una);
-    mark_lost(tcb, flight, r, bits(k, k + 1));
+    const uint32_t k = run_below(r, tcb->snd.una);
+    sb_mark_lost(tcb, flight, r, run_bits(k, k + 1));
     flight->rtx_next = tcb->snd.una;
 }
 
-void sb_all_lost(struct tcb *tcb)
+bool sb_reneged(const struct tcb *tcb)
+{
+    const struct tcb_flight *flight = tcb_flight(tcb);
+    if (flight == NULL || flight->sacked == 0 || sent_count(&flight->map) == 0)
+        return false;
+    const struct sent *r = at(tcb, flight, 0);
+    return r->sacked >> run_below(r, tcb->snd.una) & 1;
+}
+
+/* Segments of a record that left so lately that their ACK may still come (RFC 8985, 6.3). */
+static uint64_t young(const struct tcb *tcb, const struct sent *r, bool first, weir_time left_by)
+{
+    if (r->at <= left_by)
+        return 0;
+    const uint32_t k = first ? run_below(r, tcb->snd.una) + 1 : 0;
+    return run_all(r) & ~r->ever & ~r->lost & ~run_bits(0, k);
+}
+
+void sb_all_lost(struct tcb *tcb, weir_time left_by)
 {
     struct tcb_flight *flight = tcb_flight(tcb);
     if (flight == NULL)
         return;
     const uint32_t count = sent_count(&flight->map);
-    /* A peer that sacked the very first octet and still does not acknowledge it has thrown it away
-     * (RFC 2018, 8). */
-    const bool reneged =
-        count > 0 &&
-        (at(tcb, flight, 0)->sacked >> segments_below(at(tcb, flight, 0), tcb->snd.una)) & 1;
-    flight->lost = flight->rtx = flight->sacked = 0;
+    const bool reneged = sb_reneged(tcb);
+    flight->lost = flight->rtx = flight->sacked = flight->sacked_segs = 0;
+    flight->lost_edge = tcb->snd.nxt;
     for (uint32_t i = 0; i < count; i++) {
         struct sent *r = at(tcb, flight, i);
         if (reneged)
             r->sacked = 0;
+        const uint64_t stay = young(tcb, r, i == 0, left_by) & ~r->sacked;
+        if (stay != 0)
+            flight->lost_edge = seq_min(flight->lost_edge,
+                                        seq_max(r->seq + run_lowest(stay) * r->mss, tcb->snd.una));
+        const uint32_t below = run_below(r, tcb->snd.una);
         r->rtx = 0;
-        r->lost = all_bits(r) & ~r->sacked;
-        flight->lost += mask_octets(r, r->lost, tcb->snd.una);
-        flight->sacked += mask_octets(r, r->sacked, tcb->snd.una);
+        r->lost = run_all(r) & ~r->sacked & ~stay;
+        flight->lost += run_octets(r, r->lost, tcb->snd.una);
+        flight->sacked += run_octets(r, r->sacked, tcb->snd.una);
+        flight->sacked_segs += run_count(r->sacked & ~run_bits(0, below));
     }
     if (reneged)
         flight->high_sacked = tcb->snd.una;
     flight->reno_sacked = 0;
     flight->rtx_next = tcb->snd.una;
-    flight->lost_edge = tcb->snd.nxt;
+    rtx_log_clear(&flight->log, &tcb->host->sent);
+}
+
+void sb_none_lost(struct tcb *tcb)
+{
+    struct tcb_flight *flight = tcb_flight(tcb);
+    if (flight == NULL)
+        return;
+    const uint32_t count = sent_count(&flight->map);
+    for (uint32_t i = 0; i < count; i++)
+        at(tcb, flight, i)->lost = 0;
+    flight->lost = 0;
+    flight->lost_edge = tcb->snd.una;
 }
 
 void sb_too_long_lost(struct tcb *tcb, uint32_t mss)
@@ -342,12 +462,13 @@ void sb_too_long_lost(struct tcb *tcb, uint32_t mss)
         struct sent *r = at(tcb, flight, i);
         if (r->mss <= mss || r->len <= mss)
             continue;
-        flight->rtx -= mask_octets(r, r->rtx, tcb->snd.una);
+        flight->rtx -= run_octets(r, r->rtx, tcb->snd.una);
         r->rtx = 0;
-        mark_lost(tcb, flight, r, UINT64_MAX);
-        r->ever++; /* its round trip says nothing any more */
+        sb_mark_lost(tcb, flight, r, UINT64_MAX);
+        r->ever = UINT64_MAX; /* its round trip says nothing any more */
     }
     flight->rtx_next = tcb->snd.una;
+    rtx_log_clear(&flight->log, &tcb->host->sent); /* it may name what waits to be sent again */
 }
 
 /* ---- What may be sent again ---- */
@@ -388,7 +509,7 @@ bool sb_next_rtx(const struct tcb *tcb, seq32 *seq, uint32_t *len)
     const uint32_t count = sent_count(&flight->map);
     for (uint32_t i = sent_find(&flight->map, &tcb->host->sent, from); i < count; i++) {
         const struct sent *r = at(tcb, flight, i);
-        const uint64_t waits = r->lost & ~r->rtx & ~bits(0, segments_below(r, from));
+        const uint64_t waits = r->lost & ~r->rtx & ~run_bits(0, run_below(r, from));
         if (waits == 0)
             continue;
         uint32_t k = 0;
@@ -400,6 +521,19 @@ bool sb_next_rtx(const struct tcb *tcb, seq32 *seq, uint32_t *len)
     return false;
 }
 
+bool sb_last(const struct tcb *tcb, seq32 *seq, uint32_t *len)
+{
+    const struct tcb_flight *flight = tcb_flight(tcb);
+    if (flight == NULL || sent_count(&flight->map) == 0)
+        return false;
+    const struct sent *r = at(tcb, flight, sent_count(&flight->map) - 1);
+    const uint32_t k = sent_segments(r) - 1;
+    if (r->sacked >> k & 1)
+        return false;
+    run_from(r, k, UINT64_C(1) << k, tcb->snd.una, seq, len);
+    return true;
+}
+
 /* RFC 6675, 4, NextSeg (4): once an episode, the highest segment not sacked, so that a lost tail
  * brings an ACK. */
 bool sb_rescue(const struct tcb *tcb, seq32 *seq, uint32_t *len)
@@ -408,11 +542,9 @@ bool sb_rescue(const struct tcb *tcb, seq32 *seq, uint32_t *len)
     if (flight == NULL || flight->rescue_done || sent_count(&flight->map) == 0)
         return false;
     const struct sent *r = at(tcb, flight, sent_count(&flight->map) - 1);
-    const uint32_t k = sent_segments(r) - 1;
-    if ((r->sacked >> k) & 1 || (r->rtx >> k) & 1)
+    if ((r->rtx >> (sent_segments(r) - 1)) & 1)
         return false;
-    run_from(r, k, UINT64_C(1) << k, tcb->snd.una, seq, len);
-    return true;
+    return sb_last(tcb, seq, len);
 }
 
 void sb_check(const struct tcb *tcb)
@@ -421,22 +553,25 @@ void sb_check(const struct tcb *tcb)
     if (flight == NULL)
         return;
     const uint32_t count = sent_count(&flight->map);
-    uint32_t sacked = 0, lost = 0, rtx = 0;
+    uint32_t sacked = 0, lost = 0, rtx = 0, segs = 0;
     for (uint32_t i = 0; i < count; i++) {
         const struct sent *r = at(tcb, flight, i);
         WEIR_ASSERT(r->len > 0 && sent_segments(r) <= SENT_RUN);
-        WEIR_ASSERT((r->sacked & r->lost) == 0);
+        WEIR_ASSERT((r->sacked & (r->lost | r->rtx)) == 0);
+        WEIR_ASSERT((r->rtx & ~r->ever) == 0);
+        segs += run_count(r->sacked & ~run_bits(0, run_below(r, tcb->snd.una)));
         if (i == 0)
             WEIR_ASSERT(seq_leq(r->seq, tcb->snd.una) && seq_lt(tcb->snd.una, r->seq + r->len));
         else
             WEIR_ASSERT(r->seq == at(tcb, flight, i - 1)->seq + at(tcb, flight, i - 1)->len);
         if (i == count - 1)
             WEIR_ASSERT(r->seq + r->len == tcb->snd.nxt);
-        sacked += mask_octets(r, r->sacked, tcb->snd.una);
-        lost += mask_octets(r, r->lost, tcb->snd.una);
-        rtx += mask_octets(r, r->rtx, tcb->snd.una);
+        sacked += run_octets(r, r->sacked, tcb->snd.una);
+        lost += run_octets(r, r->lost, tcb->snd.una);
+        rtx += run_octets(r, r->rtx, tcb->snd.una);
     }
     WEIR_ASSERT(sacked == flight->sacked && lost == flight->lost && rtx == flight->rtx);
+    WEIR_ASSERT(segs == flight->sacked_segs);
     if (tcp_syn_acked(tcb) && tcb->state != WEIR_CLOSED)
         WEIR_ASSERT((count > 0) == (tcp_outstanding(tcb) > 0));
 }

@@ -28,15 +28,14 @@ struct sent {
     seq32 seq;
     uint32_t len;       /* octets, FIN included; over segments of mss octets but the last */
     weir_time at;       /* first sent */
-    weir_time rtx_at;   /* last retransmission of any segment in it; 0 if none */
     uint64_t sacked;    /* a bit a segment: reported by a SACK block */
     uint64_t lost;      /* taken for lost, not sacked */
-    uint64_t rtx;       /* retransmitted since it was taken for lost */
+    uint64_t rtx;       /* retransmitted since it was last taken for lost */
+    uint64_t ever;      /* ever retransmitted: no round trip of it can be told (Karn) */
     uint64_t delivered; /* octets delivered when it was sent (rate sample) */
     weir_time delivered_at;
     uint16_t mss;
     uint16_t flags; /* enum sent_flag */
-    uint32_t ever;  /* segments ever retransmitted (Karn): 0 means the RTT may be measured */
 };
 
 enum sent_flag {

@@ -40,7 +40,7 @@ void tcb_init(struct tcb *tcb, const struct tcp_birth *birth)
     tcb->ts_offset = birth->ts_offset;
     tcb->rtx_at = tcb->pace_at = tcb->delack_at = tcb->keep_at = tcb->user_at = WEIR_NEVER;
     tcb->rto = config->rto_initial;
-    tcb->rtt_min_us = UINT32_MAX;
+    tcb->rtt_min_us = tcb->rtt_min_old_us = UINT32_MAX;
     tcb->cc.ssthresh = UINT32_MAX;
     tcp_mss_update(tcb);
     tcb->cc.cwnd = cc_initial_window(tcb->mss);
@@ -85,16 +85,22 @@ enum weir_error tcp_open(struct tcb *tcb, const struct tcp_birth *birth, weir_ti
     return WEIR_OK;
 }
 
+void tcb_flight_drop(struct tcb *tcb)
+{
+    struct tcb_flight *flight = tcb_flight(tcb);
+    if (flight == NULL)
+        return;
+    ranges_clear(&flight->ranges, tcb->host->rings);
+    sent_clear(&flight->map, &tcb->host->sent);
+    rtx_log_clear(&flight->log, &tcb->host->sent);
+    pool_give(tcb->host->flights, tcb->flight);
+    tcb->flight = POOL_NONE;
+}
+
 void tcp_free(struct tcb *tcb)
 {
     struct ring_pool *rings = tcb->host->rings;
-    struct tcb_flight *flight = tcb_flight(tcb);
-    if (flight != NULL) {
-        ranges_clear(&flight->ranges, rings);
-        sent_clear(&flight->map, &tcb->host->sent);
-        pool_give(tcb->host->flights, tcb->flight);
-        tcb->flight = POOL_NONE;
-    }
+    tcb_flight_drop(tcb);
     ring_clear(rings, &tcb->snd_ring);
     ring_clear(rings, &tcb->rcv_ring);
     const bool shrunk = ring_set_credit(rings, &tcb->rcv_ring, 0);
@@ -133,10 +139,7 @@ void tcb_flight_release(struct tcb *tcb)
     if (flight == NULL || tcb->recovery != TCP_OPEN || sent_count(&flight->map) > 0 ||
         flight->ranges.count > 0 || flight->dsack_count > 0)
         return;
-    ranges_clear(&flight->ranges, tcb->host->rings);
-    sent_clear(&flight->map, &tcb->host->sent);
-    pool_give(tcb->host->flights, tcb->flight);
-    tcb->flight = POOL_NONE;
+    tcb_flight_drop(tcb);
 }
 
 /* Eff.snd.MSS of RFC 9293, 3.7.1, less the timestamps that every segment carries. */
@@ -254,7 +257,7 @@ static void check_timers(const struct tcb *tcb)
         WEIR_ASSERT(tcp_deadline(tcb) == WEIR_NEVER);
         return;
     }
-    const bool rtx = tcb->rtx_kind == TCP_RTX_RTX;
+    const bool rtx = tcb->rtx_kind != TCP_RTX_NONE && tcb->rtx_kind != TCP_RTX_PERSIST;
     WEIR_ASSERT(rtx == (tcp_outstanding(tcb) > 0));
     WEIR_ASSERT((tcb->rtx_kind == TCP_RTX_NONE) == (tcb->rtx_at == WEIR_NEVER));
     WEIR_ASSERT((tcb->keep_kind == TCP_KEEP_NONE) == (tcb->keep_at == WEIR_NEVER));

@@ -55,7 +55,9 @@ enum tcp_due {
 enum tcp_rtx_kind {
     TCP_RTX_NONE,
     TCP_RTX_RTX,
-    TCP_RTX_PERSIST
+    TCP_RTX_PERSIST,
+    TCP_RTX_TLP,     /* the probe of RFC 8985, 7 */
+    TCP_RTX_REORDER, /* what is judged next may be lost (RFC 8985, 6.2, step 5) */
 };
 enum tcp_keep_kind {
     TCP_KEEP_NONE,
@@ -147,19 +149,26 @@ struct tcb {
     uint8_t rtx_kind, keep_kind;
     uint8_t backoff;             /* doublings of the RTO since its last sample (Karn) */
     uint8_t probes;              /* keepalive probes unanswered */
+    uint8_t reo_mult;            /* RACK.reo_wnd_mult; 0 is 1 */
+    uint8_t reo_persist;         /* RACK.reo_wnd_persist */
+    bool reo_seen : 1;           /* RACK.reordering_seen */
+    bool thin_linear : 1;        /* WEIR_OPT_THIN_LINEAR */
     weir_time srtt, rttvar, rto; /* ns; srtt 0: no sample yet */
-    uint32_t rtt_min_us;         /* smallest sample, microseconds; UINT32_MAX: none */
+    uint32_t rtt_min_us;         /* smallest sample since rtt_min_ms; UINT32_MAX: none */
+    uint32_t rtt_min_old_us;     /* ... of the same time before */
     weir_time sent_at;           /* last segment with octets, SYN or FIN */
     weir_time rcvd_at;           /* last acceptable segment */
     uint32_t challenge_ms;       /* last challenge ACK */
+    uint32_t rtt_min_ms;         /* when rtt_min_us was begun */
 
     /* Cold. */
     weir_time since;                                       /* of the last change of state */
     uint32_t keep_idle_ms, keep_intvl_ms, user_timeout_ms; /* 0: the configuration's */
     uint8_t keep_cnt, syn_retries;                         /* 0: the configuration's */
     uint8_t waits_for;                                     /* enum weir_wait, as of the last plan */
-    uint8_t retries; /* timeouts since progress: what R2 counts */
-    uint16_t maxseg; /* WEIR_OPT_MAXSEG, or 0 */
+    uint8_t retries;                             /* timeouts since progress: what R2 counts */
+    uint16_t maxseg;                             /* WEIR_OPT_MAXSEG, or 0 */
+    uint16_t undo_count, tlp_count, dsack_count; /* reductions undone, probes sent, DSACKs heard */
     uint64_t octets_out, octets_in, octets_rtx;
     uint32_t segs_out, segs_in, segs_rtx, dupacks_in, rto_count, recovery_count;
 };

@@ -13,12 +13,15 @@
     88 /* smallest payload we send, whatever a peer or a path says (KP-3, T-61) \
         */
 #define TCP_PLAN_SEGMENTS    (SENT_RUN - 1) /* of a plan: with its FIN it fits one record */
-#define TCP_QUICK            16      /* segments acknowledged at once when a connection begins */
-#define TCP_OWED_DUP_MAX     8       /* duplicate ACKs owed to a peer without SACK */
-#define TCP_DUPTHRESH        3       /* RFC 5681, RFC 6675 */
-#define TCP_TS_OPT_LEN       12      /* NOP NOP TS */
-#define TCP_CHALLENGE_GAP_MS 500     /* INV 27 */
-#define TCP_DEFER_MAX        WEIR_MS /* for a longer superframe (architecture, 5.2a) */
+#define TCP_QUICK            16 /* segments acknowledged at once when a connection begins */
+#define TCP_OWED_DUP_MAX     8  /* duplicate ACKs owed to a peer without SACK */
+#define TCP_DUPTHRESH        3  /* RFC 5681, RFC 6675 */
+#define TCP_DELACK_WORST     (WEIR_MS * 200) /* a peer may wait so long with an ACK (RFC 8985, 7.2) */
+#define TCP_THIN_SEGMENTS    4 /* fewer in flight is a thin stream, which never sees 3 duplicates */
+#define TCP_THIN_RETRIES     6 /* timeouts that do not double for a thin stream */
+#define TCP_TS_OPT_LEN       12              /* NOP NOP TS */
+#define TCP_CHALLENGE_GAP_MS 500             /* INV 27 */
+#define TCP_DEFER_MAX        WEIR_MS         /* for a longer superframe (architecture, 5.2a) */
 #define TCP_CORK_MAX         (WEIR_MS * 200) /* a corked short segment waits no longer (tcp(7)) */
 #define TCP_PAWS_AGE_MS      (UINT32_C(86400) * 24 * 1000) /* RFC 7323, 5.5 */
 
@@ -34,6 +37,7 @@ bool tcb_credit(struct tcb *tcb, uint32_t space)
     __attribute__((warn_unused_result));              /* credit for a window of `space` */
 struct tcb_flight *tcb_flight(const struct tcb *tcb); /* NULL if there is none */
 struct tcb_flight *tcb_flight_need(struct tcb *tcb);  /* takes one; NULL if the pool is empty */
+void tcb_flight_drop(struct tcb *tcb);                /* gives it back, whatever is in it */
 void tcb_flight_release(struct tcb *tcb);             /* gives it back if nothing needs it */
 void tcb_born(struct tcb *tcb, enum weir_state state, enum weir_cause cause, weir_time now);
 void tcp_mss_update(struct tcb *tcb);
@@ -104,36 +108,100 @@ uint32_t tcp_window_slack(const struct tcb *tcb, uint32_t space);
 uint32_t tcp_window_max(const struct tcb *tcb);
 
 /* rtt.c */
-void tcp_rtt_sample(struct tcb *tcb, weir_time rtt);
+void tcp_rtt_sample(struct tcb *tcb, weir_time rtt, weir_time now);
+weir_time tcp_rtt_min(const struct tcb *tcb); /* of the last minutes; 0 without a sample */
 weir_time tcp_rto_backed_off(const struct tcb *tcb);
 
 /* scoreboard.c: which octets. */
+
+/* What an ACK says. The caller fills the first four before sb_ack. */
 struct sb_acked {
-    uint32_t octets;  /* newly acknowledged that were not sacked before */
-    weir_time rtt_at; /* when the newest of them left for the first and only time; WEIR_NEVER: no
-                         sample */
+    weir_time when; /* its arrival */
+    uint32_t tsecr;
+    bool echo;         /* tsecr means something */
+    seq32 fack;        /* flight->high_sacked before it */
+    uint32_t octets;   /* newly acknowledged that were not sacked before */
+    uint32_t sacked;   /* octets newly sacked */
+    weir_time rtt_at;  /* when the newest of them left for the first and only time; WEIR_NEVER: no
+                          sample */
+    weir_time rack_at; /* when the newest of them left last (RFC 8985, 6.2); WEIR_NEVER: unknown */
+    seq32 rack_end;    /* ... and its end */
+    bool reordered;    /* one that was sent once only lies below what had been sacked */
+    bool original;     /* one that was sent once only, before the episode */
+    bool dsack;        /* it reports a duplicate (RFC 2883): */
+    struct tcp_sack_block dsack_block;
 };
 void sb_init(struct tcb_flight *flight, const struct tcb *tcb);
 bool sb_sent(struct tcb *tcb, const struct tcp_plan *plan,
              weir_time now); /* false: no record to be had */
 void sb_retransmitted(struct tcb *tcb, seq32 seq, uint32_t len, weir_time now);
 void sb_ack(struct tcb *tcb, seq32 ack, struct sb_acked *acked);
-uint32_t sb_sack(struct tcb *tcb, const struct tcp_opts *opts, seq32 ack, struct sb_acked *acked);
-void sb_find_lost(struct tcb *tcb);  /* RFC 6675 IsLost over the whole map */
-void sb_first_lost(struct tcb *tcb); /* the first segment not acknowledged is taken for lost */
-void sb_all_lost(struct tcb *tcb);   /* after a timeout */
+void sb_sack(struct tcb *tcb, const struct tcp_opts *opts, seq32 ack, struct sb_acked *acked);
+uint32_t sb_find_lost(struct tcb *tcb); /* RFC 6675 IsLost over the whole map; octets newly lost */
+uint32_t sb_mark_lost(const struct tcb *tcb, struct tcb_flight *flight, struct sent *r,
+                      uint64_t mask); /* octets newly lost */
+uint32_t sb_lost_again(const struct tcb *tcb, struct tcb_flight *flight, struct sent *r,
+                       uint64_t mask); /* what was sent again is lost again */
+void sb_first_lost(struct tcb *tcb);   /* the first segment not acknowledged is taken for lost */
+/* After a timeout: all is lost but what left after `left_by` and once only; the first in any case.
+ */
+void sb_all_lost(struct tcb *tcb, weir_time left_by);
+void sb_none_lost(struct tcb *tcb);     /* it was late, not lost */
+bool sb_reneged(const struct tcb *tcb); /* the first segment was sacked, and still waits */
 void sb_too_long_lost(struct tcb *tcb, uint32_t mss); /* after a path MTU change */
 uint32_t sb_pipe(const struct tcb *tcb);
 bool sb_next_rtx(const struct tcb *tcb, seq32 *seq,
                  uint32_t *len); /* the lowest lost run that waits; whole segments of one record */
 bool sb_rescue(const struct tcb *tcb, seq32 *seq, uint32_t *len);
+bool sb_last(const struct tcb *tcb, seq32 *seq,
+             uint32_t *len); /* the last segment, if not sacked */
+struct sent *sb_record(const struct tcb *tcb, const struct tcb_flight *flight, seq32 s);
 void sb_check(const struct tcb *tcb);
 
+/* rack.c: what is lost, told by time. */
+bool rack_on(const struct tcb *tcb);
+void rack_ack(struct tcb *tcb, struct tcb_flight *flight, const struct sb_acked *acked);
+uint32_t rack_find_lost(struct tcb *tcb, struct tcb_flight *flight,
+                        weir_time now); /* octets newly lost; sets rack.due_at */
+weir_time rack_reo_wnd(const struct tcb *tcb);
+void rack_widen(struct tcb *tcb, struct tcb_flight *flight); /* once a round trip */
+void rack_recovered(struct tcb *tcb);                        /* an episode is over */
+
+/* tlp.c: a probe for a tail of which nothing is heard. */
+void tlp_schedule(struct tcb *tcb, struct tcb_flight *flight, weir_time now); /* sets pto_at */
+void tlp_timeout(struct tcb *tcb, struct tcb_flight *flight, weir_time now);
+void tlp_sent(struct tcb *tcb, struct tcb_flight *flight, seq32 seq, bool rtx, weir_time now);
+bool tlp_explains(const struct tcb_flight *flight, const struct sb_acked *acked);
+bool tlp_ack(const struct tcb *tcb, struct tcb_flight *flight, const struct sb_acked *acked,
+             bool dup);
+
+/* prr.c: how much leaves during recovery. */
+void prr_begin(const struct tcb *tcb, struct tcb_flight *flight, const struct sb_acked *acked);
+void prr_ack(struct tcb *tcb, struct tcb_flight *flight, uint32_t delivered, bool safe);
+void prr_sent(const struct tcb *tcb, uint32_t len);
+
+/* undo.c: whether a reduction was for nothing. */
+enum undo_verdict {
+    UNDO_NONE,
+    UNDO_OVER, /* nothing was lost: the episode is over, cwnd and ssthresh are put back */
+};
+void undo_begin(const struct tcb *tcb, struct tcb_flight *flight); /* before the reduction */
+void undo_retransmitted(const struct tcb *tcb, const struct tcp_plan *plan);
+enum undo_verdict undo_ack(struct tcb *tcb, struct tcb_flight *flight, const struct sb_acked *acked,
+                           bool dup);
+
 /* recovery.c: how the connection reacts to what the scoreboard says. */
-void tcp_recovery_ack(struct tcb *tcb, uint32_t acked, uint32_t sacked, bool dup, weir_time rtt,
+void tcp_recovery_ack(struct tcb *tcb, const struct sb_acked *acked, bool dup, weir_time rtt,
                       weir_time now);
+void tcp_recovery_reorder(struct tcb *tcb, weir_time now); /* the reordering timer fired */
 void tcp_recovery_timeout(struct tcb *tcb, weir_time now);
 struct cc_path tcp_cc_path(const struct tcb *tcb);
+
+/* RFC 8985, 5.1: RACK_sent_after. */
+static inline bool tcp_sent_after(weir_time a, seq32 a_end, weir_time b, seq32 b_end)
+{
+    return a > b || (a == b && seq_gt(a_end, b_end));
+}
 
 /* timer.c */
 void tcp_settle(struct tcb *tcb,

@@ -9,18 +9,43 @@ void tcp_rtx_restart(struct tcb *tcb, weir_time now)
 {
     tcb->rtx_kind = TCP_RTX_RTX;
     tcb->rtx_at = now + tcp_rto_backed_off(tcb);
+    struct tcb_flight *flight = tcb_flight(tcb);
+    if (flight != NULL)
+        flight->rto_at = tcb->rtx_at;
+}
+
+/* One clock for three: what comes first of the timeout, the probe and the next judgement of what
+ * may be lost. A probe that is due with the timeout goes before it (RFC 8985, 7.2). */
+static void choose_rtx(struct tcb *tcb)
+{
+    const struct tcb_flight *flight = tcb_flight(tcb);
+    if (flight == NULL || flight->rto_at == WEIR_NEVER || !tcp_syn_acked(tcb))
+        return;
+    tcb->rtx_kind = TCP_RTX_RTX;
+    tcb->rtx_at = flight->rto_at;
+    if (flight->pto_at <= tcb->rtx_at) {
+        tcb->rtx_kind = TCP_RTX_TLP;
+        tcb->rtx_at = flight->pto_at;
+    }
+    if (flight->rack.due_at < tcb->rtx_at) {
+        tcb->rtx_kind = TCP_RTX_REORDER;
+        tcb->rtx_at = flight->rack.due_at;
+    }
 }
 
 static void settle_rtx(struct tcb *tcb, weir_time now)
 {
     if (tcp_outstanding(tcb) > 0) {
-        if (tcb->rtx_kind != TCP_RTX_RTX) {
-            if (tcb->rtx_kind == TCP_RTX_PERSIST)
-                tcb->backoff = tcb->retries = 0;
+        if (tcb->rtx_kind == TCP_RTX_PERSIST)
+            tcb->backoff = tcb->retries = 0;
+        if (tcb->rtx_kind == TCP_RTX_PERSIST || tcb->rtx_kind == TCP_RTX_NONE)
             tcp_rtx_restart(tcb, now);
-        }
+        choose_rtx(tcb);
         return;
     }
+    struct tcb_flight *flight = tcb_flight(tcb);
+    if (flight != NULL)
+        flight->rto_at = flight->pto_at = flight->rack.due_at = WEIR_NEVER;
     if (tcp_needs_persist(tcb)) {
         if (tcb->rtx_kind != TCP_RTX_PERSIST) {
             tcb->backoff = tcb->retries = 0;
@@ -188,12 +213,23 @@ static bool gives_up(const struct tcb *tcb, weir_time now)
     return true; /* nobody waits for an orphan that cannot get rid of its octets (T-53) */
 }
 
+/* A stream with so little in flight that no duplicates can tell of a loss, and out of its first
+ * slow start: its timeouts do not double for a while, if it asks for that (Linux,
+ * TCP_THIN_LINEAR_TIMEOUTS). */
+static bool thin(const struct tcb *tcb)
+{
+    return (tcb->thin_linear || tcb->host->config->thin_linear) && tcb->state == WEIR_ESTABLISHED &&
+           tcb->cc.ssthresh != UINT32_MAX &&
+           tcp_outstanding(tcb) < (uint32_t)TCP_THIN_SEGMENTS * tcb->mss &&
+           tcb->retries <= TCP_THIN_RETRIES;
+}
+
 static void count_timeout(struct tcb *tcb)
 {
-    if (tcb->backoff < 31)
-        tcb->backoff++;
     if (tcb->retries < UINT8_MAX)
         tcb->retries++;
+    if (tcb->backoff < 31)
+        tcb->backoff++;
 }
 
 static void rtx_timeout(struct tcb *tcb, weir_time now)
@@ -206,8 +242,22 @@ static void rtx_timeout(struct tcb *tcb, weir_time now)
     }
     count_timeout(tcb);
     tcp_recovery_timeout(tcb, now);
+    if (thin(tcb))
+        tcb->backoff = 0;
     tcb->due |= TCP_DUE_RTX;
     tcp_rtx_restart(tcb, now);
+}
+
+static void reorder_timeout(struct tcb *tcb, weir_time now)
+{
+    fired(tcb, WEIR_TIMER_REORDER, now);
+    tcp_recovery_reorder(tcb, now);
+}
+
+static void probe_timeout(struct tcb *tcb, weir_time now)
+{
+    fired(tcb, WEIR_TIMER_TLP, now);
+    tlp_timeout(tcb, tcb_flight(tcb), now);
 }
 
 static void persist_timeout(struct tcb *tcb, weir_time now)
@@ -254,21 +304,37 @@ static void keep_timeout(struct tcb *tcb, weir_time now)
     }
 }
 
+static void rtx_clock(struct tcb *tcb, weir_time now)
+{
+    switch (tcb->rtx_kind) {
+    case TCP_RTX_REORDER:
+        reorder_timeout(tcb, now);
+        return;
+    case TCP_RTX_TLP:
+        probe_timeout(tcb, now);
+        return;
+    case TCP_RTX_PERSIST:
+        fired(tcb, WEIR_TIMER_PERSIST, now);
+        persist_timeout(tcb, now);
+        return;
+    default:
+        fired(tcb, WEIR_TIMER_RTX, now);
+        if (tcp_syn_acked(tcb))
+            rtx_timeout(tcb, now);
+        else
+            syn_timeout(tcb, now);
+        return;
+    }
+}
+
 void tcp_timeout(struct tcb *tcb, weir_time now)
 {
     if (tcb->state != WEIR_CLOSED && tcb->user_at <= now) {
         fired(tcb, WEIR_TIMER_USER, now);
         tcp_abort(tcb, WEIR_CAUSE_USER_TIMEOUT, WEIR_TIMED_OUT, now);
     }
-    if (tcb->state != WEIR_CLOSED && tcb->rtx_at <= now) {
-        fired(tcb, tcb->rtx_kind == TCP_RTX_PERSIST ? WEIR_TIMER_PERSIST : WEIR_TIMER_RTX, now);
-        if (!tcp_syn_acked(tcb))
-            syn_timeout(tcb, now);
-        else if (tcb->rtx_kind == TCP_RTX_PERSIST)
-            persist_timeout(tcb, now);
-        else
-            rtx_timeout(tcb, now);
-    }
+    if (tcb->state != WEIR_CLOSED && tcb->rtx_at <= now)
+        rtx_clock(tcb, now);
     if (tcb->state != WEIR_CLOSED && tcb->keep_at <= now)
         keep_timeout(tcb, now);
     if (tcb->state != WEIR_CLOSED && tcb->pace_at <= now) {

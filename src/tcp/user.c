@@ -158,13 +158,7 @@ void tcp_recv_took(struct tcb *tcb, uint32_t len, weir_time now)
 void tcb_let_go(struct tcb *tcb)
 {
     struct ring_pool *rings = tcb->host->rings;
-    struct tcb_flight *flight = tcb_flight(tcb);
-    if (flight != NULL) {
-        ranges_clear(&flight->ranges, rings);
-        sent_clear(&flight->map, &tcb->host->sent);
-        pool_give(tcb->host->flights, tcb->flight);
-        tcb->flight = POOL_NONE;
-    }
+    tcb_flight_drop(tcb);
     ring_clear(rings, &tcb->snd_ring);
     if (tcp_readable(tcb) == 0)
         ring_clear(rings, &tcb->rcv_ring);
@@ -304,19 +298,21 @@ static void status_time(const struct tcb *tcb, struct weir_status *status)
     status->srtt = tcb->srtt;
     status->rttvar = tcb->rttvar;
     status->rto = tcp_rto_backed_off(tcb);
-    status->rtt_min = tcb->rtt_min_us == UINT32_MAX ? WEIR_NEVER : tcb->rtt_min_us * WEIR_US;
+    status->rtt_min = tcb->rtt_min_us == UINT32_MAX ? WEIR_NEVER : tcp_rtt_min(tcb);
+    status->reo_wnd = rack_reo_wnd(tcb);
+    status->reordering = tcb->reo_seen;
+    status->undo_count = tcb->undo_count;
+    status->tlp_count = tcb->tlp_count;
+    status->dsack_count = tcb->dsack_count;
     status->rtx_at = tcb->rtx_at;
     status->delack_at = tcb->delack_at;
     status->keepalive_at = tcb->keep_at;
     status->user_at = tcb->user_at;
     status->backoff = tcb->backoff;
     status->keepalive_probes = tcb->probes;
-    if (tcb->rtx_kind == TCP_RTX_PERSIST)
-        status->timer = WEIR_TIMER_PERSIST;
-    else if (tcb->rtx_kind == TCP_RTX_RTX)
-        status->timer = WEIR_TIMER_RTX;
-    else
-        status->timer = keep[tcb->keep_kind];
+    static const uint8_t rtx[] = { WEIR_TIMER_NONE, WEIR_TIMER_RTX, WEIR_TIMER_PERSIST,
+                                   WEIR_TIMER_TLP, WEIR_TIMER_REORDER };
+    status->timer = tcb->rtx_kind != TCP_RTX_NONE ? rtx[tcb->rtx_kind] : keep[tcb->keep_kind];
 }
 
 static void status_counts(const struct tcb *tcb, struct weir_status *status)

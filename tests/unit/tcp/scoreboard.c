@@ -142,7 +142,7 @@ static bool retransmit(weir_time now)
 
 static bool acknowledge(uint32_t to)
 {
-    struct sb_acked acked = { .rtt_at = WEIR_NEVER };
+    struct sb_acked acked = { .rtt_at = WEIR_NEVER, .rack_at = WEIR_NEVER };
     uint32_t octets = 0;
     for (uint32_t i = model.una; i < to; i++)
         octets += !model.octet[i].sacked;
@@ -155,7 +155,7 @@ static bool acknowledge(uint32_t to)
 static bool sack(struct prng *prng)
 {
     struct tcp_opts opts = { .present = TCP_OPT_SACK };
-    struct sb_acked acked = { .rtt_at = WEIR_NEVER };
+    struct sb_acked acked = { .rtt_at = WEIR_NEVER, .rack_at = WEIR_NEVER };
     uint32_t before = 0, after = 0;
     opts.sack_count = (uint8_t)(1 + prng_below(prng, 4));
     for (uint32_t i = model.una; i < model.nxt; i++)
@@ -169,10 +169,10 @@ static bool sack(struct prng *prng)
     }
     for (uint32_t i = model.una; i < model.nxt; i++)
         after += model.octet[i].sacked;
-    const uint32_t fresh = sb_sack(&tcb, &opts, tcb.snd.una, &acked);
+    sb_sack(&tcb, &opts, tcb.snd.una, &acked);
     sb_find_lost(&tcb);
     model_find_lost();
-    return fresh == after - before;
+    return acked.sacked == after - before;
 }
 
 static void send(struct prng *prng, weir_time now)
@@ -196,7 +196,7 @@ static void send(struct prng *prng, weir_time now)
 static bool time_out(void)
 {
     const bool reneged = model.una < model.nxt && model.octet[model.una].sacked;
-    sb_all_lost(&tcb);
+    sb_all_lost(&tcb, WEIR_NEVER);
     model_all_lost(reneged);
     return same();
 }
