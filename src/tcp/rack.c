@@ -30,7 +30,7 @@ weir_time rack_reo_wnd(const struct tcb *tcb)
     return wnd < tcb->srtt ? wnd : tcb->srtt;
 }
 
-void rack_widen(struct tcb *tcb, struct tcb_flight *flight)
+static void widen(struct tcb *tcb, struct tcb_flight *flight)
 {
     if ((tcb->host->config->rack & WEIR_RACK_STATIC) ||
         seq_lt(tcb->snd.una, flight->rack.dsack_round))
@@ -41,6 +41,15 @@ void rack_widen(struct tcb *tcb, struct tcb_flight *flight)
     if (tcb->reo_mult < UINT8_MAX)
         tcb->reo_mult++;
     tcb->reo_persist = REO_PERSIST;
+}
+
+/* What was taken for lost and sent again was late. That is reordering, which step 3 cannot see
+ * since it does not look at what was sent again; and if some was allowed for, it was not enough. */
+void rack_was_wrong(struct tcb *tcb, struct tcb_flight *flight)
+{
+    if (tcb->reo_seen)
+        widen(tcb, flight);
+    tcb->reo_seen = true;
 }
 
 /* RFC 8985, 6.2, step 4: a DSACK widens the window: what we sent again had not been lost. A probe's
@@ -64,7 +73,7 @@ void rack_ack(struct tcb *tcb, struct tcb_flight *flight, const struct sb_acked 
     if (acked->reordered)
         tcb->reo_seen = true;
     if (dsack_counts(tcb, flight, acked))
-        rack_widen(tcb, flight);
+        widen(tcb, flight);
     if (acked->rack_at == WEIR_NEVER)
         return;
     struct rack *rack = &flight->rack;

@@ -130,7 +130,10 @@ static void newest(struct sb_acked *acked, weir_time xmit_ts, seq32 end)
 }
 
 /* The newest retransmission of any segment of `again` was delivered, unless the ACK cannot be for
- * it: its timestamp echo is older, or the round trip would be shorter than any (RFC 8985, 6.2). */
+ * it: its timestamp echo is older, or the round trip would be shorter than any (RFC 8985, 6.2).
+ *
+ * DEVIATION: the echo is not asked of what is sacked only. A receiver echoes the segment that last
+ * moved its left edge (RFC 7323, 4.3), so beyond a hole the echo is older than anything. */
 static void newest_again(const struct tcb *tcb, const struct tcb_flight *flight,
                          const struct sent *r, uint64_t again, struct sb_acked *acked)
 {
@@ -141,7 +144,7 @@ static void newest_again(const struct tcb *tcb, const struct tcb_flight *flight,
         if (seq_leq(end, e->seq) || seq_leq(e->seq + e->len, start))
             continue;
         const uint32_t sent_ts = tcp_ms(tcb->host, e->at) + tcb->ts_offset;
-        if (acked->echo && seq_lt(acked->tsecr, sent_ts))
+        if (acked->echo && acked->at_edge && seq_lt(acked->tsecr, sent_ts))
             return;
         if (acked->when - e->at < tcp_rtt_min(tcb))
             return;
@@ -193,6 +196,7 @@ void sb_ack(struct tcb *tcb, seq32 ack, struct sb_acked *acked)
     if (flight == NULL)
         return;
     const uint32_t sacked_before = flight->sacked;
+    acked->at_edge = true;
     while (sent_count(&flight->map) > 0) {
         const struct sent *r = at(tcb, flight, 0);
         if (seq_leq(ack, r->seq))
@@ -207,6 +211,7 @@ void sb_ack(struct tcb *tcb, seq32 ack, struct sb_acked *acked)
             break;
         sent_pop(&flight->map, &tcb->host->sent);
     }
+    acked->at_edge = false;
     acked->octets -= sacked_before - flight->sacked;
     flight->delivered += acked->octets;
     flight->high_sacked = seq_max(flight->high_sacked, ack);

@@ -119,6 +119,7 @@ struct sb_acked {
     weir_time when; /* its arrival */
     uint32_t tsecr;
     bool echo;         /* tsecr means something */
+    bool at_edge;      /* sb_ack is looking: this moves the left edge */
     seq32 fack;        /* flight->high_sacked before it */
     uint32_t octets;   /* newly acknowledged that were not sacked before */
     uint32_t sacked;   /* octets newly sacked */
@@ -164,8 +165,8 @@ void rack_ack(struct tcb *tcb, struct tcb_flight *flight, const struct sb_acked 
 uint32_t rack_find_lost(struct tcb *tcb, struct tcb_flight *flight,
                         weir_time now); /* octets newly lost; sets rack.due_at */
 weir_time rack_reo_wnd(const struct tcb *tcb);
-void rack_widen(struct tcb *tcb, struct tcb_flight *flight); /* once a round trip */
-void rack_recovered(struct tcb *tcb);                        /* an episode is over */
+void rack_was_wrong(struct tcb *tcb, struct tcb_flight *flight); /* it was late, not lost */
+void rack_recovered(struct tcb *tcb);                            /* an episode is over */
 
 /* tlp.c: a probe for a tail of which nothing is heard. */
 void tlp_schedule(struct tcb *tcb, struct tcb_flight *flight, weir_time now); /* sets pto_at */

@@ -107,6 +107,7 @@ enum undo_verdict undo_ack(struct tcb *tcb, struct tcb_flight *flight, const str
     const bool open = tcb->recovery == TCP_OPEN; /* DSACKs may come after the episode */
     if (undo->any && undo->octets == 0) {
         put_back(tcb, flight, !open);
+        rack_was_wrong(tcb, flight);
         return open ? UNDO_NONE : UNDO_OVER;
     }
     if (open || !delayed(tcb, undo, acked))
@@ -116,6 +117,6 @@ enum undo_verdict undo_ack(struct tcb *tcb, struct tcb_flight *flight, const str
     if (flight->rtx > 0 && !over)
         return UNDO_NONE;
     put_back(tcb, flight, true);
-    rack_widen(tcb, flight); /* as good as a DSACK: it was late by more than was allowed for */
+    rack_was_wrong(tcb, flight);
     return UNDO_OVER;
 }
