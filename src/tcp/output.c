@@ -373,7 +373,7 @@ static void commit_fresh(struct tcb *tcb, const struct tcp_plan *plan, weir_time
         tcp_rtx_restart(tcb, now);
     struct tcb_flight *flight = tcb_flight(tcb);
     if (plan->why == WEIR_WHY_NEW_TLP)
-        tlp_sent(tcb, flight, plan->seq, false, now);
+        tlp_sent(tcb, flight, false, now);
     else if (!flight->tlp.due)
         tlp_schedule(tcb, flight, now);
 }
@@ -387,7 +387,10 @@ static void commit_rtx(struct tcb *tcb, const struct tcp_plan *plan, weir_time n
     prr_sent(tcb, len);
     flight->frto = flight->frto == FRTO_NEW ? FRTO_OFF : flight->frto;
     if (plan->why == WEIR_WHY_RTX_TLP)
-        tlp_sent(tcb, flight, plan->seq, true, now);
+        tlp_sent(tcb, flight, true, now);
+    /* The timeout is about the first segment, and that has left this very moment. */
+    if (plan->seq == tcb->snd.una)
+        tcp_rtx_restart(tcb, now);
     tcb->rtx_force = false;
     tcb->octets_rtx += plan->len;
     tcb->segs_rtx++;

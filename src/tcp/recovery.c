@@ -15,6 +15,18 @@ struct cc_path tcp_cc_path(const struct tcb *tcb)
     return (struct cc_path){ .mss = tcb->mss, .cwnd_max = UINT32_C(1) << 30 };
 }
 
+/* What the path has carried is what an algorithm takes its part of. That is FlightSize, but the
+ * tail of a message may be all that is left of it: then it is cwnd, which only grows as it is used
+ * (RFC 7661, 4.3, and Linux).
+ *
+ * DEVIATION: RFC 5681, equation 4, has FlightSize alone; a lost tail would leave two segments. */
+static struct cc_loss what_was_lost(const struct tcb *tcb, weir_time now)
+{
+    const uint32_t flight = tcp_outstanding(tcb);
+    return (struct cc_loss){ .in_flight = flight > tcb->cc.cwnd ? flight : tcb->cc.cwnd,
+                             .now = now };
+}
+
 static void story(const struct tcb *tcb, bool entered, const struct tcb_flight *flight,
                   weir_time now)
 {
@@ -32,7 +44,7 @@ static void enter_recovery(struct tcb *tcb, struct tcb_flight *flight, const str
                            weir_time now)
 {
     const struct cc_path path = tcp_cc_path(tcb);
-    const struct cc_loss loss = { .in_flight = tcp_outstanding(tcb), .now = now };
+    const struct cc_loss loss = what_was_lost(tcb, now);
     undo_begin(tcb, flight);
     prr_begin(tcb, flight, acked);
     tcb->recovery = TCP_RECOVERY;
@@ -121,7 +133,7 @@ static void grow(struct tcb *tcb, struct tcb_flight *flight, uint32_t acked, wei
 static void tail_repaired(struct tcb *tcb, struct tcb_flight *flight, weir_time now)
 {
     const struct cc_path path = tcp_cc_path(tcb);
-    const struct cc_loss loss = { .in_flight = tcp_outstanding(tcb), .now = now };
+    const struct cc_loss loss = what_was_lost(tcb, now);
     flight->undo.armed = false;
     cc_newreno.lost(&tcb->cc, &flight->cc_memory, &path, &loss);
     tcb->recovery_count++;
@@ -197,7 +209,7 @@ void tcp_recovery_timeout(struct tcb *tcb, weir_time now)
     struct tcb_flight *flight = tcb_flight(tcb);
     WEIR_ASSERT(flight != NULL);
     const struct cc_path path = tcp_cc_path(tcb);
-    const struct cc_loss loss = { .in_flight = tcp_outstanding(tcb), .now = now };
+    const struct cc_loss loss = what_was_lost(tcb, now);
     const bool again = tcb->retries > 1;
     if (tcb->recovery == TCP_OPEN)
         undo_begin(tcb, flight);

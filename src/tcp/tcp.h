@@ -171,7 +171,7 @@ void rack_recovered(struct tcb *tcb);                            /* an episode i
 /* tlp.c: a probe for a tail of which nothing is heard. */
 void tlp_schedule(struct tcb *tcb, struct tcb_flight *flight, weir_time now); /* sets pto_at */
 void tlp_timeout(struct tcb *tcb, struct tcb_flight *flight, weir_time now);
-void tlp_sent(struct tcb *tcb, struct tcb_flight *flight, seq32 seq, bool rtx, weir_time now);
+void tlp_sent(struct tcb *tcb, struct tcb_flight *flight, bool rtx, weir_time now);
 bool tlp_explains(const struct tcb_flight *flight, const struct sb_acked *acked);
 bool tlp_ack(const struct tcb *tcb, struct tcb_flight *flight, const struct sb_acked *acked,
              bool dup);

@@ -41,7 +41,7 @@ void tlp_timeout(struct tcb *tcb, struct tcb_flight *flight, weir_time now)
     tcb->due |= TCP_DUE_RTX | TCP_DUE_DATA;
 }
 
-void tlp_sent(struct tcb *tcb, struct tcb_flight *flight, seq32 seq, bool rtx, weir_time now)
+void tlp_sent(struct tcb *tcb, struct tcb_flight *flight, bool rtx, weir_time now)
 {
     flight->tlp = (struct tlp){ .end = tcb->snd.nxt,
                                 .stamp = tcp_ms(tcb->host, now) + tcb->ts_offset,
@@ -51,9 +51,6 @@ void tlp_sent(struct tcb *tcb, struct tcb_flight *flight, seq32 seq, bool rtx, w
     if (tcb->tlp_count < UINT16_MAX)
         tcb->tlp_count++;
     tcp_trace(tcb)->count.tlp_probes++;
-    /* The first segment has been sent this very moment: its timeout begins anew. */
-    if (rtx && seq == tcb->snd.una)
-        tcp_rtx_restart(tcb, now);
 }
 
 bool tlp_explains(const struct tcb_flight *flight, const struct sb_acked *acked)
