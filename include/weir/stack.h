@@ -242,6 +242,11 @@ enum weir_error weir_set_cookie(struct weir *weir, weir_handle handle, uint64_t 
  * as Linux counts. A dual-stack listener is one on all-zero any; on ::ffff:0.0.0.0 it is IPv4 only;
  * WEIR_LISTEN_V6ONLY makes :: IPv6 only. */
 #define WEIR_LISTEN_V6ONLY 1u
+
+/* SO_REUSEPORT: several listeners, or UDP endpoints, have one address and port, if all of them say
+ * so. Each flow belongs to one of them by a keyed hash, and stays with it while others come and go.
+ * A listener that goes resets those of its queues; they do not move to another. */
+#define WEIR_LISTEN_REUSEPORT 2u
 enum weir_error weir_listen(struct weir *weir, const struct weir_addr *local, unsigned backlog,
                             unsigned flags, weir_handle *listener)
     __attribute__((warn_unused_result));

@@ -25,6 +25,16 @@ uint32_t flow_hash(const struct weir *weir, const struct flow *flow)
     return (uint32_t)siphash13_words5(&weir->table_key, word);
 }
 
+uint64_t flow_share(const struct weir *weir, uint32_t hash, uint32_t member)
+{
+    uint8_t text[8];
+    for (unsigned i = 0; i < 4; i++) {
+        text[i] = (uint8_t)(hash >> 8 * i);
+        text[4 + i] = (uint8_t)(member >> 8 * i);
+    }
+    return siphash13(&weir->table_key, text, sizeof text);
+}
+
 bool flow_is_ours(const struct weir *weir, const struct flow *flow)
 {
     if (weir->config.shard_count <= 1)

@@ -32,31 +32,44 @@ static unsigned score(const struct listener *listener, const struct weir_ip *ip,
     return 1;
 }
 
-uint32_t listener_find(const struct weir *weir, const struct weir_ip *ip, uint16_t port,
+/* What is there so far in the search for a listener. */
+struct choice {
+    uint32_t index;
+    unsigned fits;
+    uint64_t share; /* of the flow, for members of a group that fit equally well */
+};
+
+static void consider(const struct weir *weir, uint32_t index, unsigned fits, uint32_t hash,
+                     struct choice *best)
+{
+    if (fits == 0 || fits < best->fits)
+        return;
+    const struct listener *listener = at(weir, index);
+    const bool shared = (listener->flags & WEIR_LISTEN_REUSEPORT) != 0;
+    const uint64_t share = shared ? flow_share(weir, hash, listener->generation) : 0;
+    if (fits > best->fits || share > best->share)
+        *best = (struct choice){ index, fits, share };
+}
+
+uint32_t listener_find(const struct weir *weir, const struct flow *flow, uint32_t flow_hash,
                        unsigned iface)
 {
-    uint32_t found = POOL_NONE;
-    unsigned best = 0;
-    const uint32_t hash = port_hash(weir, port);
+    struct choice best = { .index = POOL_NONE };
+    const uint32_t hash = port_hash(weir, flow->lport);
     uint32_t slot;
     for (uint32_t ref = demux_first(&weir->listener_ports, hash, &slot); ref != DEMUX_NONE;
          ref = demux_next(&weir->listener_ports, hash, &slot)) {
         const struct listener *listener = at(weir, ref - 1);
-        if (listener->port != port)
-            continue;
-        const unsigned fits = score(listener, ip, iface);
-        if (fits > best) {
-            best = fits;
-            found = ref - 1;
-        }
+        if (listener->port == flow->lport)
+            consider(weir, ref - 1, score(listener, &flow->local, iface), flow_hash, &best);
     }
-    return found;
+    return best.index;
 }
 
 bool listener_takes(const struct weir *weir, const struct arrival *in)
 {
     return (in->seg.flags & TCP_SYN) != 0 &&
-           listener_find(weir, &in->flow.local, in->flow.lport, in->packet.iface) != POOL_NONE;
+           listener_find(weir, &in->flow, in->hash, in->packet.iface) != POOL_NONE;
 }
 
 bool listener_has_port(const struct weir *weir, uint16_t port)
@@ -70,7 +83,8 @@ bool listener_has_port(const struct weir *weir, uint16_t port)
     return false;
 }
 
-/* Whether another listener has the very same address and port. */
+/* Whether another listener has the very same address and port, and not both said that they share
+ * it. */
 static bool is_taken(const struct weir *weir, const struct listener *wanted)
 {
     const uint32_t hash = port_hash(weir, wanted->port);
@@ -78,7 +92,8 @@ static bool is_taken(const struct weir *weir, const struct listener *wanted)
     for (uint32_t ref = demux_first(&weir->listener_ports, hash, &slot); ref != DEMUX_NONE;
          ref = demux_next(&weir->listener_ports, hash, &slot)) {
         const struct listener *other = at(weir, ref - 1);
-        if (other->port == wanted->port && weir_ip_equal(&other->ip, &wanted->ip) &&
+        const bool shared = (other->flags & wanted->flags & WEIR_LISTEN_REUSEPORT) != 0;
+        if (other->port == wanted->port && !shared && weir_ip_equal(&other->ip, &wanted->ip) &&
             (other->scope == wanted->scope || other->scope == 0 || wanted->scope == 0))
             return true;
     }
@@ -91,7 +106,7 @@ enum weir_error weir_listen(struct weir *weir, const struct weir_addr *local, un
                             unsigned flags, weir_handle *handle)
 {
     *handle = WEIR_NO_HANDLE;
-    if ((flags & ~WEIR_LISTEN_V6ONLY) != 0)
+    if ((flags & ~(WEIR_LISTEN_V6ONLY | WEIR_LISTEN_REUSEPORT)) != 0)
         return WEIR_INVALID;
     if (!ip_is_any(&local->ip) && !ip_is_local(&weir->ip, &local->ip))
         return WEIR_NOT_LOCAL;
@@ -294,7 +309,7 @@ static enum weir_drop ack_arrives(struct weir *weir, uint32_t number, const stru
 enum weir_drop listener_arrives(struct weir *weir, const struct arrival *in, const seq32 *floor,
                                 weir_time now)
 {
-    const uint32_t number = listener_find(weir, &in->flow.local, in->flow.lport, in->packet.iface);
+    const uint32_t number = listener_find(weir, &in->flow, in->hash, in->packet.iface);
     if (number == POOL_NONE)
         return reply_reset(weir, in, WEIR_DROP_TCP_NO_CONN, now);
     const uint16_t flags = in->seg.flags;

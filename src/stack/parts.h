@@ -33,6 +33,11 @@ struct flow flow_of_conn(const struct weir *weir, const struct conn *conn);
 struct flow flow_of_synq(const struct weir *weir, const struct synq_entry *entry);
 struct flow flow_of_tw(const struct weir *weir, const struct tw_entry *entry);
 
+/* Who of a group that shares an address and port gets a flow: whose share of it is the greatest. So
+ * a flow stays where it is when others come, and when one goes only its own flows move. `member`
+ * is the generation of its handle. */
+uint64_t flow_share(const struct weir *weir, uint32_t hash, uint32_t member);
+
 /* Whether this instance is the one for a flow, among the shards. */
 bool flow_is_ours(const struct weir *weir, const struct flow *flow);
 
@@ -98,8 +103,8 @@ void record_segment(struct weir *weir, const struct arrival *in, uint32_t conn,
 
 /* ---- listener.c, synq.c ---- */
 
-/* The listener for a packet to this address and port, or POOL_NONE. */
-uint32_t listener_find(const struct weir *weir, const struct weir_ip *ip, uint16_t port,
+/* The listener for a flow that arrives on `iface`, or POOL_NONE. `hash` is flow_hash of it. */
+uint32_t listener_find(const struct weir *weir, const struct flow *flow, uint32_t hash,
                        unsigned iface);
 bool listener_has_port(const struct weir *weir, uint16_t port);
 /* Whether a listener would take this SYN: only then is a TIME-WAIT given up for it. */

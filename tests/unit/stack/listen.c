@@ -212,6 +212,66 @@ static void test_score(void)
     world_close(&world);
 }
 
+#define GROUP 4
+
+/* Several on one address and port: each flow has one of them, whoever else comes or goes. */
+static void test_group(void)
+{
+    struct world_options options;
+    world_defaults(&options);
+    world_open(&world, &options);
+    struct weir *w = world.side[1];
+    const struct weir_addr to = world_addr(1, false, 80), any = { .port = 80 };
+    weir_handle listener[GROUP], none, child, conn[64];
+    for (unsigned i = 0; i < GROUP; i++)
+        CHECK(weir_listen(w, &to, 64, WEIR_LISTEN_REUSEPORT, &listener[i]) == WEIR_OK,
+              "listener %u shares the port", i);
+    CHECK(weir_listen(w, &to, 64, 0, &none) == WEIR_IN_USE, "one that does not say so may not");
+    CHECK(weir_listen(w, &any, 64, 0, &none) == WEIR_OK, "on any address there is another");
+    for (unsigned i = 0; i < 64; i++) {
+        const struct weir_addr from = world_addr(0, false, (uint16_t)(2000 + i));
+        (void)!weir_connect(world.side[0], &from, &to, &conn[i], world.now);
+    }
+    world_run(&world, 100 * WEIR_MS);
+    unsigned all = 0, owner[64];
+    for (unsigned i = 0; i < GROUP; i++) {
+        unsigned here = 0;
+        while (weir_accept(w, listener[i], &child, world.now) == WEIR_OK) {
+            struct weir_status status;
+            (void)!weir_status(w, child, &status);
+            owner[status.remote.port - 2000] = i;
+            (void)!weir_release(w, child, world.now);
+            here++;
+        }
+        CHECK(here > 4, "listener %u has its share of the flows: %u", i, here);
+        all += here;
+    }
+    CHECK(all == 64, "each flow went to one of them");
+    for (unsigned i = 0; i < 64; i++)
+        (void)!weir_abort(world.side[0], conn[i], world.now);
+    CHECK(weir_release(w, listener[1], world.now) == WEIR_OK, "one goes");
+    world_run(&world, 100 * WEIR_MS);
+    for (unsigned i = 0; i < 64; i++) {
+        const struct weir_addr from = world_addr(0, false, (uint16_t)(2000 + i));
+        (void)!weir_release(world.side[0], conn[i], world.now);
+        (void)!weir_connect(world.side[0], &from, &to, &conn[i], world.now);
+    }
+    world_run(&world, 100 * WEIR_MS);
+    unsigned moved = 0;
+    all = 0;
+    for (unsigned i = 0; i < GROUP; i++) {
+        while (weir_accept(w, listener[i], &child, world.now) == WEIR_OK) {
+            struct weir_status status;
+            (void)!weir_status(w, child, &status);
+            const unsigned before = owner[status.remote.port - 2000];
+            moved += before != 1 && before != i;
+            all++;
+        }
+    }
+    CHECK(all == 64 && moved == 0, "only its flows have moved");
+    world_close(&world);
+}
+
 int main(void)
 {
     test_backlog();
@@ -221,5 +281,6 @@ int main(void)
     test_close();
     test_overflow_abort();
     test_score();
+    test_group();
     return tap_done();
 }
