@@ -106,7 +106,7 @@ enum weir_error weir_listen(struct weir *weir, const struct weir_addr *local, un
                             unsigned flags, weir_handle *handle)
 {
     *handle = WEIR_NO_HANDLE;
-    if ((flags & ~(WEIR_LISTEN_V6ONLY | WEIR_LISTEN_REUSEPORT)) != 0)
+    if ((flags & ~(WEIR_LISTEN_V6ONLY | WEIR_LISTEN_REUSEPORT | WEIR_LISTEN_DEFER)) != 0)
         return WEIR_INVALID;
     if (!ip_is_any(&local->ip) && !ip_is_local(&weir->ip, &local->ip))
         return WEIR_NOT_LOCAL;
@@ -138,10 +138,15 @@ enum weir_error weir_listen(struct weir *weir, const struct weir_addr *local, un
     return WEIR_OK;
 }
 
+unsigned listener_ready(const struct listener *listener)
+{
+    const unsigned readable = listener->accepts.count > 0 ? WEIR_READABLE : 0;
+    return readable | (listener->asked > 0 ? WEIR_ASKED : 0);
+}
+
 void listener_settle(struct weir *weir, uint32_t index)
 {
-    const bool waiting = at(weir, index)->accepts.count > 0;
-    watch_set(weir, HANDLE_LISTENER, index, waiting ? WEIR_READABLE : 0);
+    watch_set(weir, HANDLE_LISTENER, index, listener_ready(at(weir, index)));
 }
 
 /* Takes the oldest out of the accept queue. */
@@ -250,7 +255,7 @@ static enum weir_drop syn_arrives(struct weir *weir, uint32_t number, const stru
     if (local == LOCAL_NONE) {
         if (index != POOL_NONE)
             pool_give(&weir->synq, index);
-        if (!weir->config.syncookies)
+        if (!weir->config.syncookies || (listener->flags & WEIR_LISTEN_DEFER) != 0)
             return WEIR_DROP_SYNQ_FULL;
         answer_cookie(weir, listener, in, path_mss, now);
         return WEIR_DROP_NONE;

@@ -109,6 +109,7 @@ uint32_t listener_find(const struct weir *weir, const struct flow *flow, uint32_
 bool listener_has_port(const struct weir *weir, uint16_t port);
 /* Whether a listener would take this SYN: only then is a TIME-WAIT given up for it. */
 bool listener_takes(const struct weir *weir, const struct arrival *in);
+unsigned listener_ready(const struct listener *listener);
 void listener_settle(struct weir *weir, uint32_t index);
 void listener_close(struct weir *weir, uint32_t index, weir_time now);
 
@@ -117,8 +118,12 @@ enum weir_drop listener_arrives(struct weir *weir, const struct arrival *in, con
                                 weir_time now);
 enum weir_drop synq_arrives(struct weir *weir, uint32_t index, const struct arrival *in,
                             weir_time now);
+/* Of WEIR_OPT_DEFER_ACCEPT: how many timeouts of a SYN-ACK cover a time, and how long they take. */
+unsigned synq_defer_retries(const struct weir *weir, weir_time time);
+weir_time synq_defer_time(const struct weir *weir, unsigned retries);
 void synq_timeout(struct weir *weir, unsigned retries, weir_time now);
 void synq_drop_listener(struct weir *weir, uint32_t listener);
+/* A new entry: is answered, or waits for the program to say so. */
 void synq_start(struct weir *weir, uint32_t index, weir_time now);
 struct list_nodes synq_nodes(const struct weir *weir);
 

@@ -27,7 +27,7 @@ static void set_keys(struct weir *weir)
 
 static void set_lists(struct weir *weir)
 {
-    for (unsigned i = 0; i <= SYNQ_RETRY_MAX; i++)
+    for (unsigned i = 0; i < SYNQ_FIFOS; i++)
         list_init(&weir->synq_fifo[i]);
     list_init(&weir->tw_fifo);
     list_init(&weir->fin_fifo);

@@ -212,6 +212,104 @@ static void test_score(void)
     world_close(&world);
 }
 
+/* TCP_DEFER_ACCEPT, as measured on Linux: 3 s are two timeouts of the SYN-ACK; the second is the
+ * last chance, and whatever answers that makes a connection. */
+static void test_defer_accept(void)
+{
+    weir_handle listener, conn, child;
+    open_world(5, true, false, &listener);
+    struct weir *w = world.side[1];
+    const struct weir_addr to = world_addr(1, false, 80);
+    int64_t value = 0;
+    CHECK(weir_set(w, listener, WEIR_OPT_DEFER_ACCEPT, 4 * WEIR_SECOND, world.now) == WEIR_OK &&
+              weir_get(w, listener, WEIR_OPT_DEFER_ACCEPT, &value) == WEIR_OK &&
+              value == 7 * WEIR_SECOND,
+          "4 s become 7, which is three timeouts");
+    CHECK(weir_set(w, listener, WEIR_OPT_DEFER_ACCEPT, -1, world.now) == WEIR_INVALID,
+          "but not -1");
+    (void)!weir_set(w, listener, WEIR_OPT_DEFER_ACCEPT, 3 * WEIR_SECOND, world.now);
+    (void)!weir_connect(world.side[0], NULL, &to, &conn, world.now);
+    world_run(&world, 50 * WEIR_MS);
+    const uint64_t frames = world.frames;
+    CHECK(world_state(&world, 0, conn) == WEIR_ESTABLISHED, "the client cannot tell");
+    CHECK(weir_accept(w, listener, &child, world.now) == WEIR_AGAIN &&
+              weir_drop_count(w, WEIR_DROP_ACCEPT_DEFERRED) == 1,
+          "a bare ACK makes no connection");
+    world_run(&world, 2900 * WEIR_MS);
+    CHECK(world.frames == frames, "and the SYN-ACK does not leave again");
+    world_run(&world, 150 * WEIR_MS);
+    CHECK(world.frames == frames + 2 && weir_accept(w, listener, &child, world.now) == WEIR_OK,
+          "but after 3 s it does, and its ACK makes one");
+    (void)!weir_connect(world.side[0], NULL, &to, &conn, world.now);
+    world_run(&world, 50 * WEIR_MS);
+    size_t done;
+    (void)!weir_send(world.side[0], conn, "x", 1, 0, &done, world.now);
+    world_run(&world, 50 * WEIR_MS);
+    CHECK(weir_accept(w, listener, &child, world.now) == WEIR_OK, "data makes one at once");
+    (void)!weir_connect(world.side[0], NULL, &to, &conn, world.now);
+    world_run(&world, 50 * WEIR_MS);
+    (void)!weir_shutdown(world.side[0], conn, world.now);
+    world_run(&world, 50 * WEIR_MS);
+    CHECK(weir_accept(w, listener, &child, world.now) == WEIR_OK, "so does a FIN");
+    world_close(&world);
+}
+
+/* WEIR_LISTEN_DEFER: the SYN is told, and the program answers it. */
+static void test_defer(void)
+{
+    struct world_options options;
+    world_defaults(&options);
+    world_open(&world, &options);
+    struct weir *w = world.side[1];
+    const struct weir_addr to = world_addr(1, false, 80);
+    weir_handle listener, conn[5], child;
+    struct weir_syn syn[5], none;
+    CHECK(weir_listen(w, &to, 3, WEIR_LISTEN_DEFER, &listener) == WEIR_OK, "a listener that asks");
+    for (unsigned i = 0; i < 5; i++) {
+        const struct weir_addr from = world_addr(0, false, (uint16_t)(100 + i));
+        (void)!weir_connect(world.side[0], &from, &to, &conn[i], world.now);
+        world_run(&world, 5 * WEIR_MS);
+    }
+    CHECK((weir_ready_now(w, listener) & WEIR_ASKED) != 0, "SYNs wait");
+    CHECK(weir_drop_count(w, WEIR_DROP_SYNQ_FULL) == 1,
+          "one more than the backlog, the next is lost");
+    for (unsigned i = 0; i < 4; i++)
+        CHECK(weir_syn_next(w, listener, &syn[i], world.now) == WEIR_OK &&
+                  syn[i].remote.port == 100 + i && syn[i].local.port == 80,
+              "SYN %u is told", i);
+    CHECK(weir_syn_next(w, listener, &none, world.now) == WEIR_AGAIN &&
+              weir_ready_now(w, listener) == 0,
+          "then no more");
+    world_run(&world, 2500 * WEIR_MS);
+    CHECK(world_state(&world, 0, conn[0]) == WEIR_SYN_SENT &&
+              weir_drop_count(w, WEIR_DROP_SYN_DEFERRED) > 0,
+          "nothing is answered, however often they ask");
+    CHECK(weir_admit(w, syn[0].handle, world.now) == WEIR_OK &&
+              weir_admit(w, syn[0].handle, world.now) == WEIR_BAD_HANDLE,
+          "one is admitted, once");
+    CHECK(weir_refuse(w, syn[1].handle, world.now) == WEIR_OK &&
+              weir_refuse(w, syn[1].handle, world.now) == WEIR_BAD_HANDLE,
+          "one is refused, once");
+    (void)!weir_abort(world.side[0], conn[2], world.now);
+    world_run(&world, 50 * WEIR_MS);
+    CHECK(world_state(&world, 0, conn[0]) == WEIR_ESTABLISHED &&
+              weir_accept(w, listener, &child, world.now) == WEIR_OK,
+          "who was admitted is connected");
+    CHECK(weir_error_take(world.side[0], conn[1]) == WEIR_REFUSED, "who was refused knows it");
+    (void)!weir_release(world.side[0], conn[3], world.now);
+    (void)!weir_release(world.side[0], conn[4], world.now);
+    world_run(&world, 61 * WEIR_SECOND);
+    CHECK(weir_admit(w, syn[3].handle, world.now) == WEIR_BAD_HANDLE &&
+              world_pool_used(&world, 1, "synq") == 0,
+          "after a minute they are forgotten");
+    (void)!weir_connect(world.side[0], NULL, &to, &conn[0], world.now);
+    world_run(&world, 5 * WEIR_MS);
+    CHECK(weir_release(w, listener, world.now) == WEIR_OK &&
+              world_pool_used(&world, 1, "synq") == 0,
+          "with their listener they go");
+    world_close(&world);
+}
+
 #define GROUP 4
 
 /* Several on one address and port: each flow has one of them, whoever else comes or goes. */
@@ -281,6 +379,8 @@ int main(void)
     test_close();
     test_overflow_abort();
     test_score();
+    test_defer_accept();
+    test_defer();
     test_group();
     return tap_done();
 }
