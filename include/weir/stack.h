@@ -251,6 +251,13 @@ enum weir_error weir_set_cookie(struct weir *weir, weir_handle handle, uint64_t 
 
 /* A SYN is not answered but told to the program (WEIR_ASKED, weir_syn_next), which answers it. */
 #define WEIR_LISTEN_DEFER 4u
+
+/* What a gateway needs: also every address that is not ours but is sent here (`local->ip` must be
+ * an any), and every port (`local->port` must be 0) for which there is no other listener. Such
+ * flows are found by weir_status as they are; from the first such listener on, the instance takes
+ * TCP segments for any address. */
+#define WEIR_LISTEN_ANY_ADDRESS 8u
+#define WEIR_LISTEN_ANY_PORT    16u
 enum weir_error weir_listen(struct weir *weir, const struct weir_addr *local, unsigned backlog,
                             unsigned flags, weir_handle *listener)
     __attribute__((warn_unused_result));

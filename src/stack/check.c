@@ -194,8 +194,12 @@ static void check_tables(const struct weir *weir)
     for (uint32_t i = 0; i < weir->conns.fresh; i++)
         hashed += conn_used(weir, i) && conn_at(weir, i)->hashed;
     WEIR_ASSERT(weir->flows.count == hashed + weir->synq.used + weir->tw.used);
-    for (uint32_t i = 0; i < weir->local_used; i++)
+    uint32_t locals = 0;
+    for (uint32_t i = 0; i < weir->local_used; i++) {
         refs += weir->local[i].refs;
+        locals += weir->local[i].refs > 0;
+    }
+    WEIR_ASSERT(locals == weir->locals.count);
     WEIR_ASSERT(refs == weir->conns.used + weir->synq.used + weir->tw.used);
 }
 

@@ -153,7 +153,9 @@ static bool is_better(const struct weir *weir, uint32_t one, uint32_t best, uint
 static uint32_t spread_hash(const struct weir *weir, const struct ip_packet *packet,
                             const struct udp_head *udp)
 {
-    const struct flow flow = { packet->dst, packet->src, udp->dport, udp->sport };
+    const struct flow flow = {
+        .local = packet->dst, .peer = packet->src, .lport = udp->dport, .rport = udp->sport
+    };
     return flow_hash(weir, &flow);
 }
 

@@ -35,6 +35,8 @@
 struct flow {
     struct weir_ip local, peer;
     uint16_t lport, rport;
+    uint16_t
+        scope; /* interface + 1 of a link-local peer, which is another one on each link; or 0 */
 };
 
 #define FLOW_TUPLE 40 /* octets that name a flow, the same on every machine */
@@ -50,7 +52,8 @@ enum flow_tag {
 /* Addresses that connections are bound to, by number, so that each of them keeps two octets. */
 struct local_addr {
     struct weir_ip ip;
-    uint32_t refs;
+    uint32_t refs; /* 0: free */
+    uint32_t next; /* of a free one: the next, or POOL_NONE */
 };
 #define LOCAL_NONE UINT16_MAX
 
@@ -132,6 +135,8 @@ struct weir {
 
     struct demux flows, listener_ports, endpoint_ports;
     struct local_addr *local;
+    struct demux locals;            /* numbers + 1 of those in use, by address */
+    uint32_t local_free;            /* the first free number, or POOL_NONE */
     uint32_t local_max, local_used; /* numbers from local_used on were never given */
 
     struct wheel wheel; /* connections by index, then enum wheel_fixed */

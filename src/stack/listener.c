@@ -9,6 +9,12 @@
 /* RFC 4987, 3.6: a cookie is believed while one of ours may still be under way. */
 #define COOKIE_LIFE (120 * WEIR_SECOND)
 
+#define ANY_PORT 0 /* where listeners with WEIR_LISTEN_ANY_PORT are found */
+
+#define LISTEN_FLAGS                                                                            \
+    (WEIR_LISTEN_V6ONLY | WEIR_LISTEN_REUSEPORT | WEIR_LISTEN_DEFER | WEIR_LISTEN_ANY_ADDRESS | \
+     WEIR_LISTEN_ANY_PORT)
+
 /* ---- finding one ---- */
 
 static const struct listener *at(const struct weir *weir, uint32_t index)
@@ -17,10 +23,13 @@ static const struct listener *at(const struct weir *weir, uint32_t index)
 }
 
 /* How well a listener fits an address: 0, not at all; its own address before the family's any,
- * and that before the any of both. */
-static unsigned score(const struct listener *listener, const struct weir_ip *ip, unsigned iface)
+ * that before the any of both, and what is not ours only if it takes every address. */
+static unsigned score(const struct listener *listener, const struct ip_packet *packet)
 {
-    if (listener->scope != 0 && listener->scope != iface + 1)
+    const struct weir_ip *ip = &packet->dst;
+    if (listener->scope != 0 && listener->scope != packet->iface + 1)
+        return 0;
+    if (packet->foreign && (listener->flags & WEIR_LISTEN_ANY_ADDRESS) == 0)
         return 0;
     if (!ip_is_any(&listener->ip))
         return weir_ip_equal(&listener->ip, ip) ? 3 : 0;
@@ -51,25 +60,32 @@ static void consider(const struct weir *weir, uint32_t index, unsigned fits, uin
         *best = (struct choice){ index, fits, share };
 }
 
-uint32_t listener_find(const struct weir *weir, const struct flow *flow, uint32_t flow_hash,
-                       unsigned iface)
+static void consider_port(const struct weir *weir, const struct arrival *in, uint16_t port,
+                          struct choice *best)
 {
-    struct choice best = { .index = POOL_NONE };
-    const uint32_t hash = port_hash(weir, flow->lport);
+    const uint32_t hash = port_hash(weir, port);
     uint32_t slot;
     for (uint32_t ref = demux_first(&weir->listener_ports, hash, &slot); ref != DEMUX_NONE;
          ref = demux_next(&weir->listener_ports, hash, &slot)) {
         const struct listener *listener = at(weir, ref - 1);
-        if (listener->port == flow->lport)
-            consider(weir, ref - 1, score(listener, &flow->local, iface), flow_hash, &best);
+        if (listener->port == port)
+            consider(weir, ref - 1, score(listener, &in->packet), in->hash, best);
     }
+}
+
+/* Those on its port before those on any. */
+uint32_t listener_find(const struct weir *weir, const struct arrival *in)
+{
+    struct choice best = { .index = POOL_NONE };
+    consider_port(weir, in, in->flow.lport, &best);
+    if (best.index == POOL_NONE)
+        consider_port(weir, in, ANY_PORT, &best);
     return best.index;
 }
 
 bool listener_takes(const struct weir *weir, const struct arrival *in)
 {
-    return (in->seg.flags & TCP_SYN) != 0 &&
-           listener_find(weir, &in->flow, in->hash, in->packet.iface) != POOL_NONE;
+    return (in->seg.flags & TCP_SYN) != 0 && listener_find(weir, in) != POOL_NONE;
 }
 
 bool listener_has_port(const struct weir *weir, uint16_t port)
@@ -106,7 +122,9 @@ enum weir_error weir_listen(struct weir *weir, const struct weir_addr *local, un
                             unsigned flags, weir_handle *handle)
 {
     *handle = WEIR_NO_HANDLE;
-    if ((flags & ~(WEIR_LISTEN_V6ONLY | WEIR_LISTEN_REUSEPORT | WEIR_LISTEN_DEFER)) != 0)
+    const bool any_port = (flags & WEIR_LISTEN_ANY_PORT) != 0;
+    if ((flags & ~LISTEN_FLAGS) != 0 || (any_port && local->port != 0) ||
+        ((flags & WEIR_LISTEN_ANY_ADDRESS) != 0 && !ip_is_any(&local->ip)))
         return WEIR_INVALID;
     if (!ip_is_any(&local->ip) && !ip_is_local(&weir->ip, &local->ip))
         return WEIR_NOT_LOCAL;
@@ -118,9 +136,9 @@ enum weir_error weir_listen(struct weir *weir, const struct weir_addr *local, un
         .backlog = backlog < weir->config.somaxconn ? backlog : weir->config.somaxconn,
         .overflow_at = WEIR_NEVER,
     };
-    if (wanted.port == 0)
+    if (wanted.port == 0 && !any_port)
         wanted.port = port_draw(weir, listener_has_port);
-    if (wanted.port == 0)
+    if (wanted.port == 0 && !any_port)
         return WEIR_NOT_LOCAL;
     if (is_taken(weir, &wanted))
         return WEIR_IN_USE;
@@ -128,6 +146,8 @@ enum weir_error weir_listen(struct weir *weir, const struct weir_addr *local, un
     if (index == POOL_NONE)
         return WEIR_NO_MEMORY;
 
+    if ((flags & WEIR_LISTEN_ANY_ADDRESS) != 0)
+        ip_take_foreign(&weir->ip);
     wanted.generation = generation_next(weir);
     list_init(&wanted.accepts);
     watch_init(&wanted.watch);
@@ -314,7 +334,9 @@ static enum weir_drop ack_arrives(struct weir *weir, uint32_t number, const stru
 enum weir_drop listener_arrives(struct weir *weir, const struct arrival *in, const seq32 *floor,
                                 weir_time now)
 {
-    const uint32_t number = listener_find(weir, &in->flow, in->hash, in->packet.iface);
+    const uint32_t number = listener_find(weir, in);
+    if (number == POOL_NONE && in->packet.foreign)
+        return WEIR_DROP_IP_NOT_OURS; /* as it would have been without those who take any */
     if (number == POOL_NONE)
         return reply_reset(weir, in, WEIR_DROP_TCP_NO_CONN, now);
     const uint16_t flags = in->seg.flags;

@@ -103,9 +103,8 @@ void record_segment(struct weir *weir, const struct arrival *in, uint32_t conn,
 
 /* ---- listener.c, synq.c ---- */
 
-/* The listener for a flow that arrives on `iface`, or POOL_NONE. `hash` is flow_hash of it. */
-uint32_t listener_find(const struct weir *weir, const struct flow *flow, uint32_t hash,
-                       unsigned iface);
+/* The listener for what has arrived, or POOL_NONE. */
+uint32_t listener_find(const struct weir *weir, const struct arrival *in);
 bool listener_has_port(const struct weir *weir, uint16_t port);
 /* Whether a listener would take this SYN: only then is a TIME-WAIT given up for it. */
 bool listener_takes(const struct weir *weir, const struct arrival *in);

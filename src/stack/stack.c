@@ -91,7 +91,10 @@ static void carve(struct weir *weir, struct arena *arena, weir_time now)
     demux_init(&weir->flows, arena, c->tcp_max + c->synq_max + c->tw_max);
     demux_init(&weir->listener_ports, arena, c->listener_max);
     demux_init(&weir->endpoint_ports, arena, c->udp_max);
-    weir->local_max = c->address_max + LOCAL_SPARE;
+    weir->local_max = c->address_max + LOCAL_SPARE + c->tcp_max;
+    if (weir->local_max > LOCAL_MAX_MAX)
+        weir->local_max = LOCAL_MAX_MAX;
+    demux_init(&weir->locals, arena, weir->local_max);
     weir->local = arena_take(arena, sizeof *weir->local * weir->local_max);
     weir->due_count = c->iface_max + 1;
     weir->due = arena_take(arena, sizeof *weir->due * weir->due_count);
@@ -137,6 +140,7 @@ enum weir_error weir_init(struct weir **weir, void *memory, size_t size,
     memset(w, 0, sizeof *w);
     w->config = completed(config);
     w->now = now;
+    w->local_free = POOL_NONE;
     carve(w, &arena, now);
     WEIR_ASSERT(arena.used == needed);
     set_lists(w);
