@@ -187,6 +187,7 @@ void weir_input(struct weir *weir, unsigned iface, const struct weir_frame *fram
 {
     weir->now = now;
     ip_call_begins(&weir->ip);
+    room_forget(weir);
     while (count > 0) {
         const size_t taken = take_batch(weir, iface, frames, count, now);
         for (size_t i = 0; taken > 1 && i < taken; i++)

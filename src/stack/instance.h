@@ -154,6 +154,11 @@ struct weir {
     unsigned ready_turn; /* how many it had */
     unsigned events_told;
 
+    uint32_t *cookie_used; /* what names a SYN cookie that has become a connection, by its hash: the
+                              same ACK again shall not open another one. The last of each place */
+    uint32_t cookie_mask;  /* places less one */
+    weir_handle shown;     /* the connection whose room weir_send_room has shown last */
+
     uint32_t generation;
     uint32_t port_draws;
     uint32_t port_step[PORT_BUCKETS]; /* RFC 6056, 3.3.4 and 3.3.5: how far each bucket of peers has

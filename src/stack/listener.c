@@ -83,9 +83,20 @@ uint32_t listener_find(const struct weir *weir, const struct arrival *in)
     return best.index;
 }
 
+static bool synq_is_full(const struct weir *weir, const struct listener *listener)
+{
+    return listener->synq_count > listener->backlog || pool_free_count(&weir->synq) == 0;
+}
+
+/* Not with a cookie: nothing would keep its number beyond those of the connection before (RFC
+ * 6191). */
 bool listener_takes(const struct weir *weir, const struct arrival *in)
 {
-    return (in->seg.flags & TCP_SYN) != 0 && listener_find(weir, in) != POOL_NONE;
+    if (!(in->seg.flags & TCP_SYN))
+        return false;
+    const uint32_t index = listener_find(weir, in);
+    return index != POOL_NONE && !synq_is_full(weir, at(weir, index)) &&
+           at(weir, index)->accepts.count <= at(weir, index)->backlog;
 }
 
 bool listener_has_port(const struct weir *weir, uint16_t port)
@@ -269,13 +280,12 @@ static enum weir_drop syn_arrives(struct weir *weir, uint32_t number, const stru
         return WEIR_DROP_NO_ROUTE;
 
     const uint16_t path_mss = path_mss_of(&in->flow.peer, path.mtu);
-    const bool full = listener->synq_count > listener->backlog;
-    const uint32_t index = full ? POOL_NONE : pool_take(&weir->synq);
+    const uint32_t index = synq_is_full(weir, listener) ? POOL_NONE : pool_take(&weir->synq);
     const uint16_t local = index == POOL_NONE ? LOCAL_NONE : local_take(weir, &in->flow.local);
     if (local == LOCAL_NONE) {
         if (index != POOL_NONE)
             pool_give(&weir->synq, index);
-        if (!weir->config.syncookies || (listener->flags & WEIR_LISTEN_DEFER) != 0)
+        if (!weir->config.syncookies || floor != NULL || (listener->flags & WEIR_LISTEN_DEFER) != 0)
             return WEIR_DROP_SYNQ_FULL;
         answer_cookie(weir, listener, in, path_mss, now);
         return WEIR_DROP_NONE;
@@ -297,6 +307,14 @@ static enum weir_drop syn_arrives(struct weir *weir, uint32_t number, const stru
     return WEIR_DROP_NONE;
 }
 
+/* What names a cookie that comes back, and its place among those that were used. */
+static uint32_t *cookie_place(const struct weir *weir, const struct arrival *in, uint32_t *name)
+{
+    const uint64_t hash = flow_share(weir, in->hash, in->seg.ack);
+    *name = (uint32_t)(hash >> 32) | 1; /* never 0, which is nobody's */
+    return &weir->cookie_used[(uint32_t)hash & weir->cookie_mask];
+}
+
 /* An ACK for a listener: the answer to a cookie of ours, or to nothing we know of. */
 static enum weir_drop ack_arrives(struct weir *weir, uint32_t number, const struct arrival *in,
                                   weir_time now)
@@ -315,7 +333,9 @@ static enum weir_drop ack_arrives(struct weir *weir, uint32_t number, const stru
     uint8_t tuple[FLOW_TUPLE];
     const struct tcp_birth birth = birth_of(weir, in, path_mss_of(&in->flow.peer, path.mtu), tuple);
     struct synq_entry entry = { 0 };
-    if (!tcp_cookie_check(&birth, tuple, &in->seg, &in->opts, now, &entry)) {
+    uint32_t name;
+    uint32_t *used = cookie_place(weir, in, &name);
+    if (*used == name || !tcp_cookie_check(&birth, tuple, &in->seg, &in->opts, now, &entry)) {
         weir->trace.count.cookies_failed++;
         return reply_reset(weir, in, WEIR_DROP_COOKIE_BAD, now);
     }
@@ -328,7 +348,11 @@ static enum weir_drop ack_arrives(struct weir *weir, uint32_t number, const stru
     enum weir_drop why = WEIR_DROP_NONE;
     if (tcp_synq_arrives(&entry, &weir->tcp, &in->seg, &in->opts, now, &why) != SYNQ_PROMOTE)
         return why != WEIR_DROP_NONE ? why : WEIR_DROP_COOKIE_BAD;
-    return synq_promote(weir, &entry, POOL_NONE, in, now);
+    const uint64_t before = weir->trace.count.passive_opens;
+    why = synq_promote(weir, &entry, POOL_NONE, in, now);
+    if (weir->trace.count.passive_opens > before)
+        *used = name;
+    return why;
 }
 
 enum weir_drop listener_arrives(struct weir *weir, const struct arrival *in, const seq32 *floor,

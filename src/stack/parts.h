@@ -85,6 +85,12 @@ void due_wait(struct weir *weir, uint32_t index, enum conn_on on);
 /* It may have memory to take now: wakes a few of those who wait. */
 void memory_look(struct weir *weir);
 
+/* ---- transfer.c ---- */
+
+/* The room that weir_send_room has shown is valid no more. To be called first in every call that
+ * makes the instance run. */
+void room_forget(struct weir *weir);
+
 /* ---- events.c ---- */
 
 void watch_init(struct watch *watch);
@@ -122,6 +128,7 @@ unsigned synq_defer_retries(const struct weir *weir, weir_time time);
 weir_time synq_defer_time(const struct weir *weir, unsigned retries);
 void synq_timeout(struct weir *weir, unsigned retries, weir_time now);
 void synq_drop_listener(struct weir *weir, uint32_t listener);
+void synq_drop_local(struct weir *weir, const struct weir_ip *ip, weir_time now);
 /* A new entry: is answered, or waits for the program to say so. */
 void synq_start(struct weir *weir, uint32_t index, weir_time now);
 struct list_nodes synq_nodes(const struct weir *weir);
@@ -137,6 +144,7 @@ enum weir_drop synq_promote(struct weir *weir, const struct synq_entry *entry, u
 void tw_put(struct weir *weir, struct conn *conn, uint32_t index, weir_time now);
 enum weir_drop tw_arrives(struct weir *weir, uint32_t index, const struct arrival *in,
                           weir_time now);
+void tw_drop_local(struct weir *weir, const struct weir_ip *ip, weir_time now);
 void tw_timeout(struct weir *weir, weir_time now);
 struct list_nodes tw_nodes(const struct weir *weir);
 

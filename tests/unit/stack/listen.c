@@ -110,6 +110,95 @@ static void test_cookies(bool cookies)
     world_close(&world);
 }
 
+static uint8_t kept[1514];
+static size_t kept_len;
+
+/* Keeps the last frame with octets for port 80 that side 0 sends; SYNs alone get through to side 1
+ * while there is none. */
+static bool keep_data(struct world *w, unsigned from, const uint8_t *data, size_t len)
+{
+    if (from == 0 && len > 66 && data[12] == 8 && data[13] == 0 && data[23] == 6) {
+        kept_len = len < sizeof kept ? len : sizeof kept;
+        memcpy(kept, data, kept_len);
+        return true;
+    }
+    return drop_acks(w, from, data, len);
+}
+
+/* The segment that brought a cookie back opens one connection, not another one when that is over.
+ */
+static void test_cookie_again(void)
+{
+    weir_handle listener, conn[2], child;
+    open_world(0, true, false, &listener);
+    struct weir *w = world.side[1];
+    const struct weir_addr to = world_addr(1, false, 80);
+    struct weir_counters counters;
+    size_t done;
+    world.filter = drop_acks;
+    for (unsigned i = 0; i < 2; i++) {
+        (void)!weir_connect(world.side[0], NULL, &to, &conn[i], world.now);
+        world_run(&world, 50 * WEIR_MS); /* the second gets a cookie */
+    }
+    world.filter = keep_data;
+    kept_len = 0;
+    (void)!weir_send(world.side[0], conn[1], "hello, world", 12, 0, &done, world.now);
+    world_run(&world, 50 * WEIR_MS);
+    weir_counters(w, &counters);
+    CHECK(counters.cookies_ok == 1 && kept_len > 0, "a cookie comes back with octets");
+    CHECK(weir_accept(w, listener, &child, world.now) == WEIR_OK, "and makes a connection");
+    (void)weir_abort(w, child, world.now);
+    (void)weir_release(w, child, world.now);
+    world_run(&world, 50 * WEIR_MS);
+    const uint32_t tcbs = world_pool_used(&world, 1, "tcb");
+    world_inject(&world, 1, kept, kept_len);
+    weir_counters(w, &counters);
+    CHECK(counters.cookies_ok == 1 && counters.cookies_failed == 1 &&
+              world_pool_used(&world, 1, "tcb") == tcbs &&
+              weir_accept(w, listener, &child, world.now) == WEIR_AGAIN,
+          "once it is over, the same segment opens no other");
+    world_close(&world);
+}
+
+/* RFC 6191: a SYN takes the place of a TIME-WAIT only if its ISS can be put beyond the old one's
+ * octets, which a cookie's cannot. */
+static void test_cookie_floor(void)
+{
+    weir_handle listener = WEIR_NO_HANDLE, conn, child, half;
+    struct world_options options;
+    world_defaults(&options);
+    options.config.synq_max = 1;
+    world_open(&world, &options);
+    struct weir *w = world.side[1];
+    const struct weir_addr to = world_addr(1, false, 80), from = world_addr(0, false, 5000);
+    (void)!weir_listen(w, &to, 5, 0, &listener);
+    (void)!weir_connect(world.side[0], &from, &to, &conn, world.now);
+    world_run(&world, 50 * WEIR_MS);
+    (void)!weir_accept(w, listener, &child, world.now);
+    (void)weir_release(w, child, world.now); /* closes first: its is the TIME-WAIT */
+    world_run(&world, 50 * WEIR_MS);
+    (void)weir_release(world.side[0], conn, world.now);
+    world_run(&world, 50 * WEIR_MS);
+    CHECK(world_pool_used(&world, 1, "tw") == 1 && world_pool_used(&world, 0, "tw") == 0,
+          "TIME-WAIT at the listener's end");
+    world.filter = drop_acks;
+    (void)!weir_connect(world.side[0], NULL, &to, &half, world.now);
+    world_run(&world, 50 * WEIR_MS);
+    CHECK(world_pool_used(&world, 1, "synq") == 1, "the SYN queue is full");
+    struct weir_counters counters;
+    (void)!weir_connect(world.side[0], &from, &to, &conn, world.now);
+    world_run(&world, 50 * WEIR_MS);
+    weir_counters(w, &counters);
+    CHECK(counters.cookies_sent == 0 && world_pool_used(&world, 1, "tw") == 1,
+          "no cookie for a tuple in TIME-WAIT");
+    (void)weir_release(world.side[0], half, world.now);
+    world.filter = NULL;
+    world_run(&world, 10 * WEIR_SECOND);
+    CHECK(world_state(&world, 0, conn) == WEIR_ESTABLISHED && world_pool_used(&world, 1, "tw") == 0,
+          "once there is room it is given up");
+    world_close(&world);
+}
+
 static void test_synq_end(void)
 {
     weir_handle listener, conn;
@@ -375,6 +464,8 @@ int main(void)
     test_backlog();
     test_cookies(true);
     test_cookies(false);
+    test_cookie_again();
+    test_cookie_floor();
     test_synq_end();
     test_close();
     test_overflow_abort();

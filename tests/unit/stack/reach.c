@@ -226,6 +226,39 @@ static void test_links(void)
         free(node[i]);
 }
 
+static bool no_acks(struct world *w, unsigned from, const uint8_t *data, size_t len)
+{
+    (void)w;
+    return from == 1 || len < 54 || data[12] != 8 || data[13] != 0 || data[23] != 6 ||
+           (data[47] & 2) != 0;
+}
+
+/* With an address goes all that was bound to it. */
+static void test_address_gone(void)
+{
+    open_world();
+    struct weir *w = world.side[1];
+    const struct weir_addr to = world_addr(1, false, 80);
+    weir_handle listener = WEIR_NO_HANDLE, conn[2], child[2], half;
+    for (unsigned i = 0; i < 2; i++)
+        CHECK(world_connect(&world, false, &listener, &conn[i], &child[i]), "connection %u", i);
+    (void)weir_release(w, child[0], world.now);
+    world_run(&world, 50 * WEIR_MS);
+    (void)weir_release(world.side[0], conn[0], world.now);
+    world_run(&world, 50 * WEIR_MS);
+    world.filter = no_acks;
+    (void)!weir_connect(world.side[0], NULL, &to, &half, world.now);
+    world_run(&world, 50 * WEIR_MS);
+    CHECK(world_pool_used(&world, 1, "tw") == 1 && world_pool_used(&world, 1, "synq") == 1,
+          "one in TIME-WAIT, one half open, one open");
+    CHECK(weir_address_remove(w, 0, &to.ip, world.now) == WEIR_OK, "the address goes");
+    CHECK(world_pool_used(&world, 1, "tw") == 0 && world_pool_used(&world, 1, "synq") == 0,
+          "and they go with it");
+    CHECK(weir_error_take(w, child[1]) == WEIR_ABORTED, "the program of the open one is told");
+    world_run(&world, 50 * WEIR_MS);
+    world_close(&world);
+}
+
 int main(void)
 {
     const struct weir_ip v4 = world_addr(0, false, 0).ip, v6 = world_addr(0, true, 0).ip;
@@ -237,5 +270,6 @@ int main(void)
     test_land();
     test_any();
     test_links();
+    test_address_gone();
     return tap_done();
 }
