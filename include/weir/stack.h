@@ -220,6 +220,7 @@ enum weir_ready {
     WEIR_HANGUP = 1 << 4,    /* both directions are over */
     WEIR_URGENT = 1 << 5,    /* urgent data is ahead in the stream (RFC 6093) */
     WEIR_CONNECTED = 1 << 6, /* the handshake is complete */
+    WEIR_ASKED = 1 << 7,     /* weir_syn_next has a SYN to tell of */
 };
 
 struct weir_event {
@@ -242,11 +243,41 @@ enum weir_error weir_set_cookie(struct weir *weir, weir_handle handle, uint64_t 
  * as Linux counts. A dual-stack listener is one on all-zero any; on ::ffff:0.0.0.0 it is IPv4 only;
  * WEIR_LISTEN_V6ONLY makes :: IPv6 only. */
 #define WEIR_LISTEN_V6ONLY 1u
+
+/* SO_REUSEPORT: several listeners, or UDP endpoints, have one address and port, if all of them say
+ * so. Each flow belongs to one of them by a keyed hash, and stays with it while others come and go.
+ * A listener that goes resets those of its queues; they do not move to another. */
+#define WEIR_LISTEN_REUSEPORT 2u
+
+/* A SYN is not answered but told to the program (WEIR_ASKED, weir_syn_next), which answers it. */
+#define WEIR_LISTEN_DEFER 4u
+
+/* What a gateway needs: also every address that is not ours but is sent here (`local->ip` must be
+ * an any), and every port (`local->port` must be 0) for which there is no other listener. Such
+ * flows are found by weir_status as they are; from the first such listener on, the instance takes
+ * TCP segments for any address. */
+#define WEIR_LISTEN_ANY_ADDRESS 8u
+#define WEIR_LISTEN_ANY_PORT    16u
 enum weir_error weir_listen(struct weir *weir, const struct weir_addr *local, unsigned backlog,
                             unsigned flags, weir_handle *listener)
     __attribute__((warn_unused_result));
 enum weir_error weir_accept(struct weir *weir, weir_handle listener, weir_handle *conn,
                             weir_time now) __attribute__((warn_unused_result));
+
+/* A SYN at a listener with WEIR_LISTEN_DEFER, oldest first; WEIR_AGAIN if there is none. The
+ * program then calls weir_admit (SYN-ACK, and on to weir_accept) or weir_refuse (reset) with its
+ * handle. One that is not answered within a minute is forgotten without a word, as if it had been
+ * lost; when its peer resets it, or the listener is released, it is gone at once: then the calls
+ * say WEIR_BAD_HANDLE. SYN cookies are not used here: a full queue drops. */
+struct weir_syn {
+    weir_handle handle;
+    struct weir_addr local, remote;
+    unsigned iface;
+};
+enum weir_error weir_syn_next(struct weir *weir, weir_handle listener, struct weir_syn *syn,
+                              weir_time now) __attribute__((warn_unused_result));
+enum weir_error weir_admit(struct weir *weir, weir_handle syn, weir_time now);
+enum weir_error weir_refuse(struct weir *weir, weir_handle syn, weir_time now);
 
 /* Active OPEN: WEIR_IN_PROGRESS and a handle, which becomes WRITABLE or ERROR. `local` may be NULL,
  * or give an address, a port or both. WEIR_NET_UNREACH, WEIR_NOT_LOCAL, WEIR_IN_USE (the tuple),
@@ -315,6 +346,8 @@ enum weir_option {
                               (RFC 6093) */
     WEIR_OPT_BROADCAST,    /* 0/1, UDP */
     WEIR_OPT_THIN_LINEAR,  /* 0/1: timeouts of a thin stream do not double at first */
+    WEIR_OPT_DEFER_ACCEPT, /* ns, listeners: a bare ACK makes no connection for so long, only data
+                              does (TCP_DEFER_ACCEPT); rounded up to whole timeouts of a SYN-ACK */
     WEIR_OPT_COUNT
 };
 enum weir_error weir_set(struct weir *weir, weir_handle handle, enum weir_option option,

@@ -185,6 +185,8 @@ enum weir_cause {
     X(COOKIE_BAD, "listen: not our cookie")                                \
     X(SYN_DUPLICATE, "syn-received: the same syn again")                   \
     X(SYN_OTHER, "syn-received: another syn")                              \
+    X(SYN_DEFERRED, "syn-received: the program has not answered the syn")  \
+    X(ACCEPT_DEFERRED, "syn-received: accepted only with data")            \
     /* connections */                                                      \
     X(ACK_UNACCEPTABLE, "ack of what was never sent")                      \
     X(NO_ACK, "no ack flag")                                               \

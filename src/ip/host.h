@@ -124,7 +124,7 @@ struct ip_host {
     unsigned address_top; /* addresses from here on were never used */
     uint32_t reply_octets;
     uint16_t loop_mtu;
-    bool accept_redirects, verify;
+    bool accept_redirects, verify, take_foreign;
     struct ip_iface *iface;
     struct frameq *out_queue; /* one an interface, lent to it when it is added */
     struct ip_address *address;

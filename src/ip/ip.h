@@ -57,6 +57,11 @@ struct pool *ip_pool(struct ip_host *ip, unsigned i, const char **name);
 /* All invariants; panics if one is broken. */
 void ip_check(const struct ip_host *ip);
 
+/* From now on TCP segments to addresses that are not ours, but were sent to this station, are taken
+ * too (not those to groups, and over IPv6 none behind extension headers), and paths are found from
+ * such addresses. Nothing else of theirs is: no ARP or ND answers, no echo, no ICMP errors. */
+void ip_take_foreign(struct ip_host *ip);
+
 /* ---- In ---- */
 
 enum ip_kind {
@@ -92,6 +97,7 @@ struct ip_packet {
     bool csum_ok; /* transport sum need not be checked */
     bool reassembled;
     bool loopback; /* never was on a wire: from ip_loop_next */
+    bool foreign;  /* dst is not ours: TCP only, and only after ip_take_foreign */
     uint16_t gso_size;
     const uint8_t *payload; /* in the frame, or in the reassembly buffer until the next call */
     uint32_t len;

@@ -31,8 +31,11 @@ static enum weir_drop judge_addresses(const struct ip_host *ip, struct ip_packet
     /* RFC 1122, 3.3.6: sent to all stations, but for one host: not what it seems. */
     if (ip_is_own(ip, &packet->dst))
         return link_group ? WEIR_DROP_IP_NOT_OURS : WEIR_DROP_NONE;
-    if (!ip_is_broadcast(ip, &packet->dst))
-        return WEIR_DROP_IP_NOT_OURS;
+    if (!ip_is_broadcast(ip, &packet->dst)) {
+        packet->foreign = ip->take_foreign && !link_group && first != 0 && first < 224 &&
+                          packet->proto == IP_PROTO_TCP;
+        return packet->foreign ? WEIR_DROP_NONE : WEIR_DROP_IP_NOT_OURS;
+    }
     packet->group = true;
     return WEIR_DROP_NONE;
 }
@@ -49,6 +52,8 @@ static enum weir_drop judge_options(struct ip_host *ip, const struct ip4_head *h
     case IP4_OPTIONS_BAD:
         break;
     }
+    if (packet->foreign)
+        return WEIR_DROP_IP_BAD_OPTION;
     const struct icmp_about about = { .type = ICMP4_PARAM, .rest = (uint32_t)pointer << 24 };
     icmp_error(ip, packet, &about, now);
     return WEIR_DROP_IP_BAD_OPTION;

@@ -24,9 +24,11 @@ static enum weir_drop judge_addresses(const struct ip_host *ip, struct ip_packet
         return iface_has_group(ip, packet->iface, &packet->dst) ? WEIR_DROP_NONE
                                                                 : WEIR_DROP_IP_NOT_OURS;
     }
-    if (link_group || ip_address_find(ip, packet->iface, &packet->dst) == NULL)
-        return WEIR_DROP_IP_NOT_OURS;
-    return WEIR_DROP_NONE;
+    if (!link_group && ip_address_find(ip, packet->iface, &packet->dst) != NULL)
+        return WEIR_DROP_NONE;
+    packet->foreign = ip->take_foreign && !link_group && !ip_is_link_local(&packet->dst) &&
+                      packet->proto == IP_PROTO_TCP;
+    return packet->foreign ? WEIR_DROP_NONE : WEIR_DROP_IP_NOT_OURS;
 }
 
 static enum weir_drop walk_drop(enum ip6_walk_end end)

@@ -3,6 +3,11 @@
 
 /* The way to a destination: interface, next hop, source, MTU. What a connection keeps of it. */
 
+void ip_take_foreign(struct ip_host *ip)
+{
+    ip->take_foreign = true;
+}
+
 static const struct weir_ip loopback6 = { { [15] = 1 } };
 
 /* To ourselves: through no interface. The source is the destination's own kind. */
@@ -79,7 +84,7 @@ enum weir_error ip_path_find(struct ip_host *ip, struct weir_ip *src, const stru
     if (error != WEIR_OK)
         return error;
     if (!ip_is_any(src)) {
-        if (ip_is_loopback(src) || !ip_is_local(ip, src))
+        if (ip_is_loopback(src) || (!ip_is_local(ip, src) && !ip->take_foreign))
             return WEIR_NOT_LOCAL;
     } else {
         const struct ip_address *source = iface_source(ip, path->iface, dst, now);

@@ -108,7 +108,7 @@ static void check_conns(const struct weir *weir)
 
 static void check_listeners(const struct weir *weir)
 {
-    uint32_t used = 0, synq = 0;
+    uint32_t used = 0, synq = 0, asked = 0;
     for (uint32_t i = 0; i < weir->listeners.fresh; i++) {
         if (!listener_used(weir, i))
             continue;
@@ -118,11 +118,13 @@ static void check_listeners(const struct weir *weir)
         WEIR_ASSERT(demux_has(&weir->listener_ports, port_hash(weir, listener->port), i + 1));
         WEIR_ASSERT(listener->accepts.count <= listener->backlog + 1);
         check_list(&listener->accepts, watch_nodes(weir, HANDLE_CONN));
-        check_watch(&listener->watch, listener->accepts.count > 0 ? WEIR_READABLE : 0, true);
+        check_watch(&listener->watch, listener_ready(listener), true);
+        asked += listener->asked;
     }
     WEIR_ASSERT(used == weir->listeners.used);
     WEIR_ASSERT(used == weir->listener_ports.count);
     WEIR_ASSERT(synq == weir->synq.used);
+    WEIR_ASSERT(asked == weir->synq_fifo[SYNQ_ASKED].count);
     check_list(&weir->ready[HANDLE_LISTENER], watch_nodes(weir, HANDLE_LISTENER));
 }
 
@@ -131,7 +133,7 @@ static void check_listeners(const struct weir *weir)
 static void check_synq(const struct weir *weir)
 {
     uint32_t held = 0;
-    for (unsigned r = 0; r <= SYNQ_RETRY_MAX; r++) {
+    for (unsigned r = 0; r < SYNQ_FIFOS; r++) {
         const struct list *fifo = &weir->synq_fifo[r];
         check_list(fifo, synq_nodes(weir));
         held += fifo->count;
@@ -192,8 +194,12 @@ static void check_tables(const struct weir *weir)
     for (uint32_t i = 0; i < weir->conns.fresh; i++)
         hashed += conn_used(weir, i) && conn_at(weir, i)->hashed;
     WEIR_ASSERT(weir->flows.count == hashed + weir->synq.used + weir->tw.used);
-    for (uint32_t i = 0; i < weir->local_used; i++)
+    uint32_t locals = 0;
+    for (uint32_t i = 0; i < weir->local_used; i++) {
         refs += weir->local[i].refs;
+        locals += weir->local[i].refs > 0;
+    }
+    WEIR_ASSERT(locals == weir->locals.count);
     WEIR_ASSERT(refs == weir->conns.used + weir->synq.used + weir->tw.used);
 }
 

@@ -14,8 +14,10 @@
 #define REPLY_OCTETS_MIN (UINT32_C(1) << 16)
 
 /* Local addresses that connections of removed addresses, and those within 127.0.0.0/8, may keep
- * beside the configured ones. */
-#define LOCAL_SPARE 64
+ * beside the configured ones; and one for each connection there may be, for listeners on any
+ * address, as far as the numbers go. */
+#define LOCAL_SPARE   64
+#define LOCAL_MAX_MAX 65534
 
 bool config_makes_sense(const struct weir_config *config);
 

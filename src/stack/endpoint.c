@@ -147,16 +147,15 @@ static bool is_better(const struct weir *weir, uint32_t one, uint32_t best, uint
     const struct endpoint *a = at(weir, one), *b = at(weir, best);
     if ((a->flags & b->flags & WEIR_UDP_SPREAD) == 0)
         return a->generation > b->generation;
-    /* The highest of a hash for each: those who come and go move no other's flows. */
-    const uint32_t hash_a = (a->generation ^ flow) * UINT32_C(0x9e3779b1);
-    const uint32_t hash_b = (b->generation ^ flow) * UINT32_C(0x9e3779b1);
-    return hash_a > hash_b;
+    return flow_share(weir, flow, a->generation) > flow_share(weir, flow, b->generation);
 }
 
 static uint32_t spread_hash(const struct weir *weir, const struct ip_packet *packet,
                             const struct udp_head *udp)
 {
-    const struct flow flow = { packet->dst, packet->src, udp->dport, udp->sport };
+    const struct flow flow = {
+        .local = packet->dst, .peer = packet->src, .lport = udp->dport, .rport = udp->sport
+    };
     return flow_hash(weir, &flow);
 }
 

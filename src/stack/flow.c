@@ -13,7 +13,9 @@ void flow_tuple(const struct flow *flow, uint8_t tuple[FLOW_TUPLE])
     tuple[33] = (uint8_t)flow->lport;
     tuple[34] = (uint8_t)(flow->rport >> 8);
     tuple[35] = (uint8_t)flow->rport;
-    memset(tuple + 36, 0, 4);
+    tuple[36] = (uint8_t)(flow->scope >> 8);
+    tuple[37] = (uint8_t)flow->scope;
+    memset(tuple + 38, 0, 2);
 }
 
 uint32_t flow_hash(const struct weir *weir, const struct flow *flow)
@@ -23,6 +25,16 @@ uint32_t flow_hash(const struct weir *weir, const struct flow *flow)
     flow_tuple(flow, tuple);
     memcpy(word, tuple, sizeof word); /* of this machine's order: hashes never leave it */
     return (uint32_t)siphash13_words5(&weir->table_key, word);
+}
+
+uint64_t flow_share(const struct weir *weir, uint32_t hash, uint32_t member)
+{
+    uint8_t text[8];
+    for (unsigned i = 0; i < 4; i++) {
+        text[i] = (uint8_t)(hash >> 8 * i);
+        text[4 + i] = (uint8_t)(member >> 8 * i);
+    }
+    return siphash13(&weir->table_key, text, sizeof text);
 }
 
 bool flow_is_ours(const struct weir *weir, const struct flow *flow)
@@ -44,46 +56,60 @@ uint32_t port_hash(const struct weir *weir, uint16_t port)
 /* ---- what a reference names ---- */
 
 static struct flow flow_from(const struct weir *weir, uint16_t local, const uint8_t peer[16],
-                             uint16_t lport, uint16_t rport)
+                             unsigned iface)
 {
     WEIR_ASSERT(local < weir->local_used);
-    struct flow flow = { .local = weir->local[local].ip, .lport = lport, .rport = rport };
+    struct flow flow = { .local = weir->local[local].ip };
     memcpy(flow.peer.octet, peer, sizeof flow.peer.octet);
+    flow.scope = scope_of(&flow.peer, iface);
     return flow;
 }
 
 struct flow flow_of_conn(const struct weir *weir, const struct conn *conn)
 {
-    return flow_from(weir, conn->local, conn->peer.octet, conn->lport, conn->rport);
+    struct flow flow = flow_from(weir, conn->local, conn->peer.octet, conn->path.iface);
+    flow.lport = conn->lport;
+    flow.rport = conn->rport;
+    return flow;
 }
 
 struct flow flow_of_synq(const struct weir *weir, const struct synq_entry *entry)
 {
-    return flow_from(weir, entry->local, entry->peer, entry->lport, entry->rport);
+    struct flow flow = flow_from(weir, entry->local, entry->peer, entry->iface);
+    flow.lport = entry->lport;
+    flow.rport = entry->rport;
+    return flow;
 }
 
 struct flow flow_of_tw(const struct weir *weir, const struct tw_entry *entry)
 {
-    return flow_from(weir, entry->local, entry->peer, entry->lport, entry->rport);
+    struct flow flow = flow_from(weir, entry->local, entry->peer, entry->iface);
+    flow.lport = entry->lport;
+    flow.rport = entry->rport;
+    return flow;
 }
 
 static bool is_flow(const struct weir *weir, uint32_t ref, const struct flow *flow)
 {
     const uint8_t *peer;
-    uint16_t local, lport, rport;
+    uint16_t local, lport, rport, iface;
     if (flow_ref_tag(ref) == FLOW_CONN) {
         const struct conn *conn = pool_at(&weir->conns, flow_ref_index(ref));
         peer = conn->peer.octet, local = conn->local, lport = conn->lport, rport = conn->rport;
+        iface = conn->path.iface;
     } else if (flow_ref_tag(ref) == FLOW_SYNQ) {
         const struct synq_entry *entry = pool_at(&weir->synq, flow_ref_index(ref));
         peer = entry->peer, local = entry->local, lport = entry->lport, rport = entry->rport;
+        iface = entry->iface;
     } else {
         const struct tw_entry *entry = pool_at(&weir->tw, flow_ref_index(ref));
         peer = entry->peer, local = entry->local, lport = entry->lport, rport = entry->rport;
+        iface = entry->iface;
     }
     return lport == flow->lport && rport == flow->rport &&
            memcmp(peer, flow->peer.octet, sizeof flow->peer.octet) == 0 &&
-           memcmp(weir->local[local].ip.octet, flow->local.octet, sizeof flow->local.octet) == 0;
+           memcmp(weir->local[local].ip.octet, flow->local.octet, sizeof flow->local.octet) == 0 &&
+           (flow->scope == 0 || flow->scope == iface + 1);
 }
 
 uint32_t flow_find(const struct weir *weir, const struct flow *flow, uint32_t hash)
@@ -119,25 +145,29 @@ void flow_prefetch(const struct weir *weir, uint32_t hash)
 
 /* ---- local addresses by number ---- */
 
+static uint32_t local_hash(const struct weir *weir, const struct weir_ip *ip)
+{
+    return (uint32_t)siphash13(&weir->table_key, ip->octet, sizeof ip->octet);
+}
+
 uint16_t local_take(struct weir *weir, const struct weir_ip *ip)
 {
-    uint32_t unused = LOCAL_NONE;
-    for (uint32_t i = 0; i < weir->local_used; i++) {
-        if (weir->local[i].refs == 0) {
-            if (unused == LOCAL_NONE)
-                unused = i;
-        } else if (weir_ip_equal(&weir->local[i].ip, ip)) {
-            weir->local[i].refs++;
-            return (uint16_t)i;
-        }
-    }
-    if (unused == LOCAL_NONE) {
-        if (weir->local_used == weir->local_max)
-            return LOCAL_NONE;
-        unused = weir->local_used++;
-    }
-    weir->local[unused] = (struct local_addr){ *ip, 1 };
-    return (uint16_t)unused;
+    const uint32_t hash = local_hash(weir, ip);
+    uint32_t slot;
+    for (uint32_t ref = demux_first(&weir->locals, hash, &slot); ref != DEMUX_NONE;
+         ref = demux_next(&weir->locals, hash, &slot))
+        if (weir_ip_equal(&weir->local[ref - 1].ip, ip))
+            return local_again(weir, (uint16_t)(ref - 1));
+    uint32_t number = weir->local_free;
+    if (number != POOL_NONE)
+        weir->local_free = weir->local[number].next;
+    else if (weir->local_used < weir->local_max)
+        number = weir->local_used++;
+    else
+        return LOCAL_NONE;
+    weir->local[number] = (struct local_addr){ *ip, 1, POOL_NONE };
+    demux_add(&weir->locals, hash, number + 1);
+    return (uint16_t)number;
 }
 
 uint16_t local_again(struct weir *weir, uint16_t number)
@@ -150,5 +180,10 @@ uint16_t local_again(struct weir *weir, uint16_t number)
 void local_give(struct weir *weir, uint16_t number)
 {
     WEIR_ASSERT(number < weir->local_used && weir->local[number].refs > 0);
-    weir->local[number].refs--;
+    struct local_addr *local = &weir->local[number];
+    if (--local->refs > 0)
+        return;
+    demux_remove(&weir->locals, local_hash(weir, &local->ip), number + 1u);
+    local->next = weir->local_free;
+    weir->local_free = number;
 }

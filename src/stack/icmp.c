@@ -58,6 +58,7 @@ enum weir_drop icmp_error_arrives(struct weir *weir, const struct ip_packet *pac
 {
     struct rd r = rd_begin(packet->payload, packet->len);
     struct flow flow = { .local = packet->src, .peer = packet->dst };
+    flow.scope = scope_of(&flow.peer, packet->iface);
     flow.lport = rd_u16(&r);
     flow.rport = rd_u16(&r);
     const uint32_t word = rd_u32(&r);

@@ -44,11 +44,13 @@ static enum weir_drop tcp_prepare(struct weir *weir, struct arrival *in)
         return WEIR_DROP_TCP_GROUP;
     if (seg->sport == 0 || seg->dport == 0)
         return WEIR_DROP_TCP_PORT_ZERO;
-    if (seg->sport == seg->dport && weir_ip_equal(&packet->src, &packet->dst))
+    /* From a wire this cannot be; a connection with itself never leaves us. */
+    if (!packet->loopback && seg->sport == seg->dport && weir_ip_equal(&packet->src, &packet->dst))
         return WEIR_DROP_TCP_LAND;
 
     seg->gso_size = packet->gso_size != 0 && seg->len > packet->gso_size ? packet->gso_size : 0;
-    in->flow = (struct flow){ packet->dst, packet->src, seg->dport, seg->sport };
+    in->flow = (struct flow){ packet->dst, packet->src, seg->dport, seg->sport,
+                              scope_of(&packet->src, packet->iface) };
     in->hash = flow_hash(weir, &in->flow);
     demux_prefetch(&weir->flows, in->hash);
     return WEIR_DROP_NONE;
@@ -185,6 +187,7 @@ void weir_input(struct weir *weir, unsigned iface, const struct weir_frame *fram
 {
     weir->now = now;
     ip_call_begins(&weir->ip);
+    room_forget(weir);
     while (count > 0) {
         const size_t taken = take_batch(weir, iface, frames, count, now);
         for (size_t i = 0; taken > 1 && i < taken; i++)

@@ -20,8 +20,12 @@
 #define TIMEOUT_BATCH   4096 /* timers in one call; weir_deadline tells of the rest */
 #define MEMORY_WAKE     16   /* connections told at once that memory is free */
 #define GENERATION_MAX  0x0fffffffu
-#define GSO_OCTETS_MAX  65160 /* payload of a superframe: 45 segments of 1,448 */
-#define SYNQ_RETRY_MAX  15    /* SYN-ACKs sent again, at most; one FIFO a count */
+#define GSO_OCTETS_MAX  65160                /* payload of a superframe: 45 segments of 1,448 */
+#define SYNQ_RETRY_MAX  15                   /* SYN-ACKs sent again, at most; one FIFO a count */
+#define SYNQ_ASKED      (SYNQ_RETRY_MAX + 1) /* waits until the program takes notice of it */
+#define SYNQ_TOLD       (SYNQ_RETRY_MAX + 2) /* waits for weir_admit or weir_refuse */
+#define SYNQ_FIFOS      (SYNQ_RETRY_MAX + 3)
+#define SYNQ_DEFER_TIME (60 * WEIR_SECOND) /* how long a SYN waits for each of the two */
 #define EPHEMERAL_FIRST 32768
 #define EPHEMERAL_LAST  60999
 #define PORT_BUCKETS    64
@@ -31,6 +35,8 @@
 struct flow {
     struct weir_ip local, peer;
     uint16_t lport, rport;
+    uint16_t
+        scope; /* interface + 1 of a link-local peer, which is another one on each link; or 0 */
 };
 
 #define FLOW_TUPLE 40 /* octets that name a flow, the same on every machine */
@@ -46,7 +52,8 @@ enum flow_tag {
 /* Addresses that connections are bound to, by number, so that each of them keeps two octets. */
 struct local_addr {
     struct weir_ip ip;
-    uint32_t refs;
+    uint32_t refs; /* 0: free */
+    uint32_t next; /* of a free one: the next, or POOL_NONE */
 };
 #define LOCAL_NONE UINT16_MAX
 
@@ -58,6 +65,7 @@ struct listener {
     uint32_t flags; /* WEIR_LISTEN_* */
     uint32_t backlog;
     uint32_t synq_count;
+    uint32_t asked;        /* of them, SYNs that the program has not taken notice of */
     struct list accepts;   /* connections, through watch.node, oldest first */
     weir_time overflow_at; /* when a cookie was last sent; WEIR_NEVER: never */
     uint64_t cookie;
@@ -94,14 +102,15 @@ enum handle_kind {
     HANDLE_CONN = 1,
     HANDLE_LISTENER = 2,
     HANDLE_ENDPOINT = 3,
-    HANDLE_KINDS
+    HANDLE_KINDS,
+    HANDLE_SYN = HANDLE_KINDS /* a SYN that waits for the program; its events are its listener's */
 };
 
 enum wheel_fixed {
     WHEEL_TW,
     WHEEL_FIN,
     WHEEL_SYNQ,
-    WHEEL_FIXED = WHEEL_SYNQ + SYNQ_RETRY_MAX + 1
+    WHEEL_FIXED = WHEEL_SYNQ + SYNQ_FIFOS
 };
 
 /* One frame on its way in: what it says, until its turn comes. */
@@ -126,10 +135,12 @@ struct weir {
 
     struct demux flows, listener_ports, endpoint_ports;
     struct local_addr *local;
+    struct demux locals;            /* numbers + 1 of those in use, by address */
+    uint32_t local_free;            /* the first free number, or POOL_NONE */
     uint32_t local_max, local_used; /* numbers from local_used on were never given */
 
     struct wheel wheel; /* connections by index, then enum wheel_fixed */
-    struct list synq_fifo[SYNQ_RETRY_MAX + 1];
+    struct list synq_fifo[SYNQ_FIFOS];
     struct list tw_fifo, fin_fifo; /* both in the order of their deadlines */
 
     struct due *due;      /* one an interface, and one for packets to ourselves */
@@ -142,6 +153,11 @@ struct weir {
     unsigned ready_kind; /* whose turn it is */
     unsigned ready_turn; /* how many it had */
     unsigned events_told;
+
+    uint32_t *cookie_used; /* what names a SYN cookie that has become a connection, by its hash: the
+                              same ACK again shall not open another one. The last of each place */
+    uint32_t cookie_mask;  /* places less one */
+    weir_handle shown;     /* the connection whose room weir_send_room has shown last */
 
     uint32_t generation;
     uint32_t port_draws;

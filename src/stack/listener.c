@@ -9,6 +9,12 @@
 /* RFC 4987, 3.6: a cookie is believed while one of ours may still be under way. */
 #define COOKIE_LIFE (120 * WEIR_SECOND)
 
+#define ANY_PORT 0 /* where listeners with WEIR_LISTEN_ANY_PORT are found */
+
+#define LISTEN_FLAGS                                                                            \
+    (WEIR_LISTEN_V6ONLY | WEIR_LISTEN_REUSEPORT | WEIR_LISTEN_DEFER | WEIR_LISTEN_ANY_ADDRESS | \
+     WEIR_LISTEN_ANY_PORT)
+
 /* ---- finding one ---- */
 
 static const struct listener *at(const struct weir *weir, uint32_t index)
@@ -17,10 +23,13 @@ static const struct listener *at(const struct weir *weir, uint32_t index)
 }
 
 /* How well a listener fits an address: 0, not at all; its own address before the family's any,
- * and that before the any of both. */
-static unsigned score(const struct listener *listener, const struct weir_ip *ip, unsigned iface)
+ * that before the any of both, and what is not ours only if it takes every address. */
+static unsigned score(const struct listener *listener, const struct ip_packet *packet)
 {
-    if (listener->scope != 0 && listener->scope != iface + 1)
+    const struct weir_ip *ip = &packet->dst;
+    if (listener->scope != 0 && listener->scope != packet->iface + 1)
+        return 0;
+    if (packet->foreign && (listener->flags & WEIR_LISTEN_ANY_ADDRESS) == 0)
         return 0;
     if (!ip_is_any(&listener->ip))
         return weir_ip_equal(&listener->ip, ip) ? 3 : 0;
@@ -32,31 +41,62 @@ static unsigned score(const struct listener *listener, const struct weir_ip *ip,
     return 1;
 }
 
-uint32_t listener_find(const struct weir *weir, const struct weir_ip *ip, uint16_t port,
-                       unsigned iface)
+/* What is there so far in the search for a listener. */
+struct choice {
+    uint32_t index;
+    unsigned fits;
+    uint64_t share; /* of the flow, for members of a group that fit equally well */
+};
+
+static void consider(const struct weir *weir, uint32_t index, unsigned fits, uint32_t hash,
+                     struct choice *best)
 {
-    uint32_t found = POOL_NONE;
-    unsigned best = 0;
+    if (fits == 0 || fits < best->fits)
+        return;
+    const struct listener *listener = at(weir, index);
+    const bool shared = (listener->flags & WEIR_LISTEN_REUSEPORT) != 0;
+    const uint64_t share = shared ? flow_share(weir, hash, listener->generation) : 0;
+    if (fits > best->fits || share > best->share)
+        *best = (struct choice){ index, fits, share };
+}
+
+static void consider_port(const struct weir *weir, const struct arrival *in, uint16_t port,
+                          struct choice *best)
+{
     const uint32_t hash = port_hash(weir, port);
     uint32_t slot;
     for (uint32_t ref = demux_first(&weir->listener_ports, hash, &slot); ref != DEMUX_NONE;
          ref = demux_next(&weir->listener_ports, hash, &slot)) {
         const struct listener *listener = at(weir, ref - 1);
-        if (listener->port != port)
-            continue;
-        const unsigned fits = score(listener, ip, iface);
-        if (fits > best) {
-            best = fits;
-            found = ref - 1;
-        }
+        if (listener->port == port)
+            consider(weir, ref - 1, score(listener, &in->packet), in->hash, best);
     }
-    return found;
 }
 
+/* Those on its port before those on any. */
+uint32_t listener_find(const struct weir *weir, const struct arrival *in)
+{
+    struct choice best = { .index = POOL_NONE };
+    consider_port(weir, in, in->flow.lport, &best);
+    if (best.index == POOL_NONE)
+        consider_port(weir, in, ANY_PORT, &best);
+    return best.index;
+}
+
+static bool synq_is_full(const struct weir *weir, const struct listener *listener)
+{
+    return listener->synq_count > listener->backlog || pool_free_count(&weir->synq) == 0;
+}
+
+/* Not with a cookie: nothing would keep its number beyond those of the connection before (RFC
+ * 6191). */
 bool listener_takes(const struct weir *weir, const struct arrival *in)
 {
-    return (in->seg.flags & TCP_SYN) != 0 &&
-           listener_find(weir, &in->flow.local, in->flow.lport, in->packet.iface) != POOL_NONE;
+    if (!(in->seg.flags & TCP_SYN))
+        return false;
+    const uint32_t index = listener_find(weir, in);
+    return index != POOL_NONE && !synq_is_full(weir, at(weir, index)) &&
+           at(weir, index)->accepts.count <= at(weir, index)->backlog;
 }
 
 bool listener_has_port(const struct weir *weir, uint16_t port)
@@ -70,7 +110,8 @@ bool listener_has_port(const struct weir *weir, uint16_t port)
     return false;
 }
 
-/* Whether another listener has the very same address and port. */
+/* Whether another listener has the very same address and port, and not both said that they share
+ * it. */
 static bool is_taken(const struct weir *weir, const struct listener *wanted)
 {
     const uint32_t hash = port_hash(weir, wanted->port);
@@ -78,7 +119,8 @@ static bool is_taken(const struct weir *weir, const struct listener *wanted)
     for (uint32_t ref = demux_first(&weir->listener_ports, hash, &slot); ref != DEMUX_NONE;
          ref = demux_next(&weir->listener_ports, hash, &slot)) {
         const struct listener *other = at(weir, ref - 1);
-        if (other->port == wanted->port && weir_ip_equal(&other->ip, &wanted->ip) &&
+        const bool shared = (other->flags & wanted->flags & WEIR_LISTEN_REUSEPORT) != 0;
+        if (other->port == wanted->port && !shared && weir_ip_equal(&other->ip, &wanted->ip) &&
             (other->scope == wanted->scope || other->scope == 0 || wanted->scope == 0))
             return true;
     }
@@ -91,7 +133,9 @@ enum weir_error weir_listen(struct weir *weir, const struct weir_addr *local, un
                             unsigned flags, weir_handle *handle)
 {
     *handle = WEIR_NO_HANDLE;
-    if ((flags & ~WEIR_LISTEN_V6ONLY) != 0)
+    const bool any_port = (flags & WEIR_LISTEN_ANY_PORT) != 0;
+    if ((flags & ~LISTEN_FLAGS) != 0 || (any_port && local->port != 0) ||
+        ((flags & WEIR_LISTEN_ANY_ADDRESS) != 0 && !ip_is_any(&local->ip)))
         return WEIR_INVALID;
     if (!ip_is_any(&local->ip) && !ip_is_local(&weir->ip, &local->ip))
         return WEIR_NOT_LOCAL;
@@ -103,9 +147,9 @@ enum weir_error weir_listen(struct weir *weir, const struct weir_addr *local, un
         .backlog = backlog < weir->config.somaxconn ? backlog : weir->config.somaxconn,
         .overflow_at = WEIR_NEVER,
     };
-    if (wanted.port == 0)
+    if (wanted.port == 0 && !any_port)
         wanted.port = port_draw(weir, listener_has_port);
-    if (wanted.port == 0)
+    if (wanted.port == 0 && !any_port)
         return WEIR_NOT_LOCAL;
     if (is_taken(weir, &wanted))
         return WEIR_IN_USE;
@@ -113,6 +157,8 @@ enum weir_error weir_listen(struct weir *weir, const struct weir_addr *local, un
     if (index == POOL_NONE)
         return WEIR_NO_MEMORY;
 
+    if ((flags & WEIR_LISTEN_ANY_ADDRESS) != 0)
+        ip_take_foreign(&weir->ip);
     wanted.generation = generation_next(weir);
     list_init(&wanted.accepts);
     watch_init(&wanted.watch);
@@ -123,10 +169,15 @@ enum weir_error weir_listen(struct weir *weir, const struct weir_addr *local, un
     return WEIR_OK;
 }
 
+unsigned listener_ready(const struct listener *listener)
+{
+    const unsigned readable = listener->accepts.count > 0 ? WEIR_READABLE : 0;
+    return readable | (listener->asked > 0 ? WEIR_ASKED : 0);
+}
+
 void listener_settle(struct weir *weir, uint32_t index)
 {
-    const bool waiting = at(weir, index)->accepts.count > 0;
-    watch_set(weir, HANDLE_LISTENER, index, waiting ? WEIR_READABLE : 0);
+    watch_set(weir, HANDLE_LISTENER, index, listener_ready(at(weir, index)));
 }
 
 /* Takes the oldest out of the accept queue. */
@@ -229,13 +280,12 @@ static enum weir_drop syn_arrives(struct weir *weir, uint32_t number, const stru
         return WEIR_DROP_NO_ROUTE;
 
     const uint16_t path_mss = path_mss_of(&in->flow.peer, path.mtu);
-    const bool full = listener->synq_count > listener->backlog;
-    const uint32_t index = full ? POOL_NONE : pool_take(&weir->synq);
+    const uint32_t index = synq_is_full(weir, listener) ? POOL_NONE : pool_take(&weir->synq);
     const uint16_t local = index == POOL_NONE ? LOCAL_NONE : local_take(weir, &in->flow.local);
     if (local == LOCAL_NONE) {
         if (index != POOL_NONE)
             pool_give(&weir->synq, index);
-        if (!weir->config.syncookies)
+        if (!weir->config.syncookies || floor != NULL || (listener->flags & WEIR_LISTEN_DEFER) != 0)
             return WEIR_DROP_SYNQ_FULL;
         answer_cookie(weir, listener, in, path_mss, now);
         return WEIR_DROP_NONE;
@@ -257,6 +307,14 @@ static enum weir_drop syn_arrives(struct weir *weir, uint32_t number, const stru
     return WEIR_DROP_NONE;
 }
 
+/* What names a cookie that comes back, and its place among those that were used. */
+static uint32_t *cookie_place(const struct weir *weir, const struct arrival *in, uint32_t *name)
+{
+    const uint64_t hash = flow_share(weir, in->hash, in->seg.ack);
+    *name = (uint32_t)(hash >> 32) | 1; /* never 0, which is nobody's */
+    return &weir->cookie_used[(uint32_t)hash & weir->cookie_mask];
+}
+
 /* An ACK for a listener: the answer to a cookie of ours, or to nothing we know of. */
 static enum weir_drop ack_arrives(struct weir *weir, uint32_t number, const struct arrival *in,
                                   weir_time now)
@@ -275,7 +333,9 @@ static enum weir_drop ack_arrives(struct weir *weir, uint32_t number, const stru
     uint8_t tuple[FLOW_TUPLE];
     const struct tcp_birth birth = birth_of(weir, in, path_mss_of(&in->flow.peer, path.mtu), tuple);
     struct synq_entry entry = { 0 };
-    if (!tcp_cookie_check(&birth, tuple, &in->seg, &in->opts, now, &entry)) {
+    uint32_t name;
+    uint32_t *used = cookie_place(weir, in, &name);
+    if (*used == name || !tcp_cookie_check(&birth, tuple, &in->seg, &in->opts, now, &entry)) {
         weir->trace.count.cookies_failed++;
         return reply_reset(weir, in, WEIR_DROP_COOKIE_BAD, now);
     }
@@ -288,13 +348,19 @@ static enum weir_drop ack_arrives(struct weir *weir, uint32_t number, const stru
     enum weir_drop why = WEIR_DROP_NONE;
     if (tcp_synq_arrives(&entry, &weir->tcp, &in->seg, &in->opts, now, &why) != SYNQ_PROMOTE)
         return why != WEIR_DROP_NONE ? why : WEIR_DROP_COOKIE_BAD;
-    return synq_promote(weir, &entry, POOL_NONE, in, now);
+    const uint64_t before = weir->trace.count.passive_opens;
+    why = synq_promote(weir, &entry, POOL_NONE, in, now);
+    if (weir->trace.count.passive_opens > before)
+        *used = name;
+    return why;
 }
 
 enum weir_drop listener_arrives(struct weir *weir, const struct arrival *in, const seq32 *floor,
                                 weir_time now)
 {
-    const uint32_t number = listener_find(weir, &in->flow.local, in->flow.lport, in->packet.iface);
+    const uint32_t number = listener_find(weir, in);
+    if (number == POOL_NONE && in->packet.foreign)
+        return WEIR_DROP_IP_NOT_OURS; /* as it would have been without those who take any */
     if (number == POOL_NONE)
         return reply_reset(weir, in, WEIR_DROP_TCP_NO_CONN, now);
     const uint16_t flags = in->seg.flags;

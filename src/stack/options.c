@@ -30,6 +30,10 @@ static enum weir_error set_listener(struct weir *weir, struct listener *listener
     if (option == WEIR_OPT_TTL || option == WEIR_OPT_TOS) {
         uint8_t ttl, tos;
         error = set_ip(&ttl, &tos, option, value);
+    } else if (option == WEIR_OPT_DEFER_ACCEPT) {
+        if (value < 0)
+            return WEIR_INVALID;
+        value = synq_defer_time(weir, synq_defer_retries(weir, value));
     } else {
         const struct tcp_birth birth = { .host = &weir->tcp, .index = UINT32_MAX, .path_mss = 536 };
         const struct tw_entry entry = { 0 };

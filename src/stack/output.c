@@ -317,6 +317,7 @@ size_t weir_output(struct weir *weir, unsigned iface, struct weir_out *out, size
     weir->now = now;
     weir->events_told = 0;
     ip_call_begins(&weir->ip);
+    room_forget(weir);
     output_wake(weir, now);
     loop_turn(weir, now);
     if (iface >= ip_iface_count(&weir->ip))

@@ -33,6 +33,11 @@ struct flow flow_of_conn(const struct weir *weir, const struct conn *conn);
 struct flow flow_of_synq(const struct weir *weir, const struct synq_entry *entry);
 struct flow flow_of_tw(const struct weir *weir, const struct tw_entry *entry);
 
+/* Who of a group that shares an address and port gets a flow: whose share of it is the greatest. So
+ * a flow stays where it is when others come, and when one goes only its own flows move. `member`
+ * is the generation of its handle. */
+uint64_t flow_share(const struct weir *weir, uint32_t hash, uint32_t member);
+
 /* Whether this instance is the one for a flow, among the shards. */
 bool flow_is_ours(const struct weir *weir, const struct flow *flow);
 
@@ -80,6 +85,12 @@ void due_wait(struct weir *weir, uint32_t index, enum conn_on on);
 /* It may have memory to take now: wakes a few of those who wait. */
 void memory_look(struct weir *weir);
 
+/* ---- transfer.c ---- */
+
+/* The room that weir_send_room has shown is valid no more. To be called first in every call that
+ * makes the instance run. */
+void room_forget(struct weir *weir);
+
 /* ---- events.c ---- */
 
 void watch_init(struct watch *watch);
@@ -98,12 +109,12 @@ void record_segment(struct weir *weir, const struct arrival *in, uint32_t conn,
 
 /* ---- listener.c, synq.c ---- */
 
-/* The listener for a packet to this address and port, or POOL_NONE. */
-uint32_t listener_find(const struct weir *weir, const struct weir_ip *ip, uint16_t port,
-                       unsigned iface);
+/* The listener for what has arrived, or POOL_NONE. */
+uint32_t listener_find(const struct weir *weir, const struct arrival *in);
 bool listener_has_port(const struct weir *weir, uint16_t port);
 /* Whether a listener would take this SYN: only then is a TIME-WAIT given up for it. */
 bool listener_takes(const struct weir *weir, const struct arrival *in);
+unsigned listener_ready(const struct listener *listener);
 void listener_settle(struct weir *weir, uint32_t index);
 void listener_close(struct weir *weir, uint32_t index, weir_time now);
 
@@ -112,8 +123,13 @@ enum weir_drop listener_arrives(struct weir *weir, const struct arrival *in, con
                                 weir_time now);
 enum weir_drop synq_arrives(struct weir *weir, uint32_t index, const struct arrival *in,
                             weir_time now);
+/* Of WEIR_OPT_DEFER_ACCEPT: how many timeouts of a SYN-ACK cover a time, and how long they take. */
+unsigned synq_defer_retries(const struct weir *weir, weir_time time);
+weir_time synq_defer_time(const struct weir *weir, unsigned retries);
 void synq_timeout(struct weir *weir, unsigned retries, weir_time now);
 void synq_drop_listener(struct weir *weir, uint32_t listener);
+void synq_drop_local(struct weir *weir, const struct weir_ip *ip, weir_time now);
+/* A new entry: is answered, or waits for the program to say so. */
 void synq_start(struct weir *weir, uint32_t index, weir_time now);
 struct list_nodes synq_nodes(const struct weir *weir);
 
@@ -128,6 +144,7 @@ enum weir_drop synq_promote(struct weir *weir, const struct synq_entry *entry, u
 void tw_put(struct weir *weir, struct conn *conn, uint32_t index, weir_time now);
 enum weir_drop tw_arrives(struct weir *weir, uint32_t index, const struct arrival *in,
                           weir_time now);
+void tw_drop_local(struct weir *weir, const struct weir_ip *ip, weir_time now);
 void tw_timeout(struct weir *weir, weir_time now);
 struct list_nodes tw_nodes(const struct weir *weir);
 

@@ -37,6 +37,9 @@ uint16_t port_draw_flow(struct weir *weir, const struct flow *flow)
         wanted.lport = port_at(first + i);
         if (!flow_is_ours(weir, &wanted) || listener_has_port(weir, wanted.lport))
             continue;
+        /* A connection with itself is made on purpose or not at all. */
+        if (wanted.lport == wanted.rport && weir_ip_equal(&wanted.local, &wanted.peer))
+            continue;
         if (flow_find(weir, &wanted, flow_hash(weir, &wanted)) == DEMUX_NONE) {
             *step += i; /* those passed are in use: the next search begins behind them */
             return wanted.lport;

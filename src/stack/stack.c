@@ -27,7 +27,7 @@ static void set_keys(struct weir *weir)
 
 static void set_lists(struct weir *weir)
 {
-    for (unsigned i = 0; i <= SYNQ_RETRY_MAX; i++)
+    for (unsigned i = 0; i < SYNQ_FIFOS; i++)
         list_init(&weir->synq_fifo[i]);
     list_init(&weir->tw_fifo);
     list_init(&weir->fin_fifo);
@@ -91,8 +91,15 @@ static void carve(struct weir *weir, struct arena *arena, weir_time now)
     demux_init(&weir->flows, arena, c->tcp_max + c->synq_max + c->tw_max);
     demux_init(&weir->listener_ports, arena, c->listener_max);
     demux_init(&weir->endpoint_ports, arena, c->udp_max);
-    weir->local_max = c->address_max + LOCAL_SPARE;
+    weir->local_max = c->address_max + LOCAL_SPARE + c->tcp_max;
+    if (weir->local_max > LOCAL_MAX_MAX)
+        weir->local_max = LOCAL_MAX_MAX;
+    demux_init(&weir->locals, arena, weir->local_max);
     weir->local = arena_take(arena, sizeof *weir->local * weir->local_max);
+    weir->cookie_mask = ip_bucket_count(c->synq_max) - 1;
+    weir->cookie_used = arena_take(arena, sizeof *weir->cookie_used * (weir->cookie_mask + 1));
+    for (uint32_t i = 0; weir->cookie_used != NULL && i <= weir->cookie_mask; i++)
+        weir->cookie_used[i] = 0;
     weir->due_count = c->iface_max + 1;
     weir->due = arena_take(arena, sizeof *weir->due * weir->due_count);
     weir->arrival = arena_take(arena, sizeof *weir->arrival * INPUT_BATCH);
@@ -137,6 +144,7 @@ enum weir_error weir_init(struct weir **weir, void *memory, size_t size,
     memset(w, 0, sizeof *w);
     w->config = completed(config);
     w->now = now;
+    w->local_free = POOL_NONE;
     carve(w, &arena, now);
     WEIR_ASSERT(arena.used == needed);
     set_lists(w);
@@ -172,7 +180,10 @@ enum weir_error weir_address_remove(struct weir *weir, unsigned iface, const str
     if (error != WEIR_OK || ip_is_local(&weir->ip, ip))
         return error;
     /* Nothing can be sent from it any more: its connections are over, and the programs shall know
-     * at once rather than after their timeouts. */
+     * at once rather than after their timeouts. Of half-open ones and TIME-WAIT nobody knows. */
+    weir->now = now;
+    synq_drop_local(weir, ip, now);
+    tw_drop_local(weir, ip, now);
     for (uint32_t i = 0; i < weir->conns.fresh; i++) {
         if (!conn_used(weir, i) || !weir_ip_equal(&weir->local[conn_at(weir, i)->local].ip, ip))
             continue;
@@ -224,6 +235,7 @@ void weir_timeout(struct weir *weir, weir_time now)
 {
     weir->now = now;
     ip_call_begins(&weir->ip);
+    room_forget(weir);
     if (ip_deadline(&weir->ip) <= now)
         ip_timeout(&weir->ip, now);
     for (unsigned i = 0; i < TIMEOUT_BATCH; i++) {

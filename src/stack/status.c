@@ -53,7 +53,7 @@ static void of_synq(const struct weir *weir, const struct synq_entry *entry,
     status->rcv_nxt = entry->irs + 1;
     status->peer_mss = entry->peer_mss;
     status->rtx_at = ms_to_time(weir, entry->due_ms, weir->now);
-    status->backoff = entry->retries;
+    status->backoff = entry->retries <= SYNQ_RETRY_MAX ? entry->retries : 0;
 }
 
 static void of_tw(const struct weir *weir, uint32_t index, struct weir_status *status)
@@ -133,8 +133,7 @@ static bool is_used(const struct weir *weir, enum list_part part, uint32_t index
     case LIST_CONNS:
         return conn_used(weir, index);
     case LIST_SYNQ:
-        return is_linked(synq_nodes(weir), weir->synq.fresh, weir->synq_fifo, SYNQ_RETRY_MAX + 1,
-                         index);
+        return is_linked(synq_nodes(weir), weir->synq.fresh, weir->synq_fifo, SYNQ_FIFOS, index);
     default:
         return is_linked(tw_nodes(weir), weir->tw.fresh, both, 2, index);
     }

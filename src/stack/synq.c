@@ -39,13 +39,16 @@ static void set_timer(struct weir *weir, unsigned retries, weir_time now)
     wheel_set(&weir->wheel, weir->config.tcp_max + WHEEL_SYNQ + retries, when);
 }
 
-/* To the end of the FIFO of its retry count: 1, 2, 4, 8.. times the first timeout. */
+/* To the end of the FIFO of its retry count: 1, 2, 4, 8.. times the first timeout; or of those that
+ * wait for the program. */
 static void enqueue(struct weir *weir, uint32_t index, weir_time now)
 {
     struct synq_entry *entry = at(weir, index);
     struct list *fifo = &weir->synq_fifo[entry->retries];
     weir_time delay = weir->config.rto_max;
-    if (weir->config.rto_initial <= delay >> entry->retries)
+    if (entry->retries > SYNQ_RETRY_MAX)
+        delay = SYNQ_DEFER_TIME;
+    else if (weir->config.rto_initial <= delay >> entry->retries)
         delay = weir->config.rto_initial << entry->retries;
     entry->due_ms = ms_round_up(weir, now + delay);
     list_push_tail(fifo, synq_nodes(weir), index);
@@ -99,8 +102,17 @@ static void challenge(struct weir *weir, const struct synq_entry *entry, weir_ti
 
 void synq_start(struct weir *weir, uint32_t index, weir_time now)
 {
+    struct synq_entry *entry = at(weir, index);
+    struct listener *listener = pool_at(&weir->listeners, entry->listener);
+    if ((listener->flags & WEIR_LISTEN_DEFER) != 0) {
+        entry->retries = SYNQ_ASKED;
+        enqueue(weir, index, now);
+        listener->asked++;
+        listener_settle(weir, entry->listener);
+        return;
+    }
     enqueue(weir, index, now);
-    answer(weir, at(weir, index), WEIR_WHY_SYN_ACK, now);
+    answer(weir, entry, WEIR_WHY_SYN_ACK, now);
 }
 
 /* ---- the end of an entry ---- */
@@ -114,6 +126,11 @@ static void give(struct weir *weir, uint32_t index, weir_time now)
     WEIR_ASSERT(listener->synq_count > 0);
     listener->synq_count--;
     dequeue(weir, index, now);
+    if (entry->retries == SYNQ_ASKED) {
+        listener->asked--;
+        listener_settle(weir, entry->listener);
+    }
+    entry->retries = 0; /* what looks like SYNQ_TOLD has a handle */
     local_give(weir, entry->local);
     pool_give(&weir->synq, index);
 }
@@ -125,17 +142,70 @@ static void forget(struct weir *weir, uint32_t index, weir_time now)
     give(weir, index, now);
 }
 
-void synq_drop_listener(struct weir *weir, uint32_t listener)
+/* Those of a listener, or of a local address if that is not NULL. */
+static void drop_all(struct weir *weir, uint32_t listener, const struct weir_ip *ip, weir_time now)
 {
-    for (unsigned r = 0; r <= SYNQ_RETRY_MAX; r++) {
+    for (unsigned r = 0; r < SYNQ_FIFOS; r++) {
         uint32_t index = weir->synq_fifo[r].head;
         while (index != LIST_NONE) {
             const uint32_t next = list_node_at(synq_nodes(weir), index)->next;
-            if (at(weir, index)->listener == listener)
-                forget(weir, index, weir->now);
+            const struct synq_entry *entry = at(weir, index);
+            if (ip != NULL ? weir_ip_equal(&weir->local[entry->local].ip, ip)
+                           : entry->listener == listener)
+                forget(weir, index, now);
             index = next;
         }
     }
+}
+
+void synq_drop_listener(struct weir *weir, uint32_t listener)
+{
+    drop_all(weir, listener, NULL, weir->now);
+}
+
+void synq_drop_local(struct weir *weir, const struct weir_ip *ip, weir_time now)
+{
+    drop_all(weir, 0, ip, now);
+}
+
+/* Timeouts of a SYN-ACK for which a bare ACK is not enough (WEIR_OPT_DEFER_ACCEPT). */
+static unsigned defer_count(const struct weir *weir, const struct synq_entry *entry)
+{
+    const struct listener *listener = listener_at(weir, entry);
+    const bool set = (listener->option_set >> WEIR_OPT_DEFER_ACCEPT & 1) != 0;
+    return set ? synq_defer_retries(weir, listener->option[WEIR_OPT_DEFER_ACCEPT]) : 0;
+}
+
+unsigned synq_defer_retries(const struct weir *weir, weir_time time)
+{
+    unsigned retries = 0;
+    weir_time timeout = weir->config.rto_initial;
+    for (weir_time covered = 0; covered < time && retries < SYNQ_RETRY_MAX; retries++) {
+        covered += timeout;
+        timeout = 2 * timeout < weir->config.rto_max ? 2 * timeout : weir->config.rto_max;
+    }
+    return retries;
+}
+
+weir_time synq_defer_time(const struct weir *weir, unsigned retries)
+{
+    weir_time covered = 0, timeout = weir->config.rto_initial;
+    for (; retries > 0; retries--) {
+        covered += timeout;
+        timeout = 2 * timeout < weir->config.rto_max ? 2 * timeout : weir->config.rto_max;
+    }
+    return covered;
+}
+
+/* Whether the entry has waited long enough. One whose peer hears us waits for data as long as its
+ * listener wants, and is not sent the SYN-ACK again until the last of that time: then the peer's
+ * answer to it, data or not, makes it a connection (tcp(7), TCP_DEFER_ACCEPT; measured). */
+static bool is_given_up(const struct weir *weir, const struct synq_entry *entry)
+{
+    if (entry->retries >= SYNQ_RETRY_MAX)
+        return true;
+    const bool waits = (entry->flags & SYNQ_ACKED) && entry->retries < defer_count(weir, entry);
+    return entry->retries >= weir->config.synack_retries && !waits;
 }
 
 void synq_timeout(struct weir *weir, unsigned retries, weir_time now)
@@ -146,15 +216,18 @@ void synq_timeout(struct weir *weir, unsigned retries, weir_time now)
         struct synq_entry *entry = at(weir, index);
         if (ms_to_time(weir, entry->due_ms, now) > now)
             break;
-        if (retries >= weir->config.synack_retries) {
+        if (is_given_up(weir, entry)) {
             weir->trace.count.attempt_fails++;
             forget(weir, index, now);
             continue;
         }
         list_remove(fifo, synq_nodes(weir), index);
+        const bool again = !(entry->flags & SYNQ_ACKED) || retries + 1 >= defer_count(weir, entry);
         entry->retries++;
-        entry->flags |= SYNQ_RTX;
         enqueue(weir, index, now);
+        if (!again)
+            continue;
+        entry->flags |= SYNQ_RTX;
         answer(weir, entry, WEIR_WHY_RTX_SYN_ACK, now);
     }
     set_timer(weir, retries, now);
@@ -169,6 +242,8 @@ static void inherit(struct tcb *tcb, struct conn *conn, const struct listener *l
         if (!(listener->option_set >> i & 1))
             continue;
         const int64_t value = listener->option[i];
+        if (i == WEIR_OPT_DEFER_ACCEPT)
+            continue;
         if (i == WEIR_OPT_TTL)
             conn->ttl = (uint8_t)value;
         else if (i == WEIR_OPT_TOS)
@@ -257,10 +332,39 @@ enum weir_drop synq_promote(struct weir *weir, const struct synq_entry *entry, u
     return drop;
 }
 
+/* The peer has proved that it hears us. */
+static enum weir_drop hears_us(struct weir *weir, uint32_t index, const struct arrival *in,
+                               weir_time now)
+{
+    struct synq_entry *entry = at(weir, index);
+    const bool bare = tcp_seg_len(&in->seg) == 0;
+    if (bare && entry->retries < defer_count(weir, entry)) {
+        entry->flags |= SYNQ_ACKED;
+        return WEIR_DROP_ACCEPT_DEFERRED;
+    }
+    return synq_promote(weir, entry, index, in, now);
+}
+
+/* A segment for a SYN that the program has not answered: the peer knows nothing of us yet, so it
+ * can only repeat itself or give up. */
+static enum weir_drop deferred_arrives(struct weir *weir, uint32_t index, const struct arrival *in,
+                                       weir_time now)
+{
+    if (!(in->seg.flags & TCP_RST))
+        return WEIR_DROP_SYN_DEFERRED;
+    if (in->seg.seq != at(weir, index)->irs + 1)
+        return WEIR_DROP_RST_INEXACT;
+    weir->trace.count.attempt_fails++;
+    forget(weir, index, now);
+    return WEIR_DROP_RESET;
+}
+
 enum weir_drop synq_arrives(struct weir *weir, uint32_t index, const struct arrival *in,
                             weir_time now)
 {
     struct synq_entry *entry = at(weir, index);
+    if (entry->retries > SYNQ_RETRY_MAX)
+        return deferred_arrives(weir, index, in, now);
     enum weir_drop why = WEIR_DROP_NONE;
     switch (tcp_synq_arrives(entry, &weir->tcp, &in->seg, &in->opts, now, &why)) {
     case SYNQ_DROP:
@@ -279,7 +383,89 @@ enum weir_drop synq_arrives(struct weir *weir, uint32_t index, const struct arri
         forget(weir, index, now);
         break;
     case SYNQ_PROMOTE:
-        return synq_promote(weir, entry, index, in, now);
+        return hears_us(weir, index, in, now);
     }
     return why;
+}
+
+/* ---- SYNs that the program answers ---- */
+
+static weir_handle syn_handle(const struct synq_entry *entry, uint32_t index)
+{
+    return handle_make(HANDLE_SYN, entry->iss & GENERATION_MAX, index);
+}
+
+enum weir_error weir_syn_next(struct weir *weir, weir_handle handle, struct weir_syn *syn,
+                              weir_time now)
+{
+    uint32_t number;
+    struct listener *listener = listener_of(weir, handle, &number);
+    if (listener == NULL)
+        return WEIR_BAD_HANDLE;
+    weir->now = now;
+    if (listener->asked == 0)
+        return WEIR_AGAIN;
+    uint32_t index = weir->synq_fifo[SYNQ_ASKED].head;
+    while (at(weir, index)->listener != number)
+        index = list_node_at(synq_nodes(weir), index)->next;
+    struct synq_entry *entry = at(weir, index);
+    dequeue(weir, index, now);
+    entry->retries = SYNQ_TOLD; /* its time begins anew */
+    enqueue(weir, index, now);
+    listener->asked--;
+    listener_settle(weir, number);
+    const struct flow flow = flow_of_synq(weir, entry);
+    *syn = (struct weir_syn){
+        .handle = syn_handle(entry, index),
+        .local = { flow.local, flow.lport, scope_of(&flow.local, entry->iface) },
+        .remote = { flow.peer, flow.rport, scope_of(&flow.peer, entry->iface) },
+        .iface = entry->iface,
+    };
+    return WEIR_OK;
+}
+
+/* The entry that waits under this handle, or NULL. */
+static struct synq_entry *told_of(const struct weir *weir, weir_handle handle, uint32_t *index)
+{
+    *index = (uint32_t)handle;
+    if (handle_kind(handle) != HANDLE_SYN || *index >= weir->synq.fresh)
+        return NULL;
+    struct synq_entry *entry = at(weir, *index);
+    return entry->retries == SYNQ_TOLD && syn_handle(entry, *index) == handle ? entry : NULL;
+}
+
+enum weir_error weir_admit(struct weir *weir, weir_handle handle, weir_time now)
+{
+    uint32_t index;
+    struct synq_entry *entry = told_of(weir, handle, &index);
+    if (entry == NULL)
+        return WEIR_BAD_HANDLE;
+    weir->now = now;
+    ip_call_begins(&weir->ip);
+    dequeue(weir, index, now);
+    entry->retries = 0;
+    tcp_synq_admit(entry, &weir->tcp, now);
+    enqueue(weir, index, now);
+    answer(weir, entry, WEIR_WHY_SYN_ACK, now);
+    return WEIR_OK;
+}
+
+enum weir_error weir_refuse(struct weir *weir, weir_handle handle, weir_time now)
+{
+    uint32_t index;
+    const struct synq_entry *entry = told_of(weir, handle, &index);
+    if (entry == NULL)
+        return WEIR_BAD_HANDLE;
+    weir->now = now;
+    ip_call_begins(&weir->ip);
+    const struct flow flow = flow_of_synq(weir, entry);
+    const struct tcp_seg reset = {
+        .sport = flow.lport, .dport = flow.rport, .ack = entry->irs + 1, .flags = TCP_RST | TCP_ACK
+    };
+    const struct tcp_opts none = { 0 };
+    reply_segment(weir, &flow, entry->iface, &reset, &none, WEIR_WHY_RST_REPLY);
+    weir->trace.count.rsts_out++;
+    weir->trace.count.attempt_fails++;
+    forget(weir, index, now);
+    return WEIR_OK;
 }

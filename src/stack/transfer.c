@@ -47,16 +47,31 @@ static enum weir_error show_room(struct weir *weir, uint32_t index, size_t want,
     return WEIR_AGAIN;
 }
 
+/* What was shown and not used: a program that changes its mind keeps no memory. */
+void room_forget(struct weir *weir)
+{
+    uint32_t index;
+    struct conn *conn = conn_of(weir, weir->shown, &index);
+    weir->shown = WEIR_NO_HANDLE;
+    if (conn == NULL)
+        return;
+    tcp_send_unview(&conn->tcb);
+    memory_look(weir);
+}
+
 enum weir_error weir_send_room(struct weir *weir, weir_handle handle, size_t want,
                                struct weir_span *span, unsigned *count)
 {
     uint32_t index;
     struct conn *conn;
+    if (weir->shown != handle)
+        room_forget(weir);
     const enum weir_error error = sender(weir, handle, &index, &conn);
     if (error != WEIR_OK) {
         *count = 0;
         return error;
     }
+    weir->shown = handle;
     return show_room(weir, index, want, span, count);
 }
 

@@ -23,6 +23,8 @@ static enum weir_error find_way(struct weir *weir, const struct weir_addr *local
         const bool other_family = weir_ip_is_v4(&local->ip) != weir_ip_is_v4(&remote->ip);
         if (!ip_is_any(&local->ip) && other_family)
             return WEIR_INVALID;
+        if (!ip_is_any(&local->ip) && !ip_is_local(&weir->ip, &local->ip))
+            return WEIR_NOT_LOCAL;
         if (!ip_is_any(&local->ip))
             flow->local = local->ip;
         flow->lport = local->port;
@@ -34,16 +36,15 @@ static enum weir_error find_way(struct weir *weir, const struct weir_addr *local
         ip_path_find(&weir->ip, &flow->local, &flow->peer, scope, path, weir->now);
     if (error != WEIR_OK)
         return error;
+    flow->scope = scope_of(&flow->peer, path->iface);
     if (flow->lport == 0)
         flow->lport = port_draw_flow(weir, flow);
     else if (flow_find(weir, flow, flow_hash(weir, flow)) != DEMUX_NONE)
         return WEIR_IN_USE;
-    if (flow->lport == 0)
-        return WEIR_NOT_LOCAL;
-    /* What RFC 9293 calls a LAND attack would be a connection of ours with itself. */
-    if (flow->lport == flow->rport && weir_ip_equal(&flow->local, &flow->peer))
-        return WEIR_INVALID;
-    return WEIR_OK;
+    const bool itself = flow->lport == flow->rport && weir_ip_equal(&flow->local, &flow->peer);
+    if (itself && listener_has_port(weir, flow->lport))
+        return WEIR_IN_USE;
+    return flow->lport != 0 ? WEIR_OK : WEIR_NOT_LOCAL;
 }
 
 /* A connection in SYN-SENT with the SYN due, or POOL_NONE. */
@@ -145,6 +146,7 @@ enum weir_error weir_release(struct weir *weir, weir_handle handle, weir_time no
 {
     uint32_t index;
     weir->now = now;
+    room_forget(weir);
     struct conn *conn = conn_of(weir, handle, &index);
     if (conn != NULL) {
         conn->wants_memory = false;

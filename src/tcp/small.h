@@ -36,6 +36,7 @@ enum synq_flag {
     SYNQ_WS = 1 << 2,
     SYNQ_RTX = 1 << 3,    /* SYN-ACK was sent more than once */
     SYNQ_COOKIE = 1 << 4, /* rebuilt from a cookie: lives on the stack only */
+    SYNQ_ACKED = 1 << 5,  /* the peer hears us, but has no data yet (WEIR_OPT_DEFER_ACCEPT) */
 };
 
 /* TIME-WAIT, or FIN-WAIT-2 without owner. */
@@ -61,6 +62,9 @@ struct tw_entry {
 /* A clean SYN at a listener: fills all of the entry that is not the owner's. */
 void tcp_synq_open(struct synq_entry *entry, const struct tcp_birth *birth,
                    const struct tcp_seg *syn, const struct tcp_opts *opts, weir_time now);
+
+/* The SYN-ACK leaves only now: the first round trip is measured from here. */
+void tcp_synq_admit(struct synq_entry *entry, const struct tcp_host *host, weir_time now);
 
 /* A segment that is sent for an entry. */
 struct tcp_reply {

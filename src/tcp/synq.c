@@ -41,6 +41,11 @@ void tcp_synq_open(struct synq_entry *entry, const struct tcp_birth *birth,
     entry->challenge_ms = tcp_ms(host, now) - SYNQ_GAP_MS;
 }
 
+void tcp_synq_admit(struct synq_entry *entry, const struct tcp_host *host, weir_time now)
+{
+    entry->sent_us = micros(host, now);
+}
+
 static void answer_head(const struct synq_entry *entry, const struct tcp_host *host,
                         uint32_t ts_offset, weir_time now, struct tcp_reply *reply)
 {

@@ -232,6 +232,7 @@ enum weir_error tcp_send_error(
 bool tcp_send_possible(const struct tcb *tcb); /* whether tcp_send_view would find memory */
 uint32_t tcp_send_view(struct tcb *tcb, uint32_t want, struct weir_span *span,
                        unsigned *count); /* attaches memory; octets shown */
+void tcp_send_unview(struct tcb *tcb);   /* gives back what was shown and not put */
 void tcp_send_put(struct tcb *tcb, uint32_t len, unsigned flags, weir_time now);
 uint32_t tcp_readable(const struct tcb *tcb);
 enum weir_error tcp_recv_view(const struct tcb *tcb, struct weir_span *span, unsigned *count);

@@ -83,6 +83,14 @@ uint32_t tcp_send_view(struct tcb *tcb, uint32_t want, struct weir_span *span, u
     return covered;
 }
 
+void tcp_send_unview(struct tcb *tcb)
+{
+    if (queued(tcb) == 0)
+        ring_clear(tcb->host->rings, &tcb->snd_ring);
+    else
+        ring_drop_after(tcb->host->rings, &tcb->snd_ring, tcb->snd.end);
+}
+
 /* RFC 5681, 4.1: after a silence cwnd says nothing about the path any more. */
 static void restart_after_idle(struct tcb *tcb, weir_time now)
 {

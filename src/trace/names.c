@@ -93,6 +93,8 @@ static const char *const drop_name[] = {
     "cookie_bad",
     "syn_duplicate",
     "syn_other",
+    "syn_deferred",
+    "accept_deferred",
     "ack_unacceptable",
     "no_ack",
     "seq_old",

@@ -128,6 +128,54 @@ static void test_choice(void)
     world_close(&world);
 }
 
+#define SPREAD (WEIR_UDP_SHARED | WEIR_UDP_SPREAD)
+
+/* Several on one address and port. */
+static void test_group(void)
+{
+    open_world();
+    struct weir *w = world.side[1];
+    const struct weir_addr to = world_addr(1, false, 53);
+    weir_handle member[3], none;
+    for (unsigned i = 0; i < 3; i++)
+        CHECK(weir_udp_open_with(w, &to, SPREAD, &member[i]) == WEIR_OK,
+              "endpoint %u shares the port", i);
+    CHECK(weir_udp_open(w, &to, &none) == WEIR_IN_USE, "one that does not say so may not");
+    for (uint16_t i = 0; i < 48; i++) {
+        const struct weir_addr from = world_addr(0, false, (uint16_t)(3000 + i));
+        const weir_handle a = open_udp(0, &from);
+        (void)!weir_udp_send(world.side[0], a, &to, "x", 1, world.now);
+        world_run(&world, 5 * WEIR_MS); /* the neighbour must be known */
+        (void)!weir_udp_send(world.side[0], a, &to, "x", 1, world.now);
+        world_run(&world, 5 * WEIR_MS);
+        (void)!weir_release(world.side[0], a, world.now);
+    }
+    unsigned all = 0, torn = 0;
+    for (unsigned i = 0; i < 3; i++) {
+        struct weir_datagram info;
+        unsigned here = 0, from[48] = { 0 };
+        for (; weir_udp_recv(w, member[i], got, 1, &info) == WEIR_OK; here++)
+            from[info.from.port - 3000]++;
+        for (unsigned j = 0; j < 48; j++)
+            torn += from[j] == 1;
+        CHECK(here > 8, "endpoint %u has its share: %u", i, here);
+        all += here;
+    }
+    CHECK(all == 96 && torn == 0, "all of a flow go to the same one");
+
+    const struct weir_addr other = world_addr(1, false, 54), peer = world_addr(0, false, 4000);
+    for (unsigned i = 0; i < 3; i++)
+        CHECK(weir_udp_open_with(w, &other, WEIR_UDP_SHARED, &member[i]) == WEIR_OK,
+              "shared, not spread: endpoint %u", i);
+    (void)!weir_udp_send(world.side[0], open_udp(0, &peer), &other, "x", 1, world.now);
+    world_run(&world, 50 * WEIR_MS);
+    struct weir_datagram info;
+    CHECK(weir_udp_recv(w, member[0], got, 1, &info) == WEIR_AGAIN &&
+              weir_udp_recv(w, member[2], got, 1, &info) == WEIR_OK,
+          "the last one opened gets what is for one");
+    world_close(&world);
+}
+
 static void test_limit(void)
 {
     open_world();
@@ -178,7 +226,8 @@ static void test_loopback(void)
     weir_handle listener, client, server, udp, ping;
     size_t done;
     CHECK(weir_listen(w, &to, 4, 0, &listener) == WEIR_OK, "listening on 127.0.0.1");
-    CHECK(weir_connect(w, &to, &to, &client, world.now) == WEIR_INVALID, "not with itself");
+    CHECK(weir_connect(w, &to, &to, &client, world.now) == WEIR_IN_USE,
+          "not with itself where somebody listens");
     CHECK(weir_connect(w, NULL, &to, &client, world.now) == WEIR_IN_PROGRESS, "connecting to it");
     CHECK(weir_deadline(w) <= world.now, "an instance that waits for itself does not sleep");
     weir_timeout(w, world.now);
@@ -223,6 +272,7 @@ int main(void)
     test_sizes(true);
     test_errors();
     test_choice();
+    test_group();
     test_limit();
     test_ping(false);
     test_ping(true);

@@ -110,6 +110,95 @@ static void test_cookies(bool cookies)
     world_close(&world);
 }
 
+static uint8_t kept[1514];
+static size_t kept_len;
+
+/* Keeps the last frame with octets for port 80 that side 0 sends; SYNs alone get through to side 1
+ * while there is none. */
+static bool keep_data(struct world *w, unsigned from, const uint8_t *data, size_t len)
+{
+    if (from == 0 && len > 66 && data[12] == 8 && data[13] == 0 && data[23] == 6) {
+        kept_len = len < sizeof kept ? len : sizeof kept;
+        memcpy(kept, data, kept_len);
+        return true;
+    }
+    return drop_acks(w, from, data, len);
+}
+
+/* The segment that brought a cookie back opens one connection, not another one when that is over.
+ */
+static void test_cookie_again(void)
+{
+    weir_handle listener, conn[2], child;
+    open_world(0, true, false, &listener);
+    struct weir *w = world.side[1];
+    const struct weir_addr to = world_addr(1, false, 80);
+    struct weir_counters counters;
+    size_t done;
+    world.filter = drop_acks;
+    for (unsigned i = 0; i < 2; i++) {
+        (void)!weir_connect(world.side[0], NULL, &to, &conn[i], world.now);
+        world_run(&world, 50 * WEIR_MS); /* the second gets a cookie */
+    }
+    world.filter = keep_data;
+    kept_len = 0;
+    (void)!weir_send(world.side[0], conn[1], "hello, world", 12, 0, &done, world.now);
+    world_run(&world, 50 * WEIR_MS);
+    weir_counters(w, &counters);
+    CHECK(counters.cookies_ok == 1 && kept_len > 0, "a cookie comes back with octets");
+    CHECK(weir_accept(w, listener, &child, world.now) == WEIR_OK, "and makes a connection");
+    (void)weir_abort(w, child, world.now);
+    (void)weir_release(w, child, world.now);
+    world_run(&world, 50 * WEIR_MS);
+    const uint32_t tcbs = world_pool_used(&world, 1, "tcb");
+    world_inject(&world, 1, kept, kept_len);
+    weir_counters(w, &counters);
+    CHECK(counters.cookies_ok == 1 && counters.cookies_failed == 1 &&
+              world_pool_used(&world, 1, "tcb") == tcbs &&
+              weir_accept(w, listener, &child, world.now) == WEIR_AGAIN,
+          "once it is over, the same segment opens no other");
+    world_close(&world);
+}
+
+/* RFC 6191: a SYN takes the place of a TIME-WAIT only if its ISS can be put beyond the old one's
+ * octets, which a cookie's cannot. */
+static void test_cookie_floor(void)
+{
+    weir_handle listener = WEIR_NO_HANDLE, conn, child, half;
+    struct world_options options;
+    world_defaults(&options);
+    options.config.synq_max = 1;
+    world_open(&world, &options);
+    struct weir *w = world.side[1];
+    const struct weir_addr to = world_addr(1, false, 80), from = world_addr(0, false, 5000);
+    (void)!weir_listen(w, &to, 5, 0, &listener);
+    (void)!weir_connect(world.side[0], &from, &to, &conn, world.now);
+    world_run(&world, 50 * WEIR_MS);
+    (void)!weir_accept(w, listener, &child, world.now);
+    (void)weir_release(w, child, world.now); /* closes first: its is the TIME-WAIT */
+    world_run(&world, 50 * WEIR_MS);
+    (void)weir_release(world.side[0], conn, world.now);
+    world_run(&world, 50 * WEIR_MS);
+    CHECK(world_pool_used(&world, 1, "tw") == 1 && world_pool_used(&world, 0, "tw") == 0,
+          "TIME-WAIT at the listener's end");
+    world.filter = drop_acks;
+    (void)!weir_connect(world.side[0], NULL, &to, &half, world.now);
+    world_run(&world, 50 * WEIR_MS);
+    CHECK(world_pool_used(&world, 1, "synq") == 1, "the SYN queue is full");
+    struct weir_counters counters;
+    (void)!weir_connect(world.side[0], &from, &to, &conn, world.now);
+    world_run(&world, 50 * WEIR_MS);
+    weir_counters(w, &counters);
+    CHECK(counters.cookies_sent == 0 && world_pool_used(&world, 1, "tw") == 1,
+          "no cookie for a tuple in TIME-WAIT");
+    (void)weir_release(world.side[0], half, world.now);
+    world.filter = NULL;
+    world_run(&world, 10 * WEIR_SECOND);
+    CHECK(world_state(&world, 0, conn) == WEIR_ESTABLISHED && world_pool_used(&world, 1, "tw") == 0,
+          "once there is room it is given up");
+    world_close(&world);
+}
+
 static void test_synq_end(void)
 {
     weir_handle listener, conn;
@@ -212,14 +301,177 @@ static void test_score(void)
     world_close(&world);
 }
 
+/* TCP_DEFER_ACCEPT, as measured on Linux: 3 s are two timeouts of the SYN-ACK; the second is the
+ * last chance, and whatever answers that makes a connection. */
+static void test_defer_accept(void)
+{
+    weir_handle listener, conn, child;
+    open_world(5, true, false, &listener);
+    struct weir *w = world.side[1];
+    const struct weir_addr to = world_addr(1, false, 80);
+    int64_t value = 0;
+    CHECK(weir_set(w, listener, WEIR_OPT_DEFER_ACCEPT, 4 * WEIR_SECOND, world.now) == WEIR_OK &&
+              weir_get(w, listener, WEIR_OPT_DEFER_ACCEPT, &value) == WEIR_OK &&
+              value == 7 * WEIR_SECOND,
+          "4 s become 7, which is three timeouts");
+    CHECK(weir_set(w, listener, WEIR_OPT_DEFER_ACCEPT, -1, world.now) == WEIR_INVALID,
+          "but not -1");
+    (void)!weir_set(w, listener, WEIR_OPT_DEFER_ACCEPT, 3 * WEIR_SECOND, world.now);
+    (void)!weir_connect(world.side[0], NULL, &to, &conn, world.now);
+    world_run(&world, 50 * WEIR_MS);
+    const uint64_t frames = world.frames;
+    CHECK(world_state(&world, 0, conn) == WEIR_ESTABLISHED, "the client cannot tell");
+    CHECK(weir_accept(w, listener, &child, world.now) == WEIR_AGAIN &&
+              weir_drop_count(w, WEIR_DROP_ACCEPT_DEFERRED) == 1,
+          "a bare ACK makes no connection");
+    world_run(&world, 2900 * WEIR_MS);
+    CHECK(world.frames == frames, "and the SYN-ACK does not leave again");
+    world_run(&world, 150 * WEIR_MS);
+    CHECK(world.frames == frames + 2 && weir_accept(w, listener, &child, world.now) == WEIR_OK,
+          "but after 3 s it does, and its ACK makes one");
+    (void)!weir_connect(world.side[0], NULL, &to, &conn, world.now);
+    world_run(&world, 50 * WEIR_MS);
+    size_t done;
+    (void)!weir_send(world.side[0], conn, "x", 1, 0, &done, world.now);
+    world_run(&world, 50 * WEIR_MS);
+    CHECK(weir_accept(w, listener, &child, world.now) == WEIR_OK, "data makes one at once");
+    (void)!weir_connect(world.side[0], NULL, &to, &conn, world.now);
+    world_run(&world, 50 * WEIR_MS);
+    (void)!weir_shutdown(world.side[0], conn, world.now);
+    world_run(&world, 50 * WEIR_MS);
+    CHECK(weir_accept(w, listener, &child, world.now) == WEIR_OK, "so does a FIN");
+    world_close(&world);
+}
+
+/* WEIR_LISTEN_DEFER: the SYN is told, and the program answers it. */
+static void test_defer(void)
+{
+    struct world_options options;
+    world_defaults(&options);
+    world_open(&world, &options);
+    struct weir *w = world.side[1];
+    const struct weir_addr to = world_addr(1, false, 80);
+    weir_handle listener, conn[5], child;
+    struct weir_syn syn[5], none;
+    CHECK(weir_listen(w, &to, 3, WEIR_LISTEN_DEFER, &listener) == WEIR_OK, "a listener that asks");
+    for (unsigned i = 0; i < 5; i++) {
+        const struct weir_addr from = world_addr(0, false, (uint16_t)(100 + i));
+        (void)!weir_connect(world.side[0], &from, &to, &conn[i], world.now);
+        world_run(&world, 5 * WEIR_MS);
+    }
+    CHECK((weir_ready_now(w, listener) & WEIR_ASKED) != 0, "SYNs wait");
+    CHECK(weir_drop_count(w, WEIR_DROP_SYNQ_FULL) == 1,
+          "one more than the backlog, the next is lost");
+    for (unsigned i = 0; i < 4; i++)
+        CHECK(weir_syn_next(w, listener, &syn[i], world.now) == WEIR_OK &&
+                  syn[i].remote.port == 100 + i && syn[i].local.port == 80,
+              "SYN %u is told", i);
+    CHECK(weir_syn_next(w, listener, &none, world.now) == WEIR_AGAIN &&
+              weir_ready_now(w, listener) == 0,
+          "then no more");
+    world_run(&world, 2500 * WEIR_MS);
+    CHECK(world_state(&world, 0, conn[0]) == WEIR_SYN_SENT &&
+              weir_drop_count(w, WEIR_DROP_SYN_DEFERRED) > 0,
+          "nothing is answered, however often they ask");
+    CHECK(weir_admit(w, syn[0].handle, world.now) == WEIR_OK &&
+              weir_admit(w, syn[0].handle, world.now) == WEIR_BAD_HANDLE,
+          "one is admitted, once");
+    CHECK(weir_refuse(w, syn[1].handle, world.now) == WEIR_OK &&
+              weir_refuse(w, syn[1].handle, world.now) == WEIR_BAD_HANDLE,
+          "one is refused, once");
+    (void)!weir_abort(world.side[0], conn[2], world.now);
+    world_run(&world, 50 * WEIR_MS);
+    CHECK(world_state(&world, 0, conn[0]) == WEIR_ESTABLISHED &&
+              weir_accept(w, listener, &child, world.now) == WEIR_OK,
+          "who was admitted is connected");
+    CHECK(weir_error_take(world.side[0], conn[1]) == WEIR_REFUSED, "who was refused knows it");
+    (void)!weir_release(world.side[0], conn[3], world.now);
+    (void)!weir_release(world.side[0], conn[4], world.now);
+    world_run(&world, 61 * WEIR_SECOND);
+    CHECK(weir_admit(w, syn[3].handle, world.now) == WEIR_BAD_HANDLE &&
+              world_pool_used(&world, 1, "synq") == 0,
+          "after a minute they are forgotten");
+    (void)!weir_connect(world.side[0], NULL, &to, &conn[0], world.now);
+    world_run(&world, 5 * WEIR_MS);
+    CHECK(weir_release(w, listener, world.now) == WEIR_OK &&
+              world_pool_used(&world, 1, "synq") == 0,
+          "with their listener they go");
+    world_close(&world);
+}
+
+#define GROUP 4
+
+/* Several on one address and port: each flow has one of them, whoever else comes or goes. */
+static void test_group(void)
+{
+    struct world_options options;
+    world_defaults(&options);
+    world_open(&world, &options);
+    struct weir *w = world.side[1];
+    const struct weir_addr to = world_addr(1, false, 80), any = { .port = 80 };
+    weir_handle listener[GROUP], none, child, conn[64];
+    for (unsigned i = 0; i < GROUP; i++)
+        CHECK(weir_listen(w, &to, 64, WEIR_LISTEN_REUSEPORT, &listener[i]) == WEIR_OK,
+              "listener %u shares the port", i);
+    CHECK(weir_listen(w, &to, 64, 0, &none) == WEIR_IN_USE, "one that does not say so may not");
+    CHECK(weir_listen(w, &any, 64, 0, &none) == WEIR_OK, "on any address there is another");
+    for (unsigned i = 0; i < 64; i++) {
+        const struct weir_addr from = world_addr(0, false, (uint16_t)(2000 + i));
+        (void)!weir_connect(world.side[0], &from, &to, &conn[i], world.now);
+    }
+    world_run(&world, 100 * WEIR_MS);
+    unsigned all = 0, owner[64];
+    for (unsigned i = 0; i < GROUP; i++) {
+        unsigned here = 0;
+        while (weir_accept(w, listener[i], &child, world.now) == WEIR_OK) {
+            struct weir_status status;
+            (void)!weir_status(w, child, &status);
+            owner[status.remote.port - 2000] = i;
+            (void)!weir_release(w, child, world.now);
+            here++;
+        }
+        CHECK(here > 4, "listener %u has its share of the flows: %u", i, here);
+        all += here;
+    }
+    CHECK(all == 64, "each flow went to one of them");
+    for (unsigned i = 0; i < 64; i++)
+        (void)!weir_abort(world.side[0], conn[i], world.now);
+    CHECK(weir_release(w, listener[1], world.now) == WEIR_OK, "one goes");
+    world_run(&world, 100 * WEIR_MS);
+    for (unsigned i = 0; i < 64; i++) {
+        const struct weir_addr from = world_addr(0, false, (uint16_t)(2000 + i));
+        (void)!weir_release(world.side[0], conn[i], world.now);
+        (void)!weir_connect(world.side[0], &from, &to, &conn[i], world.now);
+    }
+    world_run(&world, 100 * WEIR_MS);
+    unsigned moved = 0;
+    all = 0;
+    for (unsigned i = 0; i < GROUP; i++) {
+        while (weir_accept(w, listener[i], &child, world.now) == WEIR_OK) {
+            struct weir_status status;
+            (void)!weir_status(w, child, &status);
+            const unsigned before = owner[status.remote.port - 2000];
+            moved += before != 1 && before != i;
+            all++;
+        }
+    }
+    CHECK(all == 64 && moved == 0, "only its flows have moved");
+    world_close(&world);
+}
+
 int main(void)
 {
     test_backlog();
     test_cookies(true);
     test_cookies(false);
+    test_cookie_again();
+    test_cookie_floor();
     test_synq_end();
     test_close();
     test_overflow_abort();
     test_score();
+    test_defer_accept();
+    test_defer();
+    test_group();
     return tap_done();
 }

@@ -123,6 +123,33 @@ static void test_limits(void)
 
 /* A send that finds no chunk is "not now"; the program is told again when there is one, and octets
  * that waited for a record leave without anybody's help. */
+/* Room that was shown and not used is memory that nobody has. */
+static void test_room_unused(void)
+{
+    struct world_options options;
+    world_defaults(&options);
+    world_open(&world, &options);
+    weir_handle listener = WEIR_NO_HANDLE, client, server;
+    CHECK(world_connect(&world, false, &listener, &client, &server), "connected");
+    const unsigned before = world_pool_used(&world, 0, "chunk");
+    struct weir_span span[WEIR_SPANS];
+    unsigned count = WEIR_SPANS;
+    CHECK(weir_send_room(world.side[0], client, 60000, span, &count) == WEIR_OK && count > 3,
+          "room is shown");
+    CHECK(world_pool_used(&world, 0, "chunk") > before, "for as long as the program may use it");
+    world_run(&world, WEIR_MS);
+    CHECK(world_pool_used(&world, 0, "chunk") == before, "and then it is given back");
+    size_t done;
+    (void)!weir_send(world.side[0], client, "x", 1, 0, &done, world.now);
+    const unsigned queued = world_pool_used(&world, 0, "chunk");
+    count = WEIR_SPANS;
+    (void)!weir_send_room(world.side[0], client, 60000, span, &count);
+    (void)weir_release(world.side[0], client, world.now);
+    CHECK(world_pool_used(&world, 0, "chunk") == queued, "a release keeps what is queued alone");
+    world_run(&world, WEIR_SECOND);
+    world_close(&world);
+}
+
 static void test_memory_wait(void)
 {
     static uint8_t block[200000];
@@ -171,6 +198,7 @@ int main(void)
     test_pool("chunk", true);
     test_pool("neigh", false);
     test_limits();
+    test_room_unused();
     test_memory_wait();
     return tap_done();
 }
