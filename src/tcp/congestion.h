@@ -53,10 +53,10 @@ bool tcp_paced(const struct tcb *tcb);
 uint64_t tcp_pacing_rate(const struct tcb *tcb);
 uint32_t tcp_pacing_quantum(const struct tcb *tcb);
 
-/* The next octets wait for their time. */
-static inline bool tcp_pacing_holds(const struct tcb *tcb, weir_time now)
+/* The next octets wait for their time: until the timer says so, not until the clock does. */
+static inline bool tcp_pacing_holds(const struct tcb *tcb)
 {
-    return tcb->paced_hold && tcb->pace_at > now;
+    return tcb->paced_hold;
 }
 
 /* `octets` have left: when the next may. */

@@ -318,8 +318,9 @@ bool tcp_output_plan(const struct tcb *tcb, const struct tcp_env *env, weir_time
     }
     if (tcb->due & TCP_DUE_CHALLENGE)
         return plan_bare(tcb, WEIR_WHY_ACK_CHALLENGE, tcb->snd.nxt, now, plan);
-    if (plan_probe(tcb, now, plan) || (!tcp_pacing_holds(tcb, now) && (plan_rtx(tcb, env, now, plan) ||
-                                                                  plan_new(tcb, env, now, plan))))
+    if (plan_probe(tcb, now, plan))
+        return true;
+    if (!tcp_pacing_holds(tcb) && (plan_rtx(tcb, env, now, plan) || plan_new(tcb, env, now, plan)))
         return true;
     /* One octet before SND.UNA, none of its own: the peer must answer, and nothing beyond its
      * window is sent. DEVIATION: RFC 9293 3.8.6.1 asks for one octet of new data; Linux probes like
@@ -482,7 +483,7 @@ void tcp_output_idle(struct tcb *tcb, const struct tcp_env *env, weir_time now)
         flight->tlp.due = false; /* nothing could be sent: the timeout will tell */
     tcb->due = 0;
     tcb->waits_for = (uint8_t)waits_for(tcb, env);
-    if (tcp_pacing_holds(tcb, now) && tcb->waits_for == WEIR_WAIT_OUTPUT)
+    if (tcp_pacing_holds(tcb) && tcb->waits_for == WEIR_WAIT_OUTPUT)
         tcb->waits_for = WEIR_WAIT_PACING; /* pace_at is set: it was when the last octets left */
     else
         rate_check_app_limited(tcb);
