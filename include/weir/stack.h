@@ -40,6 +40,8 @@ struct weir_config {
     uint32_t tw_max;   /* TIME-WAIT and ownerless FIN-WAIT-2, 64 octets each; default 16,384; beyond
                           it the oldest goes */
     uint32_t flight_max; /* connections with octets in flight or out of order; default tcp_max */
+    uint32_t bbr_max;    /* connections under BBR, about 300 octets each; default 1,024;
+                            beyond it a connection begins with CUBIC */
     uint32_t sent_block_max;  /* blocks of 14 sent records (1 KiB each); default 4,096 */
     uint32_t udp_max;         /* UDP and ping endpoints; default 256 */
     uint32_t neigh_max;       /* ARP and ND entries; default 1,024 */
@@ -85,6 +87,14 @@ struct weir_config {
     uint8_t frto;          /* RFC 5682, if not 0; default 2, as Linux counts */
     bool thin_linear;      /* WEIR_OPT_THIN_LINEAR for all; default false */
     bool nagle;            /* default true; WEIR_OPT_NODELAY turns it off */
+    uint8_t congestion; /* enum weir_congestion; default CUBIC; WEIR_OPT_CONGESTION chooses another
+                         */
+    uint8_t ecn;  /* as Linux's tcp_ecn. 0: never; 1: ask and take (RFC 3168); 2: take; 3: ask for
+                     and take RFC 9768; 4: take that, ask for RFC 3168; 5: take that; default 2 */
+    bool ecn_abe; /* a mark shrinks cwnd less than a loss (RFC 8511); default false */
+    bool slow_start_after_idle; /* RFC 5681, 4.1; default true */
+    bool pacing; /* frames leave at a rate whatever the algorithm, as under Linux's fq; default
+                    false. BBR is always paced */
     bool accept_redirects; /* ICMP redirects; default false */
     bool verify; /* check all invariants after every call, poison freed items; default false */
     weir_time rto_min;            /* default 200 ms */
@@ -348,12 +358,27 @@ enum weir_option {
     WEIR_OPT_THIN_LINEAR,  /* 0/1: timeouts of a thin stream do not double at first */
     WEIR_OPT_DEFER_ACCEPT, /* ns, listeners: a bare ACK makes no connection for so long, only data
                               does (TCP_DEFER_ACCEPT); rounded up to whole timeouts of a SYN-ACK */
+    WEIR_OPT_CONGESTION,   /* enum weir_congestion */
+    WEIR_OPT_MAX_PACING_RATE, /* octets a second, at most 2^32 - 1; 0: no bound. Turns pacing on */
     WEIR_OPT_COUNT
 };
 enum weir_error weir_set(struct weir *weir, weir_handle handle, enum weir_option option,
                          int64_t value, weir_time now);
 enum weir_error weir_get(const struct weir *weir, weir_handle handle, enum weir_option option,
                          int64_t *value);
+
+/* Congestion control. The first is the default. */
+enum weir_congestion {
+    WEIR_CC_CUBIC, /* RFC 9438, with HyStart++ (RFC 9406) */
+    WEIR_CC_RENO,  /* RFC 5681 */
+    WEIR_CC_BBR,   /* version 3 */
+    WEIR_CC_DCTCP, /* RFC 8257: for networks that mark, and only there */
+    WEIR_CC_COUNT
+};
+/* "cubic", "reno", "bbr", "dctcp": as Linux names them. NULL for what is no algorithm. */
+const char *weir_congestion_name(unsigned which);
+/* False, `which` untouched, for a name that is none of them. */
+bool weir_congestion_find(const char *name, enum weir_congestion *which);
 
 /* Urgent data (RFC 9293, 3.8.5): WEIR_OK and how many octets lie before the urgent pointer;
  * WEIR_AGAIN if there is none. */
@@ -372,6 +397,12 @@ struct weir_status {
     weir_time since;            /* of the last change of state */
     uint32_t iss, irs, snd_una, snd_nxt, snd_max, snd_wnd, rcv_nxt, rcv_wnd, snd_wl1, snd_wl2;
     uint32_t cwnd, ssthresh, in_flight, sacked, lost;
+    uint8_t congestion;     /* enum weir_congestion */
+    uint8_t ecn;            /* 0: not agreed; 1: RFC 3168; 2: RFC 9768 */
+    bool app_limited;       /* the program has too little to send */
+    uint16_t ce_in, ece_in; /* packets that came marked; segments that told of marks on ours */
+    uint64_t pacing_rate;   /* octets a second; 0: not paced */
+    uint64_t delivery_rate; /* octets a second, of the last sample; 0: none */
     uint32_t unsent, unacked, unread, out_of_order;
     uint16_t mss, rcv_mss, peer_mss;
     uint8_t snd_wscale, rcv_wscale;

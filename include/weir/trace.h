@@ -220,17 +220,18 @@ enum weir_drop {
 };
 
 /* Why unsent octets do not leave. */
-#define WEIR_WAITS(X)               \
-    X(NOTHING, "nothing to send")   \
-    X(OUTPUT, "its turn")           \
-    X(HANDSHAKE, "handshake")       \
-    X(CWND, "congestion window")    \
-    X(PEER_WINDOW, "peer's window") \
-    X(NAGLE, "nagle")               \
-    X(CORK, "cork")                 \
-    X(MEMORY, "memory")             \
-    X(NEIGHBOUR, "neighbour")       \
-    X(TSO_DEFER, "more of the window")
+#define WEIR_WAITS(X)                  \
+    X(NOTHING, "nothing to send")      \
+    X(OUTPUT, "its turn")              \
+    X(HANDSHAKE, "handshake")          \
+    X(CWND, "congestion window")       \
+    X(PEER_WINDOW, "peer's window")    \
+    X(NAGLE, "nagle")                  \
+    X(CORK, "cork")                    \
+    X(MEMORY, "memory")                \
+    X(NEIGHBOUR, "neighbour")          \
+    X(TSO_DEFER, "more of the window") \
+    X(PACING, "its time")
 enum weir_wait {
 #define X(name, text) WEIR_WAIT_##name,
     WEIR_WAITS(X)

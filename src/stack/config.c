@@ -10,6 +10,7 @@ void weir_config_default(struct weir_config *config)
         .listener_max = 64,
         .synq_max = 4096,
         .tw_max = 16384,
+        .bbr_max = 1024,
         .sent_block_max = 4096,
         .udp_max = 256,
         .neigh_max = 1024,
@@ -46,6 +47,9 @@ void weir_config_default(struct weir_config *config)
         .early_retrans = WEIR_EARLY_RETRANS_TLP,
         .frto = 2,
         .nagle = true,
+        .congestion = WEIR_CC_CUBIC,
+        .ecn = 2,
+        .slow_start_after_idle = true,
         .rto_min = 200 * WEIR_MS,
         .rto_max = 120 * WEIR_SECOND,
         .rto_initial = 1 * WEIR_SECOND,
@@ -72,11 +76,12 @@ static bool limits_make_sense(const struct weir_config *c)
 {
     return within(c->tcp_max, 1, TCP_MAX_MAX) && within(c->listener_max, 1, UINT16_MAX - 1) &&
            within(c->synq_max, 1, POOL_MAX) && within(c->tw_max, 1, POOL_MAX) &&
-           within(c->flight_max, 0, POOL_MAX) && within(c->sent_block_max, 1, POOL_MAX) &&
-           within(c->udp_max, 1, POOL_MAX) && within(c->neigh_max, 1, POOL_MAX) &&
-           within(c->route_max, 1, UINT16_MAX) && within(c->address_max, 1, ADDRESS_MAX_MAX) &&
-           within(c->iface_max, 1, IP_IFACE_MAX) && within(c->frag_max, 1, POOL_MAX) &&
-           within(c->pmtu_max, 1, POOL_MAX) && c->event_batch > 0;
+           within(c->flight_max, 0, POOL_MAX) && within(c->bbr_max, 0, POOL_MAX) &&
+           within(c->sent_block_max, 1, POOL_MAX) && within(c->udp_max, 1, POOL_MAX) &&
+           within(c->neigh_max, 1, POOL_MAX) && within(c->route_max, 1, UINT16_MAX) &&
+           within(c->address_max, 1, ADDRESS_MAX_MAX) && within(c->iface_max, 1, IP_IFACE_MAX) &&
+           within(c->frag_max, 1, POOL_MAX) && within(c->pmtu_max, 1, POOL_MAX) &&
+           c->event_batch > 0;
 }
 
 static bool memory_makes_sense(const struct weir_config *c)
@@ -96,7 +101,8 @@ static bool tcp_makes_sense(const struct weir_config *c)
     return within(c->rcv_min, 536, c->rcv_max) && c->rcv_max <= UINT32_C(1) << 30 &&
            c->rcv_max <= reach && c->snd_max > 0 && c->snd_max <= reach && c->udp_rcv_max > 0 &&
            within(c->ranges_max, 1, RANGES_MAX) && c->output_quantum > 0 && c->somaxconn > 0 &&
-           c->synack_retries <= SYNQ_RETRY_MAX && c->rack <= RACK_ALL && c->shard_count > 0 &&
+           c->synack_retries <= SYNQ_RETRY_MAX && c->rack <= RACK_ALL &&
+           c->congestion < WEIR_CC_COUNT && c->ecn <= 5 && c->shard_count > 0 &&
            c->shard_index < c->shard_count;
 }
 

@@ -48,6 +48,7 @@ static enum weir_drop tcp_prepare(struct weir *weir, struct arrival *in)
     if (!packet->loopback && seg->sport == seg->dport && weir_ip_equal(&packet->src, &packet->dst))
         return WEIR_DROP_TCP_LAND;
 
+    seg->ecn = packet->tos & ECN_CE;
     seg->gso_size = packet->gso_size != 0 && seg->len > packet->gso_size ? packet->gso_size : 0;
     in->flow = (struct flow){ packet->dst, packet->src, seg->dport, seg->sport,
                               scope_of(&packet->src, packet->iface) };

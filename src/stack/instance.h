@@ -129,7 +129,7 @@ struct weir {
     struct trace trace;
     struct tcp_host tcp;
     struct ring_pool rings;
-    struct pool conns, flights, sent_blocks, listeners, synq, tw, endpoints;
+    struct pool conns, flights, bbrs, sent_blocks, listeners, synq, tw, endpoints;
     struct siphash_key table_key;
     uint64_t *conn_cookie; /* the programs', by index: cold, and a TCB's lines are full */
 

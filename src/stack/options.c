@@ -14,10 +14,13 @@ static bool is_flag(int64_t value)
     return value == 0 || value == 1;
 }
 
-static enum weir_error set_ip(uint8_t *ttl, uint8_t *tos, enum weir_option option, int64_t value)
+static enum weir_error set_ip(uint8_t *ttl, uint8_t *tos, enum weir_option option, int64_t value,
+                              bool stream)
 {
     if (!fits_octet(value, option == WEIR_OPT_TTL ? 1 : 0))
         return WEIR_INVALID;
+    if (option == WEIR_OPT_TOS && stream)
+        value &= ~(int64_t)ECN_CE; /* those bits are TCP's own, as Linux has it */
     *(option == WEIR_OPT_TTL ? ttl : tos) = (uint8_t)value;
     return WEIR_OK;
 }
@@ -29,7 +32,7 @@ static enum weir_error set_listener(struct weir *weir, struct listener *listener
     enum weir_error error = WEIR_OK;
     if (option == WEIR_OPT_TTL || option == WEIR_OPT_TOS) {
         uint8_t ttl, tos;
-        error = set_ip(&ttl, &tos, option, value);
+        error = set_ip(&ttl, &tos, option, value, true);
     } else if (option == WEIR_OPT_DEFER_ACCEPT) {
         if (value < 0)
             return WEIR_INVALID;
@@ -55,7 +58,7 @@ static enum weir_error set_endpoint(struct weir *weir, struct endpoint *endpoint
     switch (option) {
     case WEIR_OPT_TTL:
     case WEIR_OPT_TOS:
-        return set_ip(&endpoint->ttl, &endpoint->tos, option, value);
+        return set_ip(&endpoint->ttl, &endpoint->tos, option, value, false);
     case WEIR_OPT_BROADCAST:
         if (!is_flag(value))
             return WEIR_INVALID;
@@ -81,7 +84,7 @@ enum weir_error weir_set(struct weir *weir, weir_handle handle, enum weir_option
     struct conn *conn = conn_of(weir, handle, &index);
     if (conn != NULL) {
         if (option == WEIR_OPT_TTL || option == WEIR_OPT_TOS)
-            return set_ip(&conn->ttl, &conn->tos, option, value);
+            return set_ip(&conn->ttl, &conn->tos, option, value, true);
         const enum weir_error error = tcp_set(&conn->tcb, option, value, now);
         conn_settle(weir, index, now);
         return error;

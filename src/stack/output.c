@@ -59,7 +59,7 @@ static void build(struct weir *weir, uint32_t index, const struct tcp_plan *plan
         .dst = &conn->peer,
         .proto = IP_PROTO_TCP,
         .ttl = conn->ttl,
-        .tos = conn->tos,
+        .tos = (uint8_t)(conn->tos | plan->ecn),
         .payload_len = plan->head_len + plan->len,
     };
     const size_t ip_len = ip_head_build(&weir->ip, &conn->path, &ip_head, out->head);

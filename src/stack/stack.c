@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "stack/config.h"
+#include "tcp/cc_bbr.h"
 #include "tcp/flight.h"
 
 #include <string.h>
@@ -54,6 +55,7 @@ static void take_pools(struct weir *weir, struct arena *arena)
     const struct weir_config *c = &weir->config;
     take_pool(arena, &weir->conns, c->tcp_max, sizeof(struct conn), c->verify);
     take_pool(arena, &weir->flights, c->flight_max, sizeof(struct tcb_flight), c->verify);
+    take_pool(arena, &weir->bbrs, c->bbr_max, sizeof(struct cc_bbr), c->verify);
     take_pool(arena, &weir->sent_blocks, c->sent_block_max, sizeof(struct sent) * SENT_BLOCK,
               c->verify);
     take_pool(arena, &weir->listeners, c->listener_max, sizeof(struct listener), c->verify);
@@ -152,6 +154,7 @@ enum weir_error weir_init(struct weir **weir, void *memory, size_t size,
     w->tcp.config = &w->config;
     w->tcp.rings = &w->rings;
     w->tcp.flights = &w->flights;
+    w->tcp.bbrs = &w->bbrs;
     w->tcp.sent = (struct sent_memory){ &w->sent_blocks, &w->rings };
     w->tcp.trace = &w->trace;
     w->tcp.epoch = now;

@@ -280,6 +280,7 @@ static enum weir_drop step6_urg(struct tcb *tcb, struct arriving *in)
 /* Seventh, process the segment text. */
 static enum weir_drop step7_text(struct tcb *tcb, struct arriving *in)
 {
+    tcp_ecn_arrives(tcb, &in->seg);
     if (in->cut)
         tcp_owe_ack(tcb, WEIR_WHY_ACK_DUP);
     if (in->closed_window)

@@ -186,7 +186,13 @@ void tcp_ack_arrives(struct tcb *tcb, const struct tcp_seg *seg, const struct tc
     const weir_time rtt = rtt_of(tcb, &acked, arrival);
     if (rtt >= 0)
         tcp_rtt_sample(tcb, rtt, arrival->now);
+    struct tcb_flight *flight = tcb_flight(tcb);
+    if (flight != NULL)
+        rate_sample(tcb, flight, &acked.newest, arrival->now);
+    tcp_ecn_told(tcb, seg, acked.octets + acked.sacked, arrival->now);
     tcp_recovery_ack(tcb, &acked, dup, rtt, arrival->now);
+    if (flight != NULL && (forward || acked.sacked > 0 || dup))
+        tcp_cc_model(tcb, flight, acked.octets + acked.sacked, rtt, arrival->now);
     if (forward || acked.sacked > 0 || dup)
         tcb->due |= TCP_DUE_DATA | TCP_DUE_RTX;
     if (forward || acked.sacked > 0)

@@ -64,11 +64,13 @@ enum weir_drop tcp_arrives_syn_sent(struct tcb *tcb, const struct tcp_seg *seg,
         return WEIR_DROP_SYN_SENT_SILENT;
     take_syn(tcb, seg, opts, now);
     if (!acks_syn) {
+        tcb->ecn = 0; /* two that ask at once do not agree on anything */
         tcp_event(tcb, TCP_EV_RCV_SYN, WEIR_CAUSE_RCV_SYN, now);
         tcb->due |= TCP_DUE_SYN;
         tcb->syn_rtx = true; /* which of our two SYNs is acknowledged later cannot be told */
         return WEIR_DROP_NONE;
     }
+    tcp_ecn_answered(tcb, seg);
     struct tcp_seg rest = *seg;
     rest.flags &= (uint16_t)~TCP_SYN;
     rest.seq++;

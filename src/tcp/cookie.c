@@ -70,6 +70,7 @@ void tcp_cookie_answer(const struct tcp_birth *birth, const struct tcp_seg *syn,
     const struct tcp_host *host = birth->host;
     struct synq_entry entry = { .lport = syn->dport, .rport = syn->sport };
     tcp_synq_open(&entry, birth, syn, opts, now);
+    entry.flags &= (uint8_t) ~(SYNQ_ECN | SYNQ_ACCECN); /* a cookie has no room for it */
     if (!(entry.flags & SYNQ_TS))
         entry.flags = 0; /* nothing will remember what was agreed: MSS alone */
     tcp_synq_answer(&entry, host, birth->ts_offset, 0, now, reply);

@@ -78,8 +78,20 @@ struct tcb_flight {
     seq32 recovery_point; /* RFC 6675: SND.NXT when the episode began */
     uint64_t delivered;   /* octets, cumulative */
     struct cc_memory cc_memory;
+    struct cc_rate rate;     /* what the last ACK told */
+    uint64_t app_limited;    /* delivered octets up to which the program had too little; 0: none */
+    weir_time delivered_at;  /* when the last octets were acknowledged */
+    weir_time first_sent_at; /* when the run that was last acknowledged had left */
+    weir_time pace_next;     /* by schedule; WEIR_NEVER: there is none yet */
+    uint32_t lost_ever;      /* octets ever taken for lost, modulo 2^32 */
+    uint32_t lost_told;      /* the same when congestion control last heard of it */
+    uint32_t marked;         /* octets that the last ACK said came marked */
+    uint32_t cwnd_used;      /* the most that was in flight since cwnd was last full (RFC 7661) */
+    weir_time cwnd_full_at;  /* when that was */
+    seq32 cwr_point;         /* until here no further mark counts */
+    bool cwr;                /* it means something */
 };
 
-WEIR_STATIC_ASSERT(sizeof(struct tcb_flight) <= 640, "the flight block's budget");
+WEIR_STATIC_ASSERT(sizeof(struct tcb_flight) <= 768, "the flight block's budget");
 
 #endif

@@ -36,3 +36,8 @@ bool tcp_reset_reply(const struct tcp_seg *to, struct tcp_seg *reset)
     }
     return true;
 }
+
+uint32_t tcp_us(const struct tcp_host *host, weir_time now)
+{
+    return (uint32_t)((now - host->epoch) / WEIR_US);
+}

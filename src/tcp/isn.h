@@ -19,5 +19,7 @@ bool tcp_reset_reply(const struct tcp_seg *to, struct tcp_seg *reset)
 
 /* TCP's clock for timestamps: milliseconds. */
 uint32_t tcp_ms(const struct tcp_host *host, weir_time now);
+/* The same in microseconds. */
+uint32_t tcp_us(const struct tcp_host *host, weir_time now);
 
 #endif

@@ -106,6 +106,14 @@ static enum weir_error set_maxseg(struct tcb *tcb, int64_t value)
     return WEIR_OK;
 }
 
+static enum weir_error set_pacing(struct tcb *tcb, int64_t value)
+{
+    if (!in(value, 0, UINT32_MAX))
+        return WEIR_INVALID;
+    tcb->pacing_max = (uint32_t)value;
+    return WEIR_OK;
+}
+
 enum weir_error tcp_set(struct tcb *tcb, enum weir_option option, int64_t value, weir_time now)
 {
     enum weir_error error = WEIR_INVALID;
@@ -133,6 +141,12 @@ enum weir_error tcp_set(struct tcb *tcb, enum weir_option option, int64_t value,
         break;
     case WEIR_OPT_MAXSEG:
         error = set_maxseg(tcb, value);
+        break;
+    case WEIR_OPT_CONGESTION:
+        error = tcp_cc_choose(tcb, value);
+        break;
+    case WEIR_OPT_MAX_PACING_RATE:
+        error = set_pacing(tcb, value);
         break;
     default:
         break;
@@ -184,6 +198,12 @@ enum weir_error tcp_get(const struct tcb *tcb, enum weir_option option, int64_t 
         return WEIR_OK;
     case WEIR_OPT_SYNCNT:
         *value = tcb->syn_retries != 0 ? tcb->syn_retries : config->syn_retries;
+        return WEIR_OK;
+    case WEIR_OPT_CONGESTION:
+        *value = tcb->cc_which;
+        return WEIR_OK;
+    case WEIR_OPT_MAX_PACING_RATE:
+        *value = tcb->pacing_max;
         return WEIR_OK;
     case WEIR_OPT_MAXSEG:
         *value = tcb->maxseg != 0 && tcb->maxseg < tcb->mss ? tcb->maxseg : tcb->mss;

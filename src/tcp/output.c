@@ -23,6 +23,7 @@ static void fill_ack(const struct tcb *tcb, weir_time now, struct tcp_plan *plan
     tcp_sack_option(tcb, &plan->opts, TCP_HEAD_MAX - TCP_HEAD_MIN - used);
     const struct tcb_flight *flight = tcb_flight(tcb);
     plan->dsacks = flight != NULL && flight->dsack_count > 0 && (plan->opts.present & TCP_OPT_SACK);
+    tcp_ecn_fill(tcb, plan);
 }
 
 static void fill_head(struct tcp_plan *plan)
@@ -71,6 +72,8 @@ static bool plan_syn(const struct tcb *tcb, weir_time now, struct tcp_plan *plan
     if (answer)
         fill_ack(tcb, now, plan);
     plan->flags |= TCP_SYN;
+    if (!answer && !again && tcb->probes == 0)
+        plan->flags |= tcp_ecn_syn(tcb); /* RFC 3168, 6.1.1.1: again without, if it was dropped */
     plan->fresh = true;
     plan->opts.present = TCP_OPT_MSS;
     plan->opts.mss = tcb->maxseg != 0 && tcb->maxseg < tcb->path_mss ? tcb->maxseg : tcb->path_mss;
@@ -88,6 +91,13 @@ static bool plan_syn(const struct tcb *tcb, weir_time now, struct tcp_plan *plan
     return true;
 }
 
+/* A device does not know how to cut what a flag of the first segment alone must say (5.2a). */
+static void one_segment(const struct tcb *tcb, struct tcp_plan *plan)
+{
+    if (plan->len > payload_max(tcb, plan))
+        plan->len = payload_max(tcb, plan);
+}
+
 /* Urgent data is ahead: the pointer names the octet after it (RFC 9293 MUST-62). */
 static void fill_urgent(const struct tcb *tcb, struct tcp_plan *plan)
 {
@@ -96,8 +106,7 @@ static void fill_urgent(const struct tcb *tcb, struct tcp_plan *plan)
     const uint32_t ahead = tcb->snd.up - plan->seq;
     plan->flags |= TCP_URG;
     plan->urg = ahead > UINT16_MAX ? UINT16_MAX : (uint16_t)ahead;
-    if (plan->len > payload_max(tcb, plan)) /* a device does not know how to cut these (5.2a) */
-        plan->len = payload_max(tcb, plan);
+    one_segment(tcb, plan);
 }
 
 static bool plan_bare(const struct tcb *tcb, enum weir_why why, seq32 seq, weir_time now,
@@ -116,6 +125,8 @@ static void fill_text(const struct tcb *tcb, struct tcp_plan *plan, uint32_t oct
     const uint32_t max = payload_max(tcb, plan);
     plan->len = octets;
     fill_urgent(tcb, plan);
+    if (plan->flags & TCP_CWR)
+        one_segment(tcb, plan);
     if (plan->len < octets)
         fin = false;
     if (plan->len > max)
@@ -272,6 +283,8 @@ static bool plan_new(const struct tcb *tcb, const struct tcp_env *env, weir_time
         chance.fin = chance.fin && whole == chance.len;
         chance.len = whole;
     }
+    plan->len = chance.len;
+    tcp_ecn_fill_new(tcb, plan);
     fill_text(tcb, plan, chance.len, chance.fin);
     return true;
 }
@@ -305,8 +318,9 @@ bool tcp_output_plan(const struct tcb *tcb, const struct tcp_env *env, weir_time
     }
     if (tcb->due & TCP_DUE_CHALLENGE)
         return plan_bare(tcb, WEIR_WHY_ACK_CHALLENGE, tcb->snd.nxt, now, plan);
-    if (plan_probe(tcb, now, plan) || plan_rtx(tcb, env, now, plan) ||
-        plan_new(tcb, env, now, plan))
+    if (plan_probe(tcb, now, plan))
+        return true;
+    if (!tcp_pacing_holds(tcb) && (plan_rtx(tcb, env, now, plan) || plan_new(tcb, env, now, plan)))
         return true;
     /* One octet before SND.UNA, none of its own: the peer must answer, and nothing beyond its
      * window is sent. DEVIATION: RFC 9293 3.8.6.1 asks for one octet of new data; Linux probes like
@@ -332,8 +346,10 @@ unsigned tcp_plan_spans(const struct tcb *tcb, const struct tcp_plan *plan, stru
 
 /* ---- Commit ---- */
 
-static void commit_syn(struct tcb *tcb, weir_time now)
+static void commit_syn(struct tcb *tcb, const struct tcp_plan *plan, weir_time now)
 {
+    if (tcb->state == WEIR_SYN_SENT)
+        tcp_ecn_asked(tcb, plan->flags);
     if (tcb->snd.nxt == tcb->iss)
         tcb->snd.nxt = tcb->iss + 1;
     tcb->due &= (uint8_t)~TCP_DUE_SYN;
@@ -364,8 +380,9 @@ static void commit_fresh(struct tcb *tcb, const struct tcp_plan *plan, weir_time
         tcb->snd.sml = plan->seq + plan->len;
     tcb->octets_out += plan->len;
     tcb->pace_at = WEIR_NEVER;
-    tcb->defer_over = false;
+    tcb->paced_hold = tcb->defer_over = false;
     tcb->sent_at = now;
+    tcp_pacing_left(tcb, plan->len, now);
     if (cwnd_used(tcb))
         tcb->cwnd_limited = true;
     prr_sent(tcb, len);
@@ -395,6 +412,7 @@ static void commit_rtx(struct tcb *tcb, const struct tcp_plan *plan, weir_time n
     tcb->octets_rtx += plan->len;
     tcb->segs_rtx++;
     tcb->sent_at = now;
+    tcp_pacing_left(tcb, plan->len, now);
     tcp_trace(tcb)->count.segs_rtx++;
     trace_story(tcp_trace(tcb), &(struct weir_record){ .when = now,
                                                        .type = WEIR_REC_RTX,
@@ -415,8 +433,9 @@ void tcp_output_commit(struct tcb *tcb, const struct tcp_plan *plan, weir_time n
         tcp_trace(tcb)->count.rsts_out++;
         return;
     }
+    tcp_ecn_left(tcb, plan);
     if (plan->flags & TCP_SYN)
-        commit_syn(tcb, now);
+        commit_syn(tcb, plan, now);
     else if (plan->fresh)
         commit_fresh(tcb, plan, now);
     else if (plan->len > 0 || (plan->flags & TCP_FIN))
@@ -467,6 +486,10 @@ void tcp_output_idle(struct tcb *tcb, const struct tcp_env *env, weir_time now)
         flight->tlp.due = false; /* nothing could be sent: the timeout will tell */
     tcb->due = 0;
     tcb->waits_for = (uint8_t)waits_for(tcb, env);
+    if (tcp_pacing_holds(tcb) && tcb->waits_for == WEIR_WAIT_OUTPUT)
+        tcb->waits_for = WEIR_WAIT_PACING; /* pace_at is set: it was when the last octets left */
+    else
+        rate_check_app_limited(tcb);
     if (tcb->waits_for == WEIR_WAIT_TSO_DEFER && tcb->pace_at == WEIR_NEVER)
         tcb->pace_at = now + tcp_defer_time(tcb);
     /* Judged here and not at the ACK: several ACKs may come before output has its turn, and all of

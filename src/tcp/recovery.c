@@ -10,23 +10,6 @@
  * pipe < cwnd, governs both. */
 #include "tcp/tcp.h"
 
-struct cc_path tcp_cc_path(const struct tcb *tcb)
-{
-    return (struct cc_path){ .mss = tcb->mss, .cwnd_max = UINT32_C(1) << 30 };
-}
-
-/* What the path has carried is what an algorithm takes its part of. That is FlightSize, but the
- * tail of a message may be all that is left of it: then it is cwnd, which only grows as it is used
- * (RFC 7661, 4.3, and Linux).
- *
- * DEVIATION: RFC 5681, equation 4, has FlightSize alone; a lost tail would leave two segments. */
-static struct cc_loss what_was_lost(const struct tcb *tcb, weir_time now)
-{
-    const uint32_t flight = tcp_outstanding(tcb);
-    return (struct cc_loss){ .in_flight = flight > tcb->cc.cwnd ? flight : tcb->cc.cwnd,
-                             .now = now };
-}
-
 static void story(const struct tcb *tcb, bool entered, const struct tcb_flight *flight,
                   weir_time now)
 {
@@ -43,8 +26,6 @@ static void story(const struct tcb *tcb, bool entered, const struct tcb_flight *
 static void enter_recovery(struct tcb *tcb, struct tcb_flight *flight, const struct sb_acked *acked,
                            weir_time now)
 {
-    const struct cc_path path = tcp_cc_path(tcb);
-    const struct cc_loss loss = what_was_lost(tcb, now);
     undo_begin(tcb, flight);
     prr_begin(tcb, flight, acked);
     tcb->recovery = TCP_RECOVERY;
@@ -56,7 +37,7 @@ static void enter_recovery(struct tcb *tcb, struct tcb_flight *flight, const str
     flight->tlp.active = flight->tlp.due = false;
     flight->pto_at = WEIR_NEVER;
     tcb->rtx_force = true;
-    cc_newreno.lost(&tcb->cc, &flight->cc_memory, &path, &loss);
+    tcp_cc_lost(tcb, flight, now);
     story(tcb, true, flight, now);
 }
 
@@ -73,6 +54,10 @@ static void reopen(struct tcb *tcb, struct tcb_flight *flight, weir_time now)
 
 static void leave(struct tcb *tcb, struct tcb_flight *flight, weir_time now)
 {
+    if (tcp_cc_own(tcb)) {
+        reopen(tcb, flight, now);
+        return;
+    }
     if (tcb->recovery == TCP_RECOVERY && tcb->sack_ok) {
         tcb->cc.cwnd = tcb->cc.ssthresh; /* RFC 9937, 6: PRR has led there without a burst */
     } else if (tcb->recovery == TCP_RECOVERY) {
@@ -112,30 +97,12 @@ static void reno_ack(struct tcb *tcb, struct tcb_flight *flight, uint32_t acked,
     }
 }
 
-static void grow(struct tcb *tcb, struct tcb_flight *flight, uint32_t acked, weir_time rtt,
-                 weir_time now)
-{
-    const struct cc_path path = tcp_cc_path(tcb);
-    const struct cc_ack ack = {
-        .acked = acked,
-        .in_flight = tcp_outstanding(tcb) + acked,
-        .rtt = rtt,
-        .srtt = tcb->srtt,
-        .cwnd_limited = tcb->cwnd_limited,
-        .in_loss = tcb->recovery == TCP_LOSS,
-        .now = now,
-    };
-    cc_newreno.acked(&tcb->cc, &flight->cc_memory, &path, &ack);
-}
-
 /* A probe has filled a hole that nobody had seen: one reduction, and nothing else is to be done
  * (RFC 8985, 7.4.2). */
 static void tail_repaired(struct tcb *tcb, struct tcb_flight *flight, weir_time now)
 {
-    const struct cc_path path = tcp_cc_path(tcb);
-    const struct cc_loss loss = what_was_lost(tcb, now);
     flight->undo.armed = false;
-    cc_newreno.lost(&tcb->cc, &flight->cc_memory, &path, &loss);
+    tcp_cc_lost(tcb, flight, now);
     tcb->recovery_count++;
     tcp_trace(tcb)->count.recoveries++;
 }
@@ -175,8 +142,8 @@ void tcp_recovery_ack(struct tcb *tcb, const struct sb_acked *acked, bool dup, w
     else if (repaired && tcb->recovery == TCP_OPEN)
         tail_repaired(tcb, flight, now);
     else if (tcb->recovery != TCP_RECOVERY && acked->octets > 0)
-        grow(tcb, flight, acked->octets, rtt, now);
-    if (tcb->recovery == TCP_RECOVERY && tcb->sack_ok)
+        tcp_cc_grow(tcb, flight, acked->octets, rtt, now);
+    if (tcb->recovery == TCP_RECOVERY && tcb->sack_ok && !tcp_cc_own(tcb))
         prr_ack(tcb, flight, acked->octets + acked->sacked, acked->octets > 0 && lost == 0);
 }
 
@@ -191,7 +158,8 @@ void tcp_recovery_reorder(struct tcb *tcb, weir_time now)
         return;
     const struct sb_acked nothing = { .rtt_at = WEIR_NEVER, .rack_at = WEIR_NEVER };
     enter_recovery(tcb, flight, &nothing, now);
-    prr_ack(tcb, flight, tcb->mss, false);
+    if (!tcp_cc_own(tcb))
+        prr_ack(tcb, flight, tcb->mss, false);
 }
 
 /* RFC 8985, 6.3: a timeout is about the first segment. What left within the last round trip may
@@ -208,13 +176,10 @@ void tcp_recovery_timeout(struct tcb *tcb, weir_time now)
 {
     struct tcb_flight *flight = tcb_flight(tcb);
     WEIR_ASSERT(flight != NULL);
-    const struct cc_path path = tcp_cc_path(tcb);
-    const struct cc_loss loss = what_was_lost(tcb, now);
     const bool again = tcb->retries > 1;
     if (tcb->recovery == TCP_OPEN)
         undo_begin(tcb, flight);
-    cc_newreno.timeout(&tcb->cc, &flight->cc_memory, &path, &loss,
-                       !again && tcb->recovery != TCP_LOSS);
+    tcp_cc_timeout(tcb, flight, !again && tcb->recovery != TCP_LOSS, now);
     const bool frto = tcb->host->config->frto != 0 && tcb->sack_ok;
     flight->frto = frto && (tcb->recovery == TCP_OPEN || again) ? FRTO_FIRST : FRTO_OFF;
     sb_all_lost(tcb, lost_if_left_by(tcb, flight, now));

@@ -21,7 +21,6 @@ void sb_init(struct tcb_flight *flight, const struct tcb *tcb)
     rtx_log_init(&flight->log);
     flight->high_sacked = flight->lost_edge = flight->rtx_next = flight->recovery_point =
         tcb->snd.una;
-    flight->delivered = 0;
     flight->dupacks = 0;
     flight->rescue_done = 0;
 }
@@ -65,8 +64,7 @@ bool sb_sent(struct tcb *tcb, const struct tcp_plan *plan, weir_time now)
         r->len = len;
         r->at = now;
         r->mss = mss;
-        r->delivered = flight->delivered;
-        r->delivered_at = now;
+        rate_sent(flight, r, now);
     }
     if (r->len % mss != 0)
         r->flags |= SENT_CLOSED;
@@ -157,6 +155,7 @@ static void newest_again(const struct tcb *tcb, const struct tcb_flight *flight,
 static void delivered(const struct tcb *tcb, const struct tcb_flight *flight, const struct sent *r,
                       uint64_t fresh, struct sb_acked *acked)
 {
+    rate_seen(&acked->newest, r);
     const uint64_t once = fresh & ~r->ever;
     if (once != 0) {
         const seq32 lowest = run_end(r, run_lowest(once));
@@ -309,6 +308,7 @@ uint32_t sb_mark_lost(const struct tcb *tcb, struct tcb_flight *flight, struct s
         return 0;
     const uint32_t octets = run_octets(r, mask, tcb->snd.una);
     flight->lost += octets;
+    flight->lost_ever += octets;
     r->lost |= mask;
     const seq32 start = r->seq + run_lowest(mask) * r->mss;
     if (seq_lt(start, flight->rtx_next))
@@ -438,6 +438,7 @@ void sb_all_lost(struct tcb *tcb, weir_time left_by)
         flight->sacked += run_octets(r, r->sacked, tcb->snd.una);
         flight->sacked_segs += run_count(r->sacked & ~run_bits(0, below));
     }
+    flight->lost_ever += flight->lost;
     if (reneged)
         flight->high_sacked = tcb->snd.una;
     flight->reno_sacked = 0;

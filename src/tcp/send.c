@@ -41,6 +41,8 @@ static enum weir_wait short_may_go(const struct tcb *tcb, uint32_t len, uint32_t
  */
 static bool waits_for_more(const struct tcb *tcb, uint32_t len, uint32_t full, enum weir_wait wait)
 {
+    if (tcp_paced(tcb)) /* its frames are as long as their time */
+        return false;
     return wait == WEIR_WAIT_CWND && full > tcb->mss && len < full / 2 &&
            tcp_outstanding(tcb) > 0 && !tcb->defer_over;
 }
@@ -80,7 +82,9 @@ void tcp_send_chance(const struct tcb *tcb, uint32_t gso_max, struct tcp_chance 
     uint32_t segments = gso_max > mss ? gso_max / mss : 1;
     if (segments > TCP_PLAN_SEGMENTS)
         segments = TCP_PLAN_SEGMENTS;
-    const uint32_t max = segments * mss;
+    uint32_t max = segments * mss;
+    if (tcp_paced(tcb) && max > tcp_pacing_quantum(tcb))
+        max = tcp_pacing_quantum(tcb);
     if (len > max)
         len = max;
     if (waits_for_more(tcb, len, unsent < max ? unsent : max, chance->wait)) {

@@ -26,14 +26,17 @@
 
 struct sent {
     seq32 seq;
-    uint32_t len;       /* octets, FIN included; over segments of mss octets but the last */
-    weir_time at;       /* first sent */
-    uint64_t sacked;    /* a bit a segment: reported by a SACK block */
-    uint64_t lost;      /* taken for lost, not sacked */
-    uint64_t rtx;       /* retransmitted since it was last taken for lost */
-    uint64_t ever;      /* ever retransmitted: no round trip of it can be told (Karn) */
-    uint64_t delivered; /* octets delivered when it was sent (rate sample) */
-    weir_time delivered_at;
+    uint32_t len;    /* octets, FIN included; over segments of mss octets but the last */
+    weir_time at;    /* first sent */
+    uint64_t sacked; /* a bit a segment: reported by a SACK block */
+    uint64_t lost;   /* taken for lost, not sacked */
+    uint64_t rtx;    /* retransmitted since it was last taken for lost */
+    uint64_t ever;   /* ever retransmitted: no round trip of it can be told (Karn) */
+    /* For the rate sample, as of when it was first sent (rate.c). */
+    uint32_t delivered;      /* octets delivered, modulo 2^32 */
+    uint32_t lost_before;    /* octets taken for lost, modulo 2^32 */
+    uint32_t sent_before_us; /* since the run left that was acknowledged last */
+    uint32_t told_before_us; /* since that was acknowledged */
     uint16_t mss;
     uint16_t flags; /* enum sent_flag */
 };

@@ -36,7 +36,9 @@ enum synq_flag {
     SYNQ_WS = 1 << 2,
     SYNQ_RTX = 1 << 3,    /* SYN-ACK was sent more than once */
     SYNQ_COOKIE = 1 << 4, /* rebuilt from a cookie: lives on the stack only */
-    SYNQ_ACKED = 1 << 5,  /* the peer hears us, but has no data yet (WEIR_OPT_DEFER_ACCEPT) */
+    SYNQ_ECN = 1 << 5,    /* RFC 3168 is agreed */
+    SYNQ_ACCECN = 1 << 6, /* RFC 9768 is agreed */
+    SYNQ_ACKED = 1 << 7,  /* the peer hears us, but has no data yet (WEIR_OPT_DEFER_ACCEPT) */
 };
 
 /* TIME-WAIT, or FIN-WAIT-2 without owner. */

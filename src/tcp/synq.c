@@ -36,6 +36,7 @@ void tcp_synq_open(struct synq_entry *entry, const struct tcp_birth *birth,
         entry->flags |= SYNQ_SACK;
     if (config->wscale && (opts->present & TCP_OPT_WSCALE))
         entry->flags |= SYNQ_WS;
+    entry->flags |= tcp_ecn_take_syn(host, syn);
     entry->snd_wscale = opts->wscale > 14 ? 14 : opts->wscale;
     entry->retries = 0;
     entry->challenge_ms = tcp_ms(host, now) - SYNQ_GAP_MS;
@@ -70,7 +71,7 @@ void tcp_synq_answer(const struct synq_entry *entry, const struct tcp_host *host
     struct tcp_opts *opts = &reply->opts;
     answer_head(entry, host, ts_offset, now, reply);
     seg->seq = entry->iss;
-    seg->flags |= TCP_SYN;
+    seg->flags |= TCP_SYN | tcp_ecn_syn_ack(entry->flags);
     opts->present |= TCP_OPT_MSS;
     opts->mss = maxseg != 0 && maxseg < entry->path_mss ? maxseg : entry->path_mss;
     if (entry->flags & SYNQ_WS) {
@@ -183,6 +184,8 @@ enum weir_error tcp_synq_promote(const struct synq_entry *entry, struct tcb *tcb
     opts.present |= (entry->flags & SYNQ_WS) ? TCP_OPT_WSCALE : 0;
     tcp_take_options(tcb, &opts);
     tcb->cc.cwnd = cc_initial_window(tcb->mss);
+    tcp_cc_start(tcb);
+    tcp_ecn_promote(tcb, entry->flags);
     tcb->syn_rtx = entry->flags & SYNQ_RTX;
     tcb->ts_recent_ms = tcp_ms(birth->host, now);
     tcb_born(tcb, WEIR_SYN_RECEIVED, WEIR_CAUSE_PASSIVE, now);

@@ -44,6 +44,7 @@ void tcb_init(struct tcb *tcb, const struct tcp_birth *birth)
     tcb->cc.ssthresh = UINT32_MAX;
     tcp_mss_update(tcb);
     tcb->cc.cwnd = cc_initial_window(tcb->mss);
+    tcb->cc_which = WEIR_CC_CUBIC;
 }
 
 /* A window of `space` octets may be advertised up to one unit of the scale further than meant, each
@@ -69,7 +70,8 @@ void tcb_born(struct tcb *tcb, enum weir_state state, enum weir_cause cause, wei
                                                        .extra = (uint16_t)state });
     tcb->state = (uint8_t)state;
     tcb->cause = (uint8_t)cause;
-    tcb->since = tcb->tune_at = tcb->sent_at = tcb->rcvd_at = now;
+    tcb->since = tcb->sent_at = tcb->rcvd_at = now;
+    tcb->tune_us = tcp_us(tcb->host, now);
     tcb->challenge_ms = tcp_ms(tcb->host, now) - TCP_CHALLENGE_GAP_MS;
 }
 
@@ -78,6 +80,7 @@ enum weir_error tcp_open(struct tcb *tcb, const struct tcp_birth *birth, weir_ti
     tcb_init(tcb, birth);
     if (!tcb_credit(tcb, tcb->rcv.space))
         return WEIR_NO_MEMORY;
+    tcp_cc_start(tcb);
     tcb->due = TCP_DUE_SYN;
     tcb_born(tcb, WEIR_SYN_SENT, WEIR_CAUSE_OPEN, now);
     tcp_trace(tcb)->count.active_opens++;
@@ -99,6 +102,7 @@ void tcb_flight_drop(struct tcb *tcb)
 
 void tcp_free(struct tcb *tcb)
 {
+    tcp_cc_free(tcb);
     struct ring_pool *rings = tcb->host->rings;
     tcb_flight_drop(tcb);
     ring_clear(rings, &tcb->snd_ring);
@@ -124,6 +128,7 @@ struct tcb_flight *tcb_flight_need(struct tcb *tcb)
     ranges_init(&flight->ranges, tcb->host->rings, tcb->host->config->ranges_max);
     sent_init(&flight->map);
     sb_init(flight, tcb);
+    rate_begin(flight, tcb);
     flight->recent_count = 0;
     flight->dsack_count = 0;
     memset(&flight->cc_memory, 0, sizeof flight->cc_memory);

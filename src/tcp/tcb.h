@@ -32,6 +32,7 @@ struct tcp_host {
     const struct weir_config *config;
     struct ring_pool *rings;
     struct pool *flights; /* struct tcb_flight */
+    struct pool *bbrs;    /* struct cc_bbr */
     struct sent_memory sent;
     struct trace *trace;
     struct siphash_key isn_key, cookie_key, ts_key, port_key;
@@ -78,9 +79,11 @@ struct tcb {
     uint8_t state;      /* enum weir_state */
     uint8_t due;        /* enum tcp_due */
     uint8_t error;      /* enum weir_error, pending */
-    uint8_t soft_error; /* the last soft ICMP error (RFC 1122, 4.2.3.9): told if the connection
-                           times out */
+    uint8_t soft_error; /* the last soft ICMP error: told if the connection times out */
     uint8_t cause;      /* enum weir_cause, of the last change of state */
+    uint8_t cc_which;   /* enum weir_congestion */
+    uint8_t ecn;        /* enum tcp_ecn */
+    uint8_t ace;        /* RFC 9768's counters; see ecn.h */
     uint32_t flight;    /* pool index, or POOL_NONE */
 
     bool passive : 1;    /* opened by a listener */
@@ -101,8 +104,8 @@ struct tcb {
     bool read_closed : 1;  /* nobody reads any more: data is answered by a reset */
     bool peer_zero : 1;    /* the peer's window was last seen closed */
     bool reopen : 1;       /* TIME-WAIT: a listener would take a SYN (the owner says so) */
-    bool una_far : 1;      /* SND.UNA has been 2^31 or more beyond the ISS: since then the distance
-                              between the two says nothing */
+    bool una_far : 1;      /* SND.UNA has been 2^31 or more beyond the ISS */
+    bool paced_hold : 1;   /* pace_at is when the next octets may leave */
     uint8_t recovery;      /* enum tcp_recovery */
 
     /* Send. */
@@ -141,8 +144,8 @@ struct tcb {
     uint32_t ts_recent;
     uint32_t ts_offset;    /* of our TSval, per connection */
     uint32_t ts_recent_ms; /* when it was taken */
-    uint32_t tune_octets;  /* read since tune_at: the window grows with it */
-    weir_time tune_at;
+    uint32_t tune_octets;  /* read since tune_us: the window grows with it */
+    uint32_t tune_us;      /* microseconds since the epoch, modulo 2^32 */
 
     /* Time. */
     weir_time rtx_at, pace_at, delack_at, keep_at, user_at;
@@ -169,6 +172,9 @@ struct tcb {
     uint8_t retries;                             /* timeouts since progress: what R2 counts */
     uint16_t maxseg;                             /* WEIR_OPT_MAXSEG, or 0 */
     uint16_t undo_count, tlp_count, dsack_count; /* reductions undone, probes sent, DSACKs heard */
+    uint16_t ce_in;                              /* packets that came marked CE; stops at 65,535 */
+    uint16_t ece_in;     /* segments that told of marks on ours; stops at 65,535 */
+    uint32_t pacing_max; /* WEIR_OPT_MAX_PACING_RATE, or 0 */
     uint64_t octets_out, octets_in, octets_rtx;
     uint32_t segs_out, segs_in, segs_rtx, dupacks_in, rto_count, recovery_count;
 };
@@ -260,6 +266,7 @@ struct tcp_plan {
     bool fresh;       /* new octets (or FIN, SYN), not a retransmission */
     seq32 edge;       /* right edge it advertises */
     uint8_t dsacks;   /* DSACK blocks it carries */
+    uint8_t ecn;      /* for the IP header: ECN_NOT_ECT or ECN_ECT0 */
     struct tcp_opts opts;
 };
 
@@ -298,6 +305,6 @@ seq32 tcp_reopen_floor(const struct tcb *tcb);
 /* All invariants; panics if one is broken. */
 void tcb_check(const struct tcb *tcb);
 
-WEIR_STATIC_ASSERT(sizeof(struct tcb) <= 384, "the control block's budget");
+WEIR_STATIC_ASSERT(sizeof(struct tcb) <= 392, "the control block's budget");
 
 #endif

@@ -4,6 +4,8 @@
 
 /* What the files of this module share and nobody else sees. */
 
+#include "tcp/congestion.h"
+#include "tcp/ecn.h"
 #include "tcp/flight.h"
 #include "tcp/isn.h"
 #include "tcp/tcb.h"
@@ -131,6 +133,7 @@ struct sb_acked {
     bool original;     /* one that was sent once only, before the episode */
     bool dsack;        /* it reports a duplicate (RFC 2883): */
     struct tcp_sack_block dsack_block;
+    struct rate_newest newest;
 };
 void sb_init(struct tcb_flight *flight, const struct tcb *tcb);
 bool sb_sent(struct tcb *tcb, const struct tcp_plan *plan,
@@ -196,7 +199,6 @@ void tcp_recovery_ack(struct tcb *tcb, const struct sb_acked *acked, bool dup, w
                       weir_time now);
 void tcp_recovery_reorder(struct tcb *tcb, weir_time now); /* the reordering timer fired */
 void tcp_recovery_timeout(struct tcb *tcb, weir_time now);
-struct cc_path tcp_cc_path(const struct tcb *tcb);
 
 /* RFC 8985, 5.1: RACK_sent_after. */
 static inline bool tcp_sent_after(weir_time a, seq32 a_end, weir_time b, seq32 b_end)

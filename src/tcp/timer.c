@@ -134,7 +134,8 @@ void tcp_settle(struct tcb *tcb, weir_time now)
         return;
     }
     if (tcp_outstanding(tcb) == 0) {
-        tcb->pace_at = WEIR_NEVER;
+        if (!tcb->paced_hold)
+            tcb->pace_at = WEIR_NEVER;
         tcb->defer_over = false;
     }
     settle_rtx(tcb, now);
@@ -339,8 +340,9 @@ void tcp_timeout(struct tcb *tcb, weir_time now)
         keep_timeout(tcb, now);
     if (tcb->state != WEIR_CLOSED && tcb->pace_at <= now) {
         tcb->pace_at = WEIR_NEVER;
-        tcb->defer_over = true;
-        tcb->due |= TCP_DUE_DATA;
+        tcb->defer_over = !tcb->paced_hold;
+        tcb->due |= tcb->paced_hold ? TCP_DUE_DATA | TCP_DUE_RTX : TCP_DUE_DATA;
+        tcb->paced_hold = false;
     }
     if (tcb->state != WEIR_CLOSED && tcb->delack_at <= now) {
         fired(tcb, WEIR_TIMER_DELACK, now);

@@ -64,6 +64,7 @@ static void put_back(struct tcb *tcb, struct tcb_flight *flight, bool unmark)
         tcb->cc.cwnd = undo->cwnd;
     if (tcb->cc.ssthresh < undo->ssthresh)
         tcb->cc.ssthresh = undo->ssthresh;
+    tcp_cc_undo(tcb, flight);
     undo->armed = false;
     tcb->due |= TCP_DUE_DATA | TCP_DUE_RTX;
     if (tcb->undo_count < UINT16_MAX)

@@ -96,9 +96,7 @@ static void restart_after_idle(struct tcb *tcb, weir_time now)
 {
     if (tcp_outstanding(tcb) > 0 || now - tcb->sent_at <= tcb->rto)
         return;
-    struct cc_memory none = { { 0 } };
-    const struct cc_path path = tcp_cc_path(tcb);
-    cc_newreno.idle(&tcb->cc, &none, &path, now - tcb->sent_at, tcb->rto);
+    tcp_cc_idle(tcb, now - tcb->sent_at);
 }
 
 void tcp_send_put(struct tcb *tcb, uint32_t len, unsigned flags, weir_time now)
@@ -362,12 +360,19 @@ void tcp_status(const struct tcb *tcb, struct weir_status *status)
     status->cwnd = tcb->cc.cwnd;
     status->ssthresh = tcb->cc.ssthresh;
     status->in_flight = sb_pipe(tcb);
+    status->congestion = tcb->cc_which;
+    status->ecn = tcb->ecn & TCP_ECN_ASKED ? 0 : tcb->ecn & (TCP_ECN_CLASSIC | TCP_ECN_ACC);
+    status->ce_in = tcb->ce_in;
+    status->ece_in = tcb->ece_in;
+    status->pacing_rate = tcp_paced(tcb) && tcb->state != WEIR_CLOSED ? tcp_pacing_rate(tcb) : 0;
     status->unsent = tcp_unsent(tcb);
     status->unacked = tcp_outstanding(tcb);
     status->unread = tcp_readable(tcb);
     if (flight != NULL) {
         status->sacked = flight->sacked;
         status->lost = flight->lost;
+        status->app_limited = flight->app_limited != 0;
+        status->delivery_rate = flight->rate.rate;
         status->out_of_order = ranges_total(&flight->ranges, tcb->host->rings);
     }
     status->mss = tcb->mss;

@@ -76,11 +76,12 @@ void tcp_window_tune(struct tcb *tcb, uint32_t read, weir_time now)
 {
     tcb->tune_octets += read;
     const weir_time rtt = tcb->srtt > 0 ? tcb->srtt : WEIR_MS;
-    if (tcb->tune_octets * UINT64_C(2) < tcb->rcv.space && now - tcb->tune_at < rtt)
+    if (tcb->tune_octets * UINT64_C(2) < tcb->rcv.space &&
+        (tcp_us(tcb->host, now) - tcb->tune_us) * WEIR_US < rtt)
         return;
     const uint64_t wanted = 2 * (uint64_t)tcb->tune_octets + 16u * (uint64_t)tcb->rcv_mss;
     tcb->tune_octets = 0;
-    tcb->tune_at = now;
+    tcb->tune_us = tcp_us(tcb->host, now);
     if (wanted <= tcb->rcv.space || tcb->rcv.space >= tcb->rcv.max)
         return;
     const struct ring_pool *pool = tcb->host->rings;

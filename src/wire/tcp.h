@@ -24,6 +24,14 @@ enum tcp_flag {
     TCP_AE = 0x100, /* RFC 9768; the only reserved bit that has a meaning */
 };
 
+/* The two bits of the IP header (RFC 3168, 5). */
+enum ip_ecn {
+    ECN_NOT_ECT = 0,
+    ECN_ECT1 = 1,
+    ECN_ECT0 = 2,
+    ECN_CE = 3,
+};
+
 #define TCP_HEAD_MIN 20
 #define TCP_HEAD_MAX 60
 #define TCP_SACK_MAX 4
@@ -35,6 +43,7 @@ struct tcp_seg {
     uint16_t wnd;        /* as in the header, not scaled */
     uint16_t urg;        /* urgent pointer */
     uint16_t gso_size;   /* segments of this size were merged; 0: one segment */
+    uint8_t ecn;         /* enum ip_ecn: not parsed here but of the packet it came in */
     const uint8_t *text; /* points into the frame */
     uint32_t len;        /* octets of text; SYN and FIN are not counted (tcp_seg_len counts them) */
 };

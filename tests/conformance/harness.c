@@ -106,6 +106,7 @@ static void defaults(struct t *t)
     t->config.ring_chunks = 4096;
     t->config.frag_octets_max = 1 << 18;
     t->config.trace_flow = t->config.trace_story = 256;
+    t->config.congestion = WEIR_CC_RENO; /* what RFC 9293 and RFC 5681 describe */
     t->config.verify = true;
     t->config.seed = 1;
     for (unsigned i = 0; i < 8; i++)

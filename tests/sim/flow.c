@@ -274,6 +274,15 @@ static void check_challenge(const struct emission *e)
     flow->challenged = e->sim->now;
 }
 
+/* RFC 3168, 6.1: only new octets may be marked instead of dropped. */
+static void check_marks(const struct emission *e)
+{
+    if (e->packet->ecn != 0 && (e->out->why != WEIR_WHY_NEW_DATA || e->packet->data_len == 0))
+        broken(e, "RFC 3168, 6.1: ECT on what is not new octets", e->packet->ecn, 0);
+    if (e->packet->ecn == 1 || e->packet->ecn == 3)
+        broken(e, "RFC 3168, 5: a host sends ECT(0)", e->packet->ecn, 2);
+}
+
 static void note_sent(struct sim_flow *flow, const struct sim_packet *packet)
 {
     const uint32_t end = packet->seq + packet->data_len + (packet->flags & SIM_SYN ? 1u : 0) +
@@ -312,5 +321,6 @@ void sim_flow_emitted(struct sim *sim, unsigned h, const struct sim_packet *pack
     check_size(&e);
     check_options(&e);
     check_challenge(&e);
+    check_marks(&e);
     note_sent(flow, packet);
 }

@@ -19,6 +19,7 @@ void sim_link_init(struct sim *sim, unsigned h)
     prng_init(&link->corrupt, sim->seed, SIM_PURPOSE_CORRUPT, h);
     prng_init(&link->jitter, sim->seed, SIM_PURPOSE_JITTER, h);
     prng_init(&link->forge, sim->seed, SIM_PURPOSE_FORGE, h);
+    prng_init(&link->mark, sim->seed, SIM_PURPOSE_MARK, h);
     link->mtu = UINT16_MAX;
 }
 
@@ -175,6 +176,10 @@ static void carry_one(struct sim *sim, unsigned h, struct sim_frame *frame)
     }
     if (!sim->calm && prng_chance(&link->duplicate, plan->duplicate))
         deliver(sim, h, copy_of(frame), arrival(sim, h, leaves));
+    struct sim_packet packet;
+    if (!sim->calm && prng_chance(&link->mark, plan->mark) &&
+        sim_packet_parse(&packet, frame->data, frame->len, !sim->plan.ip_only) == NULL)
+        sim_packet_mark(&packet, frame->data);
     if (!sim->calm && prng_chance(&link->corrupt, plan->corrupt))
         corrupt(sim, link, frame);
     deliver(sim, h, frame, arrival(sim, h, leaves));

@@ -68,6 +68,8 @@ static bool same_flow(const struct sim_packet *a, const uint8_t *x, const struct
         return false;
     if (a->sport != b->sport || a->dport != b->dport || a->ack != b->ack || a->window != b->window)
         return false;
+    if (a->ecn != b->ecn || a->accurate || b->accurate)
+        return false;
     const unsigned options = a->data_off - a->l4_off - 20;
     return memcmp(x + a->l4_off + 20, y + b->l4_off + 20, options) == 0;
 }

@@ -87,6 +87,21 @@ void sim_packet_fix_sums(const struct sim_packet *packet, uint8_t *data)
         field[0] = field[1] = 0xff;
 }
 
+bool sim_packet_mark(const struct sim_packet *packet, uint8_t *data)
+{
+    if (packet->arp || packet->ecn == 0)
+        return false;
+    uint8_t *ip = data + packet->ip_off;
+    if (!packet->v4) {
+        ip[1] |= 0x30;
+        return true;
+    }
+    ip[1] |= 3;
+    ip[10] = ip[11] = 0;
+    put_sum(ip + 10, sum_run(0, ip, (ip[0] & 15u) * 4));
+    return true;
+}
+
 void sim_packet_complete(uint8_t *data, size_t len, unsigned csum_start, unsigned csum_offset)
 {
     const uint32_t sum = sum_run(0, data + csum_start, len - csum_start);
@@ -173,8 +188,9 @@ static const char *parse_tcp(struct sim_packet *packet, const uint8_t *p, unsign
         return "tcp data offset";
     packet->data_off = packet->l4_off + header;
     packet->data_len = len - header;
-    if ((p[12] & 15) != 0 || (p[13] & 0xc0) != 0)
-        return "reserved or ecn bits set";
+    packet->accurate = p[12] & 1; /* RFC 9768's AE */
+    if ((p[12] & 14) != 0)
+        return "reserved bits set";
     if (packet->sport == 0 || packet->dport == 0)
         return "port 0";
     if (!(packet->flags & SIM_ACK) && packet->ack != 0)
@@ -239,6 +255,7 @@ static const char *parse_ip4(struct sim_packet *packet, const uint8_t *data, siz
     packet->fragment = packet->frag_off != 0 || (ip[6] & 0x20);
     if (packet->fragment && packet->df)
         return "fragment with df";
+    packet->ecn = ip[1] & 3;
     if (ip[8] == 0)
         return "ttl 0";
     packet->proto = ip[9];
@@ -283,6 +300,7 @@ static const char *parse_ip6(struct sim_packet *packet, const uint8_t *data, siz
         return "ipv6 header cut";
     packet->ip_len = get16(ip + 4) + 40u;
     packet->df = true;
+    packet->ecn = ip[1] >> 4 & 3;
     if (packet->ip_len != rest)
         return "ipv6 payload length is not the frame's";
     if (ip[7] == 0)

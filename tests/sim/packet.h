@@ -19,7 +19,9 @@ enum sim_tcp_flag {
     SIM_RST = 4,
     SIM_PSH = 8,
     SIM_ACK = 16,
-    SIM_URG = 32
+    SIM_URG = 32,
+    SIM_ECE = 64,
+    SIM_CWR = 128
 };
 enum sim_proto {
     SIM_ICMP4 = 1,
@@ -39,6 +41,8 @@ struct sim_packet {
     uint16_t sport, dport; /* TCP, UDP; not in later fragments */
     uint32_t seq, ack;
     uint8_t flags;
+    bool accurate; /* RFC 9768's flag, which is in the octet before */
+    uint8_t ecn;   /* of the IP header */
     uint16_t window, urgent;
     unsigned data_off, data_len; /* payload of TCP or UDP */
     bool has_mss, has_wscale, has_ts, sack_ok;
@@ -61,6 +65,10 @@ bool sim_packet_sum_ok(const struct sim_packet *packet, const uint8_t *data);
 
 /* Puts the right IPv4 header and transport sums into the frame. */
 void sim_packet_fix_sums(const struct sim_packet *packet, uint8_t *data);
+
+/* A router marks the packet instead of dropping it (RFC 3168). False, nothing changed, if its
+ * sender does not take marks. */
+bool sim_packet_mark(const struct sim_packet *packet, uint8_t *data);
 
 /* Computes the sum from csum_start to the end and puts it where a device would. */
 void sim_packet_complete(uint8_t *data, size_t len, unsigned csum_start, unsigned csum_offset);

@@ -295,6 +295,23 @@ static void draw_traffic(struct prng *rng, struct sim_plan *plan)
         draw_dgram(rng, plan, i);
 }
 
+/* Algorithms, marks and pacing; from a stream of its own. */
+static void draw_congestion(struct sim_plan *plan, uint64_t seed)
+{
+    struct prng rng;
+    prng_init(&rng, seed, SIM_PURPOSE_CONGESTION, 0);
+    for (unsigned h = 0; h < plan->host_count; h++) {
+        struct weir_config *config = &plan->host[h].config;
+        config->congestion = (uint8_t)prng_below(&rng, WEIR_CC_COUNT);
+        config->ecn = (uint8_t)prng_below(&rng, 6);
+        config->ecn_abe = one_in(&rng, 2);
+        config->pacing = one_in(&rng, 4);
+        config->slow_start_after_idle = !one_in(&rng, 4);
+        config->bbr_max = one_in(&rng, 4) ? between(&rng, 0, 3) : config->tcp_max;
+        plan->link[h].mark = one_in(&rng, 3) ? percent(between(&rng, 1, 60)) : 0;
+    }
+}
+
 void sim_plan_draw(struct sim_plan *plan, uint64_t seed)
 {
     struct prng rng;
@@ -320,6 +337,7 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed)
             draw_faults(&rng, plan);
     }
     draw_traffic(&rng, plan);
+    draw_congestion(plan, seed);
     /* A host that merges or trusts sums needs links that carry whole, checked frames. */
     for (unsigned h = 0; h < plan->host_count; h++)
         if (!plan->host[h].rx_csum)
@@ -370,6 +388,10 @@ void sim_plan_print(const struct sim_plan *plan)
                host->config.wscale ? ", ws" : "", host->config.nagle ? ", nagle" : "",
                host->iface.no_dad ? "" : ", dad", (long long)(host->poll / 1000),
                (long long)(host->pause_at / WEIR_MS), (long long)(host->pause_for / WEIR_MS));
+        printf("# host %u: %s, ecn %u%s%s, %u of 2^32 marked\n", h,
+               weir_congestion_name(host->config.congestion), host->config.ecn,
+               host->config.ecn_abe ? " eased" : "", host->config.pacing ? ", paced" : "",
+               plan->link[h].mark);
         print_link(h, &plan->link[h]);
     }
     for (unsigned i = 0; i < plan->conn_count; i++) {

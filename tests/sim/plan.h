@@ -25,6 +25,7 @@ struct sim_link_plan {
     uint32_t reorder;    /* frames held back by up to reorder_by */
     weir_time reorder_by;
     uint32_t duplicate, corrupt;
+    uint32_t mark;      /* packets that are marked CE, of those that may be */
     uint32_t forge;     /* frames that a stranger follows up with a lie */
     uint64_t rate;      /* octets a second; 0: no bottleneck */
     uint32_t queue;     /* octets that may wait for the bottleneck */

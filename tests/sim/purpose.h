@@ -17,6 +17,8 @@ enum sim_purpose {
     SIM_PURPOSE_DATAGRAM,
     SIM_PURPOSE_EARLY,
     SIM_PURPOSE_FORGE,
+    SIM_PURPOSE_CONGESTION,
+    SIM_PURPOSE_MARK,
 };
 
 #endif

@@ -36,7 +36,7 @@ struct sim_frame {
 };
 
 struct sim_link {
-    struct prng loss, burst, reorder, duplicate, corrupt, jitter, forge;
+    struct prng loss, burst, reorder, duplicate, corrupt, jitter, forge, mark;
     bool bad;             /* Gilbert-Elliott state */
     weir_time busy_until; /* of the bottleneck */
     weir_time last;       /* arrival of the last frame that kept its order */

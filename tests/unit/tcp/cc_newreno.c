@@ -13,7 +13,7 @@ static const struct cc_path path = { .mss = MSS, .cwnd_max = UINT32_C(1) << 30 }
 
 static void fresh(void)
 {
-    memory = (struct cc_memory){ { 0 } };
+    memory = (struct cc_memory){ { { 0 } } };
     cc_newreno.init(&cc, &memory, &path);
 }
 
