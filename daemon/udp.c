@@ -303,7 +303,7 @@ static int take_address(struct udp_socket *socket, const struct weir_addr *addr)
     if (wanted.port != 0 ? is_taken(socket, &wanted) : !draw_port(socket, &wanted))
         return EADDRINUSE;
     const unsigned flags =
-        WEIR_UDP_SHARED | WEIR_UDP_REPORTS | (socket->reuse_port ? WEIR_UDP_SPREAD : 0) |
+        WEIR_UDP_REUSEADDR | WEIR_UDP_REPORTS | (socket->reuse_port ? WEIR_UDP_REUSEPORT : 0) |
         (socket->v6only ? WEIR_UDP_V6ONLY : 0) | (socket->freebind ? WEIR_UDP_ANYWHERE : 0);
     const enum weir_error error = weir_udp_open_with(weir, &wanted, flags, &socket->handle);
     if (error != WEIR_OK)

@@ -152,8 +152,10 @@ static int read_value(const struct call *call, int *value)
     *value = 0;
     if (len >= (int)sizeof *value)
         return memory_read(call->pid, call->arg[3], value, sizeof *value) ? 0 : EFAULT;
-    if ((int)call->arg[1] != IPPROTO_IP || len < 1)
+    if ((int)call->arg[1] != IPPROTO_IP || len < 0)
         return EINVAL;
+    if (len == 0) /* 0, to most */
+        return (int)call->arg[2] == IP_TTL || (int)call->arg[2] == IP_FREEBIND ? EINVAL : 0;
     if (!memory_read(call->pid, call->arg[3], &octet, sizeof octet))
         return EFAULT;
     *value = octet;
@@ -218,7 +220,9 @@ void udp_call_setsockopt(struct call *call, struct udp_socket *socket)
         call_continue(call);
         return;
     }
-    int error = option == NULL ? ENOPROTOOPT : read_value(call, &value);
+    int error = read_value(call, &value);
+    if (option == NULL && (error == 0 || (int)call->arg[1] != SOL_SOCKET))
+        error = ENOPROTOOPT;
     if (error == 0)
         error = option->how == MIRROR ? set_mirror(call, socket, option, value)
                                       : set_kept(socket, option, value);

@@ -434,16 +434,16 @@ bool weir_list(const struct weir *weir, uint64_t *cursor, struct weir_status *st
 enum weir_error weir_udp_open(struct weir *weir, const struct weir_addr *local,
                               weir_handle *endpoint) __attribute__((warn_unused_result));
 
-/* The same, for those who ask for more. SHARED: others who say so too may have the same address and
- * port; the newest that fits gets what is for one, all get what is for a group. SPREAD: what is for
- * one goes to one of those that fit equally, by flow. V6ONLY: :: is IPv6 only. REPORTS: ICMP errors
+/* The same, with more to say. REUSEADDR: several have one address and port, if all of them say so;
+ * the last opened gets what is for one, all get what is for a group. REUSEPORT: the same, but what
+ * is for one goes to one of them by flow. V6ONLY: all-zero any is IPv6 only. REPORTS: ICMP errors
  * are kept for weir_udp_report, also those that concern no fixed peer, and no call returns them.
  * ANYWHERE: the address need not be ours. */
-#define WEIR_UDP_SHARED   1u
-#define WEIR_UDP_SPREAD   2u
-#define WEIR_UDP_V6ONLY   4u
-#define WEIR_UDP_REPORTS  8u
-#define WEIR_UDP_ANYWHERE 16u
+#define WEIR_UDP_V6ONLY    1u
+#define WEIR_UDP_REUSEPORT 2u
+#define WEIR_UDP_REUSEADDR 4u
+#define WEIR_UDP_REPORTS   8u
+#define WEIR_UDP_ANYWHERE  16u
 enum weir_error weir_udp_open_with(struct weir *weir, const struct weir_addr *local, unsigned flags,
                                    weir_handle *endpoint) __attribute__((warn_unused_result));
 

@@ -62,7 +62,7 @@ static bool is_taken(const struct weir *weir, const struct weir_addr *local, uns
         if (!endpoint->ping && endpoint->local.port == local->port &&
             weir_ip_equal(&endpoint->local.ip, &local->ip) &&
             endpoint->local.iface == local->iface &&
-            (flags & endpoint->flags & WEIR_UDP_SHARED) == 0)
+            (flags & endpoint->flags & WEIR_UDP_REUSEADDR) == 0)
             return true;
     }
     return false;
@@ -145,7 +145,7 @@ static enum weir_drop udp_check(const struct ip_packet *packet, struct udp_head 
 static bool is_better(const struct weir *weir, uint32_t one, uint32_t best, uint32_t flow)
 {
     const struct endpoint *a = at(weir, one), *b = at(weir, best);
-    if ((a->flags & b->flags & WEIR_UDP_SPREAD) == 0)
+    if ((a->flags & b->flags & WEIR_UDP_REUSEPORT) == 0)
         return a->generation > b->generation;
     return flow_share(weir, flow, a->generation) > flow_share(weir, flow, b->generation);
 }
@@ -394,16 +394,20 @@ enum weir_error weir_udp_connect(struct weir *weir, weir_handle handle,
     struct endpoint *endpoint = endpoint_of(weir, handle, NULL);
     if (endpoint == NULL || endpoint->ping)
         return WEIR_BAD_HANDLE;
-    if (endpoint->placed) /* back to where it was */
+    /* With another peer it stays where it is, as on Linux, unless that is of the other family. */
+    const bool stays =
+        remote != NULL && weir_ip_is_v4(&remote->ip) == weir_ip_is_v4(&endpoint->local.ip);
+    if (endpoint->placed && !stays) {
         endpoint->local.ip =
             endpoint->was_both ? (struct weir_ip){ { 0 } } : weir_ip_v4(0, 0, 0, 0);
-    endpoint->placed = endpoint->connected = false;
+        endpoint->placed = false;
+    }
+    endpoint->connected = false;
     if (remote == NULL)
         return WEIR_OK;
     if (ip_is_any(&remote->ip) || !same_family(endpoint, &remote->ip))
         return WEIR_INVALID;
-    const struct weir_ip was = endpoint->local.ip;
-    struct weir_ip src = was;
+    struct weir_ip src = endpoint->local.ip;
     struct ip_path path;
     if (!ip_is_group(&weir->ip, &remote->ip)) {
         const enum weir_error error =
@@ -411,10 +415,11 @@ enum weir_error weir_udp_connect(struct weir *weir, weir_handle handle,
         if (error != WEIR_OK)
             return error;
     }
-    endpoint->placed = ip_is_any(&was);
-    endpoint->was_both = endpoint->placed && !weir_ip_is_v4(&was);
-    if (endpoint->placed)
+    if (ip_is_any(&endpoint->local.ip)) {
+        endpoint->placed = true;
+        endpoint->was_both = !weir_ip_is_v4(&endpoint->local.ip);
         endpoint->local.ip = src;
+    }
     endpoint->peer = *remote;
     endpoint->connected = true;
     return WEIR_OK;
