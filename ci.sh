@@ -54,6 +54,7 @@ stage_netns() {
     $run --counts "$1" --timeout 300 tests/integration/run.py \
         "tests/integration/run_tcp.py --build build" \
         "tests/integration/run_faults.py --build build" \
+        "tests/integration/run_udp.py --build build" \
         "tests/integration/run_sandbox.py build"
 }
 

@@ -8,6 +8,7 @@
  * without our help, or inherited, is at no place that weird knows. */
 
 #include "keeper.h"
+#include "udp.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -129,6 +130,7 @@ static void end_waiting(struct weird *weird)
             call_answer(parked->run, parked->call, -ECONNABORTED);
         parked->call = 0;
     }
+    udp_end_waiting(weird);
     struct run *run = weird->notice_run;
     if (run != NULL && run->notify >= 0 && weird->notice.id != 0)
         run_dispatch(run, &weird->notice, 0);

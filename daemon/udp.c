@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -397,7 +398,10 @@ static int fix_peer(struct call *call, struct udp_socket *socket, const struct w
     if (wrong != WEIR_OK) {
         if (socket->connected)
             (void)weir_udp_connect(weird->weir, socket->handle, &socket->remote);
-        return wrong == WEIR_INVALID ? ENETUNREACH : errno_of(wrong);
+        /* A source that cannot be the one, such as 127.0.0.1 to elsewhere, is EINVAL. */
+        return wrong == WEIR_INVALID     ? ENETUNREACH
+               : wrong == WEIR_NOT_LOCAL ? EINVAL
+                                         : errno_of(wrong);
     }
     if (weir_status(weird->weir, socket->handle, &status) == WEIR_OK)
         socket->local = status.local;
@@ -454,12 +458,39 @@ static void call_shutdown_udp(struct call *call, struct udp_socket *socket)
     call_answer(call->run, call->id, -error);
 }
 
+/* One of a weird that is gone, by where it is bound. */
+static bool looks_ours(int s)
+{
+    struct sockaddr_in6 name;
+    struct sockaddr_in addr;
+    socklen_t len = sizeof name;
+    memset(&name, 0, sizeof name);
+    return getsockname(s, (struct sockaddr *)&name, &len) == 0 && udp_native_read(&name, &addr) &&
+           ntohl(addr.sin_addr.s_addr) - PLACES < UDP_SOCKETS_MAX;
+}
+
+static void answer_lost(const struct call *call)
+{
+    int error = 0;
+    socklen_t len = sizeof error;
+    if (call->nr == __NR_getsockopt && (int)call->arg[1] == SOL_SOCKET) {
+        call_continue(call);
+        return;
+    }
+    (void)getsockopt(call->s, SOL_SOCKET, SO_ERROR, &error, &len);
+    call_error(call, error != 0 ? error : ENETDOWN);
+}
+
 bool udp_answer(struct call *call)
 {
-    struct udp_host *host = call->weird->udp;
+    struct udp_host *host = call->weird->orphaned ? NULL : call->weird->udp;
     struct udp_socket *socket = host != NULL ? identify(host, call->s) : NULL;
-    if (socket == NULL)
-        return false;
+    if (socket == NULL) {
+        const bool lost = looks_ours(call->s);
+        if (lost)
+            answer_lost(call);
+        return lost;
+    }
     call->family = socket->family;
     switch (call->nr) {
     case __NR_bind:
@@ -642,10 +673,11 @@ bool udp_event(struct weird *weird, const struct weir_event *event, weir_time no
 
 bool udp_open(struct weird *weird, char why[WEIR_LINE_MAX])
 {
-    struct udp_host *host = calloc(1, sizeof *host);
+    /* Shared with the keeper, which answers those who wait when we cannot. */
+    struct udp_host *host = mmap(NULL, sizeof *host, PROT_READ | PROT_WRITE,
+                                 MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     socklen_t len = sizeof host->at;
-    if (host == NULL || (host->ids = udp_ids_new()) == NULL) {
-        free(host);
+    if (host == MAP_FAILED || (host->ids = udp_ids_new()) == NULL) {
         snprintf(why, WEIR_LINE_MAX, "no memory");
         return false;
     }
@@ -657,7 +689,7 @@ bool udp_open(struct weird *weird, char why[WEIR_LINE_MAX])
             host->own4 = info.ip;
     if (!udp_maker_start(host, why)) {
         free(host->ids);
-        free(host);
+        (void)munmap(host, sizeof *host);
         return false;
     }
     (void)getsockname(host->d, (struct sockaddr *)&host->at, &len);

@@ -136,6 +136,8 @@ void udp_call_socket(struct call *call);
 bool udp_answer(struct call *call);
 /* True if the event was about one. */
 bool udp_event(struct weird *weird, const struct weir_event *event, weir_time now);
+/* In the keeper, when weird is gone. */
+void udp_end_waiting(struct weird *weird);
 void udp_forget_run(struct weird *weird, const struct run *run);
 
 /* Binds to any address and a port of our choice, if it is not bound. 0 or errno. */

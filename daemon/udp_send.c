@@ -95,7 +95,9 @@ static int trouble(const struct udp_job *job)
 static int error_of(enum weir_error error)
 {
     /* That a neighbour does not answer Linux tells later, if at all. */
-    return error == WEIR_HOST_UNREACH ? 0 : errno_of(error);
+    if (error == WEIR_HOST_UNREACH)
+        return 0;
+    return error == WEIR_NOT_LOCAL ? EINVAL : errno_of(error);
 }
 
 /* The length, or -errno; EAGAIN: weir has no room now. */

@@ -125,6 +125,16 @@ void udp_wait_add(struct call *call, const struct udp_job *job, bool sends, weir
     set_timer(host, call->now);
 }
 
+void udp_end_waiting(struct weird *weird)
+{
+    struct udp_host *host = weird->udp;
+    for (unsigned i = 0; host != NULL && i < UDP_WAITS_MAX; i++) {
+        const struct udp_job *job = &host->wait[i].job;
+        if (job->id != 0 && job->run->notify >= 0)
+            call_answer(job->run, job->id, -ECONNABORTED);
+    }
+}
+
 /* ---- Message headers ---- */
 
 int udp_header_read(const struct udp_job *job, uint64_t at, struct msghdr *header,

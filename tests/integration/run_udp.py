@@ -107,7 +107,240 @@ def test_cases(lab, tap):
         tap.check(peer.seen_weir, f"IPv{family}: the peer has seen weir's address")
 
 
-TESTS = [test_cases]
+# ---- Programs as they are installed ----
+
+def answer(question):
+    """A DNS answer: A 198.51.100.7, AAAA 2001:db8::7, for every name; 20 TXT for "many."."""
+    end = question.index(b"\0", 12) + 5
+    kind = struct.unpack("!H", question[end - 4:end - 2])[0]
+    record = {1: socket.inet_aton("198.51.100.7"),
+              28: socket.inet_pton(socket.AF_INET6, "2001:db8::7")}.get(kind)
+    texts = [b"\x3f" + b"%063d" % i for i in range(20)] if kind == 16 else []
+    records = [record] if record else texts
+    body = b"".join(b"\xc0\x0c" + struct.pack("!HHIH", kind, 1, 60, len(r)) + r for r in records)
+    return (question[:2] + b"\x85\x80" + struct.pack("!HHHH", 1, len(records), 0, 0) +
+            question[12:end] + body)
+
+
+def serve_dns(family):
+    s = socket.socket(socket.AF_INET6 if family == 6 else socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind((KERNEL[family], 53))
+
+    def run():
+        while True:
+            data, sender = s.recvfrom(4096)
+            s.sendto(answer(data), sender)
+    threading.Thread(target=run, daemon=True).start()
+
+
+def test_dns(lab, tap):
+    resolv = os.path.join(lab.folder, "resolv.conf")
+    for family in (4, 6):
+        serve_dns(family)
+        with open(resolv, "w", encoding="ascii") as file:
+            file.write(f"nameserver {KERNEL[family]}\noptions timeout:2 attempts:1\n")
+        there = ["unshare", "-m", "sh", "-c",
+                 f"mount --bind {resolv} /etc/resolv.conf && exec \"$@\"", "sh"]
+        for what, want in (("hosts", b"2001:db8::7"), ("ahostsv4", b"198.51.100.7")):
+            status, said = lab.run(*there, *lab.under("getent", what, "name.test"))
+            tap.check(status == 0 and want in said, f"IPv{family}: getent {what} finds a name",
+                      status, said)
+        script = ("import socket\n"
+                  "print(socket.getaddrinfo('name.test', 80, type=socket.SOCK_STREAM)[0][4][0])")
+        status, said = lab.run(*there, *lab.under(sys.executable, "-c", script))
+        tap.check(status == 0 and said.strip() in (b"2001:db8::7", b"198.51.100.7"),
+                  f"IPv{family}: so does getaddrinfo", status, said)
+        if shutil.which("dig") is None:
+            tap.skip("dig is not installed")
+            continue
+        dig = ["dig", "+tries=1", "+time=3", f"@{KERNEL[family]}"]
+        status, said = lab.run(*lab.under(*dig, "+short", "name.test", "A"))
+        tap.check(status == 0 and said == b"198.51.100.7\n", f"IPv{family}: dig gets an answer",
+                  status, said)
+        status, said = lab.run(*lab.under(*dig, "many.test", "TXT"))
+        tap.check(status == 0 and said.count(b"TXT") >= 20,
+                  f"IPv{family}: and one of more than a kilobyte", status, said[-300:])
+        begun = time.monotonic()
+        status, said = lab.run(*lab.under(*dig, "-p", "1", "name.test"))
+        tap.check(status != 0 and b"refused" in said and time.monotonic() - begun < 2,
+                  f"IPv{family}: a server that is not there is found out at once", status, said)
+
+
+def test_iperf(lab, tap):
+    if shutil.which("iperf3") is None:
+        tap.skip("iperf3 is not installed")
+        return
+    for family in (4, 6):
+        for text, server, client, host in (
+                ("to the kernel", list, lab.under, KERNEL), ("from the kernel", lab.under, list,
+                                                             WEIR)):
+            make = (lambda how, words: how(*words) if how is not list else list(words))
+            port = str(5200 + family + (10 if host is WEIR else 0))
+            serving = lab.spawn(*make(server, ["iperf3", "-s", "-p", port, "-B", host[family],
+                                               "--forceflush"]))
+            while b"listening" not in serving.stdout.readline():
+                if serving.poll() is not None:
+                    break
+            for way in ([], ["-R"]):
+                status, said = lab.run(*make(client, ["iperf3", "-u", "-c", host[family], "-p", port,
+                                                      "-b", "20M", "-t", "1", "-i", "0", *way]))
+                lost = re.search(rb"(\d+)/(\d+) \([0-9.e+-]+%\)  receiver", said)
+                tap.check(status == 0 and lost and int(lost.group(2)) > 1000 and
+                          int(lost.group(1)) * 20 < int(lost.group(2)),
+                          f"IPv{family}: iperf3 -u {' '.join(way)} {text}, hardly a loss", status,
+                          said[-900:])
+            lab.stop(serving)
+
+
+def test_pipes(lab, tap):
+    """socat and nc, in both roles."""
+    if shutil.which("socat") is None or shutil.which("nc") is None:
+        tap.skip("socat or nc is not installed")
+        return
+    for family in (4, 6):
+        for port, (text, server, client, host) in enumerate((
+                ("weir serves the kernel", lab.under, lambda *w: list(w), WEIR),
+                ("the kernel serves weir", lambda *w: list(w), lab.under, KERNEL),
+                ("weir serves weir", lab.under, lab.under, WEIR)), 7000 + 10 * family):
+            name = f"[{host[family]}]" if family == 6 else host[family]
+            serving = lab.spawn(*server("socat", f"UDP{family}-LISTEN:{port},bind={name},fork",
+                                        "EXEC:cat"))
+            time.sleep(0.3)
+            status, said = lab.run("sh", "-c", f"echo hello | {' '.join(client('socat'))} -t1 - "
+                                   f"UDP{family}:{name}:{port}")
+            tap.check(said == b"hello\n", f"IPv{family}: socat, {text}", status, said)
+            status, said = lab.run("sh", "-c", f"echo again | {' '.join(client('nc'))} -u -w1 "
+                                   f"{host[family]} {port}")
+            tap.check(said == b"again\n", f"IPv{family}: nc, {text}", status, said)
+            lab.stop(serving)
+
+
+# ---- Many, and the ends ----
+
+PINGPONG = """
+import os, socket, sys
+family, count = (socket.AF_INET6, "::1") if sys.argv[1] == "6" else (socket.AF_INET, "127.0.0.1")
+s = socket.socket(family, socket.SOCK_DGRAM)
+s.bind((count, 0))
+if os.fork() == 0:
+    t = socket.socket(family, socket.SOCK_DGRAM)
+    t.connect(s.getsockname())
+    for i in range(int(sys.argv[2])):
+        t.send(b"%d" % i)
+        if t.recv(20) != b"%d" % i:
+            os._exit(1)
+    os._exit(0)
+if sys.argv[3] == "named":
+    for i in range(int(sys.argv[2])):
+        data, name = s.recvfrom(20)
+        s.sendto(data, name)
+else:
+    data, name = s.recvfrom(20)
+    s.connect(name)
+    s.send(data)
+    for i in range(1, int(sys.argv[2])):
+        s.send(s.recv(20))
+print(os.wait()[1])
+"""
+
+
+def test_pingpong(lab, tap):
+    for family, count, how in ((4, PINGPONGS // 2, "named"), (6, PINGPONGS // 2, "native")):
+        status, said = lab.run(*lab.under(sys.executable, "-c", PINGPONG, str(family), str(count),
+                                          how), timeout=100)
+        tap.check(status == 0 and said == b"0\n",
+                  f"IPv{family}: {count} round trips over the loopback ({how}), none lost",
+                  status, said)
+
+
+def endpoints(lab):
+    """How many are left: asked of a program, since a port that is held cannot be bound."""
+    script = ("import socket\nn = 0\n"
+              "for port in range(20000, 20064):\n"
+              "    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+              "    try: s.bind(('', port))\n"
+              "    except OSError: n += 1\n"
+              "print(n)")
+    return int(lab.run(*lab.under(sys.executable, "-c", script))[1])
+
+
+def test_cleanup(lab, tap):
+    hold = ("import socket, time\n"
+            "held = []\n"
+            "for port in range(20000, 20064):\n"
+            "    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+            "    s.bind(('', port)); held.append(s)\n"
+            "print('ready', flush=True)\n"
+            "held[0].recvfrom(10)\n")
+    before = lab.open_files()
+    process = lab.spawn(*lab.under(sys.executable, "-c", hold))
+    process.stdout.readline()
+    tap.check(endpoints(lab) == 64, "ports are held", endpoints(lab))
+    lab.stop(process)
+    tap.check(until(lambda: endpoints(lab) == 0, 5), "and free again after kill -9",
+              endpoints(lab))
+    script = ("import socket\n"
+              "for i in range(20000): socket.socket(socket.AF_INET, socket.SOCK_DGRAM).close()\n"
+              "for i in range(2000):\n"
+              "    s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)\n"
+              "    s.bind(('', 0)); s.sendto(b'x', ('::1', 9)); s.close()\n"
+              "print('made')")
+    status, said = lab.run(*lab.under(sys.executable, "-c", script), timeout=60)
+    tap.check(status == 0 and said == b"made\n", "22,000 sockets made and closed", status, said)
+    tap.check(until(lambda: lab.open_files() <= before + 2 * 16), "no descriptors are left",
+              before, lab.open_files())
+
+
+def test_private(lab, tap):
+    script = ("import socket\n"
+              "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+              "s.bind(('127.0.0.1', 0)); s.sendto(b'me', s.getsockname())\n"
+              "print(s.recvfrom(9)[0].decode())\n"
+              "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+              "s.connect(('192.0.2.1', 9)); s.send(b'x')\n"
+              "s.settimeout(2)\n"
+              "try: s.recv(1)\n"
+              "except OSError as error: print(error.strerror)\n")
+    for name in ("weir", "weird"):
+        shutil.copy(lab.program(name), lab.folder)
+    os.chmod(lab.folder, 0o755)
+    python = os.path.realpath(shutil.which("python3", path="/usr/bin:/bin") or sys.executable)
+    for text, user in (("root", 0), ("nobody", 65534)):
+        said = subprocess.run([os.path.join(lab.folder, "weir"), "run", "--", python, "-c", script],
+                              user=user, group=user, extra_groups=[], stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, cwd="/", timeout=30, check=False).stdout
+        tap.check(said == b"me\nConnection refused\n", f"a private weird of {text}", said)
+
+
+def test_end(lab, tap):
+    peer = Peer(4)
+    scripts = {"recv": "c.recv(1)", "recvfrom": "c.recvfrom(1)", "recvmsg": "c.recvmsg(1)",
+               "recv, not connected": "s.recv(1)",
+               "poll": "p = select.poll(); p.register(c, select.POLLIN); print(p.poll())"}
+    head = ("import socket, select\n"
+            "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('', 0))\n"
+            "c = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
+            f"c.connect(('{KERNEL[4]}', {peer.port}))\n"
+            "print('ready', flush=True)\n")
+    waiting = {text: lab.spawn(*lab.under(sys.executable, "-c", head + script))
+               for text, script in scripts.items()}
+    for process in waiting.values():
+        process.stdout.readline()
+    time.sleep(0.3)
+    lab.weird.kill()
+    lab.weird.wait()
+    begun = time.monotonic()
+    for text, process in waiting.items():
+        ended = until(lambda: process.poll() is not None, 2)
+        tap.check(ended, f"weird killed: {text} returns", time.monotonic() - begun)
+        lab.stop(process)
+    lab.start()
+    status, said = lab.run(*lab.under(sys.executable, "-c", head))
+    tap.check(status == 0, "a new weird serves", status, said)
+
+
+TESTS = [test_cases, test_dns, test_iperf, test_pipes, test_pingpong, test_cleanup, test_private,
+         test_end]
 
 
 def main():
