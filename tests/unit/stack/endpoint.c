@@ -128,7 +128,7 @@ static void test_choice(void)
     world_close(&world);
 }
 
-#define SPREAD (WEIR_UDP_SHARED | WEIR_UDP_SPREAD)
+#define SPREAD (WEIR_UDP_REUSEADDR | WEIR_UDP_REUSEPORT)
 
 /* Several on one address and port. */
 static void test_group(void)
@@ -165,7 +165,7 @@ static void test_group(void)
 
     const struct weir_addr other = world_addr(1, false, 54), peer = world_addr(0, false, 4000);
     for (unsigned i = 0; i < 3; i++)
-        CHECK(weir_udp_open_with(w, &other, WEIR_UDP_SHARED, &member[i]) == WEIR_OK,
+        CHECK(weir_udp_open_with(w, &other, WEIR_UDP_REUSEADDR, &member[i]) == WEIR_OK,
               "shared, not spread: endpoint %u", i);
     (void)!weir_udp_send(world.side[0], open_udp(0, &peer), &other, "x", 1, world.now);
     world_run(&world, 50 * WEIR_MS);
