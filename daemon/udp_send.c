@@ -106,13 +106,15 @@ static int64_t send_one(const struct udp_job *job, const struct given *given, we
     struct weir_addr to = job->socket->remote;
     struct udp_beside beside;
     size_t len;
-    int error = (given->flags & MSG_OOB) != 0 ? EOPNOTSUPP : gather(job, given, &len);
+    int error = gather(job, given, &len);
     if (error == 0 && given->name != 0 && given->name_len != 0)
         error = read_name(job, given, &to);
     else if (error == 0 && !job->socket->connected)
         error = EDESTADDRREQ;
-    if (error == 0 && (given->flags & MSG_MORE) != 0)
-        error = EOPNOTSUPP; /* datagrams put together by several calls */
+    /* Linux looks for MSG_OOB in IPv4 only. Datagrams put together by several calls we have not. */
+    if (error == 0 && ((given->flags & MSG_MORE) != 0 ||
+                       ((given->flags & MSG_OOB) != 0 && weir_ip_is_v4(&to.ip))))
+        error = EOPNOTSUPP;
     if (error == 0)
         error = read_control(job, given, &beside);
     if (error == 0)
