@@ -176,6 +176,102 @@ static void test_group(void)
     world_close(&world);
 }
 
+/* What a socket API needs to know of ICMP errors. */
+static void test_reports(bool v6)
+{
+    open_world();
+    struct weir *w = world.side[0];
+    const struct weir_addr nobody = world_addr(1, v6, 9), there = world_addr(1, v6, 53);
+    const struct weir_addr any = { .port = 1053 };
+    struct weir_udp_report report;
+    struct weir_datagram info;
+    weir_handle a, plain;
+    CHECK(weir_udp_open_with(w, &any, WEIR_UDP_REPORTS, &a) == WEIR_OK, "an endpoint");
+    const weir_handle b = open_udp(1, &there);
+    CHECK(!weir_udp_report(w, a, &report), "nothing to report");
+    (void)!weir_udp_send(w, a, &nobody, "quoted", 6, world.now);
+    world_run(&world, 50 * WEIR_MS);
+    CHECK((weir_ready_now(w, a) & WEIR_ERROR) != 0, "WEIR_ERROR tells of it");
+    CHECK(weir_udp_send(w, a, &there, "x", 1, world.now) == WEIR_OK, "no call returns it");
+    CHECK(weir_udp_report(w, a, &report) && report.error == WEIR_REFUSED &&
+              report.type == (v6 ? 1 : 3) && report.code == (v6 ? 4 : 3) && report.to.port == 9 &&
+              weir_ip_equal(&report.to.ip, &nobody.ip) &&
+              weir_ip_equal(&report.reporter, &nobody.ip) && report.len == 6 &&
+              memcmp(report.data, "quoted", 6) == 0,
+          "IPv%d: who says what about which datagram", v6 ? 6 : 4);
+    CHECK(!weir_udp_report(w, a, &report) && (weir_ready_now(w, a) & WEIR_ERROR) == 0, "once");
+
+    CHECK(weir_udp_connect(w, a, &there) == WEIR_OK, "a fixed peer");
+    (void)!weir_udp_send(w, a, &nobody, "y", 1, world.now);
+    world_run(&world, 50 * WEIR_MS);
+    CHECK(!weir_udp_report(w, a, &report), "then only what concerns it");
+    while (weir_udp_recv(world.side[1], b, got, sizeof got, &info) == WEIR_OK)
+        continue;
+
+    const struct weir_addr other = { .port = 1054 };
+    CHECK(weir_udp_open(w, &other, &plain) == WEIR_OK, "one that did not ask");
+    (void)!weir_udp_send(w, plain, &nobody, "z", 1, world.now);
+    world_run(&world, 50 * WEIR_MS);
+    CHECK(!weir_udp_report(w, plain, &report) && weir_ready_now(w, plain) == WEIR_WRITABLE,
+          "gets no report");
+    world_close(&world);
+}
+
+/* What may differ from one datagram to the next. */
+static void test_how(bool v6)
+{
+    open_world();
+    struct weir *w = world.side[0];
+    const struct weir_addr to = world_addr(1, v6, 53), any = { .port = 1053 };
+    const struct weir_addr mine = world_addr(0, v6, 0), not_mine = world_addr(1, v6, 0);
+    const weir_handle a = open_udp(0, &any), b = open_udp(1, &to);
+    struct weir_datagram info;
+    (void)weir_set(w, a, WEIR_OPT_TTL, 99, world.now);
+    struct weir_udp_how how = {
+        .to = &to, .from = mine.ip, .ttl = 7, .tos_given = true, .tos = 40
+    };
+    CHECK(weir_udp_send_as(w, a, &how, "x", 1, world.now) == WEIR_OK, "its own TTL and DS field");
+    world_run(&world, WEIR_SECOND);
+    CHECK(weir_udp_recv(world.side[1], b, got, 1, &info) == WEIR_OK && info.ttl == 7 &&
+              info.tos == 40 && weir_ip_equal(&info.from.ip, &mine.ip),
+          "IPv%d: arrive", v6 ? 6 : 4);
+    how = (struct weir_udp_how){ .to = &to };
+    (void)!weir_udp_send_as(w, a, &how, "x", 1, world.now);
+    world_run(&world, 50 * WEIR_MS);
+    CHECK(weir_udp_recv(world.side[1], b, got, 1, &info) == WEIR_OK && info.ttl == 99 &&
+              info.tos == 0,
+          "otherwise the endpoint's");
+    how = (struct weir_udp_how){ .to = &to, .whole = true };
+    CHECK(weir_udp_send_as(w, a, &how, block, 9000, world.now) == WEIR_TOO_LONG, "whole or not");
+    how = (struct weir_udp_how){ .to = &to, .from = not_mine.ip };
+    CHECK(weir_udp_send_as(w, a, &how, "x", 1, world.now) == WEIR_NOT_LOCAL, "a source not ours");
+    world_close(&world);
+}
+
+/* Where an endpoint at any address is while its peer is fixed. */
+static void test_placed(bool v6)
+{
+    open_world();
+    struct weir *w = world.side[0];
+    const struct weir_addr to = world_addr(1, v6, 53), any = { .port = 1053 };
+    const struct weir_addr mine = world_addr(0, v6, 0);
+    static const struct weir_ip nowhere = { { 0 } };
+    const weir_handle a = open_udp(0, &any);
+    struct weir_status status;
+    CHECK(weir_udp_connect(w, a, &to) == WEIR_OK && weir_status(w, a, &status) == WEIR_OK &&
+              weir_ip_equal(&status.local.ip, &mine.ip),
+          "IPv%d: at the address it sends from", v6 ? 6 : 4);
+    CHECK(weir_udp_connect(w, a, NULL) == WEIR_OK && weir_status(w, a, &status) == WEIR_OK &&
+              weir_ip_equal(&status.local.ip, &nowhere),
+          "and then at any again");
+    weir_handle b;
+    const struct weir_addr far = world_addr(1, v6, 77);
+    CHECK(weir_udp_open_with(w, &far, 0, &b) == WEIR_NOT_LOCAL &&
+              weir_udp_open_with(w, &far, WEIR_UDP_ANYWHERE, &b) == WEIR_OK,
+          "an address that is not ours, for who asks");
+    world_close(&world);
+}
+
 static void test_limit(void)
 {
     open_world();
@@ -273,6 +369,11 @@ int main(void)
     test_errors();
     test_choice();
     test_group();
+    for (int v6 = 0; v6 < 2; v6++) {
+        test_reports(v6 != 0);
+        test_how(v6 != 0);
+        test_placed(v6 != 0);
+    }
     test_limit();
     test_ping(false);
     test_ping(true);
