@@ -2,6 +2,7 @@
 
 /* socket, bind, listen, shutdown, getsockname, getpeername. */
 
+#include "ends.h"
 #include "udp.h"
 
 #include <errno.h>
@@ -140,6 +141,12 @@ static int stop_listening(struct socket *socket, int s, int how, weir_time now)
     return 0;
 }
 
+/* The connection is over for the program; that of a TIME-WAIT is, too. */
+static bool call_is_closed(const struct call *call)
+{
+    return call_state(call) == CALL_CLOSED;
+}
+
 void call_shutdown(struct call *call)
 {
     struct socket *socket = call->socket;
@@ -151,11 +158,11 @@ void call_shutdown(struct call *call)
     } else if (socket != NULL && socket->state == SOCKET_CONNECTING) {
         socket_over(socket); /* as Linux does: the connect is given up */
         call_value(call, 0);
-    } else if (socket == NULL || socket->state == SOCKET_FRESH || socket->state == SOCKET_DEAD ||
-               (socket->read_eof && socket->gave_eof)) {
+    } else if (socket == NULL || socket->state != SOCKET_CONNECTED || call_is_closed(call)) {
         call_error(call, ENOTCONN);
     } else {
-        call_answer(call->run, call->id, shutdown(call->s, how) < 0 ? -errno : 0);
+        call_answer(call->run, call->id, -end_shut(socket, call->s, how));
+        relay_pump(socket, call->now);
     }
 }
 
@@ -166,8 +173,7 @@ void call_name(struct call *call)
     const struct socket *socket = call->socket;
     struct weir_addr addr = { 0 };
     if (call->nr == __NR_getpeername) {
-        if (socket == NULL || socket->state != SOCKET_CONNECTED ||
-            (socket->read_eof && socket->gave_eof)) {
+        if (socket == NULL || socket->state != SOCKET_CONNECTED || call_is_closed(call)) {
             call_error(call, ENOTCONN);
             return;
         }

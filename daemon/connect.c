@@ -4,7 +4,7 @@
  * does not wait S is connected to us at once, with so small a send buffer that one write of ours
  * fills it: then it is neither readable nor writable until we take those octets out again. */
 
-#include "parts.h"
+#include "ends.h"
 
 #include <errno.h>
 #include <fcntl.h>

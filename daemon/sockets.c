@@ -6,7 +6,7 @@
  * can enter and is unlinked at once: a program cannot connect to another's listener by it. What the
  * program accepted has the listener's name, so there D has a name, and S is known by its peer. */
 
-#include "parts.h"
+#include "ends.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -118,7 +118,8 @@ bool sockets_open(struct weird *weird, char why[WEIR_LINE_MAX])
     weird->meeting = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     weird->meeting_name = weird->meeting < 0 ? -1 : bind_hidden(weird, weird->meeting, "meeting");
     weird->sweep_at = SWEEP_FIRST;
-    if (weird->dummy >= 0 && weird->meeting_name >= 0 && listen(weird->meeting, BACKLOG) == 0)
+    if (weird->dummy >= 0 && weird->meeting_name >= 0 && listen(weird->meeting, BACKLOG) == 0 &&
+        ends_open(weird))
         return true;
     snprintf(why, WEIR_LINE_MAX, "sockets: %m");
     return false;
@@ -244,6 +245,21 @@ static int search(struct socket *socket, pid_t pid)
     return -1;
 }
 
+/* A child may have inherited S and never called us. */
+static int search_children(struct socket *socket, pid_t thread)
+{
+    char path[64];
+    int child;
+    int s = -1;
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)thread, (int)thread);
+    FILE *file = fopen(path, "re");
+    while (file != NULL && s < 0 && fscanf(file, "%d", &child) == 1)
+        s = search(socket, (pid_t)child);
+    if (file != NULL)
+        fclose(file);
+    return s;
+}
+
 int socket_fetch(struct socket *socket)
 {
     if (socket->fd >= 0) {
@@ -253,8 +269,14 @@ int socket_fetch(struct socket *socket)
         if (s >= 0)
             close(s);
     }
-    for (unsigned i = 0; socket->run != NULL && i < RUN_PIDS; i++) {
-        const int s = socket->run->pid[i] != 0 ? search(socket, socket->run->pid[i]) : -1;
+    struct run *run = socket->run;
+    for (unsigned i = 0; run != NULL && i < RUN_PIDS; i++) {
+        const int s = run->pid[i] != 0 ? search(socket, run->pid[i]) : -1;
+        if (s >= 0)
+            return s;
+    }
+    for (unsigned i = 0; run != NULL && i < RUN_PIDS; i++) {
+        const int s = run->thread[i] != 0 ? search_children(socket, run->thread[i]) : -1;
         if (s >= 0)
             return s;
     }
@@ -265,8 +287,12 @@ int socket_fetch(struct socket *socket)
 
 void socket_close_d(struct socket *socket)
 {
+    if (socket->owed_reset)
+        socket->weird->owed_count--;
+    socket->owed_reset = false;
     if (socket->d < 0)
         return;
+    end_forget(socket);
     weir_loop_remove_fd(socket->weird->loop, socket->d);
     close(socket->d);
     socket->d = -1;

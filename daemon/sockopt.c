@@ -8,7 +8,7 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <linux/tcp.h>
+#include <linux/tcp.h> /* the newest struct tcp_info */
 #include <netinet/in.h>
 #include <unistd.h>
 
@@ -135,19 +135,31 @@ static int take_error(const struct call *call)
     return error;
 }
 
-static int state_of(const struct call *call)
+int call_state(const struct call *call)
 {
     static const uint8_t linux_state[] = {
-        [WEIR_CLOSED] = 7,       [WEIR_LISTEN] = 10,     [WEIR_SYN_SENT] = 2,
-        [WEIR_SYN_RECEIVED] = 3, [WEIR_ESTABLISHED] = 1, [WEIR_FIN_WAIT_1] = 4,
-        [WEIR_FIN_WAIT_2] = 5,   [WEIR_CLOSE_WAIT] = 8,  [WEIR_CLOSING] = 11,
-        [WEIR_LAST_ACK] = 9,     [WEIR_TIME_WAIT] = 6,
+        [WEIR_CLOSED] = CALL_CLOSED,
+        [WEIR_LISTEN] = 10,
+        [WEIR_SYN_SENT] = 2,
+        [WEIR_SYN_RECEIVED] = 3,
+        [WEIR_ESTABLISHED] = 1,
+        [WEIR_FIN_WAIT_1] = CALL_FIN_WAIT_1,
+        [WEIR_FIN_WAIT_2] = 5,
+        [WEIR_CLOSE_WAIT] = 8,
+        [WEIR_CLOSING] = 11,
+        [WEIR_LAST_ACK] = CALL_LAST_ACK,
+        [WEIR_TIME_WAIT] = CALL_CLOSED, /* which is nobody's any more */
     };
     struct weir_status status;
     if (call->socket == NULL ||
         weir_status(call->weird->weir, call->socket->handle, &status) != WEIR_OK ||
         status.state >= sizeof linux_state)
-        return 7;
+        return CALL_CLOSED;
+    /* Behind what is still in S the FIN has not left, but the program has said its last. */
+    if (call->socket->shut_wr && status.state == WEIR_ESTABLISHED)
+        return CALL_FIN_WAIT_1;
+    if (call->socket->shut_wr && status.state == WEIR_CLOSE_WAIT)
+        return CALL_LAST_ACK;
     return linux_state[status.state];
 }
 
@@ -161,7 +173,7 @@ static int give_info(const struct call *call)
     struct tcp_info info;
     struct weir_status status;
     memset(&info, 0, sizeof info);
-    info.tcpi_state = (uint8_t)state_of(call);
+    info.tcpi_state = (uint8_t)call_state(call);
     if (call->socket != NULL &&
         weir_status(call->weird->weir, call->socket->handle, &status) == WEIR_OK) {
         info.tcpi_options = (uint8_t)((status.timestamps ? TCPI_OPT_TIMESTAMPS : 0) |
