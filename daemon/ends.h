@@ -15,6 +15,12 @@ void relay_failed(struct socket *socket, enum weir_error error, weir_time now);
 void relay_event(void *user, struct weir *weir, const struct weir_event *event, weir_time now);
 void relay_watch_d(struct socket *socket, uint32_t events);
 
+/* ---- messages.c ---- */
+
+void call_send(struct call *call);    /* sendto, sendmsg */
+void call_receive(struct call *call); /* recvfrom, recvmsg */
+void call_ioctl(struct call *call);
+
 /* ---- ends.c ---- */
 
 bool ends_open(struct weird *weird);

@@ -84,6 +84,7 @@ struct socket {
     bool read_eof;      /* the program ended its direction */
     bool gave_eof;      /* the peer's end was passed on */
     bool deaf;          /* the program reads no more: what arrives is dropped */
+    bool holds;         /* the last octets that TCP got were sent with MSG_MORE */
     bool dropped;       /* some of it did: at a close that counts as unread */
     bool hung_up;       /* S is gone; D is then out of the loop */
     bool shut_rd;       /* the program's shutdown, on S: SHUT_RD */

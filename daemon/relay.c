@@ -70,11 +70,11 @@ static unsigned flags_of(struct socket *socket, size_t len, bool urgent)
 {
     if (urgent)
         socket->urgent_out = false;
-    if (socket->more == 0)
-        return urgent ? WEIR_URG : 0;
-    const bool more = len <= socket->more;
-    socket->more -= more ? (uint32_t)len : socket->more;
-    return more ? WEIR_MORE : 0;
+    if (len > 0) {
+        socket->holds = len <= socket->more;
+        socket->more -= socket->holds ? (uint32_t)len : socket->more;
+    }
+    return (urgent ? WEIR_URG : 0u) | (socket->holds ? WEIR_MORE : 0u);
 }
 
 static enum outcome pump_out(struct socket *socket, weir_time now)
@@ -106,7 +106,7 @@ static enum outcome pump_out(struct socket *socket, weir_time now)
             return abort_conn(socket, now);
         /* With nothing there the room goes back to those who have something to send. */
         const size_t len = got < 0 ? 0 : (size_t)got;
-        const unsigned flags = len > 0 ? flags_of(socket, len, urgent) : 0;
+        const unsigned flags = flags_of(socket, len, urgent && len > 0);
         if (weir_send_put(weir, socket->handle, len, flags, now) != WEIR_OK || got < 0)
             return DONE;
         total += (size_t)got;

@@ -41,7 +41,7 @@ static const struct option options[] = {
     { SOL_SOCKET, SO_DONTROUTE, KEPT, KEPT_DONTROUTE, INT_MIN, INT_MAX, 0 },
     { SOL_SOCKET, SO_PRIORITY, KEPT, KEPT_PRIORITY, INT_MIN, INT_MAX, 0 },
     { SOL_SOCKET, SO_KEEPALIVE, FLAG, WEIR_OPT_KEEPALIVE, INT_MIN, INT_MAX, 0 },
-    { SOL_SOCKET, SO_OOBINLINE, FLAG, WEIR_OPT_OOBINLINE, INT_MIN, INT_MAX, 0 },
+    { SOL_SOCKET, SO_OOBINLINE, NATIVE, 0, 0, 0, 0 },
     { SOL_SOCKET, SO_SNDBUF, BUFFER, WEIR_OPT_SNDBUF, SNDBUF_LEAST, INT_MAX, 16384 },
     { SOL_SOCKET, SO_RCVBUF, BUFFER, WEIR_OPT_RCVBUF, RCVBUF_LEAST, INT_MAX, 131072 },
     { SOL_SOCKET, SO_RCVTIMEO_OLD, NATIVE, 0, 0, 0, 0 },
@@ -255,8 +255,7 @@ static int get_by_table(const struct call *call, const struct option *option)
     int64_t got;
     if ((socket->option_set >> which & 1) != 0)
         value = socket->option[which] / scale_of(option->how);
-    else if (option->how != BUFFER && option->name != SO_OOBINLINE &&
-             socket->handle != WEIR_NO_HANDLE &&
+    else if (option->how != BUFFER && socket->handle != WEIR_NO_HANDLE &&
              weir_get(call->weird->weir, socket->handle, which, &got) == WEIR_OK)
         value = got / scale_of(option->how);
     return give_int(call, (int)value);
