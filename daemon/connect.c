@@ -16,8 +16,7 @@
 /* syscall: openat newfstatat|fstat64 read sendto recvfrom getsockopt setsockopt fcntl close */
 
 #define FILLER_OCTETS 4096
-#define SNDBUF_LEAST  1     /* the kernel raises it to its own least */
-#define SNDBUF_USUAL  65536 /* as socket_make_s sets it */
+#define SNDBUF_LEAST  1 /* the kernel raises it to its own least */
 
 static void set_sndbuf(int s, int size)
 {
@@ -264,7 +263,7 @@ static void take_filler(struct socket *socket)
     char octets[FILLER_OCTETS];
     const int s = socket_fetch(socket);
     if (s >= 0) {
-        set_sndbuf(s, SNDBUF_USUAL);
+        set_sndbuf(s, S_SNDBUF);
         close(s);
     }
     (void)recv(socket->d, octets, sizeof octets, MSG_DONTWAIT);

@@ -13,6 +13,8 @@
 #include "weir/loop.h"
 #include "weir/trace.h" /* enum weir_state */
 
+#include "kept.h"
+
 #include <linux/seccomp.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -22,6 +24,7 @@
 #define RUN_PIDS    64    /* processes of a run that are remembered, to search for a socket */
 #define SOCKETS_MAX 32768 /* two descriptors each at most */
 #define PARKED_MAX  4096  /* calls that wait */
+#define S_SNDBUF    65536 /* the program's side: what is written but not yet in TCP */
 
 struct weird;
 struct socket;
@@ -42,26 +45,6 @@ enum socket_state {
     SOCKET_CONNECTING,
     SOCKET_CONNECTED,
     SOCKET_DEAD, /* the connection is over and D closed; the program may still hold S */
-};
-
-/* What setsockopt stored and only getsockopt asks for. */
-enum kept_option {
-    KEPT_REUSEADDR,
-    KEPT_REUSEPORT,
-    KEPT_DONTROUTE,
-    KEPT_PRIORITY,
-    KEPT_MARK,
-    KEPT_DEFER_ACCEPT,
-    KEPT_LINGER2,
-    KEPT_WINDOW_CLAMP,
-    KEPT_FREEBIND,
-    KEPT_NO_PORT,
-    KEPT_MTU_DISCOVER,
-    KEPT_RECVERR,
-    KEPT_V6ONLY,
-    KEPT_MTU_DISCOVER6,
-    KEPT_RECVERR6,
-    KEPT_COUNT
 };
 
 struct socket {

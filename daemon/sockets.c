@@ -22,7 +22,6 @@
 
 #define ID_BITS     16 /* of the place; the rest is the serial number */
 #define BACKLOG     128
-#define S_SNDBUF    65536       /* the program's side: what is written but not yet in TCP */
 #define SWEEP_EVERY WEIR_SECOND /* while there are listeners */
 #define SWEEP_FIRST 256         /* idle sockets before the table is swept for dead ones */
 #define SEARCH_FDS  4096        /* descriptors of a process that are looked at in a search */
