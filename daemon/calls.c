@@ -88,8 +88,9 @@ static int start_listening(struct socket *socket, int s, unsigned backlog, weir_
         if (error != 0)
             return error;
     }
-    const unsigned flags =
-        socket->family == AF_INET6 && socket->kept[KEPT_V6ONLY] ? WEIR_LISTEN_V6ONLY : 0;
+    const bool six_only = socket->family == AF_INET6 && socket->kept[KEPT_V6ONLY];
+    const unsigned flags = (six_only ? WEIR_LISTEN_V6ONLY : 0) |
+                           (socket->kept[KEPT_REUSEPORT] ? WEIR_LISTEN_REUSEPORT : 0);
     enum weir_error error =
         weir_listen(weird->weir, &socket->local, backlog, flags, &socket->handle);
     if (error == WEIR_IN_USE || error == WEIR_NO_MEMORY) {
@@ -129,15 +130,18 @@ void call_listen(struct call *call)
 
 /* ---- shutdown ---- */
 
-static int stop_listening(struct socket *socket, int s, int how, weir_time now)
+static int stop_listening(struct call *call, int how)
 {
+    struct socket *socket = call->socket;
     if (how == SHUT_WR)
         return 0;
-    (void)shutdown(s, SHUT_RD); /* those who wait in accept hear of it */
-    (void)weir_release(socket->weird->weir, socket->handle, now);
+    (void)shutdown(call->s, SHUT_RD); /* those who wait in accept hear of it */
+    (void)weir_release(call->weird->weir, socket->handle, call->now);
     socket->handle = WEIR_NO_HANDLE;
     socket->state = SOCKET_DEAD;
-    socket->bound = false;
+    socket->bound = socket->bound && socket->port_given;
+    if (call_renew(call)) /* it may listen again */
+        socket->state = SOCKET_FRESH;
     return 0;
 }
 
@@ -154,7 +158,7 @@ void call_shutdown(struct call *call)
     if (how < SHUT_RD || how > SHUT_RDWR) {
         call_error(call, EINVAL);
     } else if (socket != NULL && socket->state == SOCKET_LISTENING) {
-        call_answer(call->run, call->id, stop_listening(socket, call->s, how, call->now));
+        call_answer(call->run, call->id, -stop_listening(call, how));
     } else if (socket != NULL && socket->state == SOCKET_CONNECTING) {
         socket_over(socket); /* as Linux does: the connect is given up */
         call_value(call, 0);

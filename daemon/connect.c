@@ -69,8 +69,7 @@ static bool is_cloexec(pid_t pid, int fd)
     return (flags & O_CLOEXEC) != 0;
 }
 
-/* An AF_UNIX socket connects once. Copies of the descriptor (dup, fork) keep the old one. */
-static bool renew(struct call *call)
+bool call_renew(struct call *call)
 {
     struct socket *socket = call->socket;
     const int at = (int)call->arg[0];
@@ -117,7 +116,7 @@ static int disconnect(struct call *call)
     if (!socket->address_given)
         socket->local.ip =
             socket->family == AF_INET ? weir_ip_v4(0, 0, 0, 0) : (struct weir_ip){ { 0 } };
-    return used && !renew(call) ? ENOBUFS : 0;
+    return used && !call_renew(call) ? ENOBUFS : 0;
 }
 
 /* ---- connect ---- */
@@ -238,7 +237,7 @@ void call_connect(struct call *call)
         { /* Linux, too, first says how the last one ended, and then begins anew. */
             const int error = socket->error != 0 ? socket->error : ECONNABORTED;
             socket->error = 0;
-            call_error(call, renew(call) ? error : ENOBUFS);
+            call_error(call, call_renew(call) ? error : ENOBUFS);
         }
         return;
     default:

@@ -15,6 +15,10 @@ void relay_failed(struct socket *socket, enum weir_error error, weir_time now);
 void relay_event(void *user, struct weir *weir, const struct weir_event *event, weir_time now);
 void relay_watch_d(struct socket *socket, uint32_t events);
 
+/* A new S in the place of one that is used up: an AF_UNIX socket connects or listens once. Copies
+ * of the descriptor (dup, fork) keep the old one. False: there is none to be had. */
+bool call_renew(struct call *call); /* connect.c */
+
 /* ---- messages.c ---- */
 
 void call_send(struct call *call);    /* sendto, sendmsg */

@@ -136,6 +136,7 @@ struct weird {
     uint32_t socket_next, socket_count, idle_count; /* idle: without D */
     uint32_t sweep_at;                              /* look for dead ones beyond that many idle */
     uint64_t serial;
+    uint8_t strict_port[8192]; /* a bit: one without SO_REUSEADDR left a connection there */
     struct parked parked[PARKED_MAX];
     unsigned parked_count, parked_top; /* slots beyond parked_top are free */
     struct weir_loop_timer sweep_timer, park_timer, full_timer, end_timer, owed_timer;
@@ -254,6 +255,7 @@ int address_write(pid_t pid, uint8_t family, const struct weir_addr *addr, uint6
 bool address_any(const struct weir_ip *ip);
 /* Binds to an address and port (0: draws one). 0 or errno. */
 int address_bind(struct socket *socket, const struct weir_addr *addr);
+void address_leave(const struct socket *socket); /* its connection may go on without it */
 
 /* ---- calls.c, connect.c, accept.c, sockopt.c ---- */
 

@@ -22,10 +22,10 @@
 
 #define ID_BITS     16 /* of the place; the rest is the serial number */
 #define BACKLOG     128
-#define SWEEP_EVERY WEIR_SECOND /* while there are listeners */
-#define SWEEP_FIRST 256         /* idle sockets before the table is swept for dead ones */
-#define SEARCH_FDS  4096        /* descriptors of a process that are looked at in a search */
-#define SEARCH_GAP  64          /* numbers not in use that end the search */
+#define SWEEP_EVERY (250 * WEIR_MS) /* while there are listeners */
+#define SWEEP_FIRST 256             /* idle sockets before the table is swept for dead ones */
+#define SEARCH_FDS  4096            /* descriptors of a process that are looked at in a search */
+#define SEARCH_GAP  64              /* numbers not in use that end the search */
 #define NAME_FORMAT "weir%c%c%016llx%016llx" /* kind, family, id, secret */
 #define NAME_LEN    (4 + 2 + 16 + 16)
 
@@ -303,6 +303,8 @@ void socket_free(struct socket *socket)
 {
     struct weird *weird = socket->weird;
     socket_close_d(socket);
+    if (socket->handle != WEIR_NO_HANDLE && socket->state == SOCKET_CONNECTED)
+        address_leave(socket);
     if (socket->handle != WEIR_NO_HANDLE)
         (void)weir_release(weird->weir, socket->handle, weir_loop_clock());
     if (socket->name_fd >= 0)
@@ -317,6 +319,8 @@ void socket_free(struct socket *socket)
 void socket_over(struct socket *socket)
 {
     socket_close_d(socket);
+    if (socket->handle != WEIR_NO_HANDLE && socket->state == SOCKET_CONNECTED)
+        address_leave(socket);
     if (socket->handle != WEIR_NO_HANDLE)
         (void)weir_release(socket->weird->weir, socket->handle, weir_loop_clock());
     socket->handle = WEIR_NO_HANDLE;

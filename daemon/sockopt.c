@@ -11,6 +11,7 @@
 #include <linux/tcp.h> /* the newest struct tcp_info */
 #include <net/if.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <unistd.h>
 
 /* syscall: getsockopt */
@@ -38,6 +39,7 @@ struct option {
 #define SNDBUF_LEAST  4608
 #define RCVBUF_LEAST  2304
 #define MAXSEG_LEAST  88
+#define DEFER_MOST    60
 #define CLAMP_LEAST   1152
 #define LINGER2_USUAL 60
 #define LINGER2_MOST  120
@@ -266,6 +268,20 @@ static int get_socket_level(const struct call *call, bool *known)
     }
 }
 
+static int give_congestion(const struct call *call)
+{
+    const struct socket *socket = call->socket;
+    char name[16] = "";
+    int64_t which = 0; /* the default */
+    if (socket != NULL && (socket->option_set >> WEIR_OPT_CONGESTION & 1) != 0)
+        which = socket->option[WEIR_OPT_CONGESTION];
+    if (socket != NULL && socket->handle != WEIR_NO_HANDLE)
+        (void)weir_get(call->weird->weir, socket->handle, WEIR_OPT_CONGESTION, &which);
+    const char *text = weir_congestion_name((unsigned)which);
+    snprintf(name, sizeof name, "%s", text != NULL ? text : "");
+    return give(call, name, sizeof name, false);
+}
+
 static int get_by_table(const struct call *call, const struct option *option)
 {
     const struct socket *socket = call->socket;
@@ -328,7 +344,7 @@ void call_getsockopt(struct call *call)
     else if (level == IPPROTO_TCP && name == TCP_INFO)
         known = true, error = give_info(call);
     else if (level == IPPROTO_TCP && name == TCP_CONGESTION)
-        known = true, error = give(call, "reno\0\0\0\0\0\0\0\0\0\0\0", 16, false);
+        known = true, error = give_congestion(call);
     else if ((level == IPPROTO_IP && name == IP_MTU) ||
              (level == IPPROTO_IPV6 && name == IPV6_MTU && call->family == AF_INET6))
         known = true, error = give_mtu(call);
@@ -355,6 +371,18 @@ static void bound_unsent(int s, int value)
     (void)setsockopt(s, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
 }
 
+/* Seconds, rounded up to where a SYN-ACK would be sent again, as Linux counts them. */
+static int defer_accept(const struct call *call, int value)
+{
+    int seconds = 0;
+    for (int wait = 1; seconds < value && seconds < DEFER_MOST; wait *= 2)
+        seconds += wait;
+    if (call->socket->handle != WEIR_NO_HANDLE)
+        (void)weir_set(call->weird->weir, call->socket->handle, WEIR_OPT_DEFER_ACCEPT,
+                       seconds * WEIR_SECOND, call->now);
+    return seconds;
+}
+
 /* To be taken back only before there is a connection. */
 static int bound_window(const struct call *call, int value)
 {
@@ -378,8 +406,8 @@ static int set_kept(const struct call *call, const struct option *option, int va
     }
     if (option->how == SWITCH)
         value = value != 0;
-    else if (option->which == KEPT_DEFER_ACCEPT && value < 0)
-        value = 0;
+    else if (option->which == KEPT_DEFER_ACCEPT)
+        value = defer_accept(call, value);
     else if (option->which == KEPT_LINGER2 && value <= 0)
         value = value < 0 ? -1 : LINGER2_USUAL;
     else if (option->which == KEPT_LINGER2 && value > LINGER2_MOST)
@@ -436,7 +464,17 @@ static int set_congestion(const struct call *call)
         return EINVAL;
     if (!memory_read(call->pid, call->arg[3], name, len))
         return EFAULT;
-    return strcmp(name, "reno") == 0 ? 0 : ENOENT;
+    enum weir_congestion which;
+    struct socket *socket = call->socket;
+    if (!weir_congestion_find(name, &which))
+        return ENOENT;
+    if (socket->handle != WEIR_NO_HANDLE &&
+        weir_set(call->weird->weir, socket->handle, WEIR_OPT_CONGESTION, which, call->now) ==
+            WEIR_NO_MEMORY)
+        return ENOMEM;
+    socket->option[WEIR_OPT_CONGESTION] = which;
+    socket->option_set |= 1u << WEIR_OPT_CONGESTION;
+    return 0;
 }
 
 /* What Linux makes of a value before it looks at its bounds. */
@@ -509,6 +547,9 @@ void options_apply(struct socket *socket, weir_time now)
         if ((socket->option_set >> i & 1) != 0)
             (void)weir_set(socket->weird->weir, socket->handle, (enum weir_option)i,
                            socket->option[i], now);
+    if (socket->kept[KEPT_DEFER_ACCEPT] != 0 && socket->state == SOCKET_LISTENING)
+        (void)weir_set(socket->weird->weir, socket->handle, WEIR_OPT_DEFER_ACCEPT,
+                       socket->kept[KEPT_DEFER_ACCEPT] * WEIR_SECOND, now);
     if (socket->kept[KEPT_WINDOW_CLAMP] != 0)
         (void)weir_set(socket->weird->weir, socket->handle, WEIR_OPT_RCVBUF,
                        (uint32_t)socket->kept[KEPT_WINDOW_CLAMP], now);
