@@ -4,7 +4,7 @@
  * listening socket; and the program's accept takes it out. Where the program does not ask for the
  * peer's address the kernel does that alone, and we never hear of it. */
 
-#include "parts.h"
+#include "ends.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -179,19 +179,29 @@ static bool is_taken(const struct socket *socket, const struct weir_addr *addr)
     return false;
 }
 
-/* Connections that nobody owns any more, TIME-WAIT among them, keep a port from those who do not
- * say SO_REUSEADDR. */
+void address_leave(const struct socket *socket)
+{
+    const uint16_t port = socket->local.port;
+    if (!socket->kept[KEPT_REUSEADDR])
+        socket->weird->strict_port[port / 8] |= (uint8_t)(1u << port % 8);
+}
+
+/* Connections that nobody owns any more, TIME-WAIT among them, keep a port unless both they and the
+ * new socket said SO_REUSEADDR. */
 static bool lingers(const struct socket *socket, uint16_t port)
 {
     uint64_t cursor = 0;
     struct weir_status status;
     weir_handle handle;
-    if (socket->kept[KEPT_REUSEADDR] || socket->kept[KEPT_REUSEPORT])
+    uint8_t *strict = &socket->weird->strict_port[port / 8];
+    const uint8_t bit = (uint8_t)(1u << port % 8);
+    if (socket->kept[KEPT_REUSEPORT] || (socket->kept[KEPT_REUSEADDR] && (*strict & bit) == 0))
         return false;
     while (weir_list(socket->weird->weir, &cursor, &status, &handle))
         if (status.local.port == port && status.state != WEIR_SYN_RECEIVED &&
             status.state != WEIR_LISTEN)
             return true;
+    *strict &= (uint8_t)~bit;
     return false;
 }
 

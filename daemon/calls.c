@@ -2,6 +2,7 @@
 
 /* socket, bind, listen, shutdown, getsockname, getpeername. */
 
+#include "ends.h"
 #include "udp.h"
 
 #include <errno.h>
@@ -87,8 +88,9 @@ static int start_listening(struct socket *socket, int s, unsigned backlog, weir_
         if (error != 0)
             return error;
     }
-    const unsigned flags =
-        socket->family == AF_INET6 && socket->kept[KEPT_V6ONLY] ? WEIR_LISTEN_V6ONLY : 0;
+    const bool six_only = socket->family == AF_INET6 && socket->kept[KEPT_V6ONLY];
+    const unsigned flags = (six_only ? WEIR_LISTEN_V6ONLY : 0) |
+                           (socket->kept[KEPT_REUSEPORT] ? WEIR_LISTEN_REUSEPORT : 0);
     enum weir_error error =
         weir_listen(weird->weir, &socket->local, backlog, flags, &socket->handle);
     if (error == WEIR_IN_USE || error == WEIR_NO_MEMORY) {
@@ -128,16 +130,25 @@ void call_listen(struct call *call)
 
 /* ---- shutdown ---- */
 
-static int stop_listening(struct socket *socket, int s, int how, weir_time now)
+static int stop_listening(struct call *call, int how)
 {
+    struct socket *socket = call->socket;
     if (how == SHUT_WR)
         return 0;
-    (void)shutdown(s, SHUT_RD); /* those who wait in accept hear of it */
-    (void)weir_release(socket->weird->weir, socket->handle, now);
+    (void)shutdown(call->s, SHUT_RD); /* those who wait in accept hear of it */
+    (void)weir_release(call->weird->weir, socket->handle, call->now);
     socket->handle = WEIR_NO_HANDLE;
     socket->state = SOCKET_DEAD;
-    socket->bound = false;
+    socket->bound = socket->bound && socket->port_given;
+    if (call_renew(call)) /* it may listen again */
+        socket->state = SOCKET_FRESH;
     return 0;
+}
+
+/* The connection is over for the program; that of a TIME-WAIT is, too. */
+static bool call_is_closed(const struct call *call)
+{
+    return call_state(call) == CALL_CLOSED;
 }
 
 void call_shutdown(struct call *call)
@@ -147,15 +158,15 @@ void call_shutdown(struct call *call)
     if (how < SHUT_RD || how > SHUT_RDWR) {
         call_error(call, EINVAL);
     } else if (socket != NULL && socket->state == SOCKET_LISTENING) {
-        call_answer(call->run, call->id, stop_listening(socket, call->s, how, call->now));
+        call_answer(call->run, call->id, -stop_listening(call, how));
     } else if (socket != NULL && socket->state == SOCKET_CONNECTING) {
         socket_over(socket); /* as Linux does: the connect is given up */
         call_value(call, 0);
-    } else if (socket == NULL || socket->state == SOCKET_FRESH || socket->state == SOCKET_DEAD ||
-               (socket->read_eof && socket->gave_eof)) {
+    } else if (socket == NULL || socket->state != SOCKET_CONNECTED || call_is_closed(call)) {
         call_error(call, ENOTCONN);
     } else {
-        call_answer(call->run, call->id, shutdown(call->s, how) < 0 ? -errno : 0);
+        call_answer(call->run, call->id, -end_shut(socket, call->s, how));
+        relay_pump(socket, call->now);
     }
 }
 
@@ -166,8 +177,7 @@ void call_name(struct call *call)
     const struct socket *socket = call->socket;
     struct weir_addr addr = { 0 };
     if (call->nr == __NR_getpeername) {
-        if (socket == NULL || socket->state != SOCKET_CONNECTED ||
-            (socket->read_eof && socket->gave_eof)) {
+        if (socket == NULL || socket->state != SOCKET_CONNECTED || call_is_closed(call)) {
             call_error(call, ENOTCONN);
             return;
         }

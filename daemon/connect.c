@@ -4,7 +4,7 @@
  * does not wait S is connected to us at once, with so small a send buffer that one write of ours
  * fills it: then it is neither readable nor writable until we take those octets out again. */
 
-#include "parts.h"
+#include "ends.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,8 +16,7 @@
 /* syscall: openat newfstatat|fstat64 read sendto recvfrom getsockopt setsockopt fcntl close */
 
 #define FILLER_OCTETS 4096
-#define SNDBUF_LEAST  1     /* the kernel raises it to its own least */
-#define SNDBUF_USUAL  65536 /* as socket_make_s sets it */
+#define SNDBUF_LEAST  1 /* the kernel raises it to its own least */
 
 static void set_sndbuf(int s, int size)
 {
@@ -70,8 +69,7 @@ static bool is_cloexec(pid_t pid, int fd)
     return (flags & O_CLOEXEC) != 0;
 }
 
-/* An AF_UNIX socket connects once. Copies of the descriptor (dup, fork) keep the old one. */
-static bool renew(struct call *call)
+bool call_renew(struct call *call)
 {
     struct socket *socket = call->socket;
     const int at = (int)call->arg[0];
@@ -118,7 +116,7 @@ static int disconnect(struct call *call)
     if (!socket->address_given)
         socket->local.ip =
             socket->family == AF_INET ? weir_ip_v4(0, 0, 0, 0) : (struct weir_ip){ { 0 } };
-    return used && !renew(call) ? ENOBUFS : 0;
+    return used && !call_renew(call) ? ENOBUFS : 0;
 }
 
 /* ---- connect ---- */
@@ -239,7 +237,7 @@ void call_connect(struct call *call)
         { /* Linux, too, first says how the last one ended, and then begins anew. */
             const int error = socket->error != 0 ? socket->error : ECONNABORTED;
             socket->error = 0;
-            call_error(call, renew(call) ? error : ENOBUFS);
+            call_error(call, call_renew(call) ? error : ENOBUFS);
         }
         return;
     default:
@@ -264,7 +262,7 @@ static void take_filler(struct socket *socket)
     char octets[FILLER_OCTETS];
     const int s = socket_fetch(socket);
     if (s >= 0) {
-        set_sndbuf(s, SNDBUF_USUAL);
+        set_sndbuf(s, S_SNDBUF);
         close(s);
     }
     (void)recv(socket->d, octets, sizeof octets, MSG_DONTWAIT);

@@ -16,8 +16,7 @@
  * seccomp's descriptors to the next weird with the same control socket, which then serves new
  * sockets of the programs that still run.
  *
- * It cannot help if it is killed, too; and a stream whose program has shut down its own sending
- * (SHUT_WR) still reads an orderly end, because nothing can be put behind that. */
+ * It cannot help if it is killed, too. */
 
 #include "parts.h"
 

@@ -3,7 +3,7 @@
 /* The network that weird gives to programs: one instance, over one device. */
 
 #include "conf.h"
-#include "parts.h"
+#include "ends.h"
 
 #include <net/if.h>
 #include <stdio.h>

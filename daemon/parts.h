@@ -13,6 +13,8 @@
 #include "weir/loop.h"
 #include "weir/trace.h" /* enum weir_state */
 
+#include "kept.h"
+
 #include <linux/seccomp.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -22,6 +24,7 @@
 #define RUN_PIDS    64    /* processes of a run that are remembered, to search for a socket */
 #define SOCKETS_MAX 32768 /* two descriptors each at most */
 #define PARKED_MAX  4096  /* calls that wait */
+#define S_SNDBUF    65536 /* the program's side: what is written but not yet in TCP */
 
 struct weird;
 struct socket;
@@ -44,26 +47,6 @@ enum socket_state {
     SOCKET_DEAD, /* the connection is over and D closed; the program may still hold S */
 };
 
-/* What setsockopt stored and only getsockopt asks for. */
-enum kept_option {
-    KEPT_REUSEADDR,
-    KEPT_REUSEPORT,
-    KEPT_DONTROUTE,
-    KEPT_PRIORITY,
-    KEPT_MARK,
-    KEPT_DEFER_ACCEPT,
-    KEPT_LINGER2,
-    KEPT_WINDOW_CLAMP,
-    KEPT_FREEBIND,
-    KEPT_NO_PORT,
-    KEPT_MTU_DISCOVER,
-    KEPT_RECVERR,
-    KEPT_V6ONLY,
-    KEPT_MTU_DISCOVER6,
-    KEPT_RECVERR6,
-    KEPT_COUNT
-};
-
 struct socket {
     struct weird *weird;
     struct run *run;
@@ -84,12 +67,24 @@ struct socket {
     bool read_eof;      /* the program ended its direction */
     bool gave_eof;      /* the peer's end was passed on */
     bool deaf;          /* the program reads no more: what arrives is dropped */
-    bool hung_up;       /* D says that S is gone; D is then out of the loop */
+    bool holds;         /* the last octets that TCP got were sent with MSG_MORE */
+    bool dropped;       /* some of it did: at a close that counts as unread */
+    bool hung_up;       /* S is gone; D is then out of the loop */
+    bool shut_rd;       /* the program's shutdown, on S: SHUT_RD */
+    bool shut_wr;       /* and SHUT_WR */
+    bool marked;        /* an octet behind all that the program wrote, never taken out (ends.c) */
+    bool end_watched;   /* D is among weird->ends */
+    uint8_t owed_tries; /* how often it was searched for since */
+    bool owed_reset;    /* S is to read ECONNRESET as soon as it can be found */
+    bool urgent_out;    /* the program is about to write, or has written, an urgent octet */
+    bool urgent_in;     /* an urgent octet went to S; `after_urgent` more went behind it */
     bool full;          /* a listener whose queue had no place */
     bool linger;
     int linger_seconds;
     int error; /* errno for SO_ERROR */
-    pid_t pid; /* where S was seen last */
+    uint32_t after_urgent;
+    uint32_t more; /* octets in D that the program wrote with MSG_MORE */
+    pid_t pid;     /* where S was seen last */
     int fd;
     struct weir_addr local, remote;
     int kept[KEPT_COUNT];
@@ -134,13 +129,17 @@ struct weird {
     int meeting;          /* where S is connected to; nobody else finds it */
     int meeting_name;     /* O_PATH of its name */
     int dummy;            /* put into a program to reserve a descriptor number */
+    int ends;             /* an epoll of those D whose mask no longer tells that S is gone */
+    unsigned owed_count;  /* sockets with owed_reset */
+    weir_time owed_wait;  /* until the next search for them */
     struct socket *socket[SOCKETS_MAX];
     uint32_t socket_next, socket_count, idle_count; /* idle: without D */
     uint32_t sweep_at;                              /* look for dead ones beyond that many idle */
     uint64_t serial;
+    uint8_t strict_port[8192]; /* a bit: one without SO_REUSEADDR left a connection there */
     struct parked parked[PARKED_MAX];
     unsigned parked_count, parked_top; /* slots beyond parked_top are free */
-    struct weir_loop_timer sweep_timer, park_timer, full_timer, end_timer;
+    struct weir_loop_timer sweep_timer, park_timer, full_timer, end_timer, owed_timer;
 
     struct seccomp_notif notice; /* the call that is being answered */
     struct run *notice_run;
@@ -256,6 +255,7 @@ int address_write(pid_t pid, uint8_t family, const struct weir_addr *addr, uint6
 bool address_any(const struct weir_ip *ip);
 /* Binds to an address and port (0: draws one). 0 or errno. */
 int address_bind(struct socket *socket, const struct weir_addr *addr);
+void address_leave(const struct socket *socket); /* its connection may go on without it */
 
 /* ---- calls.c, connect.c, accept.c, sockopt.c ---- */
 
@@ -264,6 +264,13 @@ void call_bind(struct call *call);
 void call_listen(struct call *call);
 void call_shutdown(struct call *call);
 void call_name(struct call *call); /* getsockname and getpeername */
+/* The state as tcp_info numbers it; these, <linux/tcp.h> has no names for. */
+enum {
+    CALL_FIN_WAIT_1 = 4,
+    CALL_CLOSED = 7,
+    CALL_LAST_ACK = 9
+};
+int call_state(const struct call *call);
 void call_connect(struct call *call);
 void connect_event(struct socket *socket, unsigned ready, weir_time now);
 void connect_detach(struct socket *socket); /* nobody waits any more, the connect goes on */
@@ -273,13 +280,5 @@ void listener_event(struct socket *socket, weir_time now);
 void call_getsockopt(struct call *call);
 void call_setsockopt(struct call *call);
 void options_apply(struct socket *socket, weir_time now);
-
-/* ---- relay.c ---- */
-
-void relay_start(struct socket *socket, weir_time now);
-void relay_pump(struct socket *socket, weir_time now);
-void relay_failed(struct socket *socket, enum weir_error error, weir_time now);
-void relay_event(void *user, struct weir *weir, const struct weir_event *event, weir_time now);
-void relay_watch_d(struct socket *socket, uint32_t events);
 
 #endif

@@ -7,15 +7,17 @@
  * An end of file is half a close on either side. A reset must be made visible: S reads an orderly
  * end when D is closed, unless D then has octets unread, which it reads as ECONNRESET. */
 
+#include "ends.h"
 #include "udp.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* syscall: readv sendmsg sendto shutdown ioctl close */
+/* syscall: readv sendmsg shutdown ioctl getsockopt */
 
 #define TURN_OCTETS (256 * 1024) /* each way, before others have their turn */
 #define CHUNK       (128 * 1024)
@@ -25,7 +27,7 @@ static void on_d(void *user, int fd, uint32_t ready, weir_time now);
 void relay_watch_d(struct socket *socket, uint32_t events)
 {
     const uint32_t wanted = events | EPOLLERR; /* never 0, so that 0 means not watched */
-    if (socket->d < 0 || socket->d_events == wanted)
+    if (socket->d < 0 || socket->d_events == wanted || end_both(socket))
         return;
     if (weir_loop_add_fd(socket->weird->loop, socket->d, events, on_d, socket) == 0)
         socket->d_events = wanted;
@@ -55,16 +57,40 @@ static enum outcome abort_conn(struct socket *socket, weir_time now)
     return ENDED;
 }
 
+/* Whether the next octet of D is one that the program sent with MSG_OOB. Reading stops before it.
+ */
+static bool is_urgent(const struct socket *socket)
+{
+    int at = 0;
+    return socket->urgent_out && !socket->marked && ioctl(socket->d, SIOCATMARK, &at) == 0 &&
+           at != 0;
+}
+
+static unsigned flags_of(struct socket *socket, size_t len, bool urgent)
+{
+    if (urgent)
+        socket->urgent_out = false;
+    if (len > 0) {
+        socket->holds = len <= socket->more;
+        socket->more -= socket->holds ? (uint32_t)len : socket->more;
+    }
+    return (urgent ? WEIR_URG : 0u) | (socket->holds ? WEIR_MORE : 0u);
+}
+
 static enum outcome pump_out(struct socket *socket, weir_time now)
 {
     struct weir *weir = socket->weird->weir;
     for (size_t total = 0; total < TURN_OCTETS;) {
         if (socket->read_eof)
             return DONE;
+        if (end_reached(socket))
+            return end_of_program(socket, now);
         struct weir_span span[WEIR_SPANS];
         struct iovec iov[WEIR_SPANS];
         unsigned count = WEIR_SPANS;
-        const enum weir_error error = weir_send_room(weir, socket->handle, CHUNK, span, &count);
+        const bool urgent = is_urgent(socket);
+        const enum weir_error error =
+            weir_send_room(weir, socket->handle, urgent ? 1 : CHUNK, span, &count);
         if (error == WEIR_AGAIN)
             return BLOCKED;
         if (error != WEIR_OK) {
@@ -80,7 +106,8 @@ static enum outcome pump_out(struct socket *socket, weir_time now)
             return abort_conn(socket, now);
         /* With nothing there the room goes back to those who have something to send. */
         const size_t len = got < 0 ? 0 : (size_t)got;
-        if (weir_send_put(weir, socket->handle, len, 0, now) != WEIR_OK || got < 0)
+        const unsigned flags = flags_of(socket, len, urgent && len > 0);
+        if (weir_send_put(weir, socket->handle, len, flags, now) != WEIR_OK || got < 0)
             return DONE;
         total += (size_t)got;
     }
@@ -88,6 +115,33 @@ static enum outcome pump_out(struct socket *socket, weir_time now)
 }
 
 /* ---- The peer's octets ---- */
+
+/* Writes to S. Up to the urgent octet, if there is one ahead; that goes with MSG_OOB, as which it
+ * stays: S then has its own mark. */
+static ssize_t give(struct socket *socket, struct iovec *iov, unsigned count, size_t len)
+{
+    uint32_t ahead;
+    int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+    const bool urgent =
+        weir_urgent(socket->weird->weir, socket->handle, &ahead) == WEIR_OK && ahead <= len;
+    if (urgent) {
+        size_t left = ahead;
+        for (unsigned i = 0; i < count; i++) {
+            iov[i].iov_len = iov[i].iov_len < left ? iov[i].iov_len : left;
+            left -= iov[i].iov_len;
+        }
+        flags |= MSG_OOB;
+    }
+    const struct msghdr message = { .msg_iov = iov, .msg_iovlen = count };
+    const ssize_t put = sendmsg(socket->d, &message, flags);
+    if (put > 0 && urgent && (size_t)put == ahead) {
+        socket->urgent_in = true;
+        socket->after_urgent = 0;
+    } else if (put > 0) {
+        socket->after_urgent += (uint32_t)put;
+    }
+    return put;
+}
 
 static enum outcome pump_in(struct socket *socket, weir_time now)
 {
@@ -106,8 +160,7 @@ static enum outcome pump_in(struct socket *socket, weir_time now)
             return ENDED;
         }
         if (count == 0) {
-            socket->gave_eof = true;
-            (void)shutdown(socket->d, SHUT_WR);
+            end_give(socket);
             return DONE;
         }
         size_t len = 0;
@@ -115,14 +168,20 @@ static enum outcome pump_in(struct socket *socket, weir_time now)
             iov[i] = (struct iovec){ span[i].base, span[i].len };
             len += span[i].len;
         }
+        if (socket->shut_rd && socket->read_eof && !socket->hung_up) {
+            /* RFC 1122, 4.2.2.13: octets that nobody can take any more are answered by a reset. */
+            (void)weir_abort(weir, socket->handle, now);
+            relay_failed(socket, WEIR_RESET, now);
+            return ENDED;
+        }
         if (!socket->deaf) {
-            const struct msghdr message = { .msg_iov = iov, .msg_iovlen = count };
-            const ssize_t put = sendmsg(socket->d, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+            const ssize_t put = give(socket, iov, count, len);
             if (put < 0 && errno == EAGAIN)
                 return BLOCKED;
             socket->deaf = put < 0; /* EPIPE: it has shut down its reading */
             len = put >= 0 ? (size_t)put : len;
         }
+        socket->dropped = socket->deaf;
         if (socket->deaf && socket->hung_up)
             return DONE; /* unread data at a close */
         if (weir_recv_took(weir, socket->handle, len, now) != WEIR_OK)
@@ -138,28 +197,39 @@ static enum outcome pump_in(struct socket *socket, weir_time now)
 /* Closes D so that S reads `error` as ECONNRESET behind what it has not read yet. */
 void relay_failed(struct socket *socket, enum weir_error error, weir_time now)
 {
-    (void)now;
-    int unread = 0;
     if (error == WEIR_PIPE && !socket->gave_eof) /* nothing more to send; the rest goes on */
         error = WEIR_RESET;
     socket->error = errno_of(error);
-    if (socket->d >= 0 && ioctl(socket->d, FIONREAD, &unread) == 0 && unread == 0) {
-        const int s = socket_fetch(socket);
-        if (s >= 0) {
-            (void)send(s, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
-            close(s);
-        }
+    if (end_reset(socket)) {
+        socket_over(socket);
+        return;
     }
-    socket_over(socket);
+    if (socket->handle != WEIR_NO_HANDLE)
+        (void)weir_release(socket->weird->weir, socket->handle, now);
+    socket->handle = WEIR_NO_HANDLE;
+    relay_watch_d(socket, 0);
 }
 
-/* S is gone, or both its directions are: what it wrote is still sent, then it is over. */
+/* Whether S went without having read everything: behind the mark we do not read that. */
+static bool end_unread(const struct socket *socket)
+{
+    int error = 0;
+    socklen_t len = sizeof error;
+    struct weir_status status;
+    if (weir_status(socket->weird->weir, socket->handle, &status) != WEIR_OK ||
+        status.state == WEIR_TIME_WAIT || status.state == WEIR_CLOSED)
+        return false;
+    return socket->marked && getsockopt(socket->d, SOL_SOCKET, SO_ERROR, &error, &len) == 0 &&
+           error == ECONNRESET;
+}
+
+/* S is gone: what it wrote is still sent, then it is over. */
 static void last_words(struct socket *socket, weir_time now)
 {
     struct weird *weird = socket->weird;
     struct weir_span span[1];
     unsigned count = 1;
-    if (socket->linger && socket->linger_seconds == 0) {
+    if ((socket->linger && socket->linger_seconds == 0) || socket->dropped) {
         (void)abort_conn(socket, now);
         return;
     }
@@ -175,6 +245,8 @@ static void last_words(struct socket *socket, weir_time now)
     if (outcome == BLOCKED) { /* the loop would tell of the hang-up again and again */
         weir_loop_remove_fd(weird->loop, socket->d);
         socket->d_events = 0;
+    } else if (outcome == DONE && end_unread(socket)) {
+        (void)abort_conn(socket, now);
     } else if (outcome == DONE) {
         socket_over(socket);
     }
@@ -184,6 +256,11 @@ void relay_pump(struct socket *socket, weir_time now)
 {
     if (socket->state != SOCKET_CONNECTED || socket->d < 0)
         return;
+    if (socket->owed_reset) {
+        if (socket->hung_up)
+            socket_over(socket);
+        return;
+    }
     if (socket->hung_up) {
         last_words(socket, now);
         return;

@@ -6,7 +6,7 @@
  * can enter and is unlinked at once: a program cannot connect to another's listener by it. What the
  * program accepted has the listener's name, so there D has a name, and S is known by its peer. */
 
-#include "parts.h"
+#include "ends.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,11 +22,10 @@
 
 #define ID_BITS     16 /* of the place; the rest is the serial number */
 #define BACKLOG     128
-#define S_SNDBUF    65536       /* the program's side: what is written but not yet in TCP */
-#define SWEEP_EVERY WEIR_SECOND /* while there are listeners */
-#define SWEEP_FIRST 256         /* idle sockets before the table is swept for dead ones */
-#define SEARCH_FDS  4096        /* descriptors of a process that are looked at in a search */
-#define SEARCH_GAP  64          /* numbers not in use that end the search */
+#define SWEEP_EVERY (250 * WEIR_MS) /* while there are listeners */
+#define SWEEP_FIRST 256             /* idle sockets before the table is swept for dead ones */
+#define SEARCH_FDS  4096            /* descriptors of a process that are looked at in a search */
+#define SEARCH_GAP  64              /* numbers not in use that end the search */
 #define NAME_FORMAT "weir%c%c%016llx%016llx" /* kind, family, id, secret */
 #define NAME_LEN    (4 + 2 + 16 + 16)
 
@@ -118,7 +117,8 @@ bool sockets_open(struct weird *weird, char why[WEIR_LINE_MAX])
     weird->meeting = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     weird->meeting_name = weird->meeting < 0 ? -1 : bind_hidden(weird, weird->meeting, "meeting");
     weird->sweep_at = SWEEP_FIRST;
-    if (weird->dummy >= 0 && weird->meeting_name >= 0 && listen(weird->meeting, BACKLOG) == 0)
+    if (weird->dummy >= 0 && weird->meeting_name >= 0 && listen(weird->meeting, BACKLOG) == 0 &&
+        ends_open(weird))
         return true;
     snprintf(why, WEIR_LINE_MAX, "sockets: %m");
     return false;
@@ -244,6 +244,21 @@ static int search(struct socket *socket, pid_t pid)
     return -1;
 }
 
+/* A child may have inherited S and never called us. */
+static int search_children(struct socket *socket, pid_t thread)
+{
+    char path[64];
+    int child;
+    int s = -1;
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)thread, (int)thread);
+    FILE *file = fopen(path, "re");
+    while (file != NULL && s < 0 && fscanf(file, "%d", &child) == 1)
+        s = search(socket, (pid_t)child);
+    if (file != NULL)
+        fclose(file);
+    return s;
+}
+
 int socket_fetch(struct socket *socket)
 {
     if (socket->fd >= 0) {
@@ -253,8 +268,14 @@ int socket_fetch(struct socket *socket)
         if (s >= 0)
             close(s);
     }
-    for (unsigned i = 0; socket->run != NULL && i < RUN_PIDS; i++) {
-        const int s = socket->run->pid[i] != 0 ? search(socket, socket->run->pid[i]) : -1;
+    struct run *run = socket->run;
+    for (unsigned i = 0; run != NULL && i < RUN_PIDS; i++) {
+        const int s = run->pid[i] != 0 ? search(socket, run->pid[i]) : -1;
+        if (s >= 0)
+            return s;
+    }
+    for (unsigned i = 0; run != NULL && i < RUN_PIDS; i++) {
+        const int s = run->thread[i] != 0 ? search_children(socket, run->thread[i]) : -1;
         if (s >= 0)
             return s;
     }
@@ -265,8 +286,12 @@ int socket_fetch(struct socket *socket)
 
 void socket_close_d(struct socket *socket)
 {
+    if (socket->owed_reset)
+        socket->weird->owed_count--;
+    socket->owed_reset = false;
     if (socket->d < 0)
         return;
+    end_forget(socket);
     weir_loop_remove_fd(socket->weird->loop, socket->d);
     close(socket->d);
     socket->d = -1;
@@ -278,6 +303,8 @@ void socket_free(struct socket *socket)
 {
     struct weird *weird = socket->weird;
     socket_close_d(socket);
+    if (socket->handle != WEIR_NO_HANDLE && socket->state == SOCKET_CONNECTED)
+        address_leave(socket);
     if (socket->handle != WEIR_NO_HANDLE)
         (void)weir_release(weird->weir, socket->handle, weir_loop_clock());
     if (socket->name_fd >= 0)
@@ -292,6 +319,8 @@ void socket_free(struct socket *socket)
 void socket_over(struct socket *socket)
 {
     socket_close_d(socket);
+    if (socket->handle != WEIR_NO_HANDLE && socket->state == SOCKET_CONNECTED)
+        address_leave(socket);
     if (socket->handle != WEIR_NO_HANDLE)
         (void)weir_release(socket->weird->weir, socket->handle, weir_loop_clock());
     socket->handle = WEIR_NO_HANDLE;

@@ -8,8 +8,10 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <linux/tcp.h>
+#include <linux/tcp.h> /* the newest struct tcp_info */
+#include <net/if.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <unistd.h>
 
 /* syscall: getsockopt */
@@ -20,7 +22,9 @@ enum how {
     SECONDS, /* ns there, seconds here */
     MILLIS,  /* ns there, milliseconds here */
     BUFFER,  /* octets; the kernel's are twice what was asked for */
-    KEPT,    /* remembered */
+    KEPT,    /* remembered: it says nothing to a stream, on Linux either, or is heeded elsewhere */
+    SWITCH,  /* the same, 0 or 1 */
+    ZERO,    /* cannot be turned on here; off it is, and 0 it says */
     NATIVE,  /* the kernel's, on S */
 };
 
@@ -32,16 +36,25 @@ struct option {
     int usual; /* before anything was set */
 };
 
-#define SNDBUF_LEAST 4608
-#define RCVBUF_LEAST 2304
+#define SNDBUF_LEAST  4608
+#define RCVBUF_LEAST  2304
+#define MAXSEG_LEAST  88
+#define DEFER_MOST    60
+#define CLAMP_LEAST   1152
+#define LINGER2_USUAL 60
+#define LINGER2_MOST  120
+#define ECN_BITS      3 /* of the TOS octet: TCP's own */
 
 static const struct option options[] = {
-    { SOL_SOCKET, SO_REUSEADDR, KEPT, KEPT_REUSEADDR, INT_MIN, INT_MAX, 0 },
-    { SOL_SOCKET, SO_REUSEPORT, KEPT, KEPT_REUSEPORT, INT_MIN, INT_MAX, 0 },
-    { SOL_SOCKET, SO_DONTROUTE, KEPT, KEPT_DONTROUTE, INT_MIN, INT_MAX, 0 },
+    { SOL_SOCKET, SO_REUSEADDR, SWITCH, KEPT_REUSEADDR, INT_MIN, INT_MAX, 0 },
+    { SOL_SOCKET, SO_REUSEPORT, SWITCH, KEPT_REUSEPORT, INT_MIN, INT_MAX, 0 },
+    { SOL_SOCKET, SO_DONTROUTE, SWITCH, KEPT_DONTROUTE, INT_MIN, INT_MAX, 0 },
+    { SOL_SOCKET, SO_BROADCAST, SWITCH, KEPT_BROADCAST, INT_MIN, INT_MAX, 0 },
+    { SOL_SOCKET, SO_NO_CHECK, SWITCH, KEPT_NO_CHECK, INT_MIN, INT_MAX, 0 },
+    { SOL_SOCKET, SO_DEBUG, SWITCH, KEPT_DEBUG, INT_MIN, INT_MAX, 0 },
     { SOL_SOCKET, SO_PRIORITY, KEPT, KEPT_PRIORITY, INT_MIN, INT_MAX, 0 },
     { SOL_SOCKET, SO_KEEPALIVE, FLAG, WEIR_OPT_KEEPALIVE, INT_MIN, INT_MAX, 0 },
-    { SOL_SOCKET, SO_OOBINLINE, FLAG, WEIR_OPT_OOBINLINE, INT_MIN, INT_MAX, 0 },
+    { SOL_SOCKET, SO_OOBINLINE, NATIVE, 0, 0, 0, 0 },
     { SOL_SOCKET, SO_SNDBUF, BUFFER, WEIR_OPT_SNDBUF, SNDBUF_LEAST, INT_MAX, 16384 },
     { SOL_SOCKET, SO_RCVBUF, BUFFER, WEIR_OPT_RCVBUF, RCVBUF_LEAST, INT_MAX, 131072 },
     { SOL_SOCKET, SO_RCVTIMEO_OLD, NATIVE, 0, 0, 0, 0 },
@@ -54,7 +67,7 @@ static const struct option options[] = {
     { IPPROTO_TCP, TCP_NODELAY, FLAG, WEIR_OPT_NODELAY, INT_MIN, INT_MAX, 0 },
     { IPPROTO_TCP, TCP_CORK, FLAG, WEIR_OPT_CORK, INT_MIN, INT_MAX, 0 },
     { IPPROTO_TCP, TCP_QUICKACK, FLAG, WEIR_OPT_QUICKACK, INT_MIN, INT_MAX, 1 },
-    { IPPROTO_TCP, TCP_MAXSEG, NUMBER, WEIR_OPT_MAXSEG, 88, 32767, 536 },
+    { IPPROTO_TCP, TCP_MAXSEG, NUMBER, WEIR_OPT_MAXSEG, 0, 32767, 536 },
     { IPPROTO_TCP, TCP_KEEPIDLE, SECONDS, WEIR_OPT_KEEPIDLE, 1, 32767, 7200 },
     { IPPROTO_TCP, TCP_KEEPINTVL, SECONDS, WEIR_OPT_KEEPINTVL, 1, 32767, 75 },
     { IPPROTO_TCP, TCP_KEEPCNT, NUMBER, WEIR_OPT_KEEPCNT, 1, 127, 9 },
@@ -63,18 +76,30 @@ static const struct option options[] = {
     { IPPROTO_TCP, TCP_USER_TIMEOUT, MILLIS, WEIR_OPT_USER_TIMEOUT, 0, INT_MAX, 0 },
     { IPPROTO_TCP, TCP_DEFER_ACCEPT, KEPT, KEPT_DEFER_ACCEPT, INT_MIN, INT_MAX, 0 },
     { IPPROTO_TCP, TCP_LINGER2, KEPT, KEPT_LINGER2, INT_MIN, INT_MAX, 60 },
-    { IPPROTO_TCP, TCP_WINDOW_CLAMP, KEPT, KEPT_WINDOW_CLAMP, 0, INT_MAX, 0 },
+    { IPPROTO_TCP, TCP_NOTSENT_LOWAT, KEPT, KEPT_NOTSENT_LOWAT, INT_MIN, INT_MAX, 0 },
+    { IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, FLAG, WEIR_OPT_THIN_LINEAR, 0, 1, 0 },
+    { IPPROTO_TCP, TCP_FASTOPEN, ZERO, 0, INT_MIN, INT_MAX, 0 },
+    { IPPROTO_TCP, TCP_WINDOW_CLAMP, KEPT, KEPT_WINDOW_CLAMP, INT_MIN, INT_MAX, 0 },
     { IPPROTO_IP, IP_TTL, NUMBER, WEIR_OPT_TTL, 1, 255, 64 },
-    { IPPROTO_IP, IP_TOS, NUMBER, WEIR_OPT_TOS, 0, 255, 0 },
+    { IPPROTO_IP, IP_TOS, NUMBER, WEIR_OPT_TOS, INT_MIN, INT_MAX, 0 },
+    { IPPROTO_IP, IP_PKTINFO, SWITCH, KEPT_PKTINFO, INT_MIN, INT_MAX, 0 },
+    { IPPROTO_IP, IP_RECVTTL, SWITCH, KEPT_RECVTTL, INT_MIN, INT_MAX, 0 },
+    { IPPROTO_IP, IP_RECVTOS, SWITCH, KEPT_RECVTOS, INT_MIN, INT_MAX, 0 },
+    { IPPROTO_IP, IP_RETOPTS, SWITCH, KEPT_RETOPTS, INT_MIN, INT_MAX, 0 },
     { IPPROTO_IP, IP_MTU_DISCOVER, KEPT, KEPT_MTU_DISCOVER, 0, 5, 1 },
-    { IPPROTO_IP, IP_RECVERR, KEPT, KEPT_RECVERR, INT_MIN, INT_MAX, 0 },
-    { IPPROTO_IP, IP_FREEBIND, KEPT, KEPT_FREEBIND, INT_MIN, INT_MAX, 0 },
-    { IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, KEPT, KEPT_NO_PORT, INT_MIN, INT_MAX, 0 },
-    { IPPROTO_IPV6, IPV6_V6ONLY, KEPT, KEPT_V6ONLY, INT_MIN, INT_MAX, 0 },
+    { IPPROTO_IP, IP_RECVERR, SWITCH, KEPT_RECVERR, INT_MIN, INT_MAX, 0 },
+    { IPPROTO_IP, IP_FREEBIND, SWITCH, KEPT_FREEBIND, INT_MIN, INT_MAX, 0 },
+    { IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, SWITCH, KEPT_NO_PORT, INT_MIN, INT_MAX, 0 },
+    { IPPROTO_IPV6, IPV6_V6ONLY, SWITCH, KEPT_V6ONLY, INT_MIN, INT_MAX, 0 },
     { IPPROTO_IPV6, IPV6_UNICAST_HOPS, NUMBER, WEIR_OPT_TTL, 1, 255, 64 },
-    { IPPROTO_IPV6, IPV6_TCLASS, NUMBER, WEIR_OPT_TOS, 0, 255, 0 },
+    { IPPROTO_IPV6, IPV6_TCLASS, NUMBER, WEIR_OPT_TOS, -1, 255, 0 },
+    { IPPROTO_IPV6, IPV6_RECVPKTINFO, SWITCH, KEPT_RECVPKTINFO6, INT_MIN, INT_MAX, 0 },
+    { IPPROTO_IPV6, IPV6_RECVHOPLIMIT, SWITCH, KEPT_RECVHOPS6, INT_MIN, INT_MAX, 0 },
+    { IPPROTO_IPV6, IPV6_RECVTCLASS, SWITCH, KEPT_RECVTCLASS6, INT_MIN, INT_MAX, 0 },
+    { IPPROTO_IPV6, IPV6_DONTFRAG, SWITCH, KEPT_DONTFRAG6, INT_MIN, INT_MAX, 0 },
+    { IPPROTO_IPV6, IPV6_FREEBIND, SWITCH, KEPT_FREEBIND, INT_MIN, INT_MAX, 0 },
     { IPPROTO_IPV6, IPV6_MTU_DISCOVER, KEPT, KEPT_MTU_DISCOVER6, 0, 5, 1 },
-    { IPPROTO_IPV6, IPV6_RECVERR, KEPT, KEPT_RECVERR6, INT_MIN, INT_MAX, 0 },
+    { IPPROTO_IPV6, IPV6_RECVERR, SWITCH, KEPT_RECVERR6, INT_MIN, INT_MAX, 0 },
 };
 #define OPTION_COUNT (sizeof options / sizeof options[0])
 
@@ -135,19 +160,31 @@ static int take_error(const struct call *call)
     return error;
 }
 
-static int state_of(const struct call *call)
+int call_state(const struct call *call)
 {
     static const uint8_t linux_state[] = {
-        [WEIR_CLOSED] = 7,       [WEIR_LISTEN] = 10,     [WEIR_SYN_SENT] = 2,
-        [WEIR_SYN_RECEIVED] = 3, [WEIR_ESTABLISHED] = 1, [WEIR_FIN_WAIT_1] = 4,
-        [WEIR_FIN_WAIT_2] = 5,   [WEIR_CLOSE_WAIT] = 8,  [WEIR_CLOSING] = 11,
-        [WEIR_LAST_ACK] = 9,     [WEIR_TIME_WAIT] = 6,
+        [WEIR_CLOSED] = CALL_CLOSED,
+        [WEIR_LISTEN] = 10,
+        [WEIR_SYN_SENT] = 2,
+        [WEIR_SYN_RECEIVED] = 3,
+        [WEIR_ESTABLISHED] = 1,
+        [WEIR_FIN_WAIT_1] = CALL_FIN_WAIT_1,
+        [WEIR_FIN_WAIT_2] = 5,
+        [WEIR_CLOSE_WAIT] = 8,
+        [WEIR_CLOSING] = 11,
+        [WEIR_LAST_ACK] = CALL_LAST_ACK,
+        [WEIR_TIME_WAIT] = CALL_CLOSED, /* which is nobody's any more */
     };
     struct weir_status status;
     if (call->socket == NULL ||
         weir_status(call->weird->weir, call->socket->handle, &status) != WEIR_OK ||
         status.state >= sizeof linux_state)
-        return 7;
+        return CALL_CLOSED;
+    /* Behind what is still in S the FIN has not left, but the program has said its last. */
+    if (call->socket->shut_wr && status.state == WEIR_ESTABLISHED)
+        return CALL_FIN_WAIT_1;
+    if (call->socket->shut_wr && status.state == WEIR_CLOSE_WAIT)
+        return CALL_LAST_ACK;
     return linux_state[status.state];
 }
 
@@ -161,7 +198,7 @@ static int give_info(const struct call *call)
     struct tcp_info info;
     struct weir_status status;
     memset(&info, 0, sizeof info);
-    info.tcpi_state = (uint8_t)state_of(call);
+    info.tcpi_state = (uint8_t)call_state(call);
     if (call->socket != NULL &&
         weir_status(call->weird->weir, call->socket->handle, &status) == WEIR_OK) {
         info.tcpi_options = (uint8_t)((status.timestamps ? TCPI_OPT_TIMESTAMPS : 0) |
@@ -217,8 +254,8 @@ static int get_socket_level(const struct call *call, bool *known)
         return give_int(call, socket != NULL && socket->state == SOCKET_LISTENING);
     case SO_ERROR:
         return give_int(call, take_error(call));
-    case SO_BROADCAST:
-        return give_int(call, 0);
+    case SO_BINDTODEVICE:
+        return give(call, "", 0, false);
     case SO_LINGER: {
         struct linger linger = { 0 };
         if (socket != NULL)
@@ -231,23 +268,70 @@ static int get_socket_level(const struct call *call, bool *known)
     }
 }
 
+static int give_congestion(const struct call *call)
+{
+    const struct socket *socket = call->socket;
+    char name[16] = "";
+    int64_t which = 0; /* the default */
+    if (socket != NULL && (socket->option_set >> WEIR_OPT_CONGESTION & 1) != 0)
+        which = socket->option[WEIR_OPT_CONGESTION];
+    if (socket != NULL && socket->handle != WEIR_NO_HANDLE)
+        (void)weir_get(call->weird->weir, socket->handle, WEIR_OPT_CONGESTION, &which);
+    const char *text = weir_congestion_name((unsigned)which);
+    snprintf(name, sizeof name, "%s", text != NULL ? text : "");
+    return give(call, name, sizeof name, false);
+}
+
 static int get_by_table(const struct call *call, const struct option *option)
 {
     const struct socket *socket = call->socket;
     int64_t value = option->usual;
     if (socket == NULL)
         return give_int(call, (int)value);
-    if (option->how == KEPT)
+    if (option->how == KEPT || option->how == SWITCH)
         return give_int(call, socket->kept[option->which]);
     const enum weir_option which = (enum weir_option)option->which;
     int64_t got;
     if ((socket->option_set >> which & 1) != 0)
         value = socket->option[which] / scale_of(option->how);
-    else if (option->how != BUFFER && option->name != SO_OOBINLINE &&
+    else if (option->how != BUFFER && which != WEIR_OPT_QUICKACK &&
              socket->handle != WEIR_NO_HANDLE &&
              weir_get(call->weird->weir, socket->handle, which, &got) == WEIR_OK)
         value = got / scale_of(option->how);
+    if (which == WEIR_OPT_MAXSEG && value == 0)
+        value = option->usual; /* 0 takes it back */
     return give_int(call, (int)value);
+}
+
+/* Each family has its own word for what belongs to another. */
+static int unknown(const struct call *call)
+{
+    const int level = (int)call->arg[1];
+    return level == SOL_SOCKET || level == IPPROTO_TCP || level == IPPROTO_IP ||
+                   call->family == AF_INET6
+               ? ENOPROTOOPT
+               : EOPNOTSUPP;
+}
+
+static int give_mtu(const struct call *call)
+{
+    if (call->socket == NULL || call->socket->state != SOCKET_CONNECTED)
+        return ENOTCONN;
+    return give_int(call, call->weird->dev->mtu);
+}
+
+/* There is one interface, so that being bound to it changes nothing. */
+static int set_device(const struct call *call)
+{
+    char name[IFNAMSIZ] = "";
+    const size_t len = call->arg[4] < sizeof name ? call->arg[4] : sizeof name - 1;
+    if ((int)call->arg[4] < 0)
+        return EINVAL;
+    if (!memory_read(call->pid, call->arg[3], name, len))
+        return EFAULT;
+    if (name[0] == '\0' || strcmp(name, call->weird->dev->name) == 0)
+        return 0; /* all that there is */
+    return ENODEV;
 }
 
 void call_getsockopt(struct call *call)
@@ -260,7 +344,10 @@ void call_getsockopt(struct call *call)
     else if (level == IPPROTO_TCP && name == TCP_INFO)
         known = true, error = give_info(call);
     else if (level == IPPROTO_TCP && name == TCP_CONGESTION)
-        known = true, error = give(call, "reno\0\0\0\0\0\0\0\0\0\0\0", 16, false);
+        known = true, error = give_congestion(call);
+    else if ((level == IPPROTO_IP && name == IP_MTU) ||
+             (level == IPPROTO_IPV6 && name == IPV6_MTU && call->family == AF_INET6))
+        known = true, error = give_mtu(call);
     else if (level == IPPROTO_IP && name == IP_OPTIONS) /* none; sshd insists on hearing that */
         known = true, error = give(call, "", 0, false);
     const struct option *option = known ? NULL : find(call);
@@ -271,22 +358,65 @@ void call_getsockopt(struct call *call)
     if (option != NULL)
         error = get_by_table(call, option);
     else if (!known)
-        error = level == SOL_SOCKET || level == IPPROTO_TCP || level == IPPROTO_IP ||
-                        level == IPPROTO_IPV6
-                    ? ENOPROTOOPT
-                    : EOPNOTSUPP;
+        error = unknown(call);
     call_answer(call->run, call->id, -error);
 }
 
 /* ---- set ---- */
 
-static int set_kept(struct socket *socket, const struct option *option, int value)
+/* TCP takes from S what it has room for; so what waits there is what is not sent. */
+static void bound_unsent(int s, int value)
 {
+    const int room = value > 0 && value < S_SNDBUF ? value : S_SNDBUF;
+    (void)setsockopt(s, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
+}
+
+/* Seconds, rounded up to where a SYN-ACK would be sent again, as Linux counts them. */
+static int defer_accept(const struct call *call, int value)
+{
+    int seconds = 0;
+    for (int wait = 1; seconds < value && seconds < DEFER_MOST; wait *= 2)
+        seconds += wait;
+    if (call->socket->handle != WEIR_NO_HANDLE)
+        (void)weir_set(call->weird->weir, call->socket->handle, WEIR_OPT_DEFER_ACCEPT,
+                       seconds * WEIR_SECOND, call->now);
+    return seconds;
+}
+
+/* To be taken back only before there is a connection. */
+static int bound_window(const struct call *call, int value)
+{
+    struct socket *socket = call->socket;
+    if (value == 0)
+        return socket->kept[KEPT_WINDOW_CLAMP];
+    const uint32_t clamp = value < CLAMP_LEAST ? CLAMP_LEAST : (uint32_t)value;
+    if (socket->handle != WEIR_NO_HANDLE)
+        (void)weir_set(socket->weird->weir, socket->handle, WEIR_OPT_RCVBUF, clamp, call->now);
+    return (int)clamp;
+}
+
+static int set_kept(const struct call *call, const struct option *option, int value)
+{
+    struct socket *socket = call->socket;
     if (option->which == KEPT_V6ONLY && socket->bound)
         return EINVAL;
-    const bool flag = option->least == INT_MIN && option->which != KEPT_LINGER2 &&
-                      option->which != KEPT_DEFER_ACCEPT && option->which != KEPT_PRIORITY;
-    socket->kept[option->which] = flag ? value != 0 : value;
+    if (option->which == KEPT_WINDOW_CLAMP && value == 0 && socket->state == SOCKET_FRESH) {
+        socket->kept[KEPT_WINDOW_CLAMP] = 0;
+        return 0;
+    }
+    if (option->how == SWITCH)
+        value = value != 0;
+    else if (option->which == KEPT_DEFER_ACCEPT)
+        value = defer_accept(call, value);
+    else if (option->which == KEPT_LINGER2 && value <= 0)
+        value = value < 0 ? -1 : LINGER2_USUAL;
+    else if (option->which == KEPT_LINGER2 && value > LINGER2_MOST)
+        value = -1;
+    else if (option->which == KEPT_NOTSENT_LOWAT)
+        bound_unsent(call->s, value);
+    else if (option->which == KEPT_WINDOW_CLAMP)
+        value = bound_window(call, value);
+    socket->kept[option->which] = value;
     return 0;
 }
 
@@ -302,6 +432,8 @@ static int set_in_weir(struct socket *socket, const struct option *option, int v
     if (option->how == BUFFER && wanted > INT_MAX)
         wanted = INT_MAX;
     const enum weir_option which = (enum weir_option)option->which;
+    if (which == WEIR_OPT_MAXSEG && socket->state == SOCKET_CONNECTED)
+        return 0; /* that comes too late, on Linux too */
     if (socket->handle != WEIR_NO_HANDLE &&
         weir_set(socket->weird->weir, socket->handle, which, wanted, now) == WEIR_INVALID &&
         option->how != BUFFER)
@@ -319,7 +451,8 @@ static int set_linger(const struct call *call)
     if (!memory_read(call->pid, call->arg[3], &linger, sizeof linger))
         return EFAULT;
     call->socket->linger = linger.l_onoff != 0;
-    call->socket->linger_seconds = linger.l_linger;
+    if (call->socket->linger)
+        call->socket->linger_seconds = linger.l_linger;
     return 0;
 }
 
@@ -331,7 +464,31 @@ static int set_congestion(const struct call *call)
         return EINVAL;
     if (!memory_read(call->pid, call->arg[3], name, len))
         return EFAULT;
-    return strcmp(name, "reno") == 0 ? 0 : ENOENT;
+    enum weir_congestion which;
+    struct socket *socket = call->socket;
+    if (!weir_congestion_find(name, &which))
+        return ENOENT;
+    if (socket->handle != WEIR_NO_HANDLE &&
+        weir_set(call->weird->weir, socket->handle, WEIR_OPT_CONGESTION, which, call->now) ==
+            WEIR_NO_MEMORY)
+        return ENOMEM;
+    socket->option[WEIR_OPT_CONGESTION] = which;
+    socket->option_set |= 1u << WEIR_OPT_CONGESTION;
+    return 0;
+}
+
+/* What Linux makes of a value before it looks at its bounds. */
+static int plain_number(const struct option *option, int value)
+{
+    if (option->which == WEIR_OPT_TTL && value == -1)
+        return option->usual;
+    if (option->which == WEIR_OPT_TOS && option->level == IPPROTO_IPV6 && value == -1)
+        return 0;
+    if (option->which == WEIR_OPT_TOS && (option->level == IPPROTO_IP || value <= UINT8_MAX))
+        return value & UINT8_MAX & ~ECN_BITS;
+    if (option->which == WEIR_OPT_MAXSEG && value > 0 && value < MAXSEG_LEAST)
+        return -1;
+    return value;
 }
 
 static int set_by_table(const struct call *call, const struct option *option)
@@ -349,13 +506,15 @@ static int set_by_table(const struct call *call, const struct option *option)
     } else {
         return EINVAL;
     }
-    const bool usual_hops = value == -1 && option->which == WEIR_OPT_TTL && option->how == NUMBER;
-    if (usual_hops)
-        value = option->usual;
+    if (option->how == NUMBER)
+        value = plain_number(option, value);
     if (option->how != BUFFER && (value < option->least || value > option->most))
         return EINVAL;
-    return option->how == KEPT ? set_kept(call->socket, option, value)
-                               : set_in_weir(call->socket, option, value, call->now);
+    if (option->how == ZERO)
+        return value == 0 ? 0 : ENOPROTOOPT;
+    return option->how == KEPT || option->how == SWITCH
+               ? set_kept(call, option, value)
+               : set_in_weir(call->socket, option, value, call->now);
 }
 
 void call_setsockopt(struct call *call)
@@ -371,6 +530,8 @@ void call_setsockopt(struct call *call)
         error = EINVAL; /* the connection is over */
     else if (level == SOL_SOCKET && name == SO_LINGER)
         error = set_linger(call);
+    else if (level == SOL_SOCKET && name == SO_BINDTODEVICE)
+        error = set_device(call);
     else if (level == IPPROTO_TCP && name == TCP_CONGESTION)
         error = set_congestion(call);
     else if (option != NULL && option->how != NATIVE)
@@ -386,4 +547,10 @@ void options_apply(struct socket *socket, weir_time now)
         if ((socket->option_set >> i & 1) != 0)
             (void)weir_set(socket->weird->weir, socket->handle, (enum weir_option)i,
                            socket->option[i], now);
+    if (socket->kept[KEPT_DEFER_ACCEPT] != 0 && socket->state == SOCKET_LISTENING)
+        (void)weir_set(socket->weird->weir, socket->handle, WEIR_OPT_DEFER_ACCEPT,
+                       socket->kept[KEPT_DEFER_ACCEPT] * WEIR_SECOND, now);
+    if (socket->kept[KEPT_WINDOW_CLAMP] != 0)
+        (void)weir_set(socket->weird->weir, socket->handle, WEIR_OPT_RCVBUF,
+                       (uint32_t)socket->kept[KEPT_WINDOW_CLAMP], now);
 }

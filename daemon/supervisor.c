@@ -6,6 +6,7 @@
  * A notification may be withdrawn at any time (a signal, a kill). So what belongs together happens
  * in one step at the end, and an answer that comes too late changes nothing. */
 
+#include "ends.h"
 #include "keeper.h"
 #include "udp.h"
 
@@ -234,6 +235,19 @@ static void answer(struct call *call)
         break;
     case __NR_shutdown:
         call_shutdown(call);
+        break;
+    case __NR_sendto:
+    case __NR_sendmsg:
+    case __NR_sendmmsg:
+        call_send(call);
+        break;
+    case __NR_recvfrom:
+    case __NR_recvmsg:
+    case __NR_recvmmsg:
+        call_receive(call);
+        break;
+    case __NR_ioctl:
+        call_ioctl(call);
         break;
     default:
         call_continue(call);

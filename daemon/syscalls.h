@@ -22,7 +22,7 @@ static const int sandbox_calls[] = {
     __NR_clock_gettime, /* loop.c */
 #endif
 #if defined __NR_close
-    __NR_close, /* accept.c calls.c connect.c control.c relay.c sockets.c supervisor.c udp.c udp_maker.c udp_wait.c */
+    __NR_close, /* accept.c calls.c connect.c control.c sockets.c supervisor.c udp.c udp_maker.c udp_wait.c */
 #endif
 #if defined __NR_connect
     __NR_connect, /* accept.c sockets.c udp.c */
@@ -33,16 +33,16 @@ static const int sandbox_calls[] = {
     __NR_dup3, /* weird.c */
 #endif
 #if defined __NR_epoll_ctl
-    __NR_epoll_ctl, /* loop.c */
+    __NR_epoll_ctl, /* ends.c loop.c */
 #endif
 #if defined __NR_epoll_pwait2
-    __NR_epoll_pwait2, /* loop.c */
+    __NR_epoll_pwait2, /* ends.c loop.c */
 #endif
 #if defined __NR_exit_group
     __NR_exit_group, /* sandbox.c udp_maker.c */
 #endif
 #if defined __NR_fcntl
-    __NR_fcntl, /* accept.c calls.c connect.c udp.c udp_recv.c udp_send.c */
+    __NR_fcntl, /* accept.c calls.c connect.c messages.c udp.c udp_recv.c udp_send.c */
 #endif
 #if defined __NR_ftruncate
     __NR_ftruncate, /* pcapng.c */
@@ -66,13 +66,13 @@ static const int sandbox_calls[] = {
     __NR_getsockname, /* sockets.c udp.c */
 #endif
 #if defined __NR_getsockopt
-    __NR_getsockopt, /* accept.c connect.c control.c sockopt.c udp.c udp_recv.c udp_send.c */
+    __NR_getsockopt, /* accept.c connect.c control.c relay.c sockopt.c udp.c udp_recv.c udp_send.c */
 #endif
 #if defined __NR_gettid
     __NR_gettid, /* sandbox.c */
 #endif
 #if defined __NR_ioctl
-    __NR_ioctl, /* relay.c supervisor.c udp_wait.c */
+    __NR_ioctl, /* ends.c messages.c relay.c supervisor.c udp_wait.c */
 #endif
 #if defined __NR_listen
     __NR_listen, /* calls.c */
@@ -101,9 +101,9 @@ static const int sandbox_calls[] = {
     __NR_pidfd_open, /* supervisor.c */
 #endif
 #if defined __NR_poll
-    __NR_poll, /* accept.c supervisor.c udp_maker.c */
+    __NR_poll, /* accept.c messages.c supervisor.c udp_maker.c */
 #elif defined __NR_ppoll
-    __NR_ppoll, /* accept.c supervisor.c udp_maker.c */
+    __NR_ppoll, /* accept.c messages.c supervisor.c udp_maker.c */
 #endif
 #if defined __NR_process_vm_readv
     __NR_process_vm_readv, /* supervisor.c udp_recv.c udp_send.c */
@@ -118,7 +118,7 @@ static const int sandbox_calls[] = {
     __NR_readv, /* relay.c */
 #endif
 #if defined __NR_recvfrom
-    __NR_recvfrom, /* connect.c udp.c udp_maker.c */
+    __NR_recvfrom, /* connect.c ends.c messages.c udp.c udp_maker.c */
 #endif
 #if defined __NR_recvmmsg
     __NR_recvmmsg, /* packet.c */
@@ -139,16 +139,16 @@ static const int sandbox_calls[] = {
     __NR_sendmsg, /* relay.c udp.c udp_maker.c packet.c */
 #endif
 #if defined __NR_sendto
-    __NR_sendto, /* connect.c control.c relay.c udp_icmp.c udp_maker.c */
+    __NR_sendto, /* connect.c control.c ends.c messages.c udp_icmp.c udp_maker.c */
 #endif
 #if defined __NR_setitimer
     __NR_setitimer, /* accept.c */
 #endif
 #if defined __NR_setsockopt
-    __NR_setsockopt, /* connect.c sockets.c udp.c udp_sockopt.c */
+    __NR_setsockopt, /* connect.c ends.c messages.c sockets.c udp.c udp_sockopt.c */
 #endif
 #if defined __NR_shutdown
-    __NR_shutdown, /* calls.c relay.c udp.c weird.c */
+    __NR_shutdown, /* calls.c ends.c relay.c udp.c weird.c */
 #endif
 #if defined __NR_socket
     __NR_socket, /* accept.c sockets.c udp.c udp_maker.c */

@@ -2,6 +2,7 @@
 
 /* `weird`: the daemon under `weir run`. Options, start, and the end in order. */
 
+#include "ends.h"
 #include "conf.h"
 #include "keeper.h"
 #include "sandbox.h"

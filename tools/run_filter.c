@@ -13,9 +13,11 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -76,6 +78,33 @@ static void ask_if_set(struct program *program, uint32_t nr, unsigned arg)
     result(program, SECCOMP_RET_USER_NOTIF);
 }
 
+/* The same, or one of these flags is set. */
+static void ask_if_set_or(struct program *program, uint32_t nr, unsigned arg, unsigned flags,
+                          uint32_t mask)
+{
+    unless(program, nr, 8);
+    load(program, low_half(flags));
+    add(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, mask, 5, 0));
+    load(program, low_half(arg));
+    unless(program, 0, 3);
+    load(program, low_half(arg) + 4);
+    unless(program, 0, 1);
+    result(program, SECCOMP_RET_ALLOW);
+    result(program, SECCOMP_RET_USER_NOTIF);
+}
+
+/* How much is queued in a socket; SIOCINQ is what others know as FIONREAD. */
+static void ask_for_queues(struct program *program)
+{
+    unless(program, __NR_ioctl, 6);
+    load(program, low_half(1));
+    add(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SIOCINQ, 3, 0));
+    add(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SIOCOUTQ, 2, 0));
+    add(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SIOCOUTQNSD, 1, 0));
+    result(program, SECCOMP_RET_ALLOW);
+    result(program, SECCOMP_RET_USER_NOTIF);
+}
+
 /* socket(): only our families and types; the flags above the type do not matter. */
 static void ask_for_ours(struct program *program)
 {
@@ -120,8 +149,9 @@ static void build(struct program *program)
 #endif
     ask_if_set(program, __NR_accept4, 1);
     /* A name in the call is theirs to give or to get; a message header hides whether it has one. */
-    ask_if_set(program, __NR_sendto, 4);
-    ask_if_set(program, __NR_recvfrom, 4);
+    ask_if_set_or(program, __NR_sendto, 4, 3, MSG_OOB | MSG_MORE);
+    ask_if_set_or(program, __NR_recvfrom, 4, 3, MSG_TRUNC | MSG_ERRQUEUE);
+    ask_for_queues(program);
     ask_for_ours(program);
     result(program, SECCOMP_RET_ALLOW);
 }

@@ -34,7 +34,8 @@ RECORD = os.path.join(HERE, "linux.txt")
 KNOWN = os.path.join(HERE, "known.txt")
 TOLERANCE = os.path.join(HERE, "tolerance.txt")
 DOCUMENT = os.path.join(ROOT, "docs", "differences.md")
-CASES = [os.path.join(HERE, "cases", f"{name}.txt") for name in ("close", "open", "process", "data", "udp")]
+CASES = [os.path.join(HERE, "cases", f"{name}.txt")
+         for name in ("close", "open", "process", "data", "options", "udp")]
 KNOWN_MAX = 20
 PLAY_SECONDS = 120
 WEIR_SETTLE_MS = 40  # an effect passes through the daemon and back

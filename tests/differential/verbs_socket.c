@@ -226,7 +226,7 @@ enum kind {
     NUMBER,
     TIME,
     LINGER,
-    OCTET
+    TEXT
 };
 
 static const struct option {
@@ -268,6 +268,21 @@ static const struct option {
     SOCKET(SO_DONTROUTE),
     SOCKET(SO_TIMESTAMP),
     SOCKET(SO_PRIORITY),
+    SOCKET(SO_MARK),
+    SOCKET(SO_BINDTODEVICE),
+    SOCKET(SO_TIMESTAMPNS),
+    SOCKET(SO_TIMESTAMPING),
+    SOCKET(SO_INCOMING_CPU),
+    SOCKET(SO_RXQ_OVFL),
+    SOCKET(SO_BUSY_POLL),
+    SOCKET(SO_ZEROCOPY),
+    SOCKET(SO_PASSCRED),
+    SOCKET(SO_PEEK_OFF),
+    SOCKET(SO_NO_CHECK),
+    SOCKET(SO_BSDCOMPAT),
+    SOCKET(SO_LOCK_FILTER),
+    SOCKET(SO_SELECT_ERR_QUEUE),
+    SOCKET(SO_DEBUG),
     { "SO_LINGER", SOL_SOCKET, SO_LINGER, LINGER },
     { "SO_RCVTIMEO", SOL_SOCKET, SO_RCVTIMEO, TIME },
     { "SO_SNDTIMEO", SOL_SOCKET, SO_SNDTIMEO, TIME },
@@ -285,6 +300,16 @@ static const struct option {
     TCP(TCP_FASTOPEN),
     TCP(TCP_NOTSENT_LOWAT),
     TCP(TCP_WINDOW_CLAMP),
+    TCP(TCP_THIN_LINEAR_TIMEOUTS),
+    TCP(TCP_THIN_DUPACK),
+    TCP(TCP_SAVE_SYN),
+    TCP(TCP_FASTOPEN_CONNECT),
+    TCP(TCP_FASTOPEN_NO_COOKIE),
+    TCP(TCP_INQ),
+    TCP(TCP_TX_DELAY),
+    TCP(TCP_ULP),
+    { "TCP_CONGESTION", IPPROTO_TCP, TCP_CONGESTION, TEXT },
+    { "SO_BINDTODEVICE_NAME", SOL_SOCKET, SO_BINDTODEVICE, TEXT },
     IP(IP_TTL),
     IP(IP_TOS),
     IP(IP_PKTINFO),
@@ -293,10 +318,28 @@ static const struct option {
     IP(IP_FREEBIND),
     IP(IP_BIND_ADDRESS_NO_PORT),
     IP(IP_MTU),
+    IP(IP_RECVTTL),
+    IP(IP_RECVTOS),
+    IP(IP_OPTIONS),
+    IP(IP_RETOPTS),
+    IP(IP_MINTTL),
+    IP(IP_TRANSPARENT),
+    IP(IP_HDRINCL),
+    IP(IP_MULTICAST_TTL),
+    IP(IP_MULTICAST_LOOP),
     IPV6(IPV6_V6ONLY),
     IPV6(IPV6_UNICAST_HOPS),
     IPV6(IPV6_TCLASS),
     IPV6(IPV6_RECVPKTINFO),
+    IPV6(IPV6_RECVHOPLIMIT),
+    IPV6(IPV6_RECVTCLASS),
+    IPV6(IPV6_RECVERR),
+    IPV6(IPV6_MTU_DISCOVER),
+    IPV6(IPV6_MTU),
+    IPV6(IPV6_DONTFRAG),
+    IPV6(IPV6_AUTOFLOWLABEL),
+    IPV6(IPV6_MULTICAST_HOPS),
+    IPV6(IPV6_FREEBIND),
     { "TCP_777", IPPROTO_TCP, 777, NUMBER },
     { "SO_777", SOL_SOCKET, 777, NUMBER },
     { "LEVEL_777", 777, 1, NUMBER },
@@ -330,6 +373,9 @@ static void act_set(struct call *call)
     } else if (option->kind == LINGER) {
         from = &linger;
         len = sizeof linger;
+    } else if (option->kind == TEXT) {
+        from = call->arg[3];
+        len = (socklen_t)strlen(call->arg[3]);
     }
     if (call_has(call, "short"))
         len = 1;
@@ -345,6 +391,8 @@ static void act_get(struct call *call)
     socklen_t len = option->kind == NUMBER ? sizeof value[0] : sizeof(struct timeval);
     if (option->kind == LINGER)
         len = sizeof(struct linger);
+    if (option->kind == TEXT)
+        len = sizeof value / 2;
     const int fd = *call_slot(call, 1);
     const int result = getsockopt(fd, option->level, option->number, value, &len);
     struct timeval time;
@@ -355,6 +403,8 @@ static void act_get(struct call *call)
         text_add(call->text, " = %ld ms", time.tv_sec * 1000L + time.tv_usec / 1000L);
     else if (option->kind == LINGER)
         text_add(call->text, " = %d,%d", value[0], value[1]);
+    else if (option->kind == TEXT)
+        text_add(call->text, " = '%.16s' %u", (const char *)value, (unsigned)len);
     else
         text_add(call->text, " = %d", value[0]);
     if (result == 0 && option->kind == NUMBER && len != sizeof value[0])

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_DAEMON_ENDS_H
+#define WEIR_DAEMON_ENDS_H
+
+/* What passes between the program and the connection: the octets (relay.c), and half a close, a
+ * reset, and whether anybody still holds S (ends.c). Nothing here waits. */
+
+#include "parts.h"
+
+/* ---- relay.c ---- */
+
+void relay_start(struct socket *socket, weir_time now);
+void relay_pump(struct socket *socket, weir_time now);
+void relay_failed(struct socket *socket, enum weir_error error, weir_time now);
+void relay_event(void *user, struct weir *weir, const struct weir_event *event, weir_time now);
+void relay_watch_d(struct socket *socket, uint32_t events);
+
+/* A new S in the place of one that is used up: an AF_UNIX socket connects or listens once. Copies
+ * of the descriptor (dup, fork) keep the old one. False: there is none to be had. */
+bool call_renew(struct call *call); /* connect.c */
+
+/* ---- messages.c ---- */
+
+void call_send(struct call *call);    /* sendto, sendmsg */
+void call_receive(struct call *call); /* recvfrom, recvmsg */
+void call_ioctl(struct call *call);
+
+/* ---- ends.c ---- */
+
+bool ends_open(struct weird *weird);
+/* From here on the end of S is told by `ends`, too. Before D or S is shut down. */
+void end_watch(struct socket *socket);
+void end_forget(struct socket *socket);     /* before D is closed */
+bool end_both(const struct socket *socket); /* both directions of S are shut */
+/* shutdown() on S', with the mark put first that a later reset needs. */
+int end_shut(struct socket *socket, int s, int how);
+/* Passes the peer's end on to S. */
+void end_give(struct socket *socket);
+/* Whether D's next octet is the mark, so that the program's octets are at an end. */
+bool end_reached(struct socket *socket);
+void end_take_mark(struct socket *socket);
+/* Lets S read ECONNRESET behind what it has not read yet, now or as soon as S can be found. False:
+ * it is for later, and the socket stays. */
+bool end_reset(struct socket *socket);
+void end_pay_reset(struct socket *socket, int s); /* S' is at hand */
+
+#endif

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: MIT */
+
+/* What few calls that carry octets ask of TCP and an AF_UNIX socket does otherwise: names, urgent
+ * data, MSG_MORE, MSG_TRUNC, the error queue, and how much is queued. Most calls that carry octets
+ * are not caught, and those without any of this the kernel does. */
+
+#include "ends.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+/* syscall: sendto recvfrom fcntl ioctl poll|ppoll setsockopt getsockopt */
+
+#define OCTETS_MAX 65536 /* of one such call; a short count is ordinary on a stream */
+#define SPANS_MAX  64
+
+#ifndef SIOCATMARK
+#define SIOCATMARK 0x8905
+#endif
+
+/* The program's octets of a call, and what else there is to it. */
+struct message {
+    struct iovec span[SPANS_MAX]; /* in the program */
+    unsigned span_count;
+    int flags;
+    uint64_t name, name_len_at; /* the program's pointers, or 0 */
+    uint64_t header;            /* of sendmsg and recvmsg */
+};
+
+static char octets[OCTETS_MAX];
+
+static bool read_header(const struct call *call, struct message *message)
+{
+    struct msghdr header;
+    message->header = call->arg[1];
+    message->flags = (int)call->arg[2];
+    if (!memory_read(call->pid, call->arg[1], &header, sizeof header))
+        return false;
+    message->name = (uint64_t)(uintptr_t)header.msg_name;
+    message->span_count = header.msg_iovlen < SPANS_MAX ? (unsigned)header.msg_iovlen : SPANS_MAX;
+    return header.msg_iovlen <= 1024 &&
+           (message->span_count == 0 ||
+            memory_read(call->pid, (uint64_t)(uintptr_t)header.msg_iov, message->span,
+                        message->span_count * sizeof message->span[0]));
+}
+
+static bool read_call(const struct call *call, struct message *message)
+{
+    memset(message, 0, sizeof *message);
+    if (call->nr == __NR_sendmsg || call->nr == __NR_recvmsg)
+        return read_header(call, message);
+    message->span[0] = (struct iovec){ (void *)(uintptr_t)call->arg[1], call->arg[2] };
+    message->span_count = 1;
+    message->flags = (int)call->arg[3];
+    message->name = call->arg[4];
+    message->name_len_at = call->arg[5];
+    return true;
+}
+
+/* ---- Sending ---- */
+
+static ssize_t gather(const struct call *call, const struct message *message)
+{
+    size_t len = 0;
+    for (unsigned i = 0; i < message->span_count && len < OCTETS_MAX; i++) {
+        const size_t room = OCTETS_MAX - len;
+        const size_t part = message->span[i].iov_len < room ? message->span[i].iov_len : room;
+        if (part > 0 && !memory_read(call->pid, (uint64_t)(uintptr_t)message->span[i].iov_base,
+                                     octets + len, part))
+            return -1;
+        len += part;
+    }
+    return (ssize_t)len;
+}
+
+/* From now on the mark in D is looked for. */
+static void expect_urgent(struct socket *socket)
+{
+    const int on = 1;
+    (void)setsockopt(socket->d, SOL_SOCKET, SO_OOBINLINE, &on, sizeof on);
+    socket->urgent_out = true;
+}
+
+/* What is in D now belongs together with what the program sends next. */
+static void hold_back(struct socket *socket)
+{
+    int unread = 0;
+    if (ioctl(socket->d, FIONREAD, &unread) == 0)
+        socket->more = (uint32_t)unread;
+    relay_pump(socket, weir_loop_clock());
+}
+
+void call_send(struct call *call)
+{
+    struct message message;
+    struct socket *socket = call->socket;
+    const bool streams = socket != NULL && socket->state == SOCKET_CONNECTED && socket->d >= 0;
+    if (!streams || call->nr == __NR_sendmmsg || !read_call(call, &message)) {
+        call_continue(call);
+        return;
+    }
+    if ((message.flags & MSG_OOB) != 0)
+        expect_urgent(socket);
+    if (message.name == 0 && (message.flags & MSG_MORE) == 0) {
+        call_continue(call);
+        return;
+    }
+    const ssize_t len = gather(call, &message);
+    const int flags = (message.flags & ~MSG_MORE) | MSG_DONTWAIT | MSG_NOSIGNAL;
+    const ssize_t sent = len < 0 ? -1 : send(call->s, octets, (size_t)len, flags);
+    const int error = len < 0 ? EFAULT : errno;
+    const bool waits =
+        (message.flags & MSG_DONTWAIT) == 0 && (fcntl(call->s, F_GETFL) & O_NONBLOCK) == 0;
+    if (sent < 0 && message.name == 0 && (error == EAGAIN ? waits : error == EPIPE)) {
+        call_continue(call); /* the kernel waits, or raises SIGPIPE */
+        return;
+    }
+    call_answer(call->run, call->id, sent < 0 ? -error : sent);
+    if (sent > 0 && (message.flags & MSG_MORE) != 0)
+        hold_back(socket);
+}
+
+/* ---- Receiving ---- */
+
+static bool scatter(const struct call *call, const struct message *message, size_t len)
+{
+    for (size_t done = 0, i = 0; done < len && i < message->span_count; i++) {
+        const size_t left = len - done;
+        const size_t part = message->span[i].iov_len < left ? message->span[i].iov_len : left;
+        if (part > 0 && !memory_write(call->pid, (uint64_t)(uintptr_t)message->span[i].iov_base,
+                                      octets + done, part))
+            return false;
+        done += part;
+    }
+    return true;
+}
+
+/* A stream has no name to give: its length is 0, and what it points to stays as it is. */
+static bool give_no_name(const struct call *call, const struct message *message)
+{
+    struct msghdr header;
+    const int32_t none = 0;
+    if (message->header == 0)
+        return message->name == 0 ||
+               memory_write(call->pid, message->name_len_at, &none, sizeof none);
+    if (!memory_read(call->pid, message->header, &header, sizeof header))
+        return false;
+    header.msg_namelen = 0;
+    header.msg_controllen = 0;
+    header.msg_flags = message->flags & MSG_OOB;
+    return memory_write(call->pid, message->header, &header, sizeof header);
+}
+
+static void receive(const struct call *call, const struct message *message)
+{
+    size_t room = 0;
+    for (unsigned i = 0; i < message->span_count; i++)
+        room += message->span[i].iov_len < OCTETS_MAX ? message->span[i].iov_len : OCTETS_MAX;
+    room = room < OCTETS_MAX ? room : OCTETS_MAX;
+    const bool discards = (message->flags & MSG_TRUNC) != 0;
+    const int flags = message->flags & (MSG_OOB | MSG_PEEK);
+    const ssize_t got = recv(call->s, octets, room, flags | MSG_DONTWAIT);
+    const int error = errno;
+    const bool waits =
+        (message->flags & MSG_DONTWAIT) == 0 && (fcntl(call->s, F_GETFL) & O_NONBLOCK) == 0;
+    if (got < 0 && error == EAGAIN && waits)
+        call_continue(call); /* only the kernel can wait for it */
+    else if (got < 0)
+        call_error(call, error);
+    else if ((!discards && !scatter(call, message, (size_t)got)) || !give_no_name(call, message))
+        call_error(call, EFAULT);
+    else
+        call_value(call, got);
+}
+
+void call_receive(struct call *call)
+{
+    struct message message;
+    const struct socket *socket = call->socket;
+    if (call->nr == __NR_recvmmsg || !read_call(call, &message))
+        call_continue(call);
+    else if ((message.flags & MSG_ERRQUEUE) != 0)
+        call_error(call, EAGAIN); /* there is nothing in it */
+    else if (socket != NULL && socket->state != SOCKET_FRESH &&
+             (message.flags & MSG_WAITALL) == 0 &&
+             (message.name != 0 || (message.flags & MSG_TRUNC) != 0))
+        receive(call, &message);
+    else
+        call_continue(call);
+}
+
+/* ---- How much is queued ---- */
+
+/* Up to the urgent octet, if it is not yet read: as TCP counts. */
+static int unread_of(const struct socket *socket, int s)
+{
+    int unread = 0, at = 0, in_line = 0;
+    socklen_t len = sizeof in_line;
+    struct pollfd urgent = { .fd = s, .events = POLLPRI };
+    (void)ioctl(s, FIONREAD, &unread);
+    if (getsockopt(s, SOL_SOCKET, SO_OOBINLINE, &in_line, &len) == 0 && in_line != 0)
+        return unread;
+    if (ioctl(s, SIOCATMARK, &at) == 0 && at != 0)
+        return 0;
+    const int before = unread - 1 - (int)socket->after_urgent;
+    const bool ahead = poll(&urgent, 1, 0) > 0 && (urgent.revents & POLLPRI) != 0;
+    return ahead && before > 0 ? before : unread;
+}
+
+static int unsent_of(const struct socket *socket, const struct weir_status *status, bool not_sent)
+{
+    int written = 0;
+    (void)ioctl(socket->d, FIONREAD, &written);
+    if (socket->marked && written > 0)
+        written--;
+    return written + (int)status->unsent + (not_sent ? 0 : (int)status->unacked);
+}
+
+void call_ioctl(struct call *call)
+{
+    struct weir_status status;
+    const struct socket *socket = call->socket;
+    const bool streams = socket != NULL && socket->state == SOCKET_CONNECTED && socket->d >= 0;
+    const uint32_t request = (uint32_t)call->arg[1];
+    int value = 0;
+    if (socket != NULL && socket->state == SOCKET_LISTENING) {
+        call_error(call, EINVAL);
+        return;
+    }
+    if (request == SIOCINQ && !(streams && socket->urgent_in)) {
+        call_continue(call);
+        return;
+    }
+    if (request == SIOCINQ)
+        value = unread_of(socket, call->s);
+    else if (streams && weir_status(call->weird->weir, socket->handle, &status) == WEIR_OK)
+        value = unsent_of(socket, &status, request == SIOCOUTQNSD);
+    if (memory_write(call->pid, call->arg[2], &value, sizeof value))
+        call_value(call, 0);
+    else
+        call_error(call, EFAULT);
+}
