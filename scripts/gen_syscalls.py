@@ -19,7 +19,7 @@ import ctext
 from tap import Tap
 
 HEADER = "daemon/syscalls.h"
-FOLDERS = ("src/dev", "src/loop", "daemon")
+FOLDERS = ("src/dev", "src/ipc", "src/loop", "daemon")
 WEIRD, KEEPER = (re.compile(rf"/\* {word}: ([a-z0-9_| ]+) \*/") for word in
                  ("syscall", "keeper syscall"))
 KEEPER_MAX = 30
