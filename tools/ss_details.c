@@ -53,11 +53,12 @@ static void put_identity(FILE *file, const struct facts_flow *flow)
 {
     if (flow->quality[FACTS_USER] != FACTS_UNKNOWN && flow->uid != 0)
         fprintf(file, " uid:%u", flow->uid);
-    if (flow->inode != 0)
+    if (flow->source == FACTS_KERNEL && flow->state != WEIR_TIME_WAIT)
         fprintf(file, " ino:%u", flow->inode);
     if (flow->id != 0)
         fprintf(file, " sk:%" PRIx64, flow->id);
-    if (flow->v6 && flow->source == FACTS_KERNEL)
+    if (flow->v6 && flow->source == FACTS_KERNEL &&
+        (flow->state == WEIR_LISTEN || flow->state == WEIR_CLOSED))
         fprintf(file, " v6only:%d", flow->v6only);
     if (flow->mark != 0)
         fprintf(file, " fwmark:0x%x", flow->mark);
@@ -91,18 +92,7 @@ static void put_ms(FILE *file, const char *name, uint32_t us)
 
 static void put_rate(FILE *file, const char *name, double bits)
 {
-    static const char *const unit[] = { "", "k", "M", "G", "T" };
-    unsigned i = 0;
-    while (bits >= 1000 && i < 4) {
-        bits /= 1000;
-        i++;
-    }
-    fprintf(file, " %s %.*f%sbps", name,
-            i == 0       ? 0
-            : bits < 10  ? 2
-            : bits < 100 ? 1
-                         : 0,
-            bits, unit[i]);
+    fprintf(file, " %s %.0fbps", name, bits);
 }
 
 static void put_options(FILE *file, const struct facts_flow *flow)
@@ -195,6 +185,7 @@ static void put_info(FILE *file, const struct facts_flow *flow)
     put_options(file, flow);
     if (flow->state == WEIR_LISTEN) { /* the rest is 0, or says nothing */
         put_count(file, "cwnd", i->tcpi_snd_cwnd);
+        put_count(file, "unacked", i->tcpi_unacked);
         return;
     }
     if (i->tcpi_rto != 0)
