@@ -22,7 +22,7 @@ static const int sandbox_calls[] = {
     __NR_clock_gettime, /* loop.c */
 #endif
 #if defined __NR_close
-    __NR_close, /* accept.c calls.c connect.c control.c relay.c sockets.c supervisor.c udp.c udp_maker.c udp_wait.c sight_serve.c */
+    __NR_close, /* accept.c calls.c connect.c control.c relay.c snapshot.c sockets.c supervisor.c udp.c udp_maker.c udp_wait.c sight_serve.c */
 #endif
 #if defined __NR_connect
     __NR_connect, /* accept.c sockets.c udp.c */
@@ -72,7 +72,7 @@ static const int sandbox_calls[] = {
     __NR_gettid, /* sandbox.c */
 #endif
 #if defined __NR_ioctl
-    __NR_ioctl, /* relay.c supervisor.c udp_wait.c */
+    __NR_ioctl, /* relay.c snapshot.c supervisor.c udp_wait.c */
 #endif
 #if defined __NR_listen
     __NR_listen, /* calls.c */

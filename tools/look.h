@@ -41,6 +41,7 @@ struct look_options {
     bool stack, kernel; /* only these; neither: both */
     const char *net, *socket, *netns;
     bool json;
+    bool quiet; /* says nothing of what it cannot look at */
 };
 
 /* Takes one option in: true if it was one of ours. */
@@ -53,6 +54,7 @@ struct look {
     struct kernel_net *nets;
     size_t net_count;
     struct owners owners;
+    bool quiet;
     bool several; /* more than one place: each line or heading should say which */
     int status;   /* what the command ends with */
 };

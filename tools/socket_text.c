@@ -139,6 +139,22 @@ char *socket_time_ss(int64_t ns, char text[SOCKET_TIME_MAX])
     return text;
 }
 
+char *socket_duration(int64_t ns, char text[SOCKET_TIME_MAX])
+{
+    const long long us = ns / WEIR_US, ms = ns / WEIR_MS, seconds = ns / WEIR_SECOND;
+    if (ms < 1)
+        snprintf(text, SOCKET_TIME_MAX, "%lldus", us);
+    else if (seconds < 1)
+        snprintf(text, SOCKET_TIME_MAX, "%lldms", ms);
+    else if (seconds < 60)
+        snprintf(text, SOCKET_TIME_MAX, "%lld.%03llds", seconds, ms % 1000);
+    else if (seconds < 600)
+        snprintf(text, SOCKET_TIME_MAX, "%lldmin%llds", seconds / 60, seconds % 60);
+    else
+        snprintf(text, SOCKET_TIME_MAX, "%lldmin", seconds / 60);
+    return text;
+}
+
 char *socket_resolve(const struct weir_ip *ip, char text[SOCKET_HOST_MAX])
 {
     char name[NI_MAXHOST], literal[WEIR_IP_TEXT_MAX];

@@ -26,6 +26,9 @@ char *socket_host_ss(const struct facts_flow *flow, const struct weir_addr *addr
 /* ss's way with times: "119min", "5.123ms", "200ms". */
 char *socket_time_ss(int64_t ns, char text[SOCKET_TIME_MAX]);
 
+/* The same for people: "119min", "5.123s", "200ms", "12us". */
+char *socket_duration(int64_t ns, char text[SOCKET_TIME_MAX]);
+
 /* The name of an address by the system's resolver, or the address. */
 char *socket_resolve(const struct weir_ip *ip, char text[SOCKET_HOST_MAX]);
 

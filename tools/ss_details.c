@@ -212,8 +212,7 @@ static void put_weir(FILE *file, const struct facts_flow *flow)
     fputs(" weir:(", file);
     const char *between = "";
     if (flow->quality[FACTS_SINCE] != FACTS_UNKNOWN) {
-        socket_time_ss(flow->state_for, time);
-        fprintf(file, "for:%s", time[0] != '\0' ? time : "0ms");
+        fprintf(file, "for:%s", socket_duration(flow->state_for, time));
         between = ",";
     }
     if (flow->state == WEIR_LISTEN) {
