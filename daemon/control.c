@@ -98,7 +98,7 @@ static void on_request(void *user, int fd, uint32_t ready, weir_time now)
         const struct control_answer answer = { CONTROL_MAGIC, error };
         if (error != 0 && notify >= 0)
             close(notify);
-        if (error == 0 && request.kind == CONTROL_STATUS)
+        if (error == 0 && request.join.kind == CONTROL_STATUS)
             send_status(weird, fd);
         else
             (void)send(fd, &answer, sizeof answer, MSG_DONTWAIT | MSG_NOSIGNAL);

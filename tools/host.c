@@ -322,8 +322,10 @@ static int open_sight(struct host *host)
 
 static void host_free(struct host *host)
 {
-    if (host->sight != NULL)
+    if (host->sight != NULL) {
         sight_server_end(host->sight);
+        sight_server_remove(host->sight);
+    }
     free(host->sight);
     weir_loop_close(host->loop);
     weir_pair_close(host->pair);

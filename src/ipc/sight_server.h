@@ -43,6 +43,10 @@ int sight_server_listen(struct sight_server *server, const char *path, char why[
 void sight_server_take(struct sight_server *server, int fd, const void *message, size_t len,
                        weir_time now);
 
+/* Closes all. The name of the socket stays: a process in a sandbox cannot take it away. */
 void sight_server_end(struct sight_server *server);
+
+/* Takes the name away. */
+void sight_server_remove(struct sight_server *server);
 
 #endif
