@@ -109,7 +109,7 @@ char *look_place(enum facts_source source, const char *net, char text[LOOK_PLACE
 static void complain(struct look *look, enum facts_source source, const char *net, int error)
 {
     char place[LOOK_PLACE_MAX];
-    if (error == 0 || error == -ECONNREFUSED || error == -ENOENT || error == -ECONNRESET)
+    if (error == 0 || error == -ECONNREFUSED || error == -ENOENT)
         return;
     look->status = TOOL_FAILED;
     if (look->quiet)
@@ -117,6 +117,9 @@ static void complain(struct look *look, enum facts_source source, const char *ne
     look_place(source, net, place);
     if (error == -EPROTO)
         look->status = tool_fail(look->command, "%s: answers as another version of weir", place);
+    else if (error == -EACCES && source == FACTS_STACK)
+        look->status =
+            tool_fail(look->command, "%s: does not let us look, or has just ended", place);
     else
         look->status = tool_fail(look->command, "%s: %s", place, strerror(-error));
 }

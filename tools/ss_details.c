@@ -53,7 +53,7 @@ static void put_identity(FILE *file, const struct facts_flow *flow)
 {
     if (flow->quality[FACTS_USER] != FACTS_UNKNOWN && flow->uid != 0)
         fprintf(file, " uid:%u", flow->uid);
-    if (flow->source == FACTS_KERNEL && flow->state != WEIR_TIME_WAIT)
+    if (flow->source == FACTS_KERNEL)
         fprintf(file, " ino:%u", flow->inode);
     if (flow->id != 0)
         fprintf(file, " sk:%" PRIx64, flow->id);

@@ -40,6 +40,12 @@ void sight_close(struct sight_client *client)
     client->fd = -1;
 }
 
+/* Who may not look is sent away without a word, which may come before or after our first one. */
+static int closed_on_us(int error)
+{
+    return error == EPIPE || error == ECONNRESET ? -EACCES : -error;
+}
+
 static int exchange(struct sight_client *client, const struct sight_request *request,
                     struct sight_page *page)
 {
@@ -47,14 +53,14 @@ static int exchange(struct sight_client *client, const struct sight_request *req
     struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
     ssize_t got;
     if (send(client->fd, request, sizeof *request, MSG_NOSIGNAL) < 0)
-        return -errno;
+        return closed_on_us(errno);
     do
         got = recvmsg(client->fd, &message, 0);
     while (got < 0 && errno == EINTR);
     if (got < 0)
-        return errno == EAGAIN ? -ETIMEDOUT : -errno;
+        return errno == EAGAIN ? -ETIMEDOUT : closed_on_us(errno);
     if (got == 0)
-        return -EACCES; /* strangers are sent away without a word */
+        return -EACCES;
     if ((size_t)got < sizeof *page || page->magic != SIGHT_MAGIC || page->version != SIGHT_VERSION)
         return -EPROTO;
     const size_t each = (size_t)page->head_len + page->info_len + page->tail_len;
