@@ -69,7 +69,8 @@ static void end_process(const struct weird *weird, pid_t pid)
         if (s < 0 && errno != EBADF)
             break;
         missing = s < 0 ? missing + 1 : 0;
-        if (s >= 0 && socket_identify(weird, NULL, s, &found, &family))
+        /* Another weird's socket has such a name, too; only ours has our secret. */
+        if (s >= 0 && socket_identify(weird, NULL, s, &found, &family) && found != NULL)
             end_one(s);
         if (s >= 0)
             close(s);
