@@ -6,6 +6,7 @@
 #include "parts.h"
 
 #include "ipc/control.h"
+#include "ipc/sight.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -67,8 +68,10 @@ static void on_request(void *user, int fd, uint32_t ready, weir_time now)
 {
     struct weird *weird = user;
     (void)ready;
-    (void)now;
-    struct control_request request = { 0 };
+    union {
+        struct control_request join;
+        struct sight_request look;
+    } request = { { 0 } };
     union {
         char octets[CMSG_SPACE(FDS_MAX * sizeof(int))];
         struct cmsghdr align;
@@ -81,13 +84,21 @@ static void on_request(void *user, int fd, uint32_t ready, weir_time now)
     const ssize_t got = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (got < 0 && errno == EAGAIN)
         return;
+    if (got > 0 && sight_is_request(&request, (size_t)got)) {
+        const int none = take_fd(&message);
+        if (none >= 0)
+            close(none);
+        weir_loop_remove_fd(weird->loop, fd);
+        snapshot_take(fd, &request, (size_t)got, now);
+        return;
+    }
     if (got > 0) {
         const int notify = take_fd(&message);
-        const int error = serve_request(weird, &request, (size_t)got, notify);
+        const int error = serve_request(weird, &request.join, (size_t)got, notify);
         const struct control_answer answer = { CONTROL_MAGIC, error };
         if (error != 0 && notify >= 0)
             close(notify);
-        if (error == 0 && request.kind == CONTROL_STATUS)
+        if (error == 0 && request.join.kind == CONTROL_STATUS)
             send_status(weird, fd);
         else
             (void)send(fd, &answer, sizeof answer, MSG_DONTWAIT | MSG_NOSIGNAL);

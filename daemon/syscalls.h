@@ -10,7 +10,7 @@
 /* clang-format off */
 static const int sandbox_calls[] = {
 #if defined __NR_accept4
-    __NR_accept4, /* accept.c control.c sockets.c */
+    __NR_accept4, /* accept.c control.c sockets.c sight_serve.c */
 #endif
 #if defined __NR_bind
     __NR_bind, /* sockets.c udp.c */
@@ -22,7 +22,7 @@ static const int sandbox_calls[] = {
     __NR_clock_gettime, /* loop.c */
 #endif
 #if defined __NR_close
-    __NR_close, /* accept.c calls.c connect.c control.c sockets.c supervisor.c udp.c udp_maker.c udp_wait.c */
+    __NR_close, /* accept.c calls.c connect.c control.c snapshot.c sockets.c supervisor.c udp.c udp_maker.c udp_wait.c sight_serve.c */
 #endif
 #if defined __NR_connect
     __NR_connect, /* accept.c sockets.c udp.c */
@@ -48,10 +48,10 @@ static const int sandbox_calls[] = {
     __NR_ftruncate, /* pcapng.c */
 #endif
 #if defined __NR_getegid
-    __NR_getegid, /* control.c */
+    __NR_getegid, /* control.c sight_serve.c */
 #endif
 #if defined __NR_geteuid
-    __NR_geteuid, /* control.c */
+    __NR_geteuid, /* control.c sight_serve.c */
 #endif
 #if defined __NR_getpeername
     __NR_getpeername, /* sockets.c */
@@ -66,13 +66,13 @@ static const int sandbox_calls[] = {
     __NR_getsockname, /* sockets.c udp.c */
 #endif
 #if defined __NR_getsockopt
-    __NR_getsockopt, /* accept.c connect.c control.c relay.c sockopt.c udp.c udp_recv.c udp_send.c */
+    __NR_getsockopt, /* accept.c connect.c control.c messages.c relay.c sockopt.c udp.c udp_recv.c udp_send.c sight_serve.c */
 #endif
 #if defined __NR_gettid
     __NR_gettid, /* sandbox.c */
 #endif
 #if defined __NR_ioctl
-    __NR_ioctl, /* ends.c messages.c relay.c supervisor.c udp_wait.c */
+    __NR_ioctl, /* ends.c messages.c relay.c snapshot.c supervisor.c udp_wait.c */
 #endif
 #if defined __NR_listen
     __NR_listen, /* calls.c */
@@ -124,7 +124,7 @@ static const int sandbox_calls[] = {
     __NR_recvmmsg, /* packet.c */
 #endif
 #if defined __NR_recvmsg
-    __NR_recvmsg, /* control.c udp.c udp_maker.c udp_recv.c */
+    __NR_recvmsg, /* control.c udp.c udp_maker.c udp_recv.c sight_serve.c */
 #endif
 #if defined __NR_restart_syscall
     __NR_restart_syscall, /* sandbox.c */
@@ -139,7 +139,7 @@ static const int sandbox_calls[] = {
     __NR_sendmsg, /* relay.c udp.c udp_maker.c packet.c */
 #endif
 #if defined __NR_sendto
-    __NR_sendto, /* connect.c control.c ends.c messages.c udp_icmp.c udp_maker.c */
+    __NR_sendto, /* connect.c control.c ends.c messages.c udp_icmp.c udp_maker.c sight_serve.c */
 #endif
 #if defined __NR_setitimer
     __NR_setitimer, /* accept.c */

@@ -34,6 +34,7 @@ struct options {
     struct net_options net;
     struct conf conf;
     int ready_fd, control_fd;
+    const char *look;
     bool no_sandbox;
     bool one_run;
 };
@@ -45,6 +46,7 @@ enum {
     OPT_PCAP,
     OPT_CONTROL_FD,
     OPT_KERNEL_ADDR,
+    OPT_LOOK,
     OPT_HELP,
     OPT_VERSION,
 };
@@ -64,6 +66,7 @@ static const char help[] =
     "  --limit 'NAME N'      a limit of the stack; may be repeated\n"
     "  --socket PATH         where `weir run --socket PATH` finds it\n"
     "                        (usual: /run/weir/default/socket)\n"
+    "  --look PATH           where `weir ss` and the like find it, beside --socket\n"
     "  --user NAME           becomes that user once everything is open\n"
     "  --ready-fd N          writes a line to this descriptor when it serves\n"
     "  --pcap FILE           writes what passes, and why, as pcapng\n"
@@ -142,6 +145,9 @@ static bool take_option(struct options *options, int option, const char *text,
     case OPT_PCAP:
         options->net.pcap = text;
         return true;
+    case OPT_LOOK:
+        options->look = text;
+        return true;
     default:
         return false;
     }
@@ -161,6 +167,7 @@ static int read_options(int argc, char **argv, struct options *options)
         { "user", required_argument, NULL, KEY(CONF_USER) },
         { "sysctl", required_argument, NULL, KEY(CONF_SYSCTL) },
         { "limit", required_argument, NULL, KEY(CONF_LIMIT) },
+        { "look", required_argument, NULL, OPT_LOOK },
         { "no-sandbox", no_argument, NULL, OPT_NO_SANDBOX },
         { "ready-fd", required_argument, NULL, OPT_READY_FD },
         { "pcap", required_argument, NULL, OPT_PCAP },
@@ -330,6 +337,9 @@ static bool start(const struct options *options, char why[WEIR_LINE_MAX])
     if (weir_loop_open(&weird->loop, NULL, why) < 0 || !net_open(weird, &options->net, why))
         return false;
     weird->dev_fd = weird->dev->fd;
+    snapshot_begin(weird);
+    if (options->look != NULL && !snapshot_listen(options->look, why))
+        return false;
     if (options->control_fd < 0 && !control_listen(weird, path, why))
         return false;
     if (!enter_directory(why) || !sockets_open(weird, why))
@@ -408,6 +418,7 @@ int main(int argc, char **argv)
     if (weird->control >= 0 && options.conf.socket[0] != '\0')
         (void)unlinkat(AT_FDCWD, options.conf.socket, 0);
     leave_directory();
+    snapshot_end();
     /* The keeper holds every descriptor, too, and a moment longer: what others wait for is closed
      * here. */
     if (weird->control >= 0)

@@ -19,7 +19,7 @@ import ctext
 from tap import Tap
 
 HEADER = "daemon/syscalls.h"
-FOLDERS = ("src/dev", "src/loop", "daemon")
+FOLDERS = ("src/dev", "src/ipc", "src/loop", "daemon")
 WEIRD, KEEPER = (re.compile(rf"/\* {word}: ([a-z0-9_| ]+) \*/") for word in
                  ("syscall", "keeper syscall"))
 KEEPER_MAX = 30
@@ -44,7 +44,7 @@ FUNCTIONS.update(send="sendto", recv="recvfrom", open="openat", fopen="openat", 
 # What is only called before the sandbox is closed.
 BEFORE = set("prctl setsid chdir chmod epoll_create1 eventfd2 getrlimit mkdir setrlimit umask mount chown".split())
 BEFORE_FILES = ("daemon/conf.c", "daemon/kernel_end.c", "daemon/net.c", "daemon/sandbox.c", "daemon/udp_maker.c",
-                "src/dev/netif.c")
+                "src/dev/netif.c", "src/ipc/sight_listen.c")
 
 TOP = """/* SPDX-License-Identifier: MIT */
 #ifndef WEIR_DAEMON_SYSCALLS_H

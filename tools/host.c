@@ -2,6 +2,7 @@
 #include "host.h"
 
 #include "args.h"
+#include "ipc/sight_server.h"
 #include "tool.h"
 #include "url.h"
 #include "weir/trace.h"
@@ -9,6 +10,7 @@
 #include <errno.h>
 #include <net/if.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -38,6 +40,7 @@ const char host_help[] =
     "  --mac MAC          its link address; default: one made from the device's\n"
     "  --no-dad           use IPv6 addresses without looking for duplicates first\n"
     "  --pcap FILE        write what passes, and why, as pcapng\n"
+    "  --ctl PATH         a socket where `weir ss --socket PATH` and the like look in\n"
     "  --stats            counters on standard error at the end\n"
     "  --help             this text\n";
 
@@ -103,6 +106,9 @@ int host_option(struct host_options *options, const char *command, int option, c
         return TOOL_OK;
     case HOST_PCAP:
         options->pcap = text;
+        return TOOL_OK;
+    case HOST_CTL:
+        options->ctl = text;
         return TOOL_OK;
     case HOST_STATS:
         options->stats = true;
@@ -291,8 +297,36 @@ static int open_device(struct host *host, const struct host_options *options)
     return status;
 }
 
+/* Everything is this process's. */
+static void name_owner(void *user, struct sight_head *head, uint64_t cookie)
+{
+    (void)user;
+    (void)cookie;
+    head->pid = getpid();
+    head->uid = geteuid();
+}
+
+static int open_sight(struct host *host)
+{
+    char why[WEIR_LINE_MAX] = "";
+    if (host->ctl == NULL)
+        return TOOL_OK;
+    host->sight = malloc(sizeof *host->sight);
+    if (host->sight == NULL)
+        return tool_fail(host->command, "no memory");
+    sight_server_begin(host->sight, host->loop, host->weir, name_owner, NULL);
+    if (sight_server_listen(host->sight, host->ctl, why) < 0)
+        return tool_fail(host->command, "--ctl %s", why);
+    return TOOL_OK;
+}
+
 static void host_free(struct host *host)
 {
+    if (host->sight != NULL) {
+        sight_server_end(host->sight);
+        sight_server_remove(host->sight);
+    }
+    free(host->sight);
     weir_loop_close(host->loop);
     weir_pair_close(host->pair);
     weir_capture_close(host->capture);
@@ -306,7 +340,7 @@ static void host_free(struct host *host)
 int host_open(struct host *host, const char *command, const struct host_options *options)
 {
     char why[WEIR_LINE_MAX] = "";
-    *host = (struct host){ .command = command, .stats = options->stats };
+    *host = (struct host){ .command = command, .ctl = options->ctl, .stats = options->stats };
     host->is_pair = strcmp(options->dev, "pair") == 0;
     int status = TOOL_OK;
     if (weir_loop_open(&host->loop, NULL, why) < 0)
@@ -316,6 +350,8 @@ int host_open(struct host *host, const char *command, const struct host_options 
     unsigned port = 0;
     if (status == TOOL_OK && !host->is_pair)
         status = open_capture(host, options->pcap, host->dev->name, &port);
+    if (status == TOOL_OK)
+        status = open_sight(host);
     if (status != TOOL_OK)
         host_free(host);
     else

@@ -23,6 +23,7 @@ enum host_option { /* beyond the characters, which are the commands' own short o
     HOST_PCAP,
     HOST_STATS,
     HOST_NO_DAD,
+    HOST_CTL,
     HOST_HELP,
 };
 
@@ -32,7 +33,8 @@ enum host_option { /* beyond the characters, which are the commands' own short o
         { "gateway", required_argument, NULL, HOST_GATEWAY },                                     \
         { "mac", required_argument, NULL, HOST_MAC },                                             \
         { "pcap", required_argument, NULL, HOST_PCAP },                                           \
-        { "stats", no_argument, NULL, HOST_STATS }, { "no-dad", no_argument, NULL, HOST_NO_DAD }, \
+        { "ctl", required_argument, NULL, HOST_CTL }, { "stats", no_argument, NULL, HOST_STATS }, \
+        { "no-dad", no_argument, NULL, HOST_NO_DAD },                                             \
     {                                                                                             \
         "help", no_argument, NULL, HOST_HELP                                                      \
     }
@@ -51,6 +53,7 @@ struct host_options {
     struct weir_ip gateway_v4, gateway_v6;
     uint8_t mac[6];
     const char *pcap;
+    const char *ctl; /* a control socket, for those who look */
 };
 
 /* Takes one option in. Returns enum tool_status; what is wrong has been said. */
@@ -59,8 +62,12 @@ int host_option(struct host_options *options, const char *command, int option, c
 /* After the last option: is this a host? `pair_works` says whether the command can use a pair. */
 int host_options_check(const struct host_options *options, const char *command, bool pair_works);
 
+struct sight_server;
+
 struct host {
     const char *command;
+    const char *ctl;
+    struct sight_server *sight; /* NULL: nobody looks */
     bool stats;
     bool is_pair;
     struct weir_loop *loop;

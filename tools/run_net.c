@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -98,9 +99,28 @@ static void exec_weird(const char *const words[])
     _exit(127);
 }
 
-static void become_weird(int control, int ready, const char *pcap)
+/* Where `weir ss` finds it: beside the daemons' sockets, under the program's process id. */
+static const char *look_path(char path[PATH_MAX], pid_t program)
 {
-    char control_text[16], ready_text[16];
+    char folder[PATH_MAX - 32];
+    const char *own = getenv("XDG_RUNTIME_DIR");
+    if (geteuid() == 0)
+        snprintf(folder, sizeof folder, "/run/weir");
+    else if (own != NULL && own[0] == '/' && strlen(own) < sizeof folder - 8)
+        snprintf(folder, sizeof folder, "%s/weir", own);
+    else
+        return NULL;
+    (void)mkdir(folder, 0755);
+    if (access(folder, W_OK) < 0)
+        return NULL;
+    snprintf(path, PATH_MAX, "%s/run-%d.socket", folder, (int)program);
+    return path;
+}
+
+static void become_weird(int control, int ready, const char *pcap, pid_t program)
+{
+    char control_text[16], ready_text[16], look_text[PATH_MAX];
+    const char *look = look_path(look_text, program);
     const char *const argv[] = { "weird",
                                  "--dev",
                                  "tap:weir0",
@@ -116,7 +136,11 @@ static void become_weird(int control, int ready, const char *pcap)
                                  control_text,
                                  "--ready-fd",
                                  ready_text,
-                                 pcap != NULL ? "--pcap" : NULL,
+                                 look != NULL   ? "--look"
+                                 : pcap != NULL ? "--pcap"
+                                                : NULL,
+                                 look != NULL ? look : pcap,
+                                 look != NULL && pcap != NULL ? "--pcap" : NULL,
                                  pcap,
                                  NULL };
     snprintf(control_text, sizeof control_text, "%d", control);
@@ -155,7 +179,7 @@ bool run_net_start(const char *pcap, int *control, char why[WEIR_LINE_MAX])
     if (pid == 0) {
         close(pair[0]);
         close(ready[0]);
-        become_weird(pair[1], ready[1], pcap);
+        become_weird(pair[1], ready[1], pcap, getppid());
     }
     close(pair[1]);
     close(ready[1]);

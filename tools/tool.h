@@ -24,6 +24,12 @@ int tool_bench(int argc, char **argv);
 int tool_sysctl(int argc, char **argv);
 int tool_errno(int argc, char **argv);
 int tool_drill(int argc, char **argv);
+int tool_ss(int argc, char **argv);
+int tool_netstat(int argc, char **argv);
+int tool_lsof(int argc, char **argv);
+int tool_nstat(int argc, char **argv);
+int tool_sar(int argc, char **argv);
+int tool_top(int argc, char **argv);
 
 /* Prints "weir COMMAND: TEXT" (without COMMAND if it is NULL) and returns TOOL_USAGE. */
 __attribute__((format(printf, 2, 3))) int tool_usage(const char *command, const char *format, ...);

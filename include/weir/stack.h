@@ -387,6 +387,7 @@ enum weir_error weir_urgent(const struct weir *weir, weir_handle conn, uint32_t 
 /* STATUS: everything about a connection, for a person. Times ns, sizes octets. */
 struct weir_status {
     struct weir_addr local, remote;
+    uint8_t protocol;      /* 6 TCP, 17 UDP, 1 echo */
     uint8_t state;         /* enum weir_state (trace.h) */
     bool passive;          /* opened by a listener */
     uint8_t waits_for;     /* enum weir_wait (trace.h): why unsent octets do not leave */
@@ -427,6 +428,12 @@ enum weir_error weir_status(const struct weir *weir, weir_handle handle,
  */
 bool weir_list(const struct weir *weir, uint64_t *cursor, struct weir_status *status,
                weir_handle *handle);
+
+/* The same, and UDP and echo endpoints after them, for who must not hold the instance up: looks at
+ * no more than *budget places, which counts down. False with *budget 0 is not the end: go on later
+ * with the same cursor. */
+bool weir_list_some(const struct weir *weir, uint64_t *cursor, uint32_t *budget,
+                    struct weir_status *status, weir_handle *handle);
 
 /* ---- UDP and echo ---- */
 

@@ -15,6 +15,7 @@ static void start(struct weir_status *status)
 {
     memset(status, 0, sizeof *status);
     status->rtx_at = status->delack_at = status->keepalive_at = status->user_at = WEIR_NEVER;
+    status->protocol = IP_PROTO_TCP;
 }
 
 static void of_conn(const struct weir *weir, const struct conn *conn, struct weir_status *status)
@@ -74,6 +75,19 @@ static void of_tw(const struct weir *weir, uint32_t index, struct weir_status *s
     status->keepalive_at = ms_to_time(weir, entry->due_ms, weir->now);
 }
 
+static void of_endpoint(const struct endpoint *endpoint, struct weir_status *status)
+{
+    start(status);
+    status->protocol = endpoint->ping ? IP_PROTO_ICMP : IP_PROTO_UDP;
+    status->state = endpoint->connected ? WEIR_ESTABLISHED : WEIR_CLOSED;
+    status->local = endpoint->local;
+    if (endpoint->connected)
+        status->remote = endpoint->peer;
+    status->error = (enum weir_error)endpoint->error;
+    status->unread = endpoint->queue.tail - endpoint->queue.head;
+    status->cookie = endpoint->cookie;
+}
+
 enum weir_error weir_status(const struct weir *weir, weir_handle handle, struct weir_status *status)
 {
     const struct conn *conn = conn_of(weir, handle, NULL);
@@ -89,14 +103,7 @@ enum weir_error weir_status(const struct weir *weir, weir_handle handle, struct 
     const struct endpoint *endpoint = endpoint_of(weir, handle, NULL);
     if (endpoint == NULL)
         return WEIR_BAD_HANDLE;
-    start(status);
-    status->state = endpoint->connected ? WEIR_ESTABLISHED : WEIR_CLOSED;
-    status->local = endpoint->local;
-    if (endpoint->connected)
-        status->remote = endpoint->peer;
-    status->error = (enum weir_error)endpoint->error;
-    status->unread = endpoint->queue.tail - endpoint->queue.head;
-    status->cookie = endpoint->cookie;
+    of_endpoint(endpoint, status);
     return WEIR_OK;
 }
 
@@ -107,6 +114,7 @@ enum list_part {
     LIST_CONNS,
     LIST_SYNQ,
     LIST_TW,
+    LIST_ENDPOINTS,
     LIST_PARTS
 };
 
@@ -134,6 +142,8 @@ static bool is_used(const struct weir *weir, enum list_part part, uint32_t index
         return conn_used(weir, index);
     case LIST_SYNQ:
         return is_linked(synq_nodes(weir), weir->synq.fresh, weir->synq_fifo, SYNQ_FIFOS, index);
+    case LIST_ENDPOINTS:
+        return endpoint_used(weir, index);
     default:
         return is_linked(tw_nodes(weir), weir->tw.fresh, both, 2, index);
     }
@@ -153,27 +163,55 @@ static void describe(const struct weir *weir, enum list_part part, uint32_t inde
             *handle = conn_handle(weir, index);
     } else if (part == LIST_SYNQ) {
         of_synq(weir, pool_at(&weir->synq, index), status);
+    } else if (part == LIST_ENDPOINTS) {
+        const struct endpoint *endpoint = pool_at(&weir->endpoints, index);
+        of_endpoint(endpoint, status);
+        *handle = handle_make(HANDLE_ENDPOINT, endpoint->generation, index);
     } else {
         of_tw(weir, index, status);
     }
 }
 
+/* Up to `parts`; `*budget` is how many places may be looked at. */
+static bool list_next(const struct weir *weir, uint64_t *cursor, uint64_t parts, uint32_t *budget,
+                      struct weir_status *status, weir_handle *handle)
+{
+    const uint32_t fresh[LIST_PARTS] = { weir->listeners.fresh, weir->conns.fresh, weir->synq.fresh,
+                                         weir->tw.fresh, weir->endpoints.fresh };
+    uint64_t part = *cursor >> 32;
+    uint32_t index = (uint32_t)*cursor;
+    for (; part < parts; part++, index = 0) {
+        for (; index < fresh[part] && *budget > 0; index++) {
+            (*budget)--;
+            if (!is_used(weir, (enum list_part)part, index))
+                continue;
+            describe(weir, (enum list_part)part, index, status, handle);
+            *cursor = part << 32 | (index + 1);
+            return true;
+        }
+        if (index < fresh[part]) {
+            *cursor = part << 32 | index;
+            return false;
+        }
+    }
+    *cursor = parts << 32;
+    return false;
+}
+
 bool weir_list(const struct weir *weir, uint64_t *cursor, struct weir_status *status,
                weir_handle *handle)
 {
-    const uint32_t fresh[LIST_PARTS] = { weir->listeners.fresh, weir->conns.fresh, weir->synq.fresh,
-                                         weir->tw.fresh };
-    uint64_t part = *cursor >> 32;
-    uint32_t index = (uint32_t)*cursor;
-    for (; part < LIST_PARTS; part++, index = 0) {
-        while (index < fresh[part] && !is_used(weir, (enum list_part)part, index))
-            index++;
-        if (index == fresh[part])
-            continue;
-        describe(weir, (enum list_part)part, index, status, handle);
-        *cursor = part << 32 | (index + 1);
-        return true;
-    }
-    *cursor = (uint64_t)LIST_PARTS << 32;
-    return false;
+    bool found;
+    uint32_t budget;
+    do {
+        budget = UINT32_MAX;
+        found = list_next(weir, cursor, LIST_ENDPOINTS, &budget, status, handle);
+    } while (!found && budget == 0);
+    return found;
+}
+
+bool weir_list_some(const struct weir *weir, uint64_t *cursor, uint32_t *budget,
+                    struct weir_status *status, weir_handle *handle)
+{
+    return list_next(weir, cursor, LIST_PARTS, budget, status, handle);
 }

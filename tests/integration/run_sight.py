@@ -1,0 +1,438 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""weir ss, netstat, lsof, nstat, sar and top: a connection in each state, on weir and on the
+kernel, and what the tools say of them.
+
+    run_sight.py [--build DIR] [--write]
+
+Of the kernel they must say what ss, netstat, lsof and nstat say at the same moment: the same
+sockets, states and queues. Of weir, what tests/golden/sight holds (--write makes it anew). Needs
+root, for network namespaces; says so and skips otherwise.
+"""
+
+import argparse
+import json
+import os
+import pty
+import re
+import select
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [os.path.join(ROOT, "scripts"), HERE]
+from tap import Tap  # noqa: E402
+import sight_peer  # noqa: E402
+
+GOLDEN = os.path.join(ROOT, "tests", "golden", "sight")
+STRANGER = 65533
+LIMIT = 20
+KERNEL, WEIR = "192.0.3.1", "192.0.2.2"
+KERNEL_PEER, WEIR_PEER = "192.0.3.50", "192.0.2.50"
+STATES = {1: "SYN-SENT", 2: "ESTAB", 3: "FIN-WAIT-1", 4: "FIN-WAIT-2", 5: "CLOSE-WAIT",
+          6: "LAST-ACK", 7: "CLOSING", 8: "TIME-WAIT"}
+
+
+def run(*words, **more):
+    done = subprocess.run(words, capture_output=True, text=True, timeout=LIMIT, check=False, **more)
+    return done.stdout
+
+
+def ip(*words):
+    subprocess.run(["ip", *words], check=True, stdin=subprocess.DEVNULL)
+
+
+class Scene:
+    """The two subjects, their peers, and weird."""
+
+    def __init__(self, build, folder):
+        self.weir, self.folder = f"{build}/weir", folder
+        self.socket = os.path.join(folder, "net", "socket")
+        self.children, self.peers = [], []
+        ip("link", "set", "lo", "up")
+        ip("link", "add", "k0", "type", "veth", "peer", "name", "k1")
+        ip("addr", "add", KERNEL + "/24", "dev", "k0")
+        for name in ("k0", "k1"):
+            run("sysctl", "-qw", f"net.ipv6.conf.{name}.disable_ipv6=1")
+            ip("link", "set", name, "up")
+        ip("tuntap", "add", "dev", "st0", "mode", "tap")
+        run("sysctl", "-qw", "net.ipv6.conf.st0.disable_ipv6=1")
+        ip("link", "set", "st0", "up")
+        ready, told = os.pipe()
+        self.start([f"{build}/weird", "--dev", "tap:st0", "--addr", WEIR + "/24", "--socket",
+                    self.socket, "--ready-fd", str(told)], pass_fds=[told])
+        os.close(told)
+        os.read(ready, 1)
+        os.close(ready)
+        self.peers = [sight_peer.Peer("k1", KERNEL_PEER), sight_peer.Peer("st0", WEIR_PEER)]
+        subject = [sys.executable, os.path.join(HERE, "sight_subject.py")]
+        subjects = [self.start([*subject, KERNEL_PEER]),
+                    self.start([self.weir, "run", "--socket", self.socket, "--", *subject,
+                                WEIR_PEER])]
+        self.ready = all(select.select([one.stdout], [], [], LIMIT)[0] and
+                         one.stdout.readline().startswith("ready") for one in subjects)
+        if self.ready:
+            self.peers[0].open(KERNEL, 7000)
+            self.peers[1].open(WEIR, 7000)
+            time.sleep(0.2)
+
+    def start(self, words, **more):
+        child = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                 **more)
+        self.children.append(child)
+        return child
+
+    def tool(self, *words):
+        return run(self.weir, *words, env={**os.environ, "WEIR_NSTAT_HISTORY":
+                                           os.path.join(self.folder, "history")})
+
+    def stack(self, tool, *words):
+        return self.tool(tool, "--socket", self.socket, *words)
+
+    def close(self):
+        for peer in self.peers:
+            peer.close()
+        for child in reversed(self.children):
+            child.stdin.close()
+            child.terminate()
+            try:
+                child.wait(LIMIT)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+
+
+# ---- What the tools print, without what changes from run to run ----
+
+def rows(text, columns):
+    return sorted(" ".join(line.split()[:columns]) for line in text.splitlines() if line.strip())
+
+
+def plain(text):
+    """Ephemeral ports, process ids and times as letters."""
+    text = re.sub(r"(192\.0\.[23]\.\d+:)(\d{5})\b", r"\1PORT", text)
+    text = re.sub(r"pid=\d+", "pid=PID", text)
+    text = re.sub(r"\b\d+/(python3\S*)", r"PID/\1", text)
+    text = re.sub(r"timer:\((\w+),[^,]*,", r"timer:(\1,TIME,", text)
+    text = re.sub(r"(on|timewait|keepalive|probe) \(\d+\.\d+/", r"\1 (TIME/", text)
+    return text
+
+
+def by_state(text):
+    """{peer's port: (state, Recv-Q, Send-Q)} of `ss -tan`."""
+    found = {}
+    for line in text.splitlines():
+        state, rcvq, sndq, local, peer = line.split()[:5]
+        key = local.rsplit(":", 1)[1] if state in ("LISTEN", "SYN-RECV") else ""
+        found[key + peer.rsplit(":", 1)[1]] = (state, int(rcvq), int(sndq))
+    return found
+
+
+# ---- The kernel, beside the originals ----
+
+FILTERS = (["state", "close-wait"], ["dport", "=", ":4"], ["not", "dport", "=", ":4"],
+           ["sport", "=", ":7000", "or", "dport", "=", ":8"], ["exclude", "time-wait"],
+           ["dst", "192.0.3.0/24", "and", "(", "dport", "gt", ":3", "or", "dport", "=", ":1", ")"],
+           ["state", "established", "state", "closing"], ["src", "192.0.3.1:7000"],
+           ["dst", "192.0.3.50:6"], ["!", "(", "dst", "192.0.3.50", ")"])
+STEADY = re.compile(r"^(users:|ino:|uid:|sk:|v6only:|skmem:|wscale:|mss:|pmtu:|rcvmss:|advmss:|cwnd:|"
+                    r"bytes_|ssthresh:|segs_in:|data_segs_in:|rcv_ssthresh:|minrtt:|snd_wnd:|ts$|sack$|"
+                    r"cubic$|reno$|bbr$|rtt:|unacked:|notsent:)")
+
+
+def details(text):
+    """{socket: its tokens that stay as they are}, of one line each."""
+    found = {}
+    for line in text.splitlines():
+        words = line.split()
+        found[" ".join(words[:5])] = sorted(filter(STEADY.match, words[5:]))
+    return found
+
+
+def check_ss(tap, scene):
+    for options in (["-tan"], ["-tuan"], ["-tln"], ["-tn"], ["-uan"], ["-ta"], ["-4tan"], ["-6tan"]):
+        theirs, ours = run("ss", "-H", *options), scene.tool("ss", "--kernel", "-H", *options)
+        count = 6 if "tu" in options[0] else 5
+        tap.check(rows(theirs, count) == rows(ours, count), f"ss {options[0]} and ours agree",
+                  *theirs.splitlines(), "ours:", *ours.splitlines())
+    for words in FILTERS:
+        theirs = run("ss", "-Htan", *words)
+        ours = scene.tool("ss", "--kernel", "-Htan", *words)
+        same = rows(theirs, 4) == rows(ours, 4) if words[0] == "state" and len(words) == 2 else \
+            rows(theirs, 5) == rows(ours, 5)
+        if words[0] == "state" and len(words) == 2:  # ss then leaves the column out
+            same = rows(theirs, 4) == sorted(" ".join(row.split()[1:5]) for row in rows(ours, 5))
+        tap.check(same and theirs, f"ss {' '.join(words)}", *theirs.splitlines(), "ours:",
+                  *ours.splitlines())
+    theirs, ours = run("ss", "-HOtanpeim"), scene.tool("ss", "--kernel", "-HOtanpeim")
+    wrong = [f"{key}: {set(words) ^ set(details(ours).get(key, []))}"
+             for key, words in details(theirs).items() if details(ours).get(key) != words]
+    tap.check(not wrong and len(details(theirs)) == len(details(ours)) >= 10,
+              "ss -peim and ours agree, socket by socket", *wrong)
+    timers = [sorted(re.findall(r"timer:\((\w+)", run(*words))) for words in
+              (["ss", "-Htano"], [scene.weir, "ss", "--kernel", "-Htano"])]
+    tap.check(timers[0] == timers[1] and timers[0], "and the timers", *map(str, timers))
+    summaries = [run(*words).split()[:20] for words in (["ss", "-s"], [scene.weir, "ss", "--kernel", "-s"])]
+    tap.check(summaries[0][3:] == summaries[1][3:], "and the summary", *map(str, summaries))
+
+
+def check_netstat(tap, scene):
+    for options in ("-nat", "-natu", "-ntl", "-nt", "-natpe"):
+        theirs = [row for row in rows(run("netstat", options), 99) if row.startswith(("tcp", "udp"))]
+        ours = [row for row in rows(scene.tool("netstat", "--kernel", options), 99)
+                if row.startswith(("tcp", "udp"))]
+        tap.check(theirs == ours and theirs, f"netstat {options} and ours agree", *theirs, "ours:", *ours)
+    counts = {}
+    for line in scene.tool("netstat", "--kernel", "-s").splitlines():
+        match = re.match(r"    (\d+) (.*)", line)
+        if match:
+            counts[match[2]] = match[1]
+    theirs = run("netstat", "-s")
+    wrong = [text for text in ("active connection openings", "segments received", "resets sent",
+                               "connections established", "total packets received")
+             if f"    {counts.get(text)} {text}" not in theirs.splitlines()]
+    tap.check(not wrong, "netstat -s and ours agree", *wrong)
+
+
+def check_lsof(tap, scene):
+    for words in (["-i"], ["-i", ":7000"], ["-i", "TCP@192.0.3.50:2"], ["-i4"], ["-i", "udp"],
+                  ["-i", "tcp:1-3"]):
+        theirs = sorted(tuple(line.split()[:2] + line.split()[3:6] + line.split()[7:])
+                        for line in run("lsof", "-nP", *words).splitlines()[1:])
+        ours = sorted(tuple(line.split()[:2] + line.split()[3:6] + line.split()[7:])
+                      for line in scene.tool("lsof", "--kernel", "-nP", *words).splitlines()[1:])
+        tap.check(theirs == ours, f"lsof {' '.join(words)} and ours agree", *map(str, theirs),
+                  "ours:", *map(str, ours))
+    theirs, ours = run("lsof", "-t", "-i", ":7000"), scene.tool("lsof", "--kernel", "-t", "-i", ":7000")
+    tap.check(theirs == ours and ours, "lsof -t and ours agree", theirs, ours)
+
+
+def counters(text):
+    return {line.split()[0]: int(line.split()[1]) for line in text.splitlines()
+            if line and not line.startswith("#")}
+
+
+def check_nstat(tap, scene):
+    theirs = counters(run("nstat", "-asz"))
+    ours = counters(scene.tool("nstat", "--kernel", "-asz"))
+    moved = [name for name in theirs if abs(theirs[name] - ours.get(name, -10**9)) >
+             max(5, theirs[name] // 20) and not name.startswith("MPTcp")]
+    tap.check(not moved and len(theirs) > 200, "nstat and ours agree", *moved)
+    scene.tool("nstat", "--kernel")
+    for _ in range(3):
+        socket.socket().connect_ex(("127.0.0.1", 9))
+    grown = counters(scene.tool("nstat", "--kernel", "-s", "TcpAttemptFails", "TcpActiveOpens"))
+    tap.check(grown == {"TcpAttemptFails": 3, "TcpActiveOpens": 3},
+              "nstat counts from the last look", str(grown))
+    if shutil.which("sar"):
+        theirs = run("sar", "-n", "SOCK,TCP", "1", "1").splitlines()
+        ours = scene.tool("sar", "--kernel", "-n", "SOCK,TCP", "1", "1").splitlines()
+        same = [[line.split() for line in lines if line.startswith("Average:")] for lines in
+                (theirs, ours)]
+        tap.check([row[2:] for row in same[0]][:2] == [row[2:] for row in same[1]][:2] and
+                  same[0][2][:5] == same[1][2][:5], "sar and ours agree", *theirs, *ours)
+    else:
+        tap.skip("sar is not installed")
+
+
+# ---- weir ----
+
+def check_stack(tap, scene, write):
+    found = by_state(scene.stack("ss", "-Htan"))
+    kernel = by_state(scene.tool("ss", "--kernel", "-Htan"))
+    for port, state in STATES.items():
+        key = str(port)
+        tap.check(found.get(key, ("",))[0] == state, f"weir: {state} is shown", str(found))
+        tap.check(kernel.get(key, ("",))[0] == state, f"kernel: {state} is shown", str(kernel))
+    for key, state in (("7000*", "LISTEN"), ("70004000", "SYN-RECV")):
+        tap.check(found.get(key, ("",))[0] == state == kernel.get(key, ("",))[0],
+                  f"both: {state} is shown", str(found), str(kernel))
+    tap.check(len(found) == 10, "and CLOSED, which nobody lists, is not", str(found))
+    other = [f"{key}: weir {found[key]}, kernel {kernel.get(key)}" for key in found
+             if found[key] != kernel.get(key)]
+    # Linux counts the peer's FIN as unread; weir does not.
+    other = [line for line in other if not line.startswith(("5:", "6:", "7:"))]
+    other += [key for key in "567" if found[key][1:] != (0, kernel[key][2]) or kernel[key][1] != 1]
+    tap.check(not other, "queues are the same on both", *other)
+    for name, words in (("ss", ["ss", "-tanop"]), ("netstat", ["netstat", "-natpo"]),
+                        ("lsof", ["lsof", "-nP", "-i"])):
+        text = plain(scene.stack(*words))
+        if name == "lsof":
+            text = re.sub(r"(?m)^(\S+ +)\d+", r"\1PID", text)
+        lines = "\n".join(" ".join(line.split()) for line in sorted(text.splitlines())) + "\n"
+        path = os.path.join(GOLDEN, name + ".txt")
+        if write:
+            os.makedirs(GOLDEN, exist_ok=True)
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(lines)
+        with open(path, encoding="utf-8") as file:
+            golden = file.read()
+        tap.check(lines == golden, f"weir {' '.join(words)} is as in tests/golden/sight",
+                  *(line for line in lines.splitlines() if line not in golden.splitlines()))
+
+
+def check_json(tap, scene):
+    flows = json.loads(scene.stack("ss", "--json", "-tan"))
+    closing = [flow for flow in flows if flow["state"] == "CLOSE-WAIT"]
+    tap.check(len(flows) == 10 and len(closing) == 1, "weir ss --json lists them")
+    one = closing[0] if closing else {}
+    tap.check(one.get("cause") == "fin received" and one.get("owner", {}).get("pid") and
+              one.get("quality", {}).get("owner") == "sampled" and "sequence" in one,
+              "with the cause, the owner and how well that is known", str(one))
+    for words in (["netstat", "-nat"], ["lsof", "-i"], ["nstat", "-as"], ["sar", "-n", "TCP", "1", "1"],
+                  ["top"]):
+        text = scene.stack(words[0], "--json", *words[1:])
+        try:
+            tap.check(len(json.loads(text)) > 0, f"weir {words[0]} --json is JSON")
+        except ValueError as error:
+            tap.check(False, f"weir {words[0]} --json is JSON", str(error), text[:300])
+    info = scene.stack("ss", "-tanieH", "dport = :2")
+    tap.check("bytes_acked:100" in info and 'weir:(for:' in info and "cause:" in info,
+              "weir ss -i says what TCP knows", info)
+    both = scene.tool("ss", "-tan", "--socket", scene.socket, "--kernel")
+    tap.check("Stack" in both.splitlines()[0] and "kernel" in both and "weir:" in both,
+              "both at once, and which is which", both)
+
+
+def check_top(tap, scene):
+    lines = scene.stack("top", "-b", "-d", "0.1").splitlines()
+    tap.check(len(lines) == 10 and lines[0].startswith("STATE"), "weir top -b prints them", *lines)
+    pid, screen = pty.fork()
+    if pid == 0:
+        os.environ.update(TERM="xterm", LC_ALL="C.UTF-8", LINES="30", COLUMNS="160")
+        os.execv(scene.weir, ["weir", "top", "--socket", scene.socket, "-d", "0.2"])
+    seen, end = b"", time.monotonic() + LIMIT
+    asked = False
+    while time.monotonic() < end:
+        if select.select([screen], [], [], 0.2)[0]:
+            try:
+                seen += os.read(screen, 65536)
+            except OSError:
+                break
+        elif not asked and b"CLOSE-WAIT" in seen:
+            asked = True
+            os.write(screen, b"f dport = :2\r\r")
+        elif asked and b"waits for" in seen:
+            os.write(screen, b"qq")
+            break
+    _, status = os.waitpid(pid, 0)
+    os.close(screen)
+    tap.check(b"waits for" in seen and "\u25c0".encode() in seen, "weir top shows one, and its ladder",
+              repr(seen[-300:]))
+    tap.check(status == 0, "and ends when it is asked to")
+
+
+def check_private(tap, scene):
+    """A private instance is found by the name of its program, and forgotten when it is gone."""
+    if not os.access("/run", os.W_OK):
+        tap.skip("/run is not writable")
+        return
+    child = scene.start([scene.weir, "run", "--", sys.executable, "-c",
+                         "import socket, sys\ns = socket.create_server(('0.0.0.0', 6060))\n"
+                         "print('ready', flush=True)\nsys.stdin.read()"])
+    child.stdout.readline()
+    name = f"run-{child.pid}"
+    shown = scene.tool("ss", "-tlnp", "--net", name)
+    tap.check(":6060" in shown and f"pid={child.pid}" in shown, "a private weird is found", shown)
+    child.stdin.close()
+    child.wait(LIMIT)
+    end = time.monotonic() + LIMIT
+    while os.path.exists(f"/run/weir/{name}.socket") and time.monotonic() < end:
+        scene.tool("ss", "--stack")
+        time.sleep(0.1)
+    tap.check(not os.path.exists(f"/run/weir/{name}.socket"), "and nothing is left of it")
+
+
+def knock(path, message=b"", times=1):
+    client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    client.connect(path)
+    client.settimeout(1)
+    try:
+        for _ in range(times):
+            client.send(message)
+    except OSError:
+        pass
+    return client
+
+
+def check_hostile(tap, scene):
+    snapshot = struct.pack("=IIIIIIQ", 0x6b6f6f6c, 1, 1, 3, 0x7ff, 0, 0)
+    hostile = [knock(scene.socket, message, times) for message, times in
+               [(b"", 0)] * 4 + [(os.urandom(64), 1)] * 8 + [(snapshot, 500)] * 20 +
+               [(snapshot[:20], 1)] * 4 + [(snapshot + b"x" * 4000, 1)] * 4 +
+               [(struct.pack("=IIIIIIQ", 0x6b6f6f6c, 9, 1, 3, 1, 0, 0), 1)] * 4 +
+               [(struct.pack("=IIIIIIQ", 0x6b6f6f6c, 1, 2, 77, 1, 0, 2**64 - 1), 1)] * 4 +
+               [(struct.pack("=IIIIIIQ", 0x6b6f6f6c, 1, 1, 3, 1, 0, 2**64 - 1), 1)] * 4]
+    began = time.monotonic()
+    shown = by_state(scene.stack("ss", "-Htan"))
+    tap.check(len(shown) == 10 and time.monotonic() - began < 5,
+              "those who knock without sense hold nobody up", str(shown))
+    for client in hostile:
+        client.close()
+    held = len(os.listdir(f"/proc/{scene.children[0].pid}/fd"))
+    clients = [knock(scene.socket, snapshot) for _ in range(200)]
+    time.sleep(0.2)
+    after = len(os.listdir(f"/proc/{scene.children[0].pid}/fd"))
+    tap.check(after - held <= 20, "weird keeps few connections of lookers", f"{held}, then {after}")
+    for client in clients:
+        client.close()
+    os.chmod(scene.folder, 0o755)
+    os.chmod(os.path.dirname(scene.socket), 0o755)
+    os.chmod(scene.socket, 0o666)
+    done = subprocess.run(["setpriv", f"--reuid={STRANGER}", f"--regid={STRANGER}", "--clear-groups",
+                           scene.weir, "ss", "--socket", scene.socket, "-tan"], timeout=LIMIT,
+                          capture_output=True, text=True, check=False)
+    tap.check(done.returncode == 1 and "7000" not in done.stdout, "a stranger sees nothing",
+              done.stdout, done.stderr)
+
+
+def inside(build, write):
+    tap = Tap()
+    with tempfile.TemporaryDirectory(prefix="weir-sight-") as folder:
+        scene = Scene(build, folder)
+        try:
+            if not tap.check(scene.ready, "a connection in each state, on weir and on the kernel"):
+                return tap.done()
+            check_stack(tap, scene, write)
+            if all(map(shutil.which, ("ss", "netstat", "lsof", "nstat"))):
+                check_ss(tap, scene)
+                check_netstat(tap, scene)
+                check_lsof(tap, scene)
+                check_nstat(tap, scene)
+            else:
+                tap.skip("ss, netstat, lsof or nstat is not installed")
+            check_json(tap, scene)
+            check_top(tap, scene)
+            check_private(tap, scene)
+            check_hostile(tap, scene)
+        finally:
+            scene.close()
+    return tap.done()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--build", default=os.path.join(ROOT, "build"))
+    parser.add_argument("--write", action="store_true")
+    parser.add_argument("--inside", action="store_true")
+    options = parser.parse_args()
+    build = os.path.abspath(options.build)
+    if options.inside:
+        return inside(build, options.write)
+    if os.geteuid() != 0 or not os.path.exists("/dev/net/tun"):
+        tap = Tap()
+        tap.skip("needs root and /dev/net/tun")
+        return tap.done()
+    again = [sys.executable, os.path.abspath(__file__), "--build", build, "--inside"]
+    return subprocess.run(["unshare", "--net", *again, *(["--write"] if options.write else [])],
+                          check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: MIT */
+
+/* `weir lsof -i`: which program has a socket, in the columns of lsof(8). */
+
+#include "args.h"
+#include "flow_json.h"
+#include "look.h"
+#include "socket_text.h"
+#include "ss_filter.h"
+#include "terminal.h"
+#include "tool.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+#include <sys/stat.h>
+
+#define SELECTIONS_MAX 32
+#define PIDS_MAX       64
+#define PORTS_MAX      32
+#define COMMAND_MAX    9
+#define NAME_MAX_LEN   320
+#define END_MAX        (SOCKET_HOST_MAX + SOCKET_PORT_MAX + 8)
+
+static const char help[] =
+    "usage: weir lsof -i [46][tcp|udp][@HOST][:PORT[,PORT|-PORT]...] [OPTION...]\n"
+    "\n"
+    "Lists the programs that have sockets, as lsof(8) does: those of weir, and those of\n"
+    "the kernel.\n"
+    "\n"
+    "  -i [SELECTION]  may be repeated: any of them\n"
+    "  -p PID[,PID]    only these processes\n"
+    "  -s TCP:STATE    only in this state (LISTEN, ESTABLISHED, CLOSE_WAIT, ...)\n"
+    "  -n, -P, -l      numbers for hosts; for ports; for users\n"
+    "  -t              only process ids\n";
+
+struct port_range {
+    uint16_t first, last;
+};
+
+struct selection {
+    bool v4, v6, tcp, udp, any_host;
+    struct weir_ip ip;
+    struct port_range port[PORTS_MAX];
+    unsigned port_count; /* 0: all */
+};
+
+struct lsof_options {
+    struct look_options look;
+    struct selection selection[SELECTIONS_MAX];
+    unsigned selection_count;
+    int32_t pid[PIDS_MAX];
+    unsigned pid_count;
+    uint32_t states;
+    bool numeric_hosts, numeric_ports, numeric_users, terse, help;
+};
+
+/* ---- What is asked for ---- */
+
+static bool read_port(const char *text, uint16_t *port)
+{
+    uint64_t number;
+    if (args_number(text, 0, 65535, &number)) {
+        *port = (uint16_t)number;
+        return true;
+    }
+    const struct servent *entry = getservbyname(text, NULL);
+    if (entry != NULL)
+        *port = ntohs((uint16_t)entry->s_port);
+    return entry != NULL;
+}
+
+static bool read_ports(char *text, struct selection *selection)
+{
+    char *at;
+    for (char *word = strtok_r(text, ",", &at); word != NULL; word = strtok_r(NULL, ",", &at)) {
+        if (selection->port_count == PORTS_MAX)
+            return false;
+        struct port_range *range = &selection->port[selection->port_count++];
+        char *dash = isdigit((unsigned char)word[0]) ? strchr(word, '-') : NULL;
+        if (dash != NULL)
+            *dash = '\0';
+        if (!read_port(word, &range->first) || (dash != NULL && !read_port(dash + 1, &range->last)))
+            return false;
+        if (dash == NULL)
+            range->last = range->first;
+    }
+    return selection->port_count > 0;
+}
+
+static bool read_host(const char *text, struct weir_ip *ip)
+{
+    struct addrinfo *found = NULL;
+    if (weir_ip_parse(text, ip))
+        return true;
+    if (getaddrinfo(text, NULL, NULL, &found) != 0)
+        return false;
+    if (found->ai_family == AF_INET) {
+        const struct sockaddr_in *in = (const void *)found->ai_addr;
+        *ip = weir_ip_v4(0, 0, 0, 0);
+        memcpy(ip->octet + 12, &in->sin_addr, 4);
+    } else {
+        const struct sockaddr_in6 *in6 = (const void *)found->ai_addr;
+        memcpy(ip->octet, &in6->sin6_addr, 16);
+    }
+    freeaddrinfo(found);
+    return true;
+}
+
+/* [46][tcp|udp][@HOST][:PORTS] */
+static bool read_selection(const char *from, struct selection *selection)
+{
+    char text[256];
+    *selection =
+        (struct selection){ .v4 = true, .v6 = true, .tcp = true, .udp = true, .any_host = true };
+    if (strlen(from) >= sizeof text)
+        return false;
+    char *at = strcpy(text, from);
+    if (*at == '4' || *at == '6') {
+        selection->v4 = *at == '4';
+        selection->v6 = *at++ == '6';
+    }
+    if (strncasecmp(at, "tcp", 3) == 0 || strncasecmp(at, "udp", 3) == 0) {
+        selection->tcp = tolower((unsigned char)*at) == 't';
+        selection->udp = !selection->tcp;
+        at += 3;
+    }
+    if (*at == '@') {
+        char *host = ++at;
+        char *end = *at == '[' ? strchr(at, ']') : NULL;
+        if (end != NULL) {
+            host++;
+            *end = '\0';
+            at = end + 1;
+        } else {
+            at += strcspn(at, ":");
+        }
+        const char after = *at;
+        *at = '\0';
+        selection->any_host = false;
+        if (!read_host(host, &selection->ip))
+            return false;
+        *at = after;
+    }
+    if (*at == ':')
+        return read_ports(at + 1, selection);
+    return *at == '\0';
+}
+
+static int take_selection(struct lsof_options *options, const char *text)
+{
+    if (options->selection_count == SELECTIONS_MAX)
+        return tool_usage("lsof", "-i %s: more than %d of them", text, SELECTIONS_MAX);
+    if (!read_selection(text, &options->selection[options->selection_count++]))
+        return tool_usage("lsof", "-i %s: not [46][tcp|udp][@HOST][:PORT]", text);
+    return TOOL_OK;
+}
+
+static int take_pids(struct lsof_options *options, char *text)
+{
+    char *at;
+    for (char *word = strtok_r(text, ",", &at); word != NULL; word = strtok_r(NULL, ",", &at)) {
+        uint64_t pid;
+        if (options->pid_count == PIDS_MAX || !args_number(word, 1, INT32_MAX, &pid))
+            return tool_usage("lsof", "-p %s: not a process id, or too many", word);
+        options->pid[options->pid_count++] = (int32_t)pid;
+    }
+    return TOOL_OK;
+}
+
+static int take_states(struct lsof_options *options, const char *text)
+{
+    const char *colon = strchr(text, ':');
+    const char *name = colon != NULL ? colon + 1 : text;
+    for (uint8_t state = 0; state < WEIR_STATE_COUNT; state++) {
+        const struct facts_flow flow = { .protocol = IPPROTO_TCP, .state = state };
+        if (strcasecmp(name, socket_state_netstat(&flow)) == 0)
+            options->states = 1u << state;
+    }
+    return options->states != 0 ? TOOL_OK : tool_usage("lsof", "-s %s: no such state", text);
+}
+
+/* lsof takes "-i:80", "-i :80" and a bare "-i". */
+static const char *optional_word(int argc, char **argv)
+{
+    if (optarg != NULL)
+        return optarg;
+    if (optind < argc && argv[optind][0] != '-')
+        return argv[optind++];
+    return "";
+}
+
+static int take_option(struct lsof_options *options, int option, int argc, char **argv)
+{
+    switch (option) {
+    case 'i':
+        return take_selection(options, optional_word(argc, argv));
+    case 'p':
+        return take_pids(options, optarg);
+    case 's':
+        return take_states(options, optarg);
+    case 'n':
+        options->numeric_hosts = true;
+        return TOOL_OK;
+    case 'P':
+        options->numeric_ports = true;
+        return TOOL_OK;
+    case 'l':
+        options->numeric_users = true;
+        return TOOL_OK;
+    case 't':
+        options->terse = true;
+        return TOOL_OK;
+    case 'h':
+        options->help = true;
+        return TOOL_OK;
+    case 'a': /* what is asked for is always all of it */
+        return TOOL_OK;
+    default:
+        (void)look_option(&options->look, option, optarg);
+        return TOOL_OK;
+    }
+}
+
+static int read_options(int argc, char **argv, struct lsof_options *options)
+{
+    static const struct option longs[] = {
+        { "help", no_argument, NULL, 'h' },
+        LOOK_LONG_OPTIONS,
+        { NULL, 0, NULL, 0 },
+    };
+    int option, status = TOOL_OK;
+    while ((option = args_next(argc, argv, ":i::p:s:nPltah", longs)) != ARGS_END) {
+        if (option == ARGS_BAD)
+            return TOOL_USAGE;
+        status = take_option(options, option, argc, argv);
+        if (status != TOOL_OK)
+            return status;
+    }
+    if (optind < argc)
+        return tool_usage("lsof", "not an option: %s (files are lsof's own business)",
+                          argv[optind]);
+    if (options->selection_count == 0 && !options->help)
+        return take_selection(options, "");
+    return TOOL_OK;
+}
+
+static bool has_port(const struct selection *selection, uint16_t port)
+{
+    for (unsigned i = 0; i < selection->port_count; i++)
+        if (port >= selection->port[i].first && port <= selection->port[i].last)
+            return true;
+    return selection->port_count == 0;
+}
+
+static bool selects(const struct selection *selection, const struct facts_flow *flow)
+{
+    const bool local = selection->any_host || weir_ip_equal(&selection->ip, &flow->local.ip);
+    const bool remote = selection->any_host || weir_ip_equal(&selection->ip, &flow->remote.ip);
+    if ((flow->v6 ? !selection->v6 : !selection->v4) ||
+        (flow->protocol == IPPROTO_TCP ? !selection->tcp : !selection->udp))
+        return false;
+    return (local && has_port(selection, flow->local.port)) ||
+           (remote && has_port(selection, flow->remote.port));
+}
+
+static bool is_asked_for(const struct lsof_options *options, const struct facts_flow *flow)
+{
+    if (options->states != 0 &&
+        (flow->protocol != IPPROTO_TCP || (options->states >> flow->state & 1) == 0))
+        return false;
+    for (unsigned i = 0; i < options->selection_count; i++)
+        if (selects(&options->selection[i], flow))
+            return true;
+    return false;
+}
+
+static bool has_pid(const struct lsof_options *options, int32_t pid)
+{
+    for (unsigned i = 0; i < options->pid_count; i++)
+        if (options->pid[i] == pid)
+            return true;
+    return options->pid_count == 0;
+}
+
+/* ---- Lines: sorted by process and descriptor, so all are kept until the end ---- */
+
+struct line {
+    struct facts_flow flow; /* with this line's owner */
+};
+
+struct listing {
+    const struct lsof_options *options;
+    const struct look *look;
+    struct line *line;
+    size_t count, room;
+    bool full;
+};
+
+static bool keep(struct listing *listing, const struct facts_flow *flow)
+{
+    if (listing->count == listing->room) {
+        const size_t room = listing->room != 0 ? 2 * listing->room : 64;
+        struct line *grown = realloc(listing->line, room * sizeof *grown);
+        listing->full = grown == NULL;
+        if (grown == NULL)
+            return false;
+        listing->line = grown;
+        listing->room = room;
+    }
+    listing->line[listing->count++].flow = *flow;
+    return true;
+}
+
+static bool add_flow(void *user, const struct facts_flow *flow)
+{
+    struct listing *listing = user;
+    if (!is_asked_for(listing->options, flow))
+        return true;
+    if (flow->source == FACTS_STACK)
+        return flow->pid <= 0 || !has_pid(listing->options, flow->pid) || keep(listing, flow);
+    size_t count = 0;
+    const struct owner *owner =
+        flow->inode == 0 ? NULL : owners_find(&listing->look->owners, flow->inode, &count);
+    for (size_t i = 0; i < count; i++) {
+        struct facts_flow one = *flow;
+        one.pid = owner[i].pid;
+        one.fd = owner[i].fd;
+        memcpy(one.comm, owner[i].comm, sizeof one.comm);
+        if (has_pid(listing->options, one.pid) && !keep(listing, &one))
+            return false;
+    }
+    return true;
+}
+
+static int by_process(const void *a, const void *b)
+{
+    const struct facts_flow *x = &((const struct line *)a)->flow;
+    const struct facts_flow *y = &((const struct line *)b)->flow;
+    return x->pid != y->pid ? (x->pid > y->pid) - (x->pid < y->pid)
+                            : (x->fd > y->fd) - (x->fd < y->fd);
+}
+
+static char *put_end(const struct lsof_options *options, const struct facts_flow *flow,
+                     const struct weir_addr *addr, char text[END_MAX])
+{
+    static const struct weir_ip any = { { 0 } };
+    const struct weir_ip any4 = weir_ip_v4(0, 0, 0, 0);
+    char host[SOCKET_HOST_MAX], port[SOCKET_PORT_MAX];
+    if (weir_ip_equal(&addr->ip, &any) || weir_ip_equal(&addr->ip, &any4))
+        strcpy(host, "*");
+    else if (options->numeric_hosts)
+        weir_ip_text(&addr->ip, host);
+    else
+        socket_resolve(&addr->ip, host);
+    const bool brackets = strchr(host, ':') != NULL;
+    socket_port(flow, addr->port, options->numeric_ports, port);
+    snprintf(text, END_MAX, "%s%s%s:%s", brackets ? "[" : "", host, brackets ? "]" : "", port);
+    return text;
+}
+
+/* The process's user, not the socket's: that is what lsof shows. */
+static void user_of(const struct lsof_options *options, const struct facts_flow *flow,
+                    char text[32])
+{
+    char path[64];
+    struct stat it;
+    snprintf(path, sizeof path, "/proc/%d", flow->pid);
+    const uint32_t uid = stat(path, &it) == 0 ? it.st_uid : flow->uid;
+    const struct passwd *user = options->numeric_users ? NULL : getpwuid(uid);
+    if (user != NULL)
+        terminal_safe(user->pw_name, text, 32);
+    else
+        snprintf(text, 32, "%u", uid);
+}
+
+static void put_line(const struct lsof_options *options, const struct facts_flow *flow)
+{
+    char command[COMMAND_MAX + 1], user[32], fd[16], device[32], name[NAME_MAX_LEN];
+    char local[END_MAX], remote[END_MAX];
+    const bool tcp = flow->protocol == IPPROTO_TCP;
+    user_of(options, flow, user);
+    snprintf(fd, sizeof fd, flow->fd >= 0 ? "%du" : "-", flow->fd);
+    if (flow->source == FACTS_KERNEL)
+        snprintf(device, sizeof device, "%u", flow->inode);
+    else
+        snprintf(device, sizeof device, "weir");
+    put_end(options, flow, &flow->local, local);
+    put_end(options, flow, &flow->remote, remote);
+    const bool connected = flow->remote.port != 0;
+    snprintf(name, sizeof name, "%s%s%s%s%s%s", local, connected ? "->" : "",
+             connected ? remote : "", tcp ? " (" : "", tcp ? socket_state_netstat(flow) : "",
+             tcp ? ")" : "");
+    printf("%-9s %7d %8s %4s  %s %18s      0t0  %s %s\n",
+           terminal_safe(flow->comm, command, sizeof command), flow->pid, user, fd,
+           flow->v6 ? "IPv6" : "IPv4", device, tcp ? "TCP" : "UDP", name);
+}
+
+static void put_lines(struct listing *listing)
+{
+    const struct lsof_options *options = listing->options;
+    struct json json;
+    json_begin(&json, stdout);
+    if (listing->count > 1)
+        qsort(listing->line, listing->count, sizeof *listing->line, by_process);
+    if (options->look.json)
+        json_array(&json, NULL);
+    else if (!options->terse && listing->count > 0)
+        puts("COMMAND       PID     USER   FD  TYPE             DEVICE SIZE/OFF NODE NAME");
+    int32_t last = 0;
+    for (size_t i = 0; i < listing->count; i++) {
+        const struct facts_flow *flow = &listing->line[i].flow;
+        if (options->look.json)
+            flow_json(&json, flow);
+        else if (!options->terse)
+            put_line(options, flow);
+        else if (flow->pid != last)
+            printf("%d\n", flow->pid);
+        last = flow->pid;
+    }
+    if (options->look.json) {
+        json_end_array(&json);
+        json_finish(&json);
+    }
+}
+
+int tool_lsof(int argc, char **argv)
+{
+    struct lsof_options options = { .terse = false };
+    struct look look;
+    int status = read_options(argc, argv, &options);
+    if (status != TOOL_OK)
+        return status;
+    if (options.help) {
+        puts(help);
+        fputs(look_help + 1, stdout);
+        return TOOL_OK;
+    }
+    status = look_begin(&look, "lsof", &options.look);
+    if (status != TOOL_OK)
+        return status;
+    struct listing listing = { .options = &options, .look = &look };
+    const struct facts_query query = {
+        .want = FACTS_WANT_OWNER, .states = SS_ALL, .tcp = true, .udp = true, .v4 = true, .v6 = true
+    };
+    look_flows(&look, &query, add_flow, &listing);
+    put_lines(&listing);
+    status = look.status;
+    if (listing.full)
+        status = tool_fail("lsof", "no memory");
+    else if (status == TOOL_OK && listing.count == 0)
+        status = TOOL_FAILED; /* as lsof: nothing found */
+    free(listing.line);
+    look_end(&look);
+    return status;
+}

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: MIT */
+
+/* `weir ss`: sockets, with the options and the columns of ss(8). */
+
+#include "args.h"
+#include "flow_json.h"
+#include "socket_text.h"
+#include "ss_print.h"
+#include "tool.h"
+
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char help[] =
+    "usage: weir ss [OPTION...] [state NAME] [FILTER]\n"
+    "\n"
+    "Lists sockets as ss(8) does: those of weir, and those of the kernel.\n"
+    "\n"
+    "  -t, -u             TCP; UDP (neither: both)\n"
+    "  -4, -6             IPv4; IPv6\n"
+    "  -a, -l             all; only those that listen (neither: those that are connected)\n"
+    "  -n, -r             numbers for ports; names for hosts\n"
+    "  -p, -e             the program that has it; user, inode and the like\n"
+    "  -o, -i, -m         the timer; what TCP measured and why it waits; memory\n"
+    "  -s                 only a summary\n"
+    "  -E                 sockets of the kernel as they are destroyed, until Ctrl-C\n"
+    "  -H, -O             no heading; one line each\n"
+    "  -N NAME            as --netns\n"
+    "\n"
+    "FILTER: src ADDRESS[:PORT], dst 192.0.2.0/24, sport = :443, dport \\> :1023,\n"
+    "dev eth0, joined by and, or, not and \\( \\)";
+
+/* ---- Options ---- */
+
+static bool take_short(struct ss_options *options, int option)
+{
+    bool *const flag[128] = {
+        ['t'] = &options->tcp,       ['u'] = &options->udp,      ['4'] = &options->v4,
+        ['6'] = &options->v6,        ['a'] = &options->all,      ['l'] = &options->listening,
+        ['n'] = &options->numeric,   ['r'] = &options->resolve,  ['p'] = &options->processes,
+        ['e'] = &options->extended,  ['o'] = &options->timers,   ['i'] = &options->info,
+        ['m'] = &options->memory,    ['s'] = &options->summary,  ['E'] = &options->events,
+        ['H'] = &options->no_header, ['O'] = &options->one_line, ['h'] = &options->help,
+    };
+    if (option < 0 || option >= 128 || flag[option] == NULL)
+        return false;
+    *flag[option] = true;
+    return true;
+}
+
+static int take_family(struct ss_options *options, const char *text)
+{
+    if (strcmp(text, "inet") == 0)
+        options->v4 = true;
+    else if (strcmp(text, "inet6") == 0)
+        options->v6 = true;
+    else
+        return tool_usage("ss", "-f %s: inet or inet6", text);
+    return TOOL_OK;
+}
+
+static int read_options(int argc, char **argv, struct ss_options *options)
+{
+    static const struct option longs[] = {
+        { "tcp", no_argument, NULL, 't' },
+        { "udp", no_argument, NULL, 'u' },
+        { "ipv4", no_argument, NULL, '4' },
+        { "ipv6", no_argument, NULL, '6' },
+        { "all", no_argument, NULL, 'a' },
+        { "listening", no_argument, NULL, 'l' },
+        { "numeric", no_argument, NULL, 'n' },
+        { "resolve", no_argument, NULL, 'r' },
+        { "processes", no_argument, NULL, 'p' },
+        { "extended", no_argument, NULL, 'e' },
+        { "options", no_argument, NULL, 'o' },
+        { "info", no_argument, NULL, 'i' },
+        { "memory", no_argument, NULL, 'm' },
+        { "summary", no_argument, NULL, 's' },
+        { "events", no_argument, NULL, 'E' },
+        { "no-header", no_argument, NULL, 'H' },
+        { "oneline", no_argument, NULL, 'O' },
+        { "help", no_argument, NULL, 'h' },
+        { "family", required_argument, NULL, 'f' },
+        LOOK_LONG_OPTIONS,
+        { NULL, 0, NULL, 0 },
+    };
+    char why[SS_FILTER_WHY];
+    int option, status = TOOL_OK;
+    while ((option = args_next(argc, argv, ":tu46alnrpeoimsEHOhf:N:", longs)) != ARGS_END) {
+        if (option == ARGS_BAD)
+            return TOOL_USAGE;
+        if (option == 'f')
+            status = take_family(options, optarg);
+        else if (option == 'N')
+            options->look.netns = optarg;
+        else if (!look_option(&options->look, option, optarg))
+            (void)take_short(options, option);
+        if (status != TOOL_OK)
+            return status;
+    }
+    if (!options->tcp && !options->udp)
+        options->tcp = options->udp = true;
+    if (!options->v4 && !options->v6)
+        options->v4 = options->v6 = true;
+    if (!ss_filter_parse(&options->filter, argc - optind, argv + optind, why))
+        return tool_usage("ss", "%s", why);
+    return TOOL_OK;
+}
+
+/* UDP sockets do not listen; ss says UNCONN, and -l means those. */
+static uint32_t states_of(const struct ss_options *options, bool tcp)
+{
+    const uint32_t open = tcp ? SS_STATE(LISTEN) : SS_STATE(CLOSED);
+    if (options->filter.states != 0)
+        return options->filter.states;
+    if (options->filter.given)
+        return 0;
+    if (options->all)
+        return SS_ALL & ~(tcp ? SS_STATE(CLOSED) : 0);
+    return options->listening ? open : SS_CONNECTED;
+}
+
+static struct facts_query query_of(const struct ss_options *options)
+{
+    const bool json = options->look.json;
+    struct facts_query query = {
+        .states = states_of(options, true) | states_of(options, false),
+        .tcp = options->tcp,
+        .udp = options->udp,
+        .v4 = options->v4,
+        .v6 = options->v6,
+    };
+    if (options->info || options->memory)
+        query.want |= FACTS_WANT_INFO | FACTS_WANT_TAIL;
+    if (options->processes || options->extended || json)
+        query.want |= FACTS_WANT_OWNER;
+    if (json)
+        query.want |= FACTS_WANT_INFO | FACTS_WANT_TAIL;
+    return query;
+}
+
+/* ---- Lists ---- */
+
+struct listing {
+    const struct ss_options *options;
+    struct ss_table table;
+    struct json json;
+};
+
+static bool is_asked_for(const struct ss_options *options, const struct facts_flow *flow)
+{
+    const uint32_t states = states_of(options, flow->protocol == IPPROTO_TCP);
+    return (states >> flow->state & 1) != 0 && ss_filter_match(&options->filter, flow);
+}
+
+static bool add_flow(void *user, const struct facts_flow *flow)
+{
+    struct listing *listing = user;
+    if (!is_asked_for(listing->options, flow))
+        return true;
+    if (listing->options->look.json)
+        flow_json(&listing->json, flow);
+    else
+        ss_table_add(&listing->table, listing->options, flow);
+    return !ferror(stdout);
+}
+
+static int list(struct look *look, const struct ss_options *options)
+{
+    struct listing *listing = calloc(1, sizeof *listing);
+    const struct facts_query query = query_of(options);
+    if (listing == NULL || !ss_table_begin(&listing->table, options, look)) {
+        free(listing);
+        return tool_fail("ss", "no memory");
+    }
+    listing->options = options;
+    if (options->look.json) {
+        json_begin(&listing->json, stdout);
+        json_array(&listing->json, NULL);
+        listing->table.no_header = true;
+    }
+    look_flows(look, &query, add_flow, listing);
+    ss_table_end(&listing->table);
+    if (options->look.json) {
+        json_end_array(&listing->json);
+        json_finish(&listing->json);
+    }
+    free(listing);
+    return look->status;
+}
+
+/* ---- -E ---- */
+
+static bool show_event(void *user, const struct facts_event *event)
+{
+    const struct ss_options *options = user;
+    struct ss_row row = { .line = NULL };
+    size_t len;
+    if (!ss_filter_match(&options->filter, &event->flow))
+        return true;
+    socket_host_ss(&event->flow, &event->flow.local, row.local);
+    socket_host_ss(&event->flow, &event->flow.remote, row.remote);
+    socket_port(&event->flow, event->flow.local.port, options->numeric, row.lport);
+    socket_port(&event->flow, event->flow.remote.port, options->numeric, row.rport);
+    FILE *file = open_memstream(&row.line, &len);
+    if (file == NULL)
+        return false;
+    ss_details(file, options, &event->flow, &(struct owners){ 0 });
+    fclose(file);
+    printf("%-10s %-6u %-6u %s:%s %s:%s%s\n", socket_state_ss(&event->flow), event->flow.rcvq,
+           event->flow.sndq, row.local, row.lport, row.remote, row.rport, row.line);
+    fflush(stdout);
+    free(row.line);
+    return true;
+}
+
+static int watch(const struct look *look, struct ss_options *options)
+{
+    const struct facts_query query = { .want = FACTS_WANT_INFO | FACTS_WANT_TAIL,
+                                       .states = SS_ALL,
+                                       .tcp = true,
+                                       .v4 = options->v4,
+                                       .v6 = options->v6 };
+    if (look->net_count != 1)
+        return tool_usage("ss", "-E looks at the kernel in one network namespace");
+    const int error = kernel_watch(&look->nets[0], &query, show_event, options);
+    return error == 0 ? TOOL_OK : tool_fail("ss", "-E: %s", strerror(-error));
+}
+
+/* ---- -s ---- */
+
+struct counting {
+    unsigned states[WEIR_STATE_COUNT], total, family[2], udp[2];
+    char net[FACTS_NET_MAX];
+    bool any;
+};
+
+static void put_table(const unsigned udp[2], const unsigned tcp[2], const unsigned frag[2],
+                      const unsigned raw[2])
+{
+    const unsigned *const lines[] = { raw, udp, tcp };
+    static const char *const names[] = { "RAW", "UDP", "TCP" };
+    unsigned inet[2] = { 0, 0 };
+    puts("Transport Total     IP        IPv6");
+    for (unsigned i = 0; i < 3; i++) {
+        printf("%-10s%-10u%-10u%-10u\n", names[i], lines[i][0] + lines[i][1], lines[i][0],
+               lines[i][1]);
+        inet[0] += lines[i][0];
+        inet[1] += lines[i][1];
+    }
+    printf("%-10s%-10u%-10u%-10u\n", "INET", inet[0] + inet[1], inet[0], inet[1]);
+    printf("%-10s%-10u%-10u%-10u\n\n", "FRAG", frag[0] + frag[1], frag[0], frag[1]);
+}
+
+static unsigned count_of(const struct facts_host *host, const char *name)
+{
+    return (unsigned)facts_host_get(host, name, 0);
+}
+
+static void put_kernel(void *user, const struct facts_host *host)
+{
+    const struct look *look = user;
+    char place[LOOK_PLACE_MAX];
+    if (host->source != FACTS_KERNEL)
+        return;
+    const unsigned tcp[2] = { count_of(host, "SockTCPinuse"), count_of(host, "SockTCP6inuse") };
+    const unsigned udp[2] = { count_of(host, "SockUDPinuse"), count_of(host, "SockUDP6inuse") };
+    const unsigned raw[2] = { count_of(host, "SockRAWinuse"), count_of(host, "SockRAW6inuse") };
+    const unsigned frag[2] = { count_of(host, "SockFRAGinuse"), count_of(host, "SockFRAG6inuse") };
+    const unsigned alloc = count_of(host, "SockTCPalloc"), tw = count_of(host, "SockTCPtw");
+    const unsigned used = tcp[0] + tcp[1];
+    if (look->several)
+        printf("%s\n", look_place(host->source, host->net, place));
+    printf("Total: %u\n", count_of(host, "Socksocketsused"));
+    printf("TCP:   %u (estab %u, closed %u, orphaned %u, timewait %u)\n\n", alloc + tw,
+           count_of(host, "TcpCurrEstab"), alloc + tw > used ? alloc + tw - used : 0,
+           count_of(host, "SockTCPorphan"), tw);
+    put_table(udp, tcp, frag, raw);
+}
+
+static bool count_flow(void *user, const struct facts_flow *flow)
+{
+    struct counting *counting = user;
+    counting->total++;
+    if (flow->protocol != IPPROTO_TCP) {
+        counting->udp[flow->v6]++;
+        return true;
+    }
+    counting->states[flow->state]++;
+    counting->family[flow->v6]++;
+    return true;
+}
+
+static void put_stack(const struct look *look, const struct stack_instance *instance)
+{
+    const struct facts_query query = {
+        .states = SS_ALL, .tcp = true, .udp = true, .v4 = true, .v6 = true
+    };
+    struct counting c = { .total = 0 };
+    const unsigned none[2] = { 0, 0 };
+    char place[LOOK_PLACE_MAX];
+    const int error = stack_flows(instance, &query, count_flow, &c);
+    if (error != 0)
+        return;
+    if (look->several)
+        printf("%s\n", look_place(FACTS_STACK, instance->name, place));
+    printf("Total: %u\n", c.total);
+    printf("TCP:   %u (estab %u, closed %u, orphaned %u, timewait %u)\n\n",
+           c.family[0] + c.family[1], c.states[WEIR_ESTABLISHED] + c.states[WEIR_CLOSE_WAIT],
+           c.states[WEIR_CLOSED], 0, c.states[WEIR_TIME_WAIT]);
+    put_table(c.udp, c.family, none, none);
+}
+
+static int summarise(struct look *look, const struct ss_options *options)
+{
+    if (options->look.json)
+        return tool_usage("ss", "-s has no JSON: weir nstat --json and weir ss --json have more");
+    for (size_t i = 0; i < look->stack_count; i++)
+        put_stack(look, &look->stacks[i]);
+    look_hosts(look, put_kernel, look);
+    return look->status;
+}
+
+int tool_ss(int argc, char **argv)
+{
+    struct ss_options options = { .tcp = false };
+    struct look look;
+    int status = read_options(argc, argv, &options);
+    if (status != TOOL_OK)
+        return status;
+    if (options.help) {
+        puts(help);
+        fputs(look_help, stdout);
+        return TOOL_OK;
+    }
+    if (options.events && !options.look.stack)
+        options.look.kernel = true;
+    status = look_begin(&look, "ss", &options.look);
+    if (status != TOOL_OK)
+        return status;
+    if (options.events)
+        status = watch(&look, &options);
+    else
+        status = options.summary ? summarise(&look, &options) : list(&look, &options);
+    look_end(&look);
+    return status;
+}
