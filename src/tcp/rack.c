@@ -183,3 +183,48 @@ uint32_t rack_find_lost(struct tcb *tcb, struct tcb_flight *flight, weir_time no
     const uint32_t first = find_first(tcb, flight, wait, now);
     return first + find_again(tcb, flight, wait, now);
 }
+
+/* What of a record contradicts lost_edge and rtx_next. */
+static void check_record(const struct tcb *tcb, const struct tcb_flight *flight,
+                         const struct sent *r)
+{
+    const uint64_t above = ~run_bits(0, run_below(r, tcb->snd.una));
+    const uint64_t all = run_all(r) & above;
+    const uint64_t unjudged = all & ~r->sacked & ~r->lost & ~r->ever;
+    WEIR_ASSERT((unjudged & run_bits(0, run_below(r, flight->lost_edge))) == 0);
+    const uint64_t waits = all & r->lost & ~r->rtx;
+    WEIR_ASSERT((waits & run_bits(0, run_below(r, flight->rtx_next))) == 0);
+}
+
+/* Entries are in the order of time, each within a record and, if something of it is on its way,
+ * within what is in flight. */
+static void check_log(const struct tcb *tcb, const struct tcb_flight *flight)
+{
+    weir_time before = 0;
+    for (uint32_t i = 0; i < flight->log.count; i++) {
+        const struct rtx_entry *e = rtx_log_at(&flight->log, &tcb->host->sent, i);
+        WEIR_ASSERT(e->at >= before && e->len > 0);
+        before = e->at;
+        if (seq_leq(e->seq + e->len, tcb->snd.una))
+            continue;
+        const struct sent *r = sb_record(tcb, flight, seq_max(e->seq, tcb->snd.una));
+        WEIR_ASSERT(seq_leq(r->seq, e->seq) && seq_leq(e->seq + e->len, r->seq + r->len));
+    }
+}
+
+void rack_check(const struct tcb *tcb)
+{
+    const struct tcb_flight *flight = tcb_flight(tcb);
+    if (flight == NULL || tcb->state == WEIR_CLOSED)
+        return;
+    const uint32_t count = sent_count(&flight->map);
+    for (uint32_t i = 0; i < count; i++)
+        check_record(tcb, flight, sent_at(&flight->map, &tcb->host->sent, i));
+    if (count > 0)
+        check_log(tcb, flight);
+    WEIR_ASSERT(flight->frto == FRTO_OFF || tcb->recovery == TCP_LOSS);
+    if (tcb->rtx_kind == TCP_RTX_TLP)
+        WEIR_ASSERT(tcb->recovery == TCP_OPEN && flight->sacked == 0 && !flight->tlp.active);
+    if (tcb->rtx_kind == TCP_RTX_REORDER)
+        WEIR_ASSERT(rack_on(tcb) && flight->rack.rtt >= 0);
+}

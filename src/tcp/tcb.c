@@ -228,6 +228,7 @@ static void check_send(const struct tcb *tcb)
     if (tcb->state == WEIR_TIME_WAIT)
         WEIR_ASSERT(tcb->snd_ring.attached == 0);
     sb_check(tcb);
+    rack_check(tcb);
 }
 
 static void check_receive(const struct tcb *tcb)

@@ -169,7 +169,8 @@ uint32_t rack_find_lost(struct tcb *tcb, struct tcb_flight *flight,
                         weir_time now); /* octets newly lost; sets rack.due_at */
 weir_time rack_reo_wnd(const struct tcb *tcb);
 void rack_was_wrong(struct tcb *tcb, struct tcb_flight *flight); /* it was late, not lost */
-void rack_recovered(struct tcb *tcb);                            /* an episode is over */
+void rack_check(const struct tcb *tcb);
+void rack_recovered(struct tcb *tcb); /* an episode is over */
 
 /* tlp.c: a probe for a tail of which nothing is heard. */
 void tlp_schedule(struct tcb *tcb, struct tcb_flight *flight, weir_time now); /* sets pto_at */
