@@ -296,6 +296,25 @@ static void draw_traffic(struct prng *rng, struct sim_plan *plan)
 }
 
 /* Algorithms, marks and pacing; from a stream of its own. */
+/* How a host finds losses: mostly as it does by default, and every other way now and then. */
+static void draw_recovery(struct sim_plan *plan, uint64_t seed)
+{
+    struct prng rng;
+    prng_init(&rng, seed, SIM_PURPOSE_RECOVERY, 0);
+    for (unsigned h = 0; h < SIM_HOSTS; h++) {
+        struct weir_config *config = &plan->host[h].config;
+        if (one_in(&rng, 3))
+            config->rack = (uint8_t)prng_below(&rng, 8);
+        if (one_in(&rng, 4))
+            config->early_retrans = 0;
+        if (one_in(&rng, 4))
+            config->frto = 0;
+        config->thin_linear = one_in(&rng, 4);
+        if (one_in(&rng, 8) && !plan->clean)
+            config->rto_min = (weir_time)between(&rng, 1, 400) * WEIR_MS;
+    }
+}
+
 static void draw_congestion(struct sim_plan *plan, uint64_t seed)
 {
     struct prng rng;
@@ -338,6 +357,7 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed)
     }
     draw_traffic(&rng, plan);
     draw_congestion(plan, seed);
+    draw_recovery(plan, seed);
     /* A host that merges or trusts sums needs links that carry whole, checked frames. */
     for (unsigned h = 0; h < plan->host_count; h++)
         if (!plan->host[h].rx_csum)
@@ -392,6 +412,10 @@ void sim_plan_print(const struct sim_plan *plan)
                weir_congestion_name(host->config.congestion), host->config.ecn,
                host->config.ecn_abe ? " eased" : "", host->config.pacing ? ", paced" : "",
                plan->link[h].mark);
+        printf("# host %u: rack %u, early_retrans %u, frto %u, rto_min %lld ms%s\n", h,
+               host->config.rack, host->config.early_retrans, host->config.frto,
+               (long long)(host->config.rto_min / WEIR_MS),
+               host->config.thin_linear ? ", thin streams" : "");
         print_link(h, &plan->link[h]);
     }
     for (unsigned i = 0; i < plan->conn_count; i++) {

@@ -19,6 +19,7 @@ enum sim_purpose {
     SIM_PURPOSE_FORGE,
     SIM_PURPOSE_CONGESTION,
     SIM_PURPOSE_MARK,
+    SIM_PURPOSE_RECOVERY,
 };
 
 #endif

@@ -114,6 +114,35 @@ static struct outcome race(struct scene scene, bool modern)
     return o;
 }
 
+/* What each scene is to show, beside the time. */
+static void judge(const char *name, const struct weir_status *o, unsigned which)
+{
+    switch (which) {
+    case 0:
+    case 1:
+        CHECK(o->tlp_count == 1 && o->rto_count == 0, "%s: a probe finds it, no timeout", name);
+        break;
+    case 2:
+    case 3:
+    case 4:
+        CHECK(o->rto_count == 0, "%s: no timeout", name);
+        CHECK(o->recovery_count == 1, "%s: one reduction", name);
+        break;
+    case 5:
+        CHECK(o->undo_count == 1 && o->segs_rtx == 1, "%s: one goes again, and is undone", name);
+        break;
+    case 6:
+        CHECK(o->recovery_count <= 1 && o->undo_count == o->recovery_count,
+              "%s: at most one error, and it is undone", name);
+        CHECK(o->segs_rtx < 32, "%s: hardly anything goes again", name);
+        CHECK(o->ssthresh == UINT32_MAX, "%s: nothing is left of it", name);
+        break;
+    default:
+        CHECK(o->rto_count == 0, "%s: no timeout", name);
+        break;
+    }
+}
+
 int main(void)
 {
     struct outcome now[sizeof scenes / sizeof scenes[0]];
@@ -124,6 +153,7 @@ int main(void)
         CHECK(old.complete && now[i].complete, "%s: all arrives", scenes[i].name);
         CHECK(now[i].took <= old.took + old.took / 20, "%s: not later than by RFC 6675 alone",
               scenes[i].name);
+        judge(scenes[i].name, &now[i].status, i);
     }
     return tap_done();
 }
