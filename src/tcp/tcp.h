@@ -18,7 +18,7 @@
 #define TCP_QUICK            16 /* segments acknowledged at once when a connection begins */
 #define TCP_OWED_DUP_MAX     8  /* duplicate ACKs owed to a peer without SACK */
 #define TCP_DUPTHRESH        3  /* RFC 5681, RFC 6675 */
-#define TCP_DELACK_WORST     (WEIR_MS * 200) /* a peer may wait so long with an ACK (RFC 8985, 7.2) */
+#define TCP_DELACK_WORST     (WEIR_MS * 200) /* a peer's ACK waits no longer (RFC 8985, 7.2) */
 #define TCP_THIN_SEGMENTS    4 /* fewer in flight is a thin stream, which never sees 3 duplicates */
 #define TCP_THIN_RETRIES     6 /* timeouts that do not double for a thin stream */
 #define TCP_TS_OPT_LEN       12              /* NOP NOP TS */
