@@ -2,6 +2,7 @@
 #include "drill.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,6 +92,8 @@ static enum verdict run_child(const struct script *script, const struct run_conf
     const pid_t pid = fork();
     if (pid == 0) {
         char *text = NULL;
+        const struct sched_param soon = { .sched_priority = 1 };
+        (void)sched_setscheduler(0, SCHED_RR, &soon); /* where it may */
         alarm(KERNEL_PATIENCE);
         signal(SIGPIPE, SIG_IGN);
         shared->verdict = run_script(script, config, true, &text);

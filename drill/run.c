@@ -351,6 +351,8 @@ static void one_event(struct run *run, const struct event *event)
     run->event = event;
     if (when > run_now(run))
         advance(run, when, false);
+    if (run->subject.real_time && run_now(run) > when)
+        run->base += run_now(run) - when; /* we are late, the stack is not */
     run->event = event;
     run->last = when;
     if (event->kind == EVENT_IN)

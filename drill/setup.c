@@ -5,6 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* So that an MSS is 1460 in both families, as the field has it. */
+#define MTU_IPV4 1500
+#define MTU_IPV6 1520
+
 const char *const ip_mode_names[MODE_COUNT] = { "ipv4", "ipv6", "ipv4-mapped-ipv6" };
 
 /* ---- options ---- */
@@ -103,8 +107,8 @@ static unsigned mask_len(struct run *run)
 
 /* ---- settings ---- */
 
-/* Nothing of the machine it runs on shall shine through: the kernel is told this before every script,
- * and weir has it by itself. The field's `defaults.sh` stands for no more. */
+/* Nothing of the machine it runs on shall shine through: the kernel is told this before every
+ * script, and weir has it by itself. The field's `defaults.sh` stands for no more. */
 static const char *const usual[][2] = {
     { "net.ipv4.tcp_timestamps", "1" },
     { "net.ipv4.tcp_sack", "1" },
@@ -254,7 +258,7 @@ void run_setup(struct run *run, bool kernel)
     address_option(run, "local_ip", "192.168.0.2", "fd3d:fa7b:d17d::2", &run->local);
     address_option(run, "remote_ip", "192.0.2.1", "2001:db8::1", &run->remote);
     run->prefix_len = mask_len(run);
-    run->mtu = (uint16_t)number_option(run, "mtu", 1500, 65535);
+    run->mtu = (uint16_t)number_option(run, "mtu", run->v6 ? MTU_IPV6 : MTU_IPV4, 65535);
     run->bind_port = (uint16_t)number_option(run, "bind_port", RUN_PORT, 65535);
     run->connect_port = (uint16_t)number_option(run, "connect_port", RUN_PORT, 65535);
     run->exact = (run->config->exact || run->script->exact) && !kernel;
