@@ -174,6 +174,14 @@ const char *scan_word(struct scan *scan)
     return word;
 }
 
+const char *scan_defined(const struct scan *scan, const char *word)
+{
+    for (unsigned i = 0; i < scan->define_count; i++)
+        if (strcmp(scan->defines[i].name, word) == 0)
+            return scan->defines[i].value;
+    return word;
+}
+
 /* ---- numbers ---- */
 
 static bool parse_number(const char *text, size_t len, size_t *used, int64_t *value)
