@@ -139,8 +139,9 @@ static void parse_other(struct scan *scan, struct tcp_option *option)
     scan_u32(scan, &kind);
     if (kind > 255)
         scan_fail(scan, "an option's kind is at most 255");
-    if (!scan_take(scan, "0x"))
-        (void)scan_take(scan, "x");
+    scan_space(scan);
+    if (scan->end - scan->at > 2 && scan->at[0] == '0' && scan->at[1] == 'x')
+        scan->at += 2;
     set_plain(option, (uint8_t)kind,
               parse_hex(scan, option->data, option->data + sizeof option->data - 2));
 }
