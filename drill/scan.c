@@ -184,6 +184,8 @@ const char *scan_defined(const struct scan *scan, const char *word)
 
 /* ---- numbers ---- */
 
+#define SECONDS_MAX 100000000 /* three years: a longer number is not read to its end */
+
 static bool parse_number(const char *text, size_t len, size_t *used, int64_t *value)
 {
     uint64_t number = 0;
@@ -262,7 +264,7 @@ bool scan_seconds(struct scan *scan, weir_time *value)
     const char *p = scan->at;
     weir_time whole = 0, part = 0;
     unsigned digits = 0;
-    while (p < scan->end && isdigit((unsigned char)*p) && whole < 1000000000) {
+    while (p < scan->end && isdigit((unsigned char)*p) && whole < SECONDS_MAX) {
         whole = whole * 10 + (*p++ - '0');
         digits++;
     }

@@ -154,7 +154,8 @@ static void check_calls(void)
     if (event == NULL)
         return;
     const struct node *arg = event->args->first;
-    CHECK(strcmp(event->text, "epoll_wait") == 0 && arg->number == 5, "a call and its first number");
+    CHECK(strcmp(event->text, "epoll_wait") == 0 && arg->number == 5,
+          "a call and its first number");
     CHECK(arg->next->kind == NODE_STRUCT && arg->next->first->kind == NODE_FIELD &&
               arg->next->first->first->kind == NODE_OR,
           "fields and alternatives");
