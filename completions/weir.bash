@@ -11,13 +11,17 @@ _weir() {
         cword=$COMP_CWORD
     fi
 
-    local commands='get serve echo ping demo sim bench run sysctl errno'
+    local commands='get serve echo ping demo sim bench run sysctl drill errno'
     if [ "$cword" -eq 1 ]; then
         mapfile -t COMPREPLY < <(compgen -W "$commands --help --version" -- "$cur")
         return
     fi
 
     case $prev in
+    --ip)
+        mapfile -t COMPREPLY < <(compgen -W 'ipv4 ipv6 ipv4-mapped-ipv6 all' -- "$cur")
+        return
+        ;;
     --dev)
         local names
         names=$(ls /sys/class/net 2>/dev/null)
@@ -42,6 +46,8 @@ _weir() {
     bench) options='' ;;
     run) options='--net --socket --pcap' ;;
     sysctl) options='--all --load --values --json' ;;
+    drill) options='--kernel --allow-shell --ip --wrap --iss --peer-iss --exact --define --option
+        --parse --verbose --tap' ;;
     errno) options='--list --markdown' ;;
     esac
     if [[ $cur == -* ]]; then
@@ -52,6 +58,8 @@ _weir() {
         mapfile -t COMPREPLY < <(compgen -c -- "$cur")
     elif [ "${words[1]}" = sysctl ]; then
         mapfile -t COMPREPLY < <(compgen -W "$(weir sysctl -a 2>/dev/null | cut -d' ' -f1)" -- "$cur")
+    elif [ "${words[1]}" = drill ]; then
+        mapfile -t COMPREPLY < <(compgen -f -- "$cur")
     elif [ "${words[1]}" = errno ]; then
         mapfile -t COMPREPLY < <(compgen -W "$(weir errno -l 2>/dev/null | cut -d' ' -f1)" -- "$cur")
     fi

@@ -2,11 +2,14 @@
 #include "drill.h"
 
 #include <errno.h>
+#include <fts.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -91,6 +94,8 @@ static enum verdict run_child(const struct script *script, const struct run_conf
     const pid_t pid = fork();
     if (pid == 0) {
         char *text = NULL;
+        const struct sched_param soon = { .sched_priority = 1 };
+        (void)sched_setscheduler(0, SCHED_RR, &soon); /* where it may */
         alarm(KERNEL_PATIENCE);
         signal(SIGPIPE, SIG_IGN);
         shared->verdict = run_script(script, config, true, &text);
@@ -132,7 +137,7 @@ static enum ip_mode own_mode(const struct script *script)
     return MODE_IPV4;
 }
 
-void drill_file(struct drill *drill, const char *path)
+static void one_file(struct drill *drill, const char *path)
 {
     struct script script;
     char error[DRILL_ERROR_MAX] = "";
@@ -158,6 +163,39 @@ void drill_file(struct drill *drill, const char *path)
             run_mode(drill, &script, (enum ip_mode)i, true);
     }
     script_free(&script);
+}
+
+/* ---- folders: what ends in .pkt, in the order of the names ---- */
+
+static int by_path(const FTSENT **a, const FTSENT **b)
+{
+    return strcmp((*a)->fts_name, (*b)->fts_name);
+}
+
+static bool is_script(const FTSENT *entry)
+{
+    const size_t len = entry->fts_namelen;
+    return entry->fts_info == FTS_F && len > 4 && strcmp(entry->fts_name + len - 4, ".pkt") == 0;
+}
+
+void drill_file(struct drill *drill, const char *path)
+{
+    struct stat about;
+    char *paths[] = { strdup(path), NULL };
+    if (paths[0] == NULL)
+        abort();
+    if (stat(path, &about) != 0 || !S_ISDIR(about.st_mode)) {
+        one_file(drill, path);
+        free(paths[0]);
+        return;
+    }
+    FTS *tree = fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR, by_path);
+    for (FTSENT *entry; tree != NULL && (entry = fts_read(tree)) != NULL;)
+        if (is_script(entry))
+            one_file(drill, entry->fts_path);
+    if (tree != NULL)
+        fts_close(tree);
+    free(paths[0]);
 }
 
 bool drill_done(const struct drill *drill)

@@ -15,7 +15,7 @@ struct drill {
     unsigned passed, failed, skipped; /* counted up */
 };
 
-/* Reads and runs one file; prints. */
+/* Reads and runs one file, or all scripts (*.pkt) in a folder and below; prints. */
 void drill_file(struct drill *drill, const char *path);
 
 /* Whether all is well, after the last file; prints the tally. */

@@ -31,19 +31,29 @@ static int hex_digit(char c)
                                         : -1;
 }
 
-/* Hexadecimal octets in a row, as many as there are; returns behind the last. */
+/* Hexadecimal octets in a row, as many as there are, or a name that stands for them (-D); returns
+ * behind the last. */
 static uint8_t *parse_hex(struct scan *scan, uint8_t *p, const uint8_t *limit)
 {
     scan_space(scan);
-    while (scan->end - scan->at >= 2 && hex_digit(scan->at[0]) >= 0 &&
-           hex_digit(scan->at[1]) >= 0) {
+    size_t len = 0;
+    while (scan->at + len < scan->end &&
+           (isalnum((unsigned char)scan->at[len]) || scan->at[len] == '_'))
+        len++;
+    const char *word = arena_text(scan->arena, scan->at, len);
+    const char *digits = scan_defined(scan, word);
+    for (; hex_digit(digits[0]) >= 0 && hex_digit(digits[1]) >= 0; digits += 2) {
         if (p == limit) {
             scan_fail(scan, "more octets than options have room for");
             return p;
         }
-        *p++ = (uint8_t)(hex_digit(scan->at[0]) << 4 | hex_digit(scan->at[1]));
-        scan->at += 2;
+        *p++ = (uint8_t)(hex_digit(digits[0]) << 4 | hex_digit(digits[1]));
     }
+    if (*digits != '\0') {
+        scan_fail(scan, "'%s' is not hexadecimal, nor a name that was given a value (-D)", word);
+        return p;
+    }
+    scan->at += len;
     return p;
 }
 
@@ -129,8 +139,9 @@ static void parse_other(struct scan *scan, struct tcp_option *option)
     scan_u32(scan, &kind);
     if (kind > 255)
         scan_fail(scan, "an option's kind is at most 255");
-    if (!scan_take(scan, "0x"))
-        (void)scan_take(scan, "x");
+    scan_space(scan);
+    if (scan->end - scan->at > 2 && scan->at[0] == '0' && scan->at[1] == 'x')
+        scan->at += 2;
     set_plain(option, (uint8_t)kind,
               parse_hex(scan, option->data, option->data + sizeof option->data - 2));
 }

@@ -204,7 +204,7 @@ static void parse_icmp(struct scan *scan, struct packet *packet)
         const char *back = scan->at;
         const char *word = scan_word(scan);
         if (word != NULL)
-            code = word;
+            code = scan_defined(scan, word);
         else
             scan->at = back;
     }

@@ -10,7 +10,7 @@
 
 #define FIRST_PORT    40001                  /* of the peers */
 #define ANY_WAIT      (100000 * WEIR_SECOND) /* how long `*` waits in virtual time */
-#define ANY_WAIT_REAL (20 * WEIR_SECOND)
+#define ANY_WAIT_REAL (8 * WEIR_SECOND)
 #define SECONDS(time) ((double)(time) / (double)WEIR_SECOND)
 
 /* ---- what is reported ---- */
@@ -182,16 +182,22 @@ static void resume(struct run *run)
         call_finish(run, result, when - run->base);
 }
 
-/* To `until`; or, if `stop`, to the moment when something was sent. */
-static void advance(struct run *run, weir_time until, bool stop)
+enum stop {
+    STOP_NEVER,
+    STOP_AT_PACKET,
+    STOP_AT_RETURN, /* of the call that waits */
+};
+
+/* To `until`, or to the moment when what it may stop at has happened. */
+static void advance(struct run *run, weir_time until, enum stop stop)
 {
     for (;;) {
         run->subject.advance(run->subject.self, run->base + until);
-        const unsigned tail = run->tail;
         run_collect(run);
         resume(run);
         run_collect(run);
-        if ((stop && run->tail != tail && run->tail != run->head) || run_now(run) >= until)
+        if ((stop == STOP_AT_PACKET && run->tail != run->head) ||
+            (stop == STOP_AT_RETURN && run->waiting == NULL) || run_now(run) >= until)
             return;
     }
 }
@@ -209,7 +215,7 @@ static struct seen *next_packet(struct run *run, weir_time limit)
         }
         if (run_now(run) >= limit)
             return NULL;
-        advance(run, limit, true);
+        advance(run, limit, STOP_AT_PACKET);
     }
 }
 
@@ -331,7 +337,7 @@ static void let_return(struct run *run)
     const weir_time limit =
         run->waiting_end + run_tolerance(run, run->waiting_end - run->waiting_start);
     while (run->waiting != NULL && run_now(run) < limit)
-        advance(run, limit, false);
+        advance(run, limit, STOP_AT_RETURN);
     if (run->waiting == NULL)
         return;
     run->event = run->waiting;
@@ -350,7 +356,9 @@ static void one_event(struct run *run, const struct event *event)
         let_return(run);
     run->event = event;
     if (when > run_now(run))
-        advance(run, when, false);
+        advance(run, when, STOP_NEVER);
+    if (run->subject.real_time && run_now(run) > when)
+        run->base += run_now(run) - when; /* we are late, the stack is not */
     run->event = event;
     run->last = when;
     if (event->kind == EVENT_IN)

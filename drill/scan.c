@@ -174,7 +174,17 @@ const char *scan_word(struct scan *scan)
     return word;
 }
 
+const char *scan_defined(const struct scan *scan, const char *word)
+{
+    for (unsigned i = 0; i < scan->define_count; i++)
+        if (strcmp(scan->defines[i].name, word) == 0)
+            return scan->defines[i].value;
+    return word;
+}
+
 /* ---- numbers ---- */
+
+#define SECONDS_MAX 100000000 /* three years: a longer number is not read to its end */
 
 static bool parse_number(const char *text, size_t len, size_t *used, int64_t *value)
 {
@@ -254,7 +264,7 @@ bool scan_seconds(struct scan *scan, weir_time *value)
     const char *p = scan->at;
     weir_time whole = 0, part = 0;
     unsigned digits = 0;
-    while (p < scan->end && isdigit((unsigned char)*p) && whole < 1000000000) {
+    while (p < scan->end && isdigit((unsigned char)*p) && whole < SECONDS_MAX) {
         whole = whole * 10 + (*p++ - '0');
         digits++;
     }

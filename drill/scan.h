@@ -38,6 +38,9 @@ bool scan_need(struct scan *scan, const char *text);
  * there is none. It lives in the arena. */
 const char *scan_word(struct scan *scan);
 
+/* What a word stands for (-D), or the word itself. */
+const char *scan_defined(const struct scan *scan, const char *word);
+
 /* A number: decimal, 0x or octal, or a name that has a value (-D). Not there: false, no complaint.
  */
 bool scan_number(struct scan *scan, int64_t *value);

@@ -5,6 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* So that an MSS is 1460 in both families, as the field has it. */
+#define MTU_IPV4 1500
+#define MTU_IPV6 1520
+
 const char *const ip_mode_names[MODE_COUNT] = { "ipv4", "ipv6", "ipv4-mapped-ipv6" };
 
 /* ---- options ---- */
@@ -103,13 +107,14 @@ static unsigned mask_len(struct run *run)
 
 /* ---- settings ---- */
 
-/* Nothing of the machine it runs on shall shine through: the kernel is told this before every script,
- * and weir has it by itself. The field's `defaults.sh` stands for no more. */
+/* Nothing of the machine it runs on shall shine through: the kernel is told this before every
+ * script, and weir has it by itself. The field's `defaults.sh` stands for no more. */
 static const char *const usual[][2] = {
     { "net.ipv4.tcp_timestamps", "1" },
     { "net.ipv4.tcp_sack", "1" },
     { "net.ipv4.tcp_window_scaling", "1" },
     { "net.ipv4.tcp_ecn", "0" },
+    { "net.ipv4.tcp_congestion_control", "reno" }, /* what a machine chose would shine through */
     { "net.ipv4.tcp_fin_timeout", "60" },
     { "net.ipv4.tcp_keepalive_time", "7200" },
     { "net.ipv4.tcp_keepalive_intvl", "75" },
@@ -122,6 +127,41 @@ static const char *const usual[][2] = {
     { "net.ipv4.tcp_wmem", "4096 16384 4194304" },
     { "net.ipv4.tcp_rmem", "4096 131072 4194304" },
 };
+
+/* What the field's `defaults.sh` sets. What a stack does not have it does without: these are the
+ * defaults of another place, not what a script asks for. */
+static const char *const field[][2] = {
+    { "net.ipv4.tcp_rmem", "15360 540000 15728640" },
+    { "net.ipv4.tcp_wmem", "4096 262144 4194304" },
+    { "net.ipv4.tcp_timestamps", "1" },
+    { "net.ipv4.tcp_syn_retries", "5" },
+    { "net.ipv4.tcp_synack_retries", "5" },
+    { "net.ipv4.tcp_frto", "2" },
+    { "net.ipv4.tcp_sack", "1" },
+    { "net.ipv4.tcp_dsack", "1" },
+    { "net.ipv4.tcp_reordering", "3" },
+    { "net.ipv4.tcp_congestion_control", "cubic" },
+    { "net.ipv4.tcp_slow_start_after_idle", "0" },
+    { "net.ipv4.tcp_early_retrans", "4" },
+    { "net.ipv4.tcp_recovery", "1" },
+    { "net.ipv4.tcp_tso_win_divisor", "3" },
+    { "net.ipv4.tcp_ecn", "0" },
+    { "net.ipv4.tcp_ecn_option", "2" },
+    { "net.ipv4.tcp_pacing_ss_ratio", "200" },
+    { "net.ipv4.tcp_pacing_ca_ratio", "120" },
+    { "net.ipv4.tcp_notsent_lowat", "4294967295" },
+    { "net.ipv4.tcp_fastopen", "0x70403" },
+    { "net.ipv4.tcp_fastopen_key", "a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4" },
+    { "net.ipv4.tcp_syncookies", "1" },
+};
+
+static void set_field(struct run *run)
+{
+    char why[DRILL_ERROR_MAX];
+    for (unsigned i = 0; i < sizeof field / sizeof field[0]; i++)
+        if (!run->subject.set(run->subject.self, field[i][0], field[i][1], why))
+            run_note(run, "                  not taken: %s=%s", field[i][0], field[i][1]);
+}
 
 static void set_one(struct run *run, unsigned line, const char *name, const char *value)
 {
@@ -161,7 +201,10 @@ static void set_words(struct run *run, const char *at, unsigned line)
     char word[256];
     while ((at = next_word(at, word, sizeof word)) != NULL) {
         char *equals = strchr(word, '=');
-        if (word[0] == '-' || strcmp(word, ">/dev/null") == 0 || strcmp(word, "2>&1") == 0)
+        if (word[0] == '#')
+            return;
+        if (word[0] == '-' || strcmp(word, ">") == 0 || strcmp(word, "/dev/null") == 0 ||
+            strcmp(word, ">/dev/null") == 0 || strcmp(word, "2>&1") == 0)
             continue;
         if (equals == NULL)
             run_fail(run, "line %u: `sysctl %s` sets nothing", line, word);
@@ -197,12 +240,14 @@ static void one_command(struct run *run, const char *command, unsigned line)
         return;
     const char *slash = strrchr(word, '/');
     const char *name = slash != NULL ? slash + 1 : word;
+    if (strncmp(name, "sysctl_restore_", 15) == 0) /* there is nothing to put back */
+        return;
     if (strcmp(name, "sysctl") == 0 || strcmp(name, "set_sysctls.py") == 0) {
         set_words(run, rest, line);
     } else if (strcmp(name, "echo") == 0) {
         echo_words(run, rest, line);
     } else if (strcmp(name, "defaults.sh") == 0) {
-        run_note(run, "                  the usual settings");
+        set_field(run);
     } else if (strcmp(name, "tc") == 0 && !run->subject.real_time) {
         run_note(run, "                  %s: weir has no queue below it", command);
     } else if (run->config->allow_shell && run->subject.real_time) {
@@ -254,7 +299,7 @@ void run_setup(struct run *run, bool kernel)
     address_option(run, "local_ip", "192.168.0.2", "fd3d:fa7b:d17d::2", &run->local);
     address_option(run, "remote_ip", "192.0.2.1", "2001:db8::1", &run->remote);
     run->prefix_len = mask_len(run);
-    run->mtu = (uint16_t)number_option(run, "mtu", 1500, 65535);
+    run->mtu = (uint16_t)number_option(run, "mtu", run->v6 ? MTU_IPV6 : MTU_IPV4, 65535);
     run->bind_port = (uint16_t)number_option(run, "bind_port", RUN_PORT, 65535);
     run->connect_port = (uint16_t)number_option(run, "connect_port", RUN_PORT, 65535);
     run->exact = (run->config->exact || run->script->exact) && !kernel;

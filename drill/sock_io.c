@@ -6,6 +6,7 @@
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 /* ---- the caller's buffers ---- */
 
@@ -20,6 +21,22 @@ static size_t total_of(const struct msghdr *msg)
 static bool vectors_ok(const struct msghdr *msg)
 {
     return msg->msg_iovlen <= IOV_MAX && total_of(msg) <= INT_MAX;
+}
+
+/* Whether the octet at `p` is the program's; a script may hand over any number. */
+static bool readable(const void *p)
+{
+    char octet;
+    const struct iovec here = { &octet, 1 }, there = { (void *)(uintptr_t)p, 1 };
+    return process_vm_readv(getpid(), &here, 1, &there, 1, 0) == 1;
+}
+
+static bool pointers_ok(const struct msghdr *msg)
+{
+    for (size_t i = 0; i < msg->msg_iovlen; i++)
+        if (msg->msg_iov[i].iov_len > 0 && !readable(msg->msg_iov[i].iov_base))
+            return false;
+    return true;
 }
 
 /* The piece that begins `skip` octets in; its length is 0 at the end. */
@@ -140,6 +157,8 @@ long sock_receive(struct net *net, struct sock *sock, struct msghdr *msg, int fl
 {
     if (!vectors_ok(msg))
         return -EINVAL;
+    if (!pointers_ok(msg))
+        return -EFAULT;
     return sock->kind == SOCK_UDP ? receive_udp(net, sock, msg, flags)
                                   : receive_tcp(net, sock, msg, flags);
 }
@@ -199,6 +218,8 @@ long sock_send(struct net *net, struct sock *sock, const struct msghdr *msg, int
 {
     if (!vectors_ok(msg))
         return -EMSGSIZE;
+    if (!pointers_ok(msg))
+        return -EFAULT;
     if ((flags & MSG_FASTOPEN) != 0)
         return -EOPNOTSUPP;
     return sock->kind == SOCK_UDP ? send_udp(net, sock, msg) : send_tcp(net, sock, msg, flags);

@@ -214,7 +214,8 @@ bool subject_weir(struct run *run)
 
 /* ---- what only weir can tell ---- */
 
-/* By its handle, or by its addresses in the small forms, which have none. */
+/* By its handle; by its addresses in the small forms, which have none, and when the socket's own
+ * connection is over but another has taken its ports. */
 bool subject_weir_status(struct run *run, struct weir_status *status)
 {
     struct weir_subject *self = run->subject.self;
@@ -223,14 +224,19 @@ bool subject_weir_status(struct run *run, struct weir_status *status)
     if (flow == NULL)
         return false;
     const struct sock *sock = flow->fd != FLOW_NO_FD ? net_sock(net, flow->fd) : NULL;
-    if (sock != NULL && sock->handle != WEIR_NO_HANDLE)
-        return weir_status(net->weir, sock->handle, status) == WEIR_OK;
+    struct weir_status own = { 0 };
+    const bool known = sock != NULL && sock->handle != WEIR_NO_HANDLE &&
+                       weir_status(net->weir, sock->handle, &own) == WEIR_OK;
+    *status = own;
+    if (known && own.state != WEIR_CLOSED)
+        return true;
     uint64_t cursor = 0;
     weir_handle handle;
     while (weir_list(net->weir, &cursor, status, &handle))
-        if (status->state != WEIR_LISTEN && status->local.port == flow->local_port &&
-            status->remote.port == flow->remote_port &&
+        if (status->state != WEIR_LISTEN && status->state != WEIR_CLOSED &&
+            status->local.port == flow->local_port && status->remote.port == flow->remote_port &&
             weir_ip_equal(&status->remote.ip, &flow->remote))
             return true;
-    return false;
+    *status = own;
+    return known;
 }

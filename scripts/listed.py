@@ -42,7 +42,7 @@ def unlisted(paths, named):
 
 def main():
     tap, named = Tap(), builds()
-    for folder in ("src", "tools", "examples", "tests"):
+    for folder in ("src", "tools", "drill", "examples", "tests"):
         bad = list(unlisted(ctext.files(".c", under=[folder]), named))
         tap.check(not bad, f"every .c file of {folder} is built", *bad)
     bad = list(unlisted(ctext.files(".h", under=["include"]), named))
