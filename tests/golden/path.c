@@ -10,6 +10,7 @@
 #define MTU        1500
 #define MSS        1448
 #define HEADS      52 /* IPv4, TCP and its timestamps */
+#define ALIGN      64u
 #define PORT       5000
 #define FRAMES_MAX 65536 /* on one way at a time; a power of two */
 #define OUT_BATCH  16
@@ -67,7 +68,7 @@ static void side_init(struct path *path, unsigned side)
     struct weir_config config;
     weir_config_default(&config);
     config.tcp_max = 2 * PATH_FLOWS;
-    config.ring_chunks = 16384;
+    config.ring_chunks = 8192;
     config.rcv_max = config.snd_max = SND_MAX;
     config.trace_flow = config.trace_story = 64;
     config.ecn = path->plan->ecn;
@@ -76,9 +77,11 @@ static void side_init(struct path *path, unsigned side)
     for (unsigned i = 0; i < 8; i++)
         config.secret[i] = path->plan->seed * 31 + i;
     const size_t size = weir_memory_size(&config);
-    s->memory = aligned_alloc(64, (size + 63) / 64 * 64);
+    /* From calloc, so that what is never used is never touched. */
+    s->memory = calloc(1, size + ALIGN);
     must(s->memory != NULL);
-    must(weir_init(&s->weir, s->memory, size, &config, path->now) == WEIR_OK);
+    void *aligned = (uint8_t *)s->memory + (ALIGN - (uintptr_t)s->memory % ALIGN);
+    must(weir_init(&s->weir, aligned, size, &config, path->now) == WEIR_OK);
     const struct weir_iface_config iface = { .medium = WEIR_IP_ONLY, .mtu = MTU };
     must(weir_iface_add(s->weir, &iface, &s->iface, path->now) == WEIR_OK);
     const struct weir_ip ip = address(side);
@@ -330,7 +333,7 @@ void path_run(const struct path_plan *plan, struct path_result *result)
     *result = (struct path_result){ .gap_least = WEIR_NEVER };
     prng_init(&path.rng, plan->seed, PURPOSE, 0);
     for (unsigned i = 0; i < 2; i++) {
-        path.way[i].frame = malloc(sizeof(struct frame) * FRAMES_MAX);
+        path.way[i].frame = calloc(FRAMES_MAX, sizeof(struct frame));
         must(path.way[i].frame != NULL);
         side_init(&path, i);
     }
