@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Explicit congestion notification: RFC 3168 in both roles, the exact echo of DCTCP (RFC 8257,
- * 3.2), and the three-bit counter of accurate ECN (RFC 9768; its option is not sent, which the RFC
- * leaves open).
+/* Explicit congestion notification (RFC 9293 SHLD-8): RFC 3168 in both roles, the exact echo of
+ * DCTCP (RFC 8257, 3.2), and the three-bit counter of accurate ECN (RFC 9768; its option is not
+ * sent, which the RFC leaves open).
  *
  * ECT goes on new octets only: not on SYNs, pure ACKs, probes or what is sent again (RFC 3168,
  * 6.1.1, 6.1.4, 6.1.5). */

@@ -6,11 +6,11 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define MTU        1500
 #define MSS        1448
 #define HEADS      52 /* IPv4, TCP and its timestamps */
-#define ALIGN      64u
 #define PORT       5000
 #define FRAMES_MAX 65536 /* on one way at a time; a power of two */
 #define OUT_BATCH  16
@@ -33,6 +33,7 @@ struct way {
 struct side {
     struct weir *weir;
     void *memory;
+    size_t size;
     unsigned iface;
 };
 
@@ -53,6 +54,15 @@ static void must(bool good)
 {
     if (!good)
         abort();
+}
+
+/* What is never used is never touched, whatever malloc is told to do to find mistakes. */
+static void *map(size_t size)
+{
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    must(memory != MAP_FAILED);
+    return memory;
 }
 
 /* ---- The instances ---- */
@@ -77,11 +87,9 @@ static void side_init(struct path *path, unsigned side)
     for (unsigned i = 0; i < 8; i++)
         config.secret[i] = path->plan->seed * 31 + i;
     const size_t size = weir_memory_size(&config);
-    /* From calloc, so that what is never used is never touched. */
-    s->memory = calloc(1, size + ALIGN);
-    must(s->memory != NULL);
-    void *aligned = (uint8_t *)s->memory + (ALIGN - (uintptr_t)s->memory % ALIGN);
-    must(weir_init(&s->weir, aligned, size, &config, path->now) == WEIR_OK);
+    s->memory = map(size);
+    s->size = size;
+    must(weir_init(&s->weir, s->memory, size, &config, path->now) == WEIR_OK);
     const struct weir_iface_config iface = { .medium = WEIR_IP_ONLY, .mtu = MTU };
     must(weir_iface_add(s->weir, &iface, &s->iface, path->now) == WEIR_OK);
     const struct weir_ip ip = address(side);
@@ -333,8 +341,7 @@ void path_run(const struct path_plan *plan, struct path_result *result)
     *result = (struct path_result){ .gap_least = WEIR_NEVER };
     prng_init(&path.rng, plan->seed, PURPOSE, 0);
     for (unsigned i = 0; i < 2; i++) {
-        path.way[i].frame = calloc(FRAMES_MAX, sizeof(struct frame));
-        must(path.way[i].frame != NULL);
+        path.way[i].frame = map(FRAMES_MAX * sizeof(struct frame));
         side_init(&path, i);
     }
     const struct weir_addr any = { .port = PORT };
@@ -346,8 +353,8 @@ void path_run(const struct path_plan *plan, struct path_result *result)
     for (unsigned i = 0; i < path.opened; i++)
         must(weir_status(path.side[0].weir, path.sender[i], &result->flow[i].status) == WEIR_OK);
     for (unsigned i = 0; i < 2; i++) {
-        free(path.way[i].frame);
-        free(path.side[i].memory);
+        munmap(path.way[i].frame, FRAMES_MAX * sizeof(struct frame));
+        munmap(path.side[i].memory, path.side[i].size);
     }
 }
 
