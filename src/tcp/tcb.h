@@ -22,6 +22,7 @@
 #include "base/siphash.h"
 #include "tcp/cc.h"
 #include "tcp/fsm.h"
+#include "tcp/plan.h"
 #include "tcp/sent.h"
 #include "trace/trace.h"
 #include "weir/stack.h"
@@ -248,27 +249,6 @@ enum weir_error tcp_get(const struct tcb *tcb, enum weir_option option, int64_t 
 void tcp_status(const struct tcb *tcb, struct weir_status *status); /* all but addresses, cookie */
 
 /* ---- What follows ---- */
-
-struct tcp_env {
-    uint32_t gso_max; /* payload octets a frame may carry: one MSS (0) without segmentation offload,
-                         else 65,160 */
-    bool path_ready;  /* the neighbour is known */
-};
-
-struct tcp_plan {
-    uint16_t why; /* enum weir_why */
-    uint16_t flags;
-    seq32 seq, ack;
-    uint32_t len;      /* payload octets, from the send ring */
-    uint16_t gso_size; /* 0: one segment */
-    uint16_t wnd, urg;
-    uint8_t head_len; /* TCP header with options */
-    bool fresh;       /* new octets (or FIN, SYN), not a retransmission */
-    seq32 edge;       /* right edge it advertises */
-    uint8_t dsacks;   /* DSACK blocks it carries */
-    uint8_t ecn;      /* for the IP header: ECN_NOT_ECT or ECN_ECT0 */
-    struct tcp_opts opts;
-};
 
 /* What to send next, and why; false if nothing. Changes nothing. */
 bool tcp_output_plan(const struct tcb *tcb, const struct tcp_env *env, weir_time now,
