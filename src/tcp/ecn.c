@@ -150,6 +150,8 @@ static void follow_marks(struct tcb *tcb, bool ce)
     tcb->ecn &= (uint8_t)~TCP_ECN_CE_LAST;
     if (ce)
         tcb->ecn |= TCP_ECN_CE_LAST | TCP_ECN_ECHO;
+    else if (tcb->rcv.acked == tcb->rcv.nxt) /* every mark was told */
+        tcb->ecn &= (uint8_t)~TCP_ECN_ECHO;
 }
 
 static void accurate_arrives(struct tcb *tcb, const struct tcp_seg *seg)
