@@ -302,6 +302,13 @@ static weir_time earliest(weir_time a, weir_time b)
     return a < b ? a : b;
 }
 
+static weir_time wake_at(const struct path_plan *plan, weir_time deadline)
+{
+    if (plan->coarse == 0 || deadline == WEIR_NEVER)
+        return deadline;
+    return (deadline + plan->coarse - 1) / plan->coarse * plan->coarse;
+}
+
 static weir_time next_time(const struct path *path)
 {
     const struct path_plan *plan = path->plan;
@@ -311,7 +318,7 @@ static weir_time next_time(const struct path *path)
         const struct way *way = &path->way[i];
         if (way->head != way->tail)
             next = earliest(next, way->frame[way->head % FRAMES_MAX].at);
-        next = earliest(next, weir_deadline(path->side[i].weir));
+        next = earliest(next, wake_at(plan, weir_deadline(path->side[i].weir)));
     }
     if (path->opened < plan->flows)
         next = earliest(next, apart * path->opened);
