@@ -20,6 +20,7 @@ static bool make_instance(struct weird *weird, const struct conf *conf, char why
     struct weir_config config = conf->weir;
     if (weir_secrets_fill(&config, why) < 0)
         return false;
+    weird->congestion = config.congestion;
     weird->memory_len = weir_memory_size(&config);
     weird->memory = mmap(NULL, weird->memory_len, PROT_READ | PROT_WRITE,
                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

@@ -146,6 +146,7 @@ struct weird {
     bool ended;         /* in order: there is nothing for the keeper to do */
     bool orphaned;      /* weird is gone, and this is the keeper */
     int pidfd;          /* weird's own, for the keeper; -1: there is no keeper */
+    uint8_t congestion; /* enum weir_congestion of new connections */
     int dev_fd, fd_max; /* the device's descriptor; none is as high as fd_max */
     dev_t terminal_dev; /* what standard error was for a private one */
     ino_t terminal_ino;

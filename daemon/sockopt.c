@@ -22,6 +22,7 @@ enum how {
     SECONDS, /* ns there, seconds here */
     MILLIS,  /* ns there, milliseconds here */
     BUFFER,  /* octets; the kernel's are twice what was asked for */
+    RATE,    /* octets a second, unsigned; all ones there are 0, no bound, in weir */
     KEPT,    /* remembered: it says nothing to a stream, on Linux either, or is heeded elsewhere */
     SWITCH,  /* the same, 0 or 1 */
     ZERO,    /* cannot be turned on here; off it is, and 0 it says */
@@ -57,6 +58,7 @@ static const struct option options[] = {
     { SOL_SOCKET, SO_OOBINLINE, NATIVE, 0, 0, 0, 0 },
     { SOL_SOCKET, SO_SNDBUF, BUFFER, WEIR_OPT_SNDBUF, SNDBUF_LEAST, INT_MAX, 16384 },
     { SOL_SOCKET, SO_RCVBUF, BUFFER, WEIR_OPT_RCVBUF, RCVBUF_LEAST, INT_MAX, 131072 },
+    { SOL_SOCKET, SO_MAX_PACING_RATE, RATE, WEIR_OPT_MAX_PACING_RATE, INT_MIN, INT_MAX, -1 },
     { SOL_SOCKET, SO_RCVTIMEO_OLD, NATIVE, 0, 0, 0, 0 },
     { SOL_SOCKET, SO_SNDTIMEO_OLD, NATIVE, 0, 0, 0, 0 },
     { SOL_SOCKET, SO_RCVTIMEO_NEW, NATIVE, 0, 0, 0, 0 },
@@ -203,7 +205,13 @@ static int give_info(const struct call *call)
         weir_status(call->weird->weir, call->socket->handle, &status) == WEIR_OK) {
         info.tcpi_options = (uint8_t)((status.timestamps ? TCPI_OPT_TIMESTAMPS : 0) |
                                       (status.sack ? TCPI_OPT_SACK : 0) |
-                                      (status.snd_wscale != 0 ? TCPI_OPT_WSCALE : 0));
+                                      (status.snd_wscale != 0 ? TCPI_OPT_WSCALE : 0) |
+                                      (status.ecn != 0 ? TCPI_OPT_ECN : 0) |
+                                      (status.ce_in != 0 ? TCPI_OPT_ECN_SEEN : 0));
+        info.tcpi_pacing_rate = status.pacing_rate != 0 ? status.pacing_rate : UINT64_MAX;
+        info.tcpi_max_pacing_rate = UINT64_MAX;
+        info.tcpi_delivery_rate = status.delivery_rate;
+        info.tcpi_delivery_rate_app_limited = status.app_limited;
         info.tcpi_backoff = status.backoff;
         info.tcpi_probes = status.keepalive_probes;
         info.tcpi_snd_wscale = status.snd_wscale & 0xfu;
@@ -272,7 +280,7 @@ static int give_congestion(const struct call *call)
 {
     const struct socket *socket = call->socket;
     char name[16] = "";
-    int64_t which = 0; /* the default */
+    int64_t which = call->weird->congestion; /* the default */
     if (socket != NULL && (socket->option_set >> WEIR_OPT_CONGESTION & 1) != 0)
         which = socket->option[WEIR_OPT_CONGESTION];
     if (socket != NULL && socket->handle != WEIR_NO_HANDLE)
@@ -300,6 +308,8 @@ static int get_by_table(const struct call *call, const struct option *option)
         value = got / scale_of(option->how);
     if (which == WEIR_OPT_MAXSEG && value == 0)
         value = option->usual; /* 0 takes it back */
+    if (option->how == RATE && value == 0)
+        value = -1;
     return give_int(call, (int)value);
 }
 
@@ -427,6 +437,8 @@ static int set_in_weir(struct socket *socket, const struct option *option, int v
         wanted = value != 0;
     else if (option->how == BUFFER)
         wanted = (int64_t)(value < option->least / 2 ? option->least / 2 : value) * 2;
+    else if (option->how == RATE)
+        wanted = value == -1 ? 0 : (uint32_t)value;
     else
         wanted *= scale_of(option->how);
     if (option->how == BUFFER && wanted > INT_MAX)

@@ -55,8 +55,8 @@ static void json_string(const char *text)
 static void show_json(const struct weir_config *config, const struct sysctl *setting, bool first)
 {
     static const char *const kinds[] = {
-        [SYSCTL_FIELD] = "setting", [SYSCTL_VECTOR] = "setting",  [SYSCTL_FIXED] = "fixed",
-        [SYSCTL_ABSENT] = "absent", [SYSCTL_REMOVED] = "removed",
+        [SYSCTL_FIELD] = "setting",      [SYSCTL_VECTOR] = "setting", [SYSCTL_FIXED] = "fixed",
+        [SYSCTL_CONGESTION] = "setting", [SYSCTL_ABSENT] = "absent",  [SYSCTL_REMOVED] = "removed",
     };
     char text[SYSCTL_TEXT_MAX];
     printf("%s\n  {\"name\": ", first ? "" : ",");

@@ -175,6 +175,8 @@ char *sysctl_value(const struct weir_config *config, const struct sysctl *settin
     text[0] = '\0';
     if (setting->kind == SYSCTL_FIXED)
         snprintf(text, SYSCTL_TEXT_MAX, "%s", setting->fixed);
+    if (setting->kind == SYSCTL_CONGESTION)
+        snprintf(text, SYSCTL_TEXT_MAX, "%s", weir_congestion_name(config->congestion));
     if (setting->kind != SYSCTL_FIELD && setting->kind != SYSCTL_VECTOR)
         return text;
     const int64_t high =
@@ -288,6 +290,19 @@ static bool same_words(const char *a, const char *b)
     }
 }
 
+static bool apply_congestion(struct weir_config *config, const struct sysctl *setting,
+                             const char *value, char why[SYSCTL_WHY_MAX])
+{
+    for (unsigned i = 0; i < WEIR_CC_COUNT; i++) {
+        if (same_words(value, weir_congestion_name(i))) {
+            config->congestion = (uint8_t)i;
+            return true;
+        }
+    }
+    return refuse(why, "%s: '%s' is no algorithm of weir's: there are cubic, reno, bbr and dctcp",
+                  setting->name, value);
+}
+
 bool sysctl_apply(struct weir_config *config, const char *name, const char *value,
                   char why[SYSCTL_WHY_MAX])
 {
@@ -301,8 +316,13 @@ bool sysctl_apply(struct weir_config *config, const char *name, const char *valu
                refuse(why, "%s: it is always %s in weir: %s", setting->name, setting->fixed,
                       setting->note);
     struct weir_config changed = *config;
-    const bool taken = setting->kind == SYSCTL_FIELD ? apply_field(&changed, setting, value, why)
-                                                     : apply_vector(&changed, setting, value, why);
+    bool taken;
+    if (setting->kind == SYSCTL_CONGESTION)
+        taken = apply_congestion(&changed, setting, value, why);
+    else if (setting->kind == SYSCTL_FIELD)
+        taken = apply_field(&changed, setting, value, why);
+    else
+        taken = apply_vector(&changed, setting, value, why);
     if (!taken)
         return false;
     if (weir_memory_size(config) != 0 && weir_memory_size(&changed) == 0)

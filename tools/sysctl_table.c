@@ -48,6 +48,18 @@ static const struct sysctl table[] = {
     { FLAG("net.ipv4.tcp_sack"), AT(sack), NOTE("selective acknowledgements (RFC 2018, 6675)") },
     { FLAG("net.ipv4.tcp_window_scaling"), AT(wscale), NOTE("windows beyond 65,535 (RFC 7323)") },
 
+    /* ---- how much at a time ---- */
+    { .name = "net.ipv4.tcp_congestion_control",
+      .kind = SYSCTL_CONGESTION,
+      AT(congestion),
+      NOTE("of new connections; TCP_CONGESTION chooses for one. CUBIC has HyStart++ (RFC 9406), "
+           "DCTCP is for networks that mark") },
+    { NUMBER("net.ipv4.tcp_ecn"), AT(ecn), LINUX(0, 5), WEIR(0, 5),
+      NOTE("0 never; 1 ask and take; 2 take; 3 to 5 the same with accurate ECN (RFC 9768), "
+           "which Linux 6.18 does not offer yet") },
+    { FLAG("net.ipv4.tcp_slow_start_after_idle"), AT(slow_start_after_idle),
+      NOTE("cwnd is halved for each timeout of silence, down to ten segments (RFC 5681, 4.1)") },
+
     /* ---- sending again, giving up ---- */
     { NUMBER("net.ipv4.tcp_retries2"), AT(retries_max), ANY_OCTET, WEIR(1, 255),
       NOTE("doublings of the timeout before ETIMEDOUT: 15 is about 924 s; TCP_USER_TIMEOUT goes "
@@ -136,14 +148,14 @@ static const struct sysctl table[] = {
     { FIXED("net.ipv4.tcp_tw_reuse", "0"),
       NOTE("a connect does not take the ports of a TIME-WAIT; a SYN from outside may (RFC 6191)") },
     { FIXED("net.ipv4.tcp_rfc1337", "1"), NOTE("a reset does not end TIME-WAIT") },
-    { FIXED("net.ipv4.tcp_congestion_control", "reno"), NOTE("NewReno with SACK is the only one") },
-    { FIXED("net.ipv4.tcp_available_congestion_control", "reno"), NOTE("read only") },
-    { FIXED("net.ipv4.tcp_ecn", "0"), NOTE("explicit congestion notification is not built") },
+    { FIXED("net.ipv4.tcp_available_congestion_control", "cubic reno bbr dctcp"),
+      NOTE("read only; BBR is version 3, as nowhere in Linux yet") },
+    { FIXED("net.ipv4.tcp_ecn_fallback", "1"),
+      NOTE("a SYN that asked and was lost is sent again without asking") },
     { FIXED("net.ipv4.tcp_fastopen", "0"), NOTE("Fast Open is not built") },
     { FIXED("net.ipv4.tcp_dsack", "1"), NOTE("duplicates are reported where SACK is (RFC 2883)") },
     { FIXED("net.ipv4.tcp_reordering", "3"),
       NOTE("DupThresh of RFC 5681, 6675 and 8985; how late a segment may be is learnt as time") },
-    { FIXED("net.ipv4.tcp_slow_start_after_idle", "1"), NOTE("RFC 5681, 4.1") },
     { FIXED("net.ipv4.tcp_moderate_rcvbuf", "1"), NOTE("windows grow as they are used") },
     { FIXED("net.ipv4.tcp_autocorking", "0"),
       NOTE("only Nagle's rule and TCP_CORK hold octets back") },
@@ -172,9 +184,8 @@ static const struct sysctl table[] = {
     { ABSENT("net.ipv4.tcp_challenge_ack_limit"),
       NOTE("challenge ACKs are limited for each connection (tcp_invalid_ratelimit), which tells "
            "an outsider nothing") },
-    { ABSENT("net.ipv4.tcp_allowed_congestion_control"), NOTE("there is one algorithm") },
+    { ABSENT("net.ipv4.tcp_allowed_congestion_control"), NOTE("a program may choose any of them") },
     { ABSENT("net.ipv4.tcp_fastopen_key"), NOTE("Fast Open is not built") },
-    { ABSENT("net.ipv4.tcp_ecn_fallback"), NOTE("ECN is not built") },
     { ABSENT("net.ipv4.tcp_base_mss"), NOTE("MTU probing is not built") },
     { ABSENT("net.ipv4.tcp_adv_win_scale"), NOTE("weir counts octets, not the size of buffers") },
     { ABSENT("net.ipv4.tcp_app_win"), NOTE("weir counts octets, not the size of buffers") },

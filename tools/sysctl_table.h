@@ -18,11 +18,12 @@
 #define SYSCTL_WHY_MAX  512 /* a complaint */
 
 enum sysctl_kind {
-    SYSCTL_FIELD,   /* one number, kept in the configuration */
-    SYSCTL_VECTOR,  /* "min default max", of which min and max are kept */
-    SYSCTL_FIXED,   /* weir does it in one way */
-    SYSCTL_ABSENT,  /* Linux has it, weir has not */
-    SYSCTL_REMOVED, /* Linux had it */
+    SYSCTL_FIELD,      /* one number, kept in the configuration */
+    SYSCTL_VECTOR,     /* "min default max", of which min and max are kept */
+    SYSCTL_FIXED,      /* weir does it in one way */
+    SYSCTL_CONGESTION, /* the name of an algorithm (enum weir_congestion) */
+    SYSCTL_ABSENT,     /* Linux has it, weir has not */
+    SYSCTL_REMOVED,    /* Linux had it */
 };
 
 #define SYSCTL_NO_FIELD UINT16_MAX

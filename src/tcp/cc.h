@@ -2,9 +2,9 @@
 #ifndef WEIR_TCP_CC_H
 #define WEIR_TCP_CC_H
 
-/* Congestion control: values in, cwnd, ssthresh and pacing rate out. An algorithm never sees a TCB,
- * so it can be run against a recorded trace on its own. It says how many octets may be in flight;
- * which ones is the scoreboard's word.
+/* Congestion control (RFC 9293 MUST-19, MAY-18): values in, cwnd, ssthresh and pacing rate out. An
+ * algorithm never sees a TCB, so it can be run against a recorded trace on its own. It says how
+ * many octets may be in flight; which ones is the scoreboard's word.
  *
  * `struct cc` lives in the TCB and survives idle times. What an algorithm keeps beside it lies in
  * the flight block and does not (RFC 5681, 4.1 makes it stale anyway), but for one that cannot do

@@ -186,6 +186,31 @@ void tcp_cc_idle(struct tcb *tcb, weir_time idle)
         tcp_cc(tcb)->restart(&tcb->cc, memory, &path, true, tcb->sent_at + idle);
 }
 
+void tcp_cc_validate(struct tcb *tcb, bool full, weir_time now)
+{
+    struct tcb_flight *flight = tcb_flight(tcb);
+    if (flight == NULL)
+        return;
+    if (full || flight->cwnd_full_at == WEIR_NEVER) { /* full, or the flight has just begun */
+        flight->cwnd_full_at = now;
+        flight->cwnd_used = 0;
+        return;
+    }
+    const uint32_t pipe = sb_pipe(tcb);
+    flight->cwnd_used = cc_at_least(flight->cwnd_used, pipe);
+    if (now - flight->cwnd_full_at < tcb->rto || tcb->recovery != TCP_OPEN || tcp_cc_own(tcb) ||
+        !tcb->host->config->slow_start_after_idle)
+        return;
+    const uint32_t used = cc_at_least(flight->cwnd_used, cc_initial_window(tcb->mss));
+    if (used < tcb->cc.cwnd) {
+        if (tcb->cc.ssthresh != UINT32_MAX)
+            tcb->cc.ssthresh = cc_at_least(tcb->cc.ssthresh, tcb->cc.cwnd - tcb->cc.cwnd / 4);
+        tcb->cc.cwnd -= (tcb->cc.cwnd - used) / 2;
+    }
+    flight->cwnd_full_at = now;
+    flight->cwnd_used = 0;
+}
+
 /* ---- Pacing ---- */
 
 bool tcp_paced(const struct tcb *tcb)

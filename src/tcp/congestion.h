@@ -47,6 +47,11 @@ void tcp_cc_timeout(struct tcb *tcb, struct tcb_flight *flight, bool first, weir
 void tcp_cc_undo(struct tcb *tcb, struct tcb_flight *flight);
 void tcp_cc_idle(struct tcb *tcb, weir_time idle);
 
+/* Output has come to its end, and cwnd was or was not what ended it: a window that is not used for
+ * as long as a retransmission timeout goes half of the way to what is (RFC 7661, 4.4.3, by Linux's
+ * rule). */
+void tcp_cc_validate(struct tcb *tcb, bool full, weir_time now);
+
 /* Whether frames leave at a rate, which, and how many octets a frame then has at most: a
  * millisecond of it, and two segments at least (as Linux). */
 bool tcp_paced(const struct tcb *tcb);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Explicit congestion notification: RFC 3168 in both roles, the exact echo of DCTCP (RFC 8257,
- * 3.2), and the three-bit counter of accurate ECN (RFC 9768; its option is not sent, which the RFC
- * leaves open).
+/* Explicit congestion notification (RFC 9293 SHLD-8): RFC 3168 in both roles, the exact echo of
+ * DCTCP (RFC 8257, 3.2), and the three-bit counter of accurate ECN (RFC 9768; its option is not
+ * sent, which the RFC leaves open).
  *
  * ECT goes on new octets only: not on SYNs, pure ACKs, probes or what is sent again (RFC 3168,
  * 6.1.1, 6.1.4, 6.1.5). */
@@ -150,6 +150,8 @@ static void follow_marks(struct tcb *tcb, bool ce)
     tcb->ecn &= (uint8_t)~TCP_ECN_CE_LAST;
     if (ce)
         tcb->ecn |= TCP_ECN_CE_LAST | TCP_ECN_ECHO;
+    else if (tcb->rcv.acked == tcb->rcv.nxt) /* every mark was told */
+        tcb->ecn &= (uint8_t)~TCP_ECN_ECHO;
 }
 
 static void accurate_arrives(struct tcb *tcb, const struct tcp_seg *seg)

@@ -495,5 +495,6 @@ void tcp_output_idle(struct tcb *tcb, const struct tcp_env *env, weir_time now)
     /* Judged here and not at the ACK: several ACKs may come before output has its turn, and all of
      * them are for octets that left under the last verdict. */
     tcb->cwnd_limited = cwnd_holds(tcb) || cwnd_used(tcb);
+    tcp_cc_validate(tcb, tcb->cwnd_limited, now);
     tcp_settle(tcb, now);
 }

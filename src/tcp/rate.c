@@ -19,6 +19,7 @@ void rate_begin(struct tcb_flight *flight, const struct tcb *tcb)
     flight->cwr = false;
     flight->pace_next = WEIR_NEVER;
     flight->cwnd_used = 0;
+    flight->cwnd_full_at = WEIR_NEVER;
     flight->rate = (struct cc_rate){ .delivered = flight->delivered };
 }
 

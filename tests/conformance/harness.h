@@ -13,7 +13,7 @@
  *
  *     FLAGS SEQ[:END] [ack N] [win N] [urg N] [<OPTION,OPTION..>]
  *
- * FLAGS are letters of S F R P U E W and `.` for ACK, or `-` for none. Numbers count from the
+ * FLAGS are letters of S F R P U E W A and `.` for ACK, or `-` for none. Numbers count from the
  * initial sequence number of their sender, so the SYN is 0 and the first octet is 1. END is one
  * past the last octet of text. Options: `mss N`, `ws N`, `sackok`, `ts VAL ECR`, `sack A:B C:D..`,
  * `nop`, `eol`, and `x` with hexadecimal octets for whatever else. What is not given is filled in
@@ -83,6 +83,7 @@ struct t {
     unsigned win; /* window field of what the peer sends */
     bool other;   /* the peer's text is another pattern */
     bool bad_sum; /* the peer's checksums are wrong */
+    unsigned ecn; /* codepoint of the peer's packets (RFC 3168, 5) */
     int peer;     /* who speaks: 0.. */
     struct peer peers[PEERS_MAX];
     struct seg queue[OUT_MAX];

@@ -11,8 +11,8 @@
 static const struct {
     char letter;
     unsigned flag;
-} flag_names[] = { { 'S', SYN }, { 'F', FIN }, { 'R', RST }, { 'P', PSH },
-                   { 'U', URG }, { 'E', ECE }, { 'W', CWR }, { '.', ACK } };
+} flag_names[] = { { 'S', SYN }, { 'F', FIN }, { 'R', RST }, { 'P', PSH }, { 'U', URG },
+                   { 'E', ECE }, { 'W', CWR }, { 'A', AE },  { '.', ACK } };
 
 /* ---- octets ---- */
 
@@ -73,6 +73,7 @@ size_t ip_header(const struct t *t, uint8_t *packet, unsigned proto, size_t len)
     memset(packet, 0, head);
     if (t->v6) {
         packet[0] = 0x60;
+        packet[1] = (uint8_t)(t->ecn << 4);
         put16(packet + 4, (unsigned)len);
         packet[6] = (uint8_t)proto;
         packet[7] = 64;
@@ -81,6 +82,7 @@ size_t ip_header(const struct t *t, uint8_t *packet, unsigned proto, size_t len)
         return head;
     }
     packet[0] = 0x45;
+    packet[1] = (uint8_t)t->ecn;
     put16(packet + 2, (unsigned)(head + len));
     packet[6] = 0x40;
     packet[8] = 64;
@@ -115,7 +117,7 @@ size_t build(struct t *t, uint8_t *packet, const struct seg *seg, const uint8_t 
     put16(tcp + 2, seg->dport);
     put32(tcp + 4, seg->seq);
     put32(tcp + 8, seg->ack);
-    tcp[12] = (uint8_t)((20 + padded) / 4 << 4);
+    tcp[12] = (uint8_t)((20 + padded) / 4 << 4 | ((seg->flags & AE) != 0));
     tcp[13] = (uint8_t)seg->flags;
     put16(tcp + 14, seg->wnd);
     put16(tcp + 16, 0);
@@ -217,11 +219,11 @@ static const char *read_tcp(struct t *t, struct seg *seg, const uint8_t *p, size
     seg->dport = get16(p + 2);
     seg->seq = get32(p + 4);
     seg->ack = get32(p + 8);
-    seg->flags = p[13];
+    seg->flags = p[13] | (unsigned)(p[12] & 1) << 8;
     seg->wnd = get16(p + 14);
     seg->urg = get16(p + 18);
     seg->len = (uint32_t)(len - head);
-    if (p[12] & 0x0f)
+    if (p[12] & 0x0e)
         return "reserved bits are set";
     const char *wrong = read_options(seg, p + 20, head - 20);
     if (wrong != NULL)

@@ -14,7 +14,8 @@ enum {
     ACK = 0x10,
     URG = 0x20,
     ECE = 0x40,
-    CWR = 0x80
+    CWR = 0x80,
+    AE = 0x100 /* RFC 9768 */
 };
 
 /* A segment that was written down, and what of it was said. Numbers are relative. */

@@ -51,6 +51,19 @@ static void converges(void)
     }
 }
 
+/* What STARTUP put into the queue is gone a second after it began. */
+static void drains(void)
+{
+    static struct path_result result;
+    struct path_plan plan = plan_of(WEIR_CC_BBR, 10 * MBIT, 40 * WEIR_MS, 1);
+    plan.warm_up = WEIR_SECOND;
+    plan.duration = 4 * WEIR_SECOND;
+    path_run(&plan, &result);
+    CHECK(result.queue_max > path_bdp(&plan) / 2 && mean_queue(&result) < 0.4 * path_bdp(&plan),
+          "what slow start queued is drained: %.2f BDP at most, %.2f in the mean later",
+          (double)result.queue_max / path_bdp(&plan), mean_queue(&result) / path_bdp(&plan));
+}
+
 static void stands_loss(void)
 {
     static struct path_result bbr, cubic;
@@ -89,6 +102,12 @@ static void paced(void)
           "a bound of the pacing rate holds within 0.5 %%: %.4f", rate / (double)plan.pacing_max);
     CHECK(result.queue_max <= 3 * 1500, "frames leave one by one: %u octets wait at most",
           result.queue_max);
+    plan.coarse = WEIR_MS;
+    path_run(&plan, &result);
+    const double late = (double)result.flow[0].octets / seconds;
+    CHECK(late > 0.98 * (double)plan.pacing_max && late < 1.005 * (double)plan.pacing_max,
+          "timers that come up to a millisecond late cost next to nothing: %.4f",
+          late / (double)plan.pacing_max);
     plan = plan_of(WEIR_CC_CUBIC, 100 * MBIT, WEIR_MS / 10, 1);
     plan.buffer = 100000;
     plan.pacing_max = MBIT / 2;
@@ -102,6 +121,7 @@ static void paced(void)
 int main(void)
 {
     converges();
+    drains();
     stands_loss();
     shares();
     paced();

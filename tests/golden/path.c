@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define MTU        1500
 #define MSS        1448
@@ -32,6 +33,7 @@ struct way {
 struct side {
     struct weir *weir;
     void *memory;
+    size_t size;
     unsigned iface;
 };
 
@@ -54,6 +56,15 @@ static void must(bool good)
         abort();
 }
 
+/* What is never used is never touched, whatever malloc is told to do to find mistakes. */
+static void *map(size_t size)
+{
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    must(memory != MAP_FAILED);
+    return memory;
+}
+
 /* ---- The instances ---- */
 
 static struct weir_ip address(unsigned side)
@@ -67,7 +78,7 @@ static void side_init(struct path *path, unsigned side)
     struct weir_config config;
     weir_config_default(&config);
     config.tcp_max = 2 * PATH_FLOWS;
-    config.ring_chunks = 16384;
+    config.ring_chunks = 8192;
     config.rcv_max = config.snd_max = SND_MAX;
     config.trace_flow = config.trace_story = 64;
     config.ecn = path->plan->ecn;
@@ -76,8 +87,8 @@ static void side_init(struct path *path, unsigned side)
     for (unsigned i = 0; i < 8; i++)
         config.secret[i] = path->plan->seed * 31 + i;
     const size_t size = weir_memory_size(&config);
-    s->memory = aligned_alloc(64, (size + 63) / 64 * 64);
-    must(s->memory != NULL);
+    s->memory = map(size);
+    s->size = size;
     must(weir_init(&s->weir, s->memory, size, &config, path->now) == WEIR_OK);
     const struct weir_iface_config iface = { .medium = WEIR_IP_ONLY, .mtu = MTU };
     must(weir_iface_add(s->weir, &iface, &s->iface, path->now) == WEIR_OK);
@@ -291,6 +302,13 @@ static weir_time earliest(weir_time a, weir_time b)
     return a < b ? a : b;
 }
 
+static weir_time wake_at(const struct path_plan *plan, weir_time deadline)
+{
+    if (plan->coarse == 0 || deadline == WEIR_NEVER)
+        return deadline;
+    return (deadline + plan->coarse - 1) / plan->coarse * plan->coarse;
+}
+
 static weir_time next_time(const struct path *path)
 {
     const struct path_plan *plan = path->plan;
@@ -300,7 +318,7 @@ static weir_time next_time(const struct path *path)
         const struct way *way = &path->way[i];
         if (way->head != way->tail)
             next = earliest(next, way->frame[way->head % FRAMES_MAX].at);
-        next = earliest(next, weir_deadline(path->side[i].weir));
+        next = earliest(next, wake_at(plan, weir_deadline(path->side[i].weir)));
     }
     if (path->opened < plan->flows)
         next = earliest(next, apart * path->opened);
@@ -330,8 +348,7 @@ void path_run(const struct path_plan *plan, struct path_result *result)
     *result = (struct path_result){ .gap_least = WEIR_NEVER };
     prng_init(&path.rng, plan->seed, PURPOSE, 0);
     for (unsigned i = 0; i < 2; i++) {
-        path.way[i].frame = malloc(sizeof(struct frame) * FRAMES_MAX);
-        must(path.way[i].frame != NULL);
+        path.way[i].frame = map(FRAMES_MAX * sizeof(struct frame));
         side_init(&path, i);
     }
     const struct weir_addr any = { .port = PORT };
@@ -343,8 +360,8 @@ void path_run(const struct path_plan *plan, struct path_result *result)
     for (unsigned i = 0; i < path.opened; i++)
         must(weir_status(path.side[0].weir, path.sender[i], &result->flow[i].status) == WEIR_OK);
     for (unsigned i = 0; i < 2; i++) {
-        free(path.way[i].frame);
-        free(path.side[i].memory);
+        munmap(path.way[i].frame, FRAMES_MAX * sizeof(struct frame));
+        munmap(path.side[i].memory, path.side[i].size);
     }
 }
 

@@ -24,6 +24,7 @@ struct path_plan {
     uint64_t pacing_max;            /* WEIR_OPT_MAX_PACING_RATE of all; 0: none */
     uint8_t ecn;                    /* config.ecn of both ends */
     weir_time pause_at, pause_for;  /* the programs write nothing then; 0: never */
+    weir_time coarse; /* the sender wakes for its timers only at multiples of this; 0: exactly */
     uint64_t seed;
 };
 

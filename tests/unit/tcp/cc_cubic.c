@@ -5,8 +5,8 @@
 
 #include <math.h>
 
-/* RFC 9438 and RFC 9406 as arithmetic: values in, cwnd and ssthresh out. What is expected is
- * reckoned here once more, in doubles and in the RFC's own units. */
+/* RFC 9293 MAY-18: RFC 9438 and RFC 9406 as arithmetic: values in, cwnd and ssthresh out. What is
+ * expected is reckoned here once more, in doubles and in the RFC's own units. */
 
 #define MSS    1448u
 #define C      0.4
