@@ -7,7 +7,8 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
-#define SPACE " \t\r\n"
+#define SPACE   " \t\r\n"
+#define UDP_MAX 4096 /* UDP sockets of programs that have a port */
 
 __attribute__((format(printf, 2, 3))) static bool refuse(char why[CONF_WHY_MAX], const char *format,
                                                          ...)
@@ -29,6 +30,7 @@ void conf_init(struct conf *conf)
 {
     *conf = (struct conf){ .dev = "" };
     weir_config_default(&conf->weir);
+    conf->weir.udp_max = UDP_MAX;
 }
 
 /* ---- words ---- */

@@ -22,10 +22,10 @@ static const int sandbox_calls[] = {
     __NR_clock_gettime, /* loop.c */
 #endif
 #if defined __NR_close
-    __NR_close, /* accept.c calls.c connect.c control.c snapshot.c sockets.c supervisor.c udp.c udp_maker.c udp_wait.c sight_serve.c */
+    __NR_close, /* accept.c calls.c connect.c control.c snapshot.c sockets.c ... */
 #endif
 #if defined __NR_connect
-    __NR_connect, /* accept.c sockets.c udp.c */
+    __NR_connect, /* accept.c sockets.c udp_bind.c */
 #endif
 #if defined __NR_dup2
     __NR_dup2, /* weird.c */
@@ -42,7 +42,7 @@ static const int sandbox_calls[] = {
     __NR_exit_group, /* sandbox.c udp_maker.c */
 #endif
 #if defined __NR_fcntl
-    __NR_fcntl, /* accept.c calls.c connect.c messages.c udp.c udp_recv.c udp_send.c */
+    __NR_fcntl, /* accept.c calls.c connect.c messages.c udp.c udp_recv.c ... */
 #endif
 #if defined __NR_ftruncate
     __NR_ftruncate, /* pcapng.c */
@@ -60,13 +60,13 @@ static const int sandbox_calls[] = {
     __NR_getpid, /* sandbox.c */
 #endif
 #if defined __NR_getrandom
-    __NR_getrandom, /* address.c sockets.c udp.c udp_ids.c */
+    __NR_getrandom, /* address.c sockets.c udp_bind.c udp_ids.c */
 #endif
 #if defined __NR_getsockname
     __NR_getsockname, /* sockets.c udp.c */
 #endif
 #if defined __NR_getsockopt
-    __NR_getsockopt, /* accept.c connect.c control.c messages.c relay.c sockopt.c udp.c udp_recv.c udp_send.c sight_serve.c */
+    __NR_getsockopt, /* accept.c connect.c control.c messages.c relay.c sockopt.c ... */
 #endif
 #if defined __NR_gettid
     __NR_gettid, /* sandbox.c */
@@ -118,13 +118,13 @@ static const int sandbox_calls[] = {
     __NR_readv, /* relay.c */
 #endif
 #if defined __NR_recvfrom
-    __NR_recvfrom, /* connect.c ends.c messages.c udp.c udp_maker.c */
+    __NR_recvfrom, /* connect.c ends.c messages.c udp.c udp_maker.c udp_relay.c */
 #endif
 #if defined __NR_recvmmsg
     __NR_recvmmsg, /* packet.c */
 #endif
 #if defined __NR_recvmsg
-    __NR_recvmsg, /* control.c udp.c udp_maker.c udp_recv.c sight_serve.c */
+    __NR_recvmsg, /* control.c udp_maker.c udp_recv.c sight_serve.c */
 #endif
 #if defined __NR_restart_syscall
     __NR_restart_syscall, /* sandbox.c */
@@ -136,10 +136,10 @@ static const int sandbox_calls[] = {
     __NR_rt_sigreturn, /* sandbox.c */
 #endif
 #if defined __NR_sendmsg
-    __NR_sendmsg, /* relay.c udp.c udp_maker.c packet.c */
+    __NR_sendmsg, /* relay.c udp_maker.c udp_relay.c packet.c */
 #endif
 #if defined __NR_sendto
-    __NR_sendto, /* connect.c control.c ends.c messages.c udp_icmp.c udp_maker.c sight_serve.c */
+    __NR_sendto, /* connect.c control.c ends.c messages.c udp_icmp.c udp_maker.c ... */
 #endif
 #if defined __NR_setitimer
     __NR_setitimer, /* accept.c */
@@ -148,10 +148,10 @@ static const int sandbox_calls[] = {
     __NR_setsockopt, /* connect.c ends.c messages.c sockets.c udp.c udp_sockopt.c */
 #endif
 #if defined __NR_shutdown
-    __NR_shutdown, /* calls.c ends.c relay.c udp.c weird.c */
+    __NR_shutdown, /* calls.c ends.c relay.c udp_bind.c weird.c */
 #endif
 #if defined __NR_socket
-    __NR_socket, /* accept.c sockets.c udp.c udp_maker.c */
+    __NR_socket, /* accept.c sockets.c udp_maker.c */
 #endif
 #if defined __NR_tgkill
     __NR_tgkill, /* sandbox.c */

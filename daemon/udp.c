@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Life and names of UDP sockets, and what passes between S and the network. */
+/* The life of UDP sockets, and which call is whose. */
 
 #include "udp.h"
 
@@ -13,21 +13,14 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
-#include <sys/random.h>
 #include <unistd.h>
 
-/* syscall: socket bind connect getsockname getsockopt setsockopt shutdown fcntl close */
-/* syscall: recvmsg sendmsg recvfrom getrandom */
+/* syscall: bind getsockname getsockopt setsockopt fcntl recvfrom close */
 
 #define PLACES        UINT32_C(0x7f800000) /* 127.128.0.0: the first socket's address */
 #define PORT_LEAST    1024
 #define PORT_SPREAD   60000 /* so that an address does not mean the next socket there at once */
-#define EVENT_MARK    (UINT64_C(1) << 63) /* of the cookies of our endpoints */
-#define DRAIN_TURN    256
-#define GIVE_TURN     64
-#define FULL_RETRY    WEIR_MS
-#define EPHEMERAL     32768u
-#define EPHEMERALS    (60999u - EPHEMERAL + 1)
+#define EVENTS_TURN   64
 #define EVENTS_OCTETS 8192
 
 #ifndef IPPROTO_UDPLITE
@@ -68,7 +61,7 @@ static uint64_t cookie_of(int s)
     return getsockopt(s, SOL_SOCKET, SO_COOKIE, &cookie, &len) == 0 ? cookie : 0;
 }
 
-static struct udp_socket *socket_at(const struct udp_host *host, const struct sockaddr_in *addr)
+struct udp_socket *udp_socket_at(const struct udp_host *host, const struct sockaddr_in *addr)
 {
     const uint32_t place = ntohl(addr->sin_addr.s_addr) - PLACES;
     struct udp_socket *socket = place < UDP_SOCKETS_MAX ? host->socket[place] : NULL;
@@ -83,12 +76,14 @@ static struct udp_socket *identify(const struct udp_host *host, int s)
     memset(&name, 0, sizeof name);
     if (getsockname(s, (struct sockaddr *)&name, &len) < 0 || !udp_native_read(&name, &addr))
         return NULL;
-    struct udp_socket *socket = socket_at(host, &addr);
+    struct udp_socket *socket = udp_socket_at(host, &addr);
     return socket != NULL && socket->cookie == cookie_of(s) ? socket : NULL;
 }
 
 static struct udp_socket *make(struct udp_host *host, struct run *run, uint8_t family)
 {
+    if (host->count == UDP_SOCKETS_MAX)
+        udp_sweep(host);
     if (host->count == UDP_SOCKETS_MAX)
         return NULL;
     struct udp_socket *socket = calloc(1, sizeof *socket);
@@ -117,7 +112,7 @@ static struct udp_socket *make(struct udp_host *host, struct run *run, uint8_t f
     return socket;
 }
 
-static void forget(struct udp_host *host, struct udp_socket *socket)
+void udp_forget(struct udp_host *host, struct udp_socket *socket)
 {
     if (socket->handle != WEIR_NO_HANDLE)
         (void)weir_release(host->weird->weir, socket->handle, weir_loop_clock());
@@ -168,14 +163,14 @@ void udp_call_socket(struct call *call)
     const int s = socket != NULL ? make_s(host, socket, flags) : -1;
     if (s < 0) {
         if (socket != NULL)
-            forget(host, socket);
+            udp_forget(host, socket);
         call_error(call, ENOBUFS);
         return;
     }
     const int fd = call_give(call->run, call->id, s, -1, (flags & SOCK_CLOEXEC) != 0, true);
     close(s);
     if (fd < 0) {
-        forget(host, socket);
+        udp_forget(host, socket);
         if (fd != -ENOENT)
             call_error(call, -fd); /* EMFILE is the program's own limit */
     }
@@ -185,9 +180,9 @@ void udp_call_socket(struct call *call)
 
 /* Its address can be had again: nobody holds it. The kernel's word about it comes a moment later.
  */
-static bool is_gone(const struct udp_host *host, const struct udp_socket *made)
+bool udp_is_gone(struct udp_host *host, const struct udp_socket *made)
 {
-    const int probe = udp_maker_take((struct udp_host *)(uintptr_t)host, AF_INET);
+    const int probe = udp_maker_take(host, AF_INET);
     const bool gone =
         probe >= 0 && bind(probe, (const struct sockaddr *)&made->at, sizeof made->at) == 0;
     if (probe >= 0)
@@ -205,15 +200,15 @@ static void read_event(struct udp_host *host, const struct nlmsghdr *head)
     const uint64_t cookie = (uint64_t)gone->id.idiag_cookie[1] << 32 | gone->id.idiag_cookie[0];
     struct udp_socket *socket = place < UDP_SOCKETS_MAX ? host->socket[place] : NULL;
     if (socket != NULL && socket->cookie == cookie)
-        forget(host, socket);
+        udp_forget(host, socket);
 }
 
-/* Some words were lost: ask about each. */
-static void sweep(struct udp_host *host)
+/* Asks about each: words were lost, or are late. */
+void udp_sweep(struct udp_host *host)
 {
     for (uint32_t i = 0; i < UDP_SOCKETS_MAX; i++)
-        if (host->socket[i] != NULL && is_gone(host, host->socket[i]))
-            forget(host, host->socket[i]);
+        if (host->socket[i] != NULL && udp_is_gone(host, host->socket[i]))
+            udp_forget(host, host->socket[i]);
 }
 
 static void on_events(void *user, int fd, uint32_t ready, weir_time now)
@@ -224,10 +219,10 @@ static void on_events(void *user, int fd, uint32_t ready, weir_time now)
     /* What it sent before it went comes first. */
     if (!udp_drain(host, now))
         return;
-    for (unsigned i = 0; i < GIVE_TURN; i++) {
+    for (unsigned i = 0; i < EVENTS_TURN; i++) {
         const ssize_t got = recv(fd, octets, sizeof octets, MSG_DONTWAIT);
         if (got < 0 && errno == ENOBUFS)
-            sweep(host);
+            udp_sweep(host);
         size_t left = got > 0 ? (size_t)got : 0;
         if (left == 0)
             return;
@@ -250,213 +245,7 @@ void udp_forget_run(struct weird *weird, const struct run *run)
             host->socket[i]->run = NULL;
 }
 
-/* ---- bind ---- */
-
-static bool overlap(const struct udp_socket *a, const struct weir_ip *ip,
-                    const struct udp_socket *b)
-{
-    const struct weir_ip *other = &b->local.ip;
-    if (weir_ip_equal(ip, other))
-        return true;
-    const bool four = weir_ip_is_v4(ip), other_four = weir_ip_is_v4(other);
-    if (four == other_four)
-        return address_any(ip) || address_any(other);
-    if (four)
-        return address_any(other) && !b->v6only;
-    return address_any(ip) && !a->v6only;
-}
-
-static bool is_taken(struct udp_socket *socket, const struct weir_addr *addr)
-{
-    struct udp_host *host = socket->weird->udp;
-    for (uint32_t i = 0; i < UDP_SOCKETS_MAX; i++) {
-        struct udp_socket *other = host->socket[i];
-        if (other == NULL || other == socket || !other->bound || other->local.port != addr->port ||
-            !overlap(socket, &addr->ip, other))
-            continue;
-        if ((socket->reuse_addr && other->reuse_addr) || (socket->reuse_port && other->reuse_port))
-            continue;
-        if (!is_gone(host, other))
-            return true;
-        (void)udp_drain(host, weir_loop_clock());
-        forget(host, other);
-    }
-    return false;
-}
-
-static bool draw_port(struct udp_socket *socket, struct weir_addr *addr)
-{
-    uint32_t start = 0;
-    (void)getrandom(&start, sizeof start, 0);
-    for (uint32_t i = 0; i < EPHEMERALS; i++) {
-        addr->port = (uint16_t)(EPHEMERAL + (start + i) % EPHEMERALS);
-        if (!is_taken(socket, addr))
-            return true;
-    }
-    return false;
-}
-
-/* 0 or errno. */
-static int take_address(struct udp_socket *socket, const struct weir_addr *addr)
-{
-    struct weir *weir = socket->weird->weir;
-    struct weir_addr wanted = *addr;
-    if (wanted.port != 0 ? is_taken(socket, &wanted) : !draw_port(socket, &wanted))
-        return EADDRINUSE;
-    const unsigned flags =
-        WEIR_UDP_REUSEADDR | WEIR_UDP_REPORTS | (socket->reuse_port ? WEIR_UDP_REUSEPORT : 0) |
-        (socket->v6only ? WEIR_UDP_V6ONLY : 0) | (socket->freebind ? WEIR_UDP_ANYWHERE : 0);
-    const enum weir_error error = weir_udp_open_with(weir, &wanted, flags, &socket->handle);
-    if (error != WEIR_OK)
-        return errno_of(error);
-    (void)weir_set_cookie(weir, socket->handle, EVENT_MARK | socket->place);
-    socket->local = wanted;
-    socket->bound = true;
-    socket->port_given = addr->port != 0;
-    socket->address_given = !address_any(&addr->ip);
-    udp_options_apply(socket);
-    return 0;
-}
-
-int udp_autobind(struct udp_socket *socket)
-{
-    const struct weir_addr any = { .ip = socket->local.ip };
-    return socket->bound ? 0 : take_address(socket, &any);
-}
-
-static void call_bind_udp(struct call *call, struct udp_socket *socket)
-{
-    struct weir_addr addr;
-    bool unspec;
-    int error = address_read(call, call->arg[1], call->arg[2], &addr, &unspec);
-    if (error == 0 && unspec && !address_any(&addr.ip))
-        error = EAFNOSUPPORT;
-    if (error == 0 && socket->v6only && weir_ip_is_v4(&addr.ip) && socket->family == AF_INET6)
-        error = EINVAL;
-    if (error == 0 && socket->bound)
-        error = EINVAL;
-    if (error == 0)
-        error = take_address(socket, &addr);
-    call_answer(call->run, call->id, -error);
-}
-
-/* ---- connect ---- */
-
-static void release_address(struct udp_socket *socket)
-{
-    if (!socket->address_given)
-        socket->local.ip =
-            socket->family == AF_INET ? weir_ip_v4(0, 0, 0, 0) : (struct weir_ip){ { 0 } };
-    if (socket->port_given)
-        return;
-    (void)weir_release(socket->weird->weir, socket->handle, weir_loop_clock());
-    socket->handle = WEIR_NO_HANDLE;
-    socket->bound = false;
-    socket->local.port = 0;
-}
-
-static void disconnect(struct call *call, struct udp_socket *socket)
-{
-    const struct sockaddr_in6 nobody = { .sin6_family = AF_UNSPEC };
-    if (socket->bound)
-        (void)weir_udp_connect(call->weird->weir, socket->handle, NULL);
-    (void)connect(call->s, (const struct sockaddr *)&nobody, sizeof nobody);
-    socket->connected = false;
-    socket->peer.sin_port = 0;
-    socket->remote = (struct weir_addr){ 0 };
-    if (socket->bound)
-        release_address(socket);
-}
-
-/* Everybody on one of our links, or on this one. */
-static bool is_broadcast(const struct weird *weird, const struct weir_ip *ip)
-{
-    const struct weir_ip all = weir_ip_v4(255, 255, 255, 255);
-    struct weir_address_info info;
-    for (unsigned i = 0; weir_address_info(weird->weir, i, &info); i++) {
-        struct weir_ip last = info.ip;
-        if (!weir_ip_is_v4(&info.ip) || info.prefix_len > 30)
-            continue;
-        for (unsigned bit = 96 + info.prefix_len; bit < 128; bit++)
-            last.octet[bit / 8] |= (uint8_t)(0x80 >> bit % 8);
-        if (weir_ip_equal(&last, ip))
-            return true;
-    }
-    return weir_ip_equal(ip, &all);
-}
-
-/* 0 or errno; after an error the socket is as it was. */
-static int fix_peer(struct call *call, struct udp_socket *socket, const struct weir_addr *to)
-{
-    struct weird *weird = call->weird;
-    struct weir_status status;
-    struct sockaddr_in6 name;
-    int error = udp_autobind(socket);
-    if (error != 0)
-        return error;
-    const enum weir_error wrong = weir_udp_connect(weird->weir, socket->handle, to);
-    if (wrong != WEIR_OK) {
-        if (socket->connected)
-            (void)weir_udp_connect(weird->weir, socket->handle, &socket->remote);
-        /* A source that cannot be the one, such as 127.0.0.1 to elsewhere, is EINVAL. */
-        return wrong == WEIR_INVALID     ? ENETUNREACH
-               : wrong == WEIR_NOT_LOCAL ? EINVAL
-                                         : errno_of(wrong);
-    }
-    if (weir_status(weird->weir, socket->handle, &status) == WEIR_OK)
-        socket->local = status.local;
-    socket->remote = *to;
-    socket->connected = true;
-    socket->peer = weird->udp->at;
-    socket->peer.sin_addr = udp_id_of(weird->udp->ids, to, &socket->local);
-    const socklen_t len = udp_native(socket->family, &socket->peer, &name);
-    return connect(call->s, (struct sockaddr *)&name, len) < 0 ? errno : 0;
-}
-
-static void call_connect_udp(struct call *call, struct udp_socket *socket)
-{
-    struct weir_addr addr;
-    bool unspec;
-    int error = address_read(call, call->arg[1], call->arg[2], &addr, &unspec);
-    (void)udp_drain(call->weird->udp, call->now); /* for the peer of before */
-    if (error == 0 && unspec) {
-        disconnect(call, socket);
-        call_value(call, 0);
-        return;
-    }
-    const bool v4 = weir_ip_is_v4(&addr.ip);
-    if (error == 0 && address_any(&addr.ip))
-        addr.ip = v4 ? weir_ip_v4(127, 0, 0, 1) : (struct weir_ip){ { [15] = 1 } };
-    if (error == 0 && v4 && socket->v6only)
-        error = ENETUNREACH;
-    if (error == 0 && !socket->broadcast && is_broadcast(call->weird, &addr.ip))
-        error = EACCES;
-    if (error == 0)
-        error = fix_peer(call, socket, &addr);
-    call_answer(call->run, call->id, -error);
-}
-
-/* ---- The other calls ---- */
-
-static void call_name_udp(struct call *call, const struct udp_socket *socket)
-{
-    if (call->nr == __NR_getpeername && !socket->connected) {
-        call_error(call, ENOTCONN);
-        return;
-    }
-    const struct weir_addr *addr = call->nr == __NR_getpeername ? &socket->remote : &socket->local;
-    call_answer(call->run, call->id,
-                -address_write(call->pid, socket->family, addr, call->arg[1], call->arg[2]));
-}
-
-static void call_shutdown_udp(struct call *call, struct udp_socket *socket)
-{
-    const int how = (int)call->arg[1];
-    const int error = shutdown(call->s, how) < 0 ? errno : 0;
-    if (error == 0 && how != SHUT_RD)
-        socket->shut_write = true;
-    call_answer(call->run, call->id, -error);
-}
+/* ---- Dispatch ---- */
 
 /* One of a weird that is gone, by where it is bound. */
 static bool looks_ours(int s)
@@ -494,17 +283,17 @@ bool udp_answer(struct call *call)
     call->family = socket->family;
     switch (call->nr) {
     case __NR_bind:
-        call_bind_udp(call, socket);
+        udp_call_bind(call, socket);
         return true;
     case __NR_connect:
-        call_connect_udp(call, socket);
+        udp_call_connect(call, socket);
         return true;
     case __NR_getsockname:
     case __NR_getpeername:
-        call_name_udp(call, socket);
+        udp_call_name(call, socket);
         return true;
     case __NR_shutdown:
-        call_shutdown_udp(call, socket);
+        udp_call_shutdown(call, socket);
         return true;
     case __NR_getsockopt:
         udp_call_getsockopt(call, socket);
@@ -526,147 +315,6 @@ bool udp_answer(struct call *call)
         call_continue(call);
         return true;
     }
-}
-
-/* ---- From S to the network ---- */
-
-struct weir_udp_how udp_how(const struct udp_socket *socket, const struct weir_ip *to)
-{
-    const unsigned kind = !weir_ip_is_v4(to);
-    const int discover = socket->mtu_discover[kind];
-    return (struct weir_udp_how){
-        .ttl = (uint8_t)(socket->ttl[kind] > 0 ? socket->ttl[kind] : 0),
-        .tos = (uint8_t)(socket->tos[kind] > 0 ? socket->tos[kind] : 0),
-        .tos_given = true,
-        .whole = discover == IP_PMTUDISC_DO || discover == IP_PMTUDISC_PROBE,
-    };
-}
-
-/* False: weir has no room now. */
-static bool send_out(struct udp_host *host, struct udp_socket *socket, size_t len, weir_time now)
-{
-    if (!socket->connected || !socket->bound)
-        return true;
-    const struct weir_udp_how how = udp_how(socket, &socket->remote.ip);
-    return weir_udp_send_as(host->weird->weir, socket->handle, &how, host->out, len, now) !=
-           WEIR_AGAIN;
-}
-
-static void on_d(void *user, int fd, uint32_t ready, weir_time now)
-{
-    (void)fd;
-    (void)ready;
-    (void)udp_drain(user, now);
-}
-
-static bool watch_d(struct udp_host *host, uint32_t events)
-{
-    return weir_loop_add_fd(host->weird->loop, host->d, events, on_d, host) == 0;
-}
-
-static void retry_full(void *user, weir_time now)
-{
-    struct udp_host *host = user;
-    (void)watch_d(host, EPOLLIN);
-    (void)udp_drain(host, now);
-}
-
-static bool drain_held(struct udp_host *host, weir_time now)
-{
-    struct udp_socket *socket = host->socket[host->held_place];
-    if (host->held > 0 && socket != NULL && !send_out(host, socket, host->held - 1, now))
-        return false;
-    host->held = 0;
-    return true;
-}
-
-bool udp_drain(struct udp_host *host, weir_time now)
-{
-    bool room = drain_held(host, now);
-    for (unsigned i = 0; room && i < DRAIN_TURN; i++) {
-        struct sockaddr_in from;
-        socklen_t len = sizeof from;
-        const ssize_t got = recvfrom(host->d, host->out, sizeof host->out, MSG_DONTWAIT,
-                                     (struct sockaddr *)&from, &len);
-        if (got < 0 && errno == EAGAIN)
-            return true;
-        struct udp_socket *socket = got >= 0 ? socket_at(host, &from) : NULL;
-        if (socket != NULL && !send_out(host, socket, (size_t)got, now)) {
-            host->held = (size_t)got + 1;
-            host->held_place = socket->place;
-            room = false;
-        }
-    }
-    if (!room) { /* the rest waits in D, and then what S sends is dropped, as by a full link */
-        (void)watch_d(host, 0);
-        host->full_timer.on_time = retry_full;
-        host->full_timer.user = host;
-        weir_loop_set_timer(host->weird->loop, &host->full_timer, now + FULL_RETRY);
-    }
-    return false;
-}
-
-/* ---- From the network to S ---- */
-
-void udp_give(struct udp_host *host, const struct udp_socket *socket, struct in_addr id,
-              const struct weir_datagram *info, const void *data, size_t len)
-{
-    struct sockaddr_in to = socket->at;
-    union {
-        char octets[CMSG_SPACE(sizeof(struct in_pktinfo)) + 2 * CMSG_SPACE(sizeof(int))];
-        struct cmsghdr align;
-    } control;
-    memset(&control, 0, sizeof control);
-    struct iovec iov = { (void *)(uintptr_t)data, len };
-    struct msghdr message = { .msg_name = &to,
-                              .msg_namelen = sizeof to,
-                              .msg_iov = &iov,
-                              .msg_iovlen = 1,
-                              .msg_control = control.octets,
-                              .msg_controllen = sizeof control.octets };
-    const struct in_pktinfo from = { .ipi_spec_dst = id };
-    const int ttl = info->ttl != 0 ? info->ttl : 1, tos = info->tos;
-    struct cmsghdr *c = CMSG_FIRSTHDR(&message);
-    *c = (struct cmsghdr){ CMSG_LEN(sizeof from), IPPROTO_IP, IP_PKTINFO };
-    memcpy(CMSG_DATA(c), &from, sizeof from);
-    c = CMSG_NXTHDR(&message, c);
-    *c = (struct cmsghdr){ CMSG_LEN(sizeof ttl), IPPROTO_IP, IP_TTL };
-    memcpy(CMSG_DATA(c), &ttl, sizeof ttl);
-    c = CMSG_NXTHDR(&message, c);
-    *c = (struct cmsghdr){ CMSG_LEN(sizeof tos), IPPROTO_IP, IP_TOS };
-    memcpy(CMSG_DATA(c), &tos, sizeof tos);
-    (void)sendmsg(host->d, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
-/* What a connected S takes comes from what it is connected to. */
-static struct in_addr id_for(struct udp_host *host, const struct udp_socket *socket,
-                             const struct weir_datagram *info)
-{
-    if (socket->connected)
-        return socket->peer.sin_addr;
-    return udp_id_of(host->ids, &info->from, &info->to);
-}
-
-bool udp_event(struct weird *weird, const struct weir_event *event, weir_time now)
-{
-    struct udp_host *host = weird->udp;
-    struct weir_udp_report report;
-    (void)now;
-    if ((event->cookie & EVENT_MARK) == 0 || host == NULL)
-        return false;
-    struct udp_socket *socket = host->socket[event->cookie % UDP_SOCKETS_MAX];
-    if (socket == NULL || socket->handle != event->handle)
-        return true;
-    while (weir_udp_report(weird->weir, socket->handle, &report))
-        udp_icmp_report(host, socket, &report);
-    for (unsigned i = 0; i < GIVE_TURN; i++) {
-        struct weir_datagram info;
-        if (weir_udp_recv(weird->weir, socket->handle, host->in, sizeof host->in, &info) != WEIR_OK)
-            return true;
-        udp_give(host, socket, id_for(host, socket, &info), &info, host->in, info.len);
-    }
-    weir_rearm(weird->weir, socket->handle);
-    return true;
 }
 
 /* ---- Start ---- */
@@ -694,6 +342,6 @@ bool udp_open(struct weird *weird, char why[WEIR_LINE_MAX])
     }
     (void)getsockname(host->d, (struct sockaddr *)&host->at, &len);
     weird->udp = host;
-    return watch_d(host, EPOLLIN) &&
+    return udp_watch_d(host, EPOLLIN) &&
            weir_loop_add_fd(weird->loop, host->events, EPOLLIN, on_events, host) == 0;
 }

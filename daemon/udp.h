@@ -128,31 +128,51 @@ struct in_addr udp_id_of(struct udp_ids *ids, const struct weir_addr *from,
 bool udp_id_read(const struct udp_ids *ids, struct in_addr id, struct weir_addr *from,
                  struct weir_addr *to) __attribute__((warn_unused_result));
 
-/* ---- udp.c: life, names, and what the network brings ---- */
+/* ---- udp.c: life ---- */
 
 bool udp_open(struct weird *weird, char why[WEIR_LINE_MAX]); /* before the sandbox */
 void udp_call_socket(struct call *call);
 /* Answers a call if its first argument is a UDP socket of ours. */
 bool udp_answer(struct call *call);
-/* True if the event was about one. */
-bool udp_event(struct weird *weird, const struct weir_event *event, weir_time now);
 /* In the keeper, when weird is gone. */
 void udp_end_waiting(struct weird *weird);
 void udp_forget_run(struct weird *weird, const struct run *run);
 
+struct udp_socket *udp_socket_at(const struct udp_host *host, const struct sockaddr_in *addr);
+/* Whether nobody holds S any more: its address can be had again. The kernel's word about that comes
+ * a moment later. */
+bool udp_is_gone(struct udp_host *host, const struct udp_socket *made);
+void udp_forget(struct udp_host *host, struct udp_socket *socket);
+/* Forgets all that are gone: words were lost, or are late. */
+void udp_sweep(struct udp_host *host);
+/* The address S knows as `addr` in its own family. */
+socklen_t udp_native(uint8_t family, const struct sockaddr_in *addr, struct sockaddr_in6 *native);
+/* ...and back; false for an IPv6 address that is not mapped. */
+bool udp_native_read(const struct sockaddr_in6 *native, struct sockaddr_in *addr);
+
+/* ---- udp_bind.c ---- */
+
+#define UDP_EVENT_MARK (UINT64_C(1) << 63) /* of the cookies of our endpoints */
+
 /* Binds to any address and a port of our choice, if it is not bound. 0 or errno. */
 int udp_autobind(struct udp_socket *socket);
+void udp_call_bind(struct call *call, struct udp_socket *socket);
+void udp_call_connect(struct call *call, struct udp_socket *socket);
+void udp_call_name(struct call *call, const struct udp_socket *socket);
+void udp_call_shutdown(struct call *call, struct udp_socket *socket);
+
+/* ---- udp_relay.c: what passes between S and the network ---- */
+
+/* True if the event was about one. */
+bool udp_event(struct weird *weird, const struct weir_event *event, weir_time now);
 /* What the options of a socket say of a datagram to that address. */
 struct weir_udp_how udp_how(const struct udp_socket *socket, const struct weir_ip *to);
+bool udp_watch_d(struct udp_host *host, uint32_t events);
 /* Sends what programs have sent by themselves; false: some is left. */
 bool udp_drain(struct udp_host *host, weir_time now);
 /* To S as coming from `id`. */
 void udp_give(struct udp_host *host, const struct udp_socket *socket, struct in_addr id,
               const struct weir_datagram *info, const void *data, size_t len);
-/* The address S knows as `addr` in its own family. */
-socklen_t udp_native(uint8_t family, const struct sockaddr_in *addr, struct sockaddr_in6 *native);
-/* ...and back; false for an IPv6 address that is not mapped. */
-bool udp_native_read(const struct sockaddr_in6 *native, struct sockaddr_in *addr);
 
 /* ---- udp_icmp.c ---- */
 

@@ -14,6 +14,7 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 
 import ctext
 from tap import Tap
@@ -74,7 +75,8 @@ def named(comment):
 def table(name, calls):
     lines = [f"static const int {name}[] = {{"]
     for name in sorted(calls):
-        users = " ".join(os.path.basename(path) for path in calls[name])
+        users = textwrap.shorten(" ".join(os.path.basename(path) for path in calls[name]), 64,
+                                 placeholder=" ...")
         for number, form in enumerate(name.split("|")):
             lines.append(f"#{'el' if number else ''}if defined __NR_{form}")
             lines.append(f"    __NR_{form}, /* {users} */")

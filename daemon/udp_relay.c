@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+
+/* What passes between S and the network, both ways. */
+
+#include "udp.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+
+/* syscall: recvfrom sendmsg */
+
+#define DRAIN_TURN 256
+#define GIVE_TURN  64
+#define FULL_RETRY WEIR_MS
+
+/* ---- From S to the network ---- */
+
+struct weir_udp_how udp_how(const struct udp_socket *socket, const struct weir_ip *to)
+{
+    const unsigned kind = !weir_ip_is_v4(to);
+    const int discover = socket->mtu_discover[kind];
+    return (struct weir_udp_how){
+        .ttl = (uint8_t)(socket->ttl[kind] > 0 ? socket->ttl[kind] : 0),
+        .tos = (uint8_t)(socket->tos[kind] > 0 ? socket->tos[kind] : 0),
+        .tos_given = true,
+        .whole = discover == IP_PMTUDISC_DO || discover == IP_PMTUDISC_PROBE,
+    };
+}
+
+/* False: weir has no room now. */
+static bool send_out(struct udp_host *host, struct udp_socket *socket, size_t len, weir_time now)
+{
+    if (!socket->connected || !socket->bound)
+        return true;
+    const struct weir_udp_how how = udp_how(socket, &socket->remote.ip);
+    return weir_udp_send_as(host->weird->weir, socket->handle, &how, host->out, len, now) !=
+           WEIR_AGAIN;
+}
+
+static void on_d(void *user, int fd, uint32_t ready, weir_time now)
+{
+    (void)fd;
+    (void)ready;
+    (void)udp_drain(user, now);
+}
+
+bool udp_watch_d(struct udp_host *host, uint32_t events)
+{
+    return weir_loop_add_fd(host->weird->loop, host->d, events, on_d, host) == 0;
+}
+
+static void retry_full(void *user, weir_time now)
+{
+    struct udp_host *host = user;
+    (void)udp_watch_d(host, EPOLLIN);
+    (void)udp_drain(host, now);
+}
+
+static bool drain_held(struct udp_host *host, weir_time now)
+{
+    struct udp_socket *socket = host->socket[host->held_place];
+    if (host->held > 0 && socket != NULL && !send_out(host, socket, host->held - 1, now))
+        return false;
+    host->held = 0;
+    return true;
+}
+
+bool udp_drain(struct udp_host *host, weir_time now)
+{
+    bool room = drain_held(host, now);
+    for (unsigned i = 0; room && i < DRAIN_TURN; i++) {
+        struct sockaddr_in from;
+        socklen_t len = sizeof from;
+        const ssize_t got = recvfrom(host->d, host->out, sizeof host->out, MSG_DONTWAIT,
+                                     (struct sockaddr *)&from, &len);
+        if (got < 0 && errno == EAGAIN)
+            return true;
+        struct udp_socket *socket = got >= 0 ? udp_socket_at(host, &from) : NULL;
+        if (socket != NULL && !send_out(host, socket, (size_t)got, now)) {
+            host->held = (size_t)got + 1;
+            host->held_place = socket->place;
+            room = false;
+        }
+    }
+    if (!room) { /* the rest waits in D, and then what S sends is dropped, as by a full link */
+        (void)udp_watch_d(host, 0);
+        host->full_timer.on_time = retry_full;
+        host->full_timer.user = host;
+        weir_loop_set_timer(host->weird->loop, &host->full_timer, now + FULL_RETRY);
+    }
+    return false;
+}
+
+/* ---- From the network to S ---- */
+
+void udp_give(struct udp_host *host, const struct udp_socket *socket, struct in_addr id,
+              const struct weir_datagram *info, const void *data, size_t len)
+{
+    struct sockaddr_in to = socket->at;
+    union {
+        char octets[CMSG_SPACE(sizeof(struct in_pktinfo)) + 2 * CMSG_SPACE(sizeof(int))];
+        struct cmsghdr align;
+    } control;
+    memset(&control, 0, sizeof control);
+    struct iovec iov = { (void *)(uintptr_t)data, len };
+    struct msghdr message = { .msg_name = &to,
+                              .msg_namelen = sizeof to,
+                              .msg_iov = &iov,
+                              .msg_iovlen = 1,
+                              .msg_control = control.octets,
+                              .msg_controllen = sizeof control.octets };
+    const struct in_pktinfo from = { .ipi_spec_dst = id };
+    const int ttl = info->ttl != 0 ? info->ttl : 1, tos = info->tos;
+    struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+    *c = (struct cmsghdr){ CMSG_LEN(sizeof from), IPPROTO_IP, IP_PKTINFO };
+    memcpy(CMSG_DATA(c), &from, sizeof from);
+    c = CMSG_NXTHDR(&message, c);
+    *c = (struct cmsghdr){ CMSG_LEN(sizeof ttl), IPPROTO_IP, IP_TTL };
+    memcpy(CMSG_DATA(c), &ttl, sizeof ttl);
+    c = CMSG_NXTHDR(&message, c);
+    *c = (struct cmsghdr){ CMSG_LEN(sizeof tos), IPPROTO_IP, IP_TOS };
+    memcpy(CMSG_DATA(c), &tos, sizeof tos);
+    (void)sendmsg(host->d, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* What a connected S takes comes from what it is connected to. */
+static struct in_addr id_for(struct udp_host *host, const struct udp_socket *socket,
+                             const struct weir_datagram *info)
+{
+    if (socket->connected)
+        return socket->peer.sin_addr;
+    return udp_id_of(host->ids, &info->from, &info->to);
+}
+
+bool udp_event(struct weird *weird, const struct weir_event *event, weir_time now)
+{
+    struct udp_host *host = weird->udp;
+    struct weir_udp_report report;
+    (void)now;
+    if ((event->cookie & UDP_EVENT_MARK) == 0 || host == NULL)
+        return false;
+    struct udp_socket *socket = host->socket[event->cookie % UDP_SOCKETS_MAX];
+    if (socket == NULL || socket->handle != event->handle)
+        return true;
+    while (weir_udp_report(weird->weir, socket->handle, &report))
+        udp_icmp_report(host, socket, &report);
+    for (unsigned i = 0; i < GIVE_TURN; i++) {
+        struct weir_datagram info;
+        if (weir_udp_recv(weird->weir, socket->handle, host->in, sizeof host->in, &info) != WEIR_OK)
+            return true;
+        udp_give(host, socket, id_for(host, socket, &info), &info, host->in, info.len);
+    }
+    weir_rearm(weird->weir, socket->handle);
+    return true;
+}
