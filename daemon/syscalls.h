@@ -22,7 +22,8 @@ static const int sandbox_calls[] = {
     __NR_clock_gettime, /* loop.c */
 #endif
 #if defined __NR_close
-    __NR_close, /* accept.c calls.c connect.c control.c snapshot.c sockets.c supervisor.c udp.c udp_maker.c udp_wait.c sight_serve.c */
+    __NR_close, /* accept.c calls.c connect.c control.c snapshot.c sockets.c supervisor.c udp.c
+        udp_maker.c udp_wait.c sight_serve.c */
 #endif
 #if defined __NR_connect
     __NR_connect, /* accept.c sockets.c udp.c */
@@ -66,7 +67,8 @@ static const int sandbox_calls[] = {
     __NR_getsockname, /* sockets.c udp.c */
 #endif
 #if defined __NR_getsockopt
-    __NR_getsockopt, /* accept.c connect.c control.c messages.c relay.c sockopt.c udp.c udp_recv.c udp_send.c sight_serve.c */
+    __NR_getsockopt, /* accept.c connect.c control.c messages.c relay.c sockopt.c udp.c udp_recv.c
+        udp_send.c sight_serve.c */
 #endif
 #if defined __NR_gettid
     __NR_gettid, /* sandbox.c */
