@@ -11,12 +11,14 @@ _weir() {
         cword=$COMP_CWORD
     fi
 
-    local commands='get serve echo ping demo sim bench run sysctl drill errno'
+    local commands='get serve echo ping demo sim bench run sysctl drill errno ss netstat lsof nstat sar top tcpview'
     if [ "$cword" -eq 1 ]; then
         mapfile -t COMPREPLY < <(compgen -W "$commands --help --version" -- "$cur")
         return
     fi
 
+    local states='established syn-sent syn-recv fin-wait-1 fin-wait-2 time-wait close-wait last-ack
+        closing listening closed all connected synchronized bucket big'
     case $prev in
     --ip)
         mapfile -t COMPREPLY < <(compgen -W 'ipv4 ipv6 ipv4-mapped-ipv6 all' -- "$cur")
@@ -28,15 +30,41 @@ _weir() {
         mapfile -t COMPREPLY < <(compgen -W "pair $(printf 'packet:%s tap:%s ' $names $names)" -- "$cur")
         return
         ;;
-    --output | --pcap | -o | --load | -p | --socket)
+    --net)
+        mapfile -t COMPREPLY < <(compgen -W "$(ls /run/weir 2>/dev/null | sed 's/\.socket$//')" -- "$cur")
+        return
+        ;;
+    --netns)
+        mapfile -t COMPREPLY < <(compgen -W "all $(ls /run/netns 2>/dev/null)" -- "$cur")
+        return
+        ;;
+    state | exclude)
+        mapfile -t COMPREPLY < <(compgen -W "$states" -- "$cur")
+        return
+        ;;
+    --output | --pcap | --load | --socket | --ctl)
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
         ;;
     esac
 
-    local network='--dev --addr --gateway --mac --no-dad --pcap --stats'
+    local network='--dev --addr --gateway --mac --no-dad --pcap --stats --ctl'
     local options
+    local look='--stack --kernel --net --socket --netns --json'
+    local sockets='--tcp --udp --all --listening --numeric'
     case ${words[1]} in
+    ss)
+        options="$look $sockets --ipv4 --ipv6 --family --resolve --processes --extended --options"
+        options+=' --info --memory --summary --events --no-header --oneline'
+        ;;
+    netstat)
+        options="$look $sockets --inet --inet6 --programs --extend --timers --wide --continuous"
+        options+=' --statistics'
+        ;;
+    lsof) options="$look" ;;
+    nstat) options="$look --ignore --zeros --noupdate --reset" ;;
+    sar) options="$look" ;;
+    top | tcpview) options="$look --delay --batch --iterations" ;;
     get) options="$network --output --quiet" ;;
     serve) options="$network --port --verbose" ;;
     echo) options="$network --port" ;;
@@ -54,6 +82,10 @@ _weir() {
         mapfile -t COMPREPLY < <(compgen -W "$options --help" -- "$cur")
     elif [ "${words[1]}" = serve ]; then
         mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+    elif [ "${words[1]}" = sar ] && [ "$prev" = -n ]; then
+        mapfile -t COMPREPLY < <(compgen -W 'SOCK SOCK6 IP EIP ICMP TCP ETCP UDP SOFT ALL' -- "$cur")
+    elif [[ ${words[1]} == ss || ${words[1]} == top ]]; then
+        mapfile -t COMPREPLY < <(compgen -W 'state exclude src dst sport dport dev not and or' -- "$cur")
     elif [ "${words[1]}" = run ]; then
         mapfile -t COMPREPLY < <(compgen -c -- "$cur")
     elif [ "${words[1]}" = sysctl ]; then

@@ -25,7 +25,8 @@ static void add_relayed(const struct weird *weird, const struct socket *socket,
     uint8_t family;
     if (socket->d < 0 || socket->filler || socket->state != SOCKET_CONNECTED)
         return;
-    if (ioctl(socket->d, SIOCINQ, &unsent) == 0 && unsent > 0)
+    /* Behind the program's end stand only octets of our own. */
+    if (!socket->read_eof && ioctl(socket->d, SIOCINQ, &unsent) == 0 && unsent > 0)
         head->sndq += (uint32_t)unsent;
     if (ioctl(socket->d, SIOCOUTQ, &held) < 0 || held == 0 || socket->fd < 0)
         return;

@@ -214,14 +214,14 @@ static void infer_wait(struct facts_flow *flow)
     if (flow->quality[FACTS_INFO] == FACTS_UNKNOWN || flow->state == WEIR_LISTEN)
         return;
     const uint64_t in_flight = (uint64_t)info->tcpi_unacked * info->tcpi_snd_mss;
-    if (info->tcpi_notsent_bytes == 0)
+    if (flow->state == WEIR_SYN_SENT || flow->state == WEIR_SYN_RECEIVED)
+        flow->waits_for = WEIR_WAIT_HANDSHAKE;
+    else if (info->tcpi_notsent_bytes == 0)
         flow->waits_for = WEIR_WAIT_NOTHING;
     else if (info->tcpi_unacked >= info->tcpi_snd_cwnd)
         flow->waits_for = WEIR_WAIT_CWND;
     else if (flow->timer == WEIR_TIMER_PERSIST || in_flight + info->tcpi_snd_mss > flow->snd_wnd)
         flow->waits_for = WEIR_WAIT_PEER_WINDOW;
-    else if (flow->state == WEIR_SYN_SENT || flow->state == WEIR_SYN_RECEIVED)
-        flow->waits_for = WEIR_WAIT_HANDSHAKE;
     else
         flow->waits_for = WEIR_WAIT_OUTPUT;
     facts_mark(flow, FACTS_WAITS, FACTS_INFERRED);

@@ -39,7 +39,7 @@ static void read_pairs(struct facts_host *host, const char *path)
     fclose(file);
 }
 
-/* "Ip6InReceives    	12". */
+/* "Ip6InReceives", a tab, "12". */
 static void read_lines(struct facts_host *host, const char *path)
 {
     char line[256], name[64];

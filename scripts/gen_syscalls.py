@@ -79,7 +79,8 @@ def table(name, calls):
                                  placeholder=" ...")
         for number, form in enumerate(name.split("|")):
             lines.append(f"#{'el' if number else ''}if defined __NR_{form}")
-            lines.append(f"    __NR_{form}, /* {users} */")
+            lines += textwrap.wrap(f"__NR_{form}, /* {users} */", 99, initial_indent=" " * 4,
+                                   subsequent_indent=" " * 8)
         lines.append("#endif")
     return "\n".join(lines) + "\n};\n"
 

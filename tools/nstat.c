@@ -133,6 +133,19 @@ static bool is_gauge(const char *name)
     return strncmp(name, "Sock", 4) == 0 || strncmp(name, "Softnet", 7) == 0;
 }
 
+/* How full a pool is says nothing as a difference: shown when it is asked for. */
+static bool is_level(const char *name)
+{
+    return strncmp(name, "WeirPool", 8) == 0;
+}
+
+static bool is_hidden(const struct nstat_options *options, const struct facts_counter *counter)
+{
+    const bool asked = options->absolute || options->pattern_count > 0;
+    return options->reset || is_gauge(counter->name) || (is_level(counter->name) && !asked) ||
+           !is_asked_for(options, counter->name);
+}
+
 static const struct facts_host *history_of(const struct nstat *nstat, const char *place)
 {
     for (unsigned i = 0; i < nstat->before_count; i++)
@@ -145,11 +158,7 @@ static uint64_t grown(const struct nstat *nstat, const struct facts_host *before
                       const struct facts_counter *counter)
 {
     const uint64_t then = before != NULL ? facts_host_get(before, counter->name, 0) : 0;
-    const bool level =
-        strncmp(counter->name, "WeirPool", 8) == 0 || strcmp(counter->name, "TcpCurrEstab") == 0 ||
-        strncmp(counter->name, "TcpRto", 6) == 0 || strcmp(counter->name, "IpForwarding") == 0 ||
-        strcmp(counter->name, "IpDefaultTTL") == 0;
-    if (nstat->options->absolute || level || counter->value < then)
+    if (nstat->options->absolute || is_level(counter->name) || counter->value < then)
         return counter->value;
     return counter->value - then;
 }
@@ -172,8 +181,7 @@ static void show_host(void *user, const struct facts_host *host)
         const uint64_t value = grown(nstat, before, counter);
         if (nstat->after != NULL)
             fprintf(nstat->after, "%s %" PRIu64 "\n", counter->name, counter->value);
-        if (options->reset || (value == 0 && !options->zeros) || is_gauge(counter->name) ||
-            !is_asked_for(options, counter->name))
+        if ((value == 0 && !options->zeros) || is_hidden(options, counter))
             continue;
         if (options->look.json)
             json_unsigned(&nstat->json, counter->name, value);

@@ -77,7 +77,13 @@ char *socket_port(const struct facts_flow *flow, uint16_t port, bool numeric,
         return strcpy(text, "*");
     if (name != NULL)
         return terminal_safe(name, text, SOCKET_PORT_MAX);
-    snprintf(text, SOCKET_PORT_MAX, "%u", port);
+    char digits[8];
+    unsigned len = 0, at = 0;
+    for (unsigned value = port; value != 0; value /= 10)
+        digits[len++] = (char)('0' + value % 10);
+    while (len > 0)
+        text[at++] = digits[--len];
+    text[at] = '\0';
     return text;
 }
 
@@ -114,6 +120,8 @@ char *socket_host_ss(const struct facts_flow *flow, const struct weir_addr *addr
     else
         weir_ip_text(&addr->ip, ip);
     const bool brackets = ip[0] != '[' && strchr(ip, ':') != NULL;
+    if (!brackets && iface == NULL)
+        return strcpy(text, ip);
     snprintf(text, SOCKET_HOST_MAX, "%s%s%s%s%s", brackets ? "[" : "", ip, brackets ? "]" : "",
              iface != NULL ? "%" : "", iface != NULL ? iface : "");
     return text;

@@ -48,22 +48,41 @@ static bool is_shown(const struct ss_table *table, unsigned column)
     return (column != COLUMN_PLACE || table->place) && (column != COLUMN_NETID || table->netid);
 }
 
+/* A million lines are written with this: no format is read, and each line is one write. */
+#define LINE_ROOM (8 * 128)
+
+static char *put_cell(char *at, const char *text, unsigned width, bool right)
+{
+    const size_t len = strlen(text);
+    const size_t pad = width > len ? width - len : 0;
+    if (right)
+        memset(at, ' ', pad);
+    memcpy(at + (right ? pad : 0), text, len);
+    if (!right)
+        memset(at + len, ' ', pad);
+    return at + len + pad;
+}
+
 static void put_row(const struct ss_table *table, const struct ss_row *row)
 {
+    char line[LINE_ROOM];
+    char *at = line;
+    const bool more = row->line != NULL && row->line[0] != '\0' && row->line[0] != '\n';
     for (unsigned i = 0; i <= COLUMN_RPORT; i++) {
-        const int width = (int)table->width[i];
+        const bool host = i == COLUMN_LOCAL || i == COLUMN_REMOTE;
         if (!is_shown(table, i))
             continue;
-        if (i == COLUMN_LOCAL || i == COLUMN_REMOTE)
-            printf("%*s:", width, cell(row, i));
-        else if (i < COLUMN_RPORT)
-            printf("%-*s ", width, cell(row, i));
-        else if (row->line != NULL && row->line[0] != '\0' && row->line[0] != '\n')
-            printf("%-*s ", width, cell(row, i));
-        else
-            fputs(cell(row, i), stdout);
+        at = put_cell(at, cell(row, i), i < COLUMN_RPORT || more ? table->width[i] : 0, host);
+        if (i < COLUMN_RPORT || more)
+            *at++ = host ? ':' : ' ';
     }
-    puts(row->line != NULL ? row->line : "");
+    if (row->line != NULL) {
+        fwrite_unlocked(line, 1, (size_t)(at - line), stdout);
+        puts(row->line);
+        return;
+    }
+    *at++ = '\n';
+    fwrite_unlocked(line, 1, (size_t)(at - line), stdout);
 }
 
 static void put_header(const struct ss_table *table)
@@ -94,14 +113,29 @@ static void flush_rows(struct ss_table *table)
     table->count = 0;
 }
 
-static void fill(struct ss_row *row, const struct ss_options *options,
+static void put_number(uint32_t value, char text[12])
+{
+    char digits[12];
+    unsigned len = 0;
+    do
+        digits[len++] = (char)('0' + value % 10);
+    while ((value /= 10) != 0);
+    for (unsigned i = 0; i < len; i++)
+        text[i] = digits[len - 1 - i];
+    text[len] = '\0';
+}
+
+static void fill(const struct ss_table *table, struct ss_row *row, const struct ss_options *options,
                  const struct facts_flow *flow)
 {
-    look_place(flow->source, flow->net, row->place);
-    snprintf(row->netid, sizeof row->netid, "%s", socket_protocol(flow));
-    snprintf(row->state, sizeof row->state, "%s", socket_state_ss(flow));
-    snprintf(row->rcvq, sizeof row->rcvq, "%u", flow->rcvq);
-    snprintf(row->sndq, sizeof row->sndq, "%u", flow->sndq);
+    row->place[0] = row->netid[0] = '\0';
+    if (table->place)
+        look_place(flow->source, flow->net, row->place);
+    if (table->netid)
+        strcpy(row->netid, socket_protocol(flow));
+    strcpy(row->state, socket_state_ss(flow));
+    put_number(flow->rcvq, row->rcvq);
+    put_number(flow->sndq, row->sndq);
     socket_host_ss(flow, &flow->local, row->local);
     socket_host_ss(flow, &flow->remote, row->remote);
     if (options->resolve && flow->local.port != 0)
@@ -124,7 +158,7 @@ void ss_table_add(struct ss_table *table, const struct ss_options *options,
     struct ss_row *row = &table->row[table->count++];
     size_t len;
     row->line = NULL;
-    fill(row, options, flow);
+    fill(table, row, options, flow);
     if (wants_details(options)) {
         FILE *file = open_memstream(&row->line, &len);
         if (file != NULL) {

@@ -145,6 +145,8 @@ static void put_facts(FILE *file, const struct top_flow *flow)
     put_timer(file, weir_timer_text(f->timer), f->timer_in);
     put_timer(file, "delayed ack", f->delack_in);
     put_timer(file, "user timeout", f->user_in);
+    if (f->timer_in == WEIR_NEVER && f->delack_in == WEIR_NEVER && f->user_in == WEIR_NEVER)
+        fputs("  none", file);
     fprintf(file,
             "\nround trip  %.3f ms, least %.3f, variance %.3f; retransmission after %.0f ms, "
             "back-off %u\n",

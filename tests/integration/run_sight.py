@@ -392,6 +392,28 @@ def check_hostile(tap, scene):
               done.stdout, done.stderr)
 
 
+MANY = 1000000
+MANY_SECONDS = 2  # of processor time: the wall clock is the machine's other users'
+
+
+def check_many(tap, scene, build):
+    path = os.path.join(scene.folder, "many")
+    child = scene.start([f"{build}/tests/integration/weir-sight-many", path, str(MANY)])
+    if not tap.check(child.stdout.readline() == "ready\n", f"an instance with {MANY} sockets"):
+        return
+    before, began = os.times(), time.monotonic()
+    with subprocess.Popen([scene.weir, "ss", "-Htan", "--socket", path],
+                          stdout=subprocess.PIPE) as lister:
+        lines = sum(block.count(b"\n") for block in iter(lambda: lister.stdout.read(1 << 20), b""))
+    after, took = os.times(), time.monotonic() - began
+    spent = after.children_user + after.children_system - before.children_user - before.children_system
+    tap.check(lines == MANY + 1 and lister.returncode == 0, "is listed, with its listener", str(lines))
+    print(f"# {spent:.2f} s of processor time, {took:.2f} s in all")
+    tap.check(spent < MANY_SECONDS, f"in {MANY_SECONDS} s", f"{spent:.2f} s")
+    child.stdin.close()
+    child.wait(LIMIT)
+
+
 def inside(build, write):
     tap = Tap()
     with tempfile.TemporaryDirectory(prefix="weir-sight-") as folder:
@@ -411,6 +433,7 @@ def inside(build, write):
             check_top(tap, scene)
             check_private(tap, scene)
             check_hostile(tap, scene)
+            check_many(tap, scene, build)
         finally:
             scene.close()
     return tap.done()
