@@ -32,10 +32,7 @@ struct place {
 struct taken {
     struct msghdr native;
     struct sockaddr_in6 name;
-    union {
-        char octets[CONTROL_MAX];
-        struct cmsghdr align;
-    } control;
+    _Alignas(struct cmsghdr) char control[CONTROL_MAX];
     struct sockaddr_in id;
     struct weir_addr from, to;
 };
@@ -60,8 +57,8 @@ static ssize_t take(const struct udp_job *job, const struct place *place, struct
                                          .msg_namelen = sizeof taken->name,
                                          .msg_iov = &iov,
                                          .msg_iovlen = 1,
-                                         .msg_control = taken->control.octets,
-                                         .msg_controllen = sizeof taken->control.octets };
+                                         .msg_control = taken->control,
+                                         .msg_controllen = sizeof taken->control };
         const int flags = place->flags & (MSG_PEEK | MSG_TRUNC | MSG_ERRQUEUE);
         const ssize_t got = recvmsg(job->s, &taken->native, flags | MSG_DONTWAIT);
         if (got < 0)
