@@ -370,6 +370,10 @@ enum weir_option {
                              (IP_MULTICAST_IF) */
     WEIR_OPT_GROUP_ALL,   /* 0/1, UDP: hears groups that others here have joined; default 1
                              (IP_MULTICAST_ALL) */
+    WEIR_OPT_OUTQ,        /* read only: octets not acknowledged, sent or not, a FIN being one
+                             (SIOCOUTQ) */
+    WEIR_OPT_OUTQ_UNSENT, /* read only: those of them that were never sent (SIOCOUTQNSD) */
+    WEIR_OPT_AT_MARK, /* read only: the next octet to read is the last urgent one (SIOCATMARK) */
     WEIR_OPT_COUNT
 };
 enum weir_error weir_set(struct weir *weir, weir_handle handle, enum weir_option option,
