@@ -56,7 +56,8 @@ static void test_groups(const char *name, const char *ip)
     none.ip = to.ip;
     none.ip.octet[15] ^= 1;
     const weir_handle from = open_at(0, 1000, 0);
-    const weir_handle a = open_at(1, 5353, WEIR_UDP_SHARED), b = open_at(1, 5353, WEIR_UDP_SHARED);
+    const weir_handle a = open_at(1, 5353, WEIR_UDP_REUSEADDR),
+                      b = open_at(1, 5353, WEIR_UDP_REUSEADDR);
     sends(0, from, &to, '1');
     CHECK(!gets(1, a, '1'), "%s: before anybody has joined, nobody gets it", name);
     CHECK(weir_udp_join(world.side[1], a, &to.ip, 0, world.now) == WEIR_OK, "%s: joined", name);
