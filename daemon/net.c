@@ -5,15 +5,11 @@
 #include "conf.h"
 #include "ends.h"
 
-#include <net/if.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define RUNNING_LIMIT   (2 * WEIR_SECOND)
-#define RUNNING_POLL_US 1000
-#define PAIR_END        "weir1" /* of a veth pair, ours */
+#define PAIR_END "weir1" /* of a veth pair, ours */
 
 static bool make_instance(struct weird *weird, const struct conf *conf, char why[WEIR_LINE_MAX])
 {
@@ -35,21 +31,6 @@ static bool make_instance(struct weird *weird, const struct conf *conf, char why
     if (error != WEIR_OK)
         snprintf(why, WEIR_LINE_MAX, "the stack does not start: %s", weir_error_text(error));
     return error == WEIR_OK;
-}
-
-/* The kernel throws away what it would send until it has seen the device's carrier. */
-static void wait_running(const char *name)
-{
-    const weir_time end = weir_loop_clock() + RUNNING_LIMIT;
-    struct ifreq request = { 0 };
-    const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    snprintf(request.ifr_name, sizeof request.ifr_name, "%s", name);
-    while (fd >= 0 && ioctl(fd, SIOCGIFFLAGS, &request) == 0 &&
-           (request.ifr_flags & IFF_RUNNING) == 0 && weir_loop_clock() < end)
-        usleep(RUNNING_POLL_US);
-    if (fd >= 0)
-        close(fd);
-    usleep(RUNNING_POLL_US); /* the flag is set a moment before the queue is switched */
 }
 
 static bool add_route(struct weird *weird, const struct weir_ip *prefix, unsigned prefix_len,
@@ -129,7 +110,7 @@ bool net_open(struct weird *weird, const struct net_options *options, char why[W
     if (options->kernel_count > 0 ? !open_private(weird, options, why)
                                   : weir_dev_open(&weird->dev, options->conf->dev, why) < 0)
         return false;
-    wait_running(weird->dev->name);
+    weir_dev_settle(weird->dev);
     if (!make_instance(weird, options->conf, why))
         return false;
     struct weir_iface_config config = {

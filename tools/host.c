@@ -8,17 +8,12 @@
 #include "weir/trace.h"
 
 #include <errno.h>
-#include <net/if.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#define RUNNING_LIMIT   WEIR_SECOND
-#define RUNNING_POLL_US 1000
 
 #define RING_CHUNKS 65536 /* of 16 KiB: 1 GiB of address space for what is queued */
 
@@ -248,29 +243,12 @@ static int open_pair(struct host *host, const struct host_options *options)
     return TOOL_OK;
 }
 
-/* Waits until the kernel sends on the interface too. It learns of a device's carrier a little after
- * we have opened it, and throws away what it would send until then: the first answer to us would be
- * lost, and a second with it. An interface that does not come up is not waited for long. */
-static void wait_running(const char *name)
-{
-    const weir_time end = weir_loop_clock() + RUNNING_LIMIT;
-    struct ifreq request = { 0 };
-    const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    snprintf(request.ifr_name, sizeof request.ifr_name, "%s", name);
-    while (fd >= 0 && ioctl(fd, SIOCGIFFLAGS, &request) == 0 &&
-           (request.ifr_flags & IFF_RUNNING) == 0 && weir_loop_clock() < end)
-        usleep(RUNNING_POLL_US);
-    if (fd >= 0)
-        close(fd);
-    usleep(RUNNING_POLL_US); /* the flag is set a moment before the queue is switched */
-}
-
 static int open_device(struct host *host, const struct host_options *options)
 {
     char why[WEIR_LINE_MAX] = "";
     if (weir_dev_open(&host->dev, options->dev, why) < 0)
         return tool_fail(host->command, "%s", why);
-    wait_running(host->dev->name);
+    weir_dev_settle(host->dev);
     int status = make_instance(host, 0, &host->weir);
     if (status != TOOL_OK)
         return status;

@@ -7,7 +7,8 @@
  *
  * A driver knows nothing of an instance: it hands over `struct weir_frame`s and takes `struct
  * weir_out`s. loop.h brings the two together; a program with a loop of its own calls weir_input and
- * weir_output itself. Nothing here blocks, and nothing reads a clock: the caller passes the time.
+ * weir_output itself. Nothing here blocks but weir_dev_settle, and nothing reads a clock: the
+ * caller passes the time.
  *
  * Functions that return int return 0 or a count, or a negative errno. Those that take `why` (of
  * WEIR_LINE_MAX octets) then leave one line for a person in it: "tap weir0: Operation not permitted
@@ -73,6 +74,12 @@ struct weir_dev {
  * still hears the interface: it must have no address there, or two stacks answer. */
 int weir_dev_open(struct weir_dev **dev, const char *spec, char why[WEIR_LINE_MAX])
     __attribute__((warn_unused_result));
+
+/* Waits until the kernel sends on the interface too. It learns of a device's carrier a little after
+ * that was opened, and throws away what it would send until then: the first answer to us would be
+ * lost, and a second with it. To be called when the far end is up; one that does not come up is not
+ * waited for longer than a second or so. */
+void weir_dev_settle(const struct weir_dev *dev);
 
 /* What a spec says, without opening anything. -EINVAL and a line in `why` if it says nothing
  * sensible. */

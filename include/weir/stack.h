@@ -50,6 +50,8 @@ struct weir_config {
     uint32_t iface_max;       /* default 4 */
     uint32_t frag_max;        /* datagrams being reassembled; default 64 */
     uint32_t frag_octets_max; /* octets held for reassembly; default 4 MiB */
+    uint32_t group_max;       /* groups joined, over all interfaces; IPv6 addresses take one each;
+                                 default 64 */
     uint32_t pmtu_max;        /* destinations with a path MTU of their own; default 256 */
     uint32_t ring_chunk; /* octets of a ring chunk, a power of two, 4,096..65,536; default 16,384 */
     uint32_t ring_chunks;  /* chunks in the pool; default 16,384 (256 MiB of address space) */
@@ -360,6 +362,18 @@ enum weir_option {
                               does (TCP_DEFER_ACCEPT); rounded up to whole timeouts of a SYN-ACK */
     WEIR_OPT_CONGESTION,   /* enum weir_congestion */
     WEIR_OPT_MAX_PACING_RATE, /* octets a second, at most 2^32 - 1; 0: no bound. Turns pacing on */
+    WEIR_OPT_GROUP_TTL,  /* 0..255, UDP: of what is sent to a group; default 1; 0: it does not leave
+                            this host (IP_MULTICAST_TTL) */
+    WEIR_OPT_GROUP_LOOP, /* 0/1, UDP: members on this host get it too; default 1
+                            (IP_MULTICAST_LOOP) */
+    WEIR_OPT_GROUP_IFACE, /* interface + 1, UDP: where it goes; default 0: by its address
+                             (IP_MULTICAST_IF) */
+    WEIR_OPT_GROUP_ALL,   /* 0/1, UDP: hears groups that others here have joined; default 1
+                             (IP_MULTICAST_ALL) */
+    WEIR_OPT_OUTQ,        /* read only: octets not acknowledged, sent or not, a FIN being one
+                             (SIOCOUTQ) */
+    WEIR_OPT_OUTQ_UNSENT, /* read only: those of them that were never sent (SIOCOUTQNSD) */
+    WEIR_OPT_AT_MARK, /* read only: the next octet to read is the last urgent one (SIOCATMARK) */
     WEIR_OPT_COUNT
 };
 enum weir_error weir_set(struct weir *weir, weir_handle handle, enum weir_option option,
@@ -478,6 +492,17 @@ struct weir_udp_how {
 enum weir_error weir_udp_send_as(struct weir *weir, weir_handle endpoint,
                                  const struct weir_udp_how *how, const void *data, size_t len,
                                  weir_time now) __attribute__((warn_unused_result));
+
+/* Membership of a multicast group, from any source, on an interface (number + 1; 0: the one of
+ * WEIR_OPT_GROUP_IFACE, or where a packet to the group would go). It is told to routers and
+ * switches by IGMPv3 and MLDv2, or the older version that a router there speaks; weir_release
+ * leaves all. WEIR_INVALID: not a group; WEIR_NET_UNREACH: no such interface; WEIR_IN_USE: has
+ * joined already; WEIR_NO_MEMORY: over 20 groups, or group_max; leaving: WEIR_NOT_LOCAL, never
+ * joined. */
+enum weir_error weir_udp_join(struct weir *weir, weir_handle endpoint, const struct weir_ip *group,
+                              unsigned iface, weir_time now) __attribute__((warn_unused_result));
+enum weir_error weir_udp_leave(struct weir *weir, weir_handle endpoint, const struct weir_ip *group,
+                               unsigned iface, weir_time now);
 
 /* The oldest ICMP error that was not asked for yet, of an endpoint with WEIR_UDP_REPORTS (one is
  * kept; WEIR_ERROR tells that it is there). False: none. */

@@ -68,6 +68,7 @@ enum weir_state {
     X(SYN_COOKIE, "syn cookie")           \
     X(ARP, "arp")                         \
     X(ND, "neighbour discovery")          \
+    X(MEMBERSHIP, "group membership")     \
     X(ICMP_ECHO, "echo")                  \
     X(ICMP_ERROR, "icmp error")           \
     X(DATAGRAM, "datagram")
@@ -163,6 +164,9 @@ enum weir_cause {
     X(ICMP_QUENCH, "icmp: source quench")                                  \
     X(ICMP_MTU, "icmp: mtu not smaller than what is used")                 \
     X(ICMP_NOBODY, "icmp: reply nobody waits for")                         \
+    X(IGMP_BAD, "igmp: malformed, or not from this link")                  \
+    X(IGMP_TYPE, "igmp: type not handled")                                 \
+    X(MLD_BAD, "mld: malformed, or not from this link")                    \
     /* udp */                                                              \
     X(UDP_BAD, "udp: malformed")                                           \
     X(UDP_CSUM, "udp: checksum")                                           \

@@ -9,6 +9,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define SETTLE_POLL_US 1000
+#define SETTLE_POLLS   1000
+
 bool netif_exists(const char *name)
 {
     return if_nametoindex(name) != 0;
@@ -76,4 +79,18 @@ int netif_open(struct weir_dev *dev, const char *label, int *index, char why[WEI
 done:
     close(fd);
     return error;
+}
+
+void weir_dev_settle(const struct weir_dev *dev)
+{
+    struct ifreq request = request_for(dev->name);
+    const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    for (unsigned i = 0; fd >= 0 && i < SETTLE_POLLS; i++) {
+        if (ioctl(fd, SIOCGIFFLAGS, &request) < 0 || (request.ifr_flags & IFF_RUNNING) != 0)
+            break;
+        usleep(SETTLE_POLL_US);
+    }
+    if (fd >= 0)
+        close(fd);
+    usleep(SETTLE_POLL_US); /* the flag is set a moment before the queue is switched */
 }

@@ -132,6 +132,8 @@ bool iface_has_group(const struct ip_host *ip, unsigned iface, const struct weir
         weir_ip_equal(group, &all_hosts))
         return true;
 
+    if (group_is_joined(ip, iface, group))
+        return true;
     for (unsigned i = 0; i < ip->address_top; i++) {
         const struct ip_address *address = &ip->address[i];
         /* Also for an address that is still tentative: that is how its other owner is heard. */
@@ -139,6 +141,21 @@ bool iface_has_group(const struct ip_host *ip, unsigned iface, const struct weir
             continue;
         const struct weir_ip ours = iface_solicited_node(&address->ip);
         if (weir_ip_equal(group, &ours))
+            return true;
+    }
+    return false;
+}
+
+/* Whether packets to a group that we joined there go to this station. */
+static bool hears_group(const struct ip_host *ip, unsigned iface, const uint8_t mac[ETH_ADDR])
+{
+    for (uint32_t i = 0; i < ip->groups.top; i++) {
+        const struct group *group = &ip->groups.at[i];
+        uint8_t station[ETH_ADDR];
+        if (!group->used || group->refs == 0 || group->iface != iface)
+            continue;
+        output_group_mac(&group->ip, station);
+        if (memcmp(station, mac, ETH_ADDR) == 0)
             return true;
     }
     return false;
@@ -153,6 +170,8 @@ bool iface_hears(const struct ip_host *ip, unsigned iface, const uint8_t mac[ETH
         return true;
     if (memcmp(mac, broadcast, ETH_ADDR) == 0 || memcmp(mac, all_hosts, ETH_ADDR) == 0 ||
         memcmp(mac, all_nodes, ETH_ADDR) == 0)
+        return true;
+    if (eth_is_group(mac) && hears_group(ip, iface, mac))
         return true;
     if (mac[0] != 0x33 || mac[1] != 0x33 || mac[2] != 0xff)
         return false;

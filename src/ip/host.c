@@ -10,6 +10,7 @@ enum purpose {
     PURPOSE_TABLES,
     PURPOSE_ID,
     PURPOSE_INTERFACE_ID,
+    PURPOSE_GROUPS,
 };
 
 uint32_t ip_bucket_count(uint32_t count)
@@ -62,6 +63,8 @@ static void start(struct ip_host *ip, const struct weir_config *config, struct r
     ip->version = 1;
     ip->iface_max = config->iface_max;
     ip->address_max = config->address_max;
+    ip->neigh_max = config->neigh_max;
+    ip->groups.max = config->group_max;
     ip->route_max = config->route_max;
     ip->reply_octets = config->reply_octets;
     ip->loop_mtu = IP_LOOP_MTU;
@@ -74,6 +77,7 @@ static void start(struct ip_host *ip, const struct weir_config *config, struct r
     ip->iid_key = derive(config, PURPOSE_INTERFACE_ID);
     prng_init(&ip->jitter, config->seed, PURPOSE_JITTER, 0);
     prng_init(&ip->limit.random, config->seed, PURPOSE_ICMP_LIMIT, 0);
+    prng_init(&ip->groups.random, config->seed, PURPOSE_GROUPS, 0);
 }
 
 void ip_host_init(struct ip_host *ip, struct arena *arena, const struct weir_config *config,
@@ -98,7 +102,10 @@ void ip_host_init(struct ip_host *ip, struct arena *arena, const struct weir_con
     frag_init(ip, arena, config);
     pmtu_init(ip, arena, config);
 
-    const uint32_t timers = IP_TIMER_ADDRESS + config->address_max + config->neigh_max;
+    ip->groups.at = arena_take(arena, sizeof *ip->groups.at * config->group_max);
+
+    const uint32_t timers =
+        IP_TIMER_ADDRESS + config->address_max + config->neigh_max + config->group_max;
     void *wheel = arena_take(arena, wheel_size(timers));
     if (wheel == NULL)
         return;
@@ -125,6 +132,11 @@ uint32_t ip_timer_neigh(const struct ip_host *ip, uint32_t neigh)
     return IP_TIMER_ADDRESS + ip->address_max + neigh;
 }
 
+uint32_t ip_timer_group(const struct ip_host *ip, uint32_t group)
+{
+    return IP_TIMER_ADDRESS + ip->address_max + ip->neigh_max + group;
+}
+
 weir_time ip_deadline(const struct ip_host *ip)
 {
     return wheel_next(&ip->wheel);
@@ -132,6 +144,10 @@ weir_time ip_deadline(const struct ip_host *ip)
 
 static void fire(struct ip_host *ip, uint32_t timer, weir_time now)
 {
+    if (timer >= ip_timer_group(ip, 0)) {
+        group_timeout(ip, timer - ip_timer_group(ip, 0), now);
+        return;
+    }
     if (timer >= IP_TIMER_ADDRESS + ip->address_max) {
         neigh_timeout(ip, timer - IP_TIMER_ADDRESS - ip->address_max, now);
         return;

@@ -12,6 +12,7 @@
 #include "base/wheel.h"
 #include "ip/frag.h"
 #include "ip/frameq.h"
+#include "ip/group.h"
 #include "ip/ip.h"
 #include "ip/neigh.h"
 
@@ -38,7 +39,8 @@ enum ip_timer {
     IP_TIMER_PMTU,
     IP_TIMER_ROUTE,
     IP_TIMER_IFACE,
-    IP_TIMER_ADDRESS = IP_TIMER_IFACE + IP_IFACE_MAX, /* address_max of them, then neighbours */
+    IP_TIMER_ADDRESS = IP_TIMER_IFACE + IP_IFACE_MAX, /* address_max of them, then neighbours, then
+                                                         groups */
 };
 
 struct ip_iface {
@@ -50,6 +52,8 @@ struct ip_iface {
     bool csum_offload, tso, no_dad, slaac;
     uint8_t rs_left;     /* router solicitations still to be sent */
     weir_time reachable; /* how long a neighbour's answer is good for */
+    weir_time igmp1_until, igmp2_until,
+        mld1_until; /* until then an old querier is believed there */
     struct frameq out;
 };
 
@@ -63,6 +67,7 @@ struct ip_address {
     bool tentative;           /* asked about, not to be used yet */
     bool duplicate;           /* another station has it: never to be used */
     bool from_router;         /* by SLAAC */
+    bool in_group;            /* a member of its solicited-node group */
     uint8_t dad_tries;
     uint8_t announce_left;
     weir_time step_at; /* duplicate detection is through, or the next announcement is due */
@@ -138,6 +143,8 @@ struct ip_host {
     struct frag_table frag;
     struct pmtu_table pmtu;
     struct icmp_limit limit;
+    struct group_table groups;
+    uint32_t neigh_max;
     struct frameq loop;
     struct wheel wheel;
 };
@@ -153,6 +160,7 @@ uint32_t *ip_buckets_take(struct arena *arena, uint32_t count);
 /* A keyed hash of an address, the same for all tables. */
 uint64_t ip_hash(const struct ip_host *ip, const struct weir_ip *addr, uint32_t salt);
 void ip_timer_set(struct ip_host *ip, uint32_t timer, weir_time when);
+uint32_t ip_timer_group(const struct ip_host *ip, uint32_t group);
 uint32_t ip_timer_neigh(const struct ip_host *ip, uint32_t neigh);
 
 /* ---- address.c ---- */
@@ -164,7 +172,6 @@ unsigned ip_prefix_bits(const struct weir_ip *ip, unsigned prefix_len);
 unsigned ip_equal_bits(const struct weir_ip *a, const struct weir_ip *b);
 bool ip_is_any(const struct weir_ip *ip); /* of either family */
 bool ip_is_loopback(const struct weir_ip *ip);
-bool ip_is_multicast(const struct weir_ip *ip);
 bool ip_is_link_local(const struct weir_ip *ip); /* fe80::/10; IPv4 has no scopes here */
 
 /* The address of ours that equals `ip` and may be used on `iface` (link-local addresses only on
@@ -196,7 +203,7 @@ const struct ip_address *iface_source(const struct ip_host *ip, unsigned iface,
 /* Adds an address; `address` may be NULL. */
 enum weir_error iface_address_add(struct ip_host *ip, unsigned iface, const struct weir_ip *addr,
                                   unsigned prefix_len, struct ip_address **address, weir_time now);
-void iface_address_drop(struct ip_host *ip, struct ip_address *address);
+void iface_address_drop(struct ip_host *ip, struct ip_address *address, weir_time now);
 
 /* Another station has, or wants, our address. */
 void iface_address_duplicate(struct ip_host *ip, struct ip_address *address, weir_time now);
@@ -228,6 +235,12 @@ enum weir_drop ip4_arrives(struct ip_host *ip, const uint8_t *p, size_t len,
                            struct ip_packet *packet, weir_time now);
 enum weir_drop ip6_arrives(struct ip_host *ip, const uint8_t *p, size_t len,
                            struct ip_packet *packet, weir_time now);
+
+/* ---- igmp.c, mld.c ---- */
+
+enum weir_drop igmp_arrives(struct ip_host *ip, struct ip_packet *packet, weir_time now);
+enum weir_drop mld_arrives(struct ip_host *ip, struct ip_packet *packet,
+                           const struct icmp6_head *icmp, weir_time now);
 
 /* ---- icmp.c ---- */
 

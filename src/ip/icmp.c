@@ -4,6 +4,7 @@
 #include "wire/icmp6.h"
 #include "wire/ip4.h"
 #include "wire/ip6.h"
+#include "wire/mld.h"
 
 /* ICMP messages that arrive (RFC 792, RFC 4443): questions are answered, errors are read and handed
  * to the transport. What we say of our own accord is in icmp_error.c. */
@@ -243,6 +244,11 @@ enum weir_drop icmp6_arrives(struct ip_host *ip, struct ip_packet *packet, weir_
         const struct icmp6_head answer = { .type = ICMP6_ECHO_REPLY, .rest = icmp.rest };
         (void)wire_icmp6_emit(head, sizeof head, &answer);
         return reply(ip, packet, head, icmp.body, icmp.len, now);
+    case MLD_QUERY:
+    case MLD_REPORT1:
+    case MLD_DONE:
+    case MLD_REPORT2:
+        return mld_arrives(ip, packet, &icmp, now);
     case ICMP6_UNREACH:
     case ICMP6_TOO_BIG:
     case ICMP6_TIME_EXCEEDED:

@@ -153,6 +153,26 @@ static void address_begin(struct ip_host *ip, struct ip_address *address, weir_t
     nd_probe(ip, address->iface, &address->ip, now);
 }
 
+/* The group in which others ask for the address (RFC 4291, 2.8): switches that watch who is a
+ * member of what pass the questions on only to those who say so. A full table costs no more than
+ * that. */
+static void solicited_join(struct ip_host *ip, struct ip_address *address, weir_time now)
+{
+    if (weir_ip_is_v4(&address->ip) || ip->iface[address->iface].medium != WEIR_ETHERNET)
+        return;
+    const struct weir_ip group = iface_solicited_node(&address->ip);
+    address->in_group = group_join(ip, address->iface, &group, now);
+}
+
+static void solicited_leave(struct ip_host *ip, struct ip_address *address, weir_time now)
+{
+    if (!address->in_group)
+        return;
+    const struct weir_ip group = iface_solicited_node(&address->ip);
+    address->in_group = false;
+    group_leave(ip, address->iface, &group, now);
+}
+
 enum weir_error iface_address_add(struct ip_host *ip, unsigned iface, const struct weir_ip *addr,
                                   unsigned prefix_len, struct ip_address **address, weir_time now)
 {
@@ -183,6 +203,7 @@ enum weir_error iface_address_add(struct ip_host *ip, unsigned iface, const stru
     if (address != NULL)
         *address = to;
     ip->version++;
+    solicited_join(ip, to, now);
     address_begin(ip, to, now);
     iface_address_timer(ip, to);
     return WEIR_OK;
@@ -223,8 +244,9 @@ static void drop_route(struct ip_host *ip, const struct ip_address *address)
     }
 }
 
-void iface_address_drop(struct ip_host *ip, struct ip_address *address)
+void iface_address_drop(struct ip_host *ip, struct ip_address *address, weir_time now)
 {
+    solicited_leave(ip, address, now);
     if (!address->from_router)
         drop_route(ip, address);
     address->used = false;
@@ -235,11 +257,10 @@ void iface_address_drop(struct ip_host *ip, struct ip_address *address)
 enum weir_error ip_address_remove(struct ip_host *ip, unsigned iface, const struct weir_ip *addr,
                                   weir_time now)
 {
-    (void)now;
     for (unsigned i = 0; i < ip->address_top; i++) {
         struct ip_address *address = &ip->address[i];
         if (address->used && address->iface == iface && weir_ip_equal(&address->ip, addr)) {
-            iface_address_drop(ip, address);
+            iface_address_drop(ip, address, now);
             return WEIR_OK;
         }
     }
@@ -271,7 +292,7 @@ void iface_address_timeout(struct ip_host *ip, uint32_t index, weir_time now)
     if (!address->used)
         return;
     if (address->valid_until <= now) {
-        iface_address_drop(ip, address);
+        iface_address_drop(ip, address, now);
         return;
     }
     if (address->step_at <= now) {
@@ -301,7 +322,9 @@ void iface_address_duplicate(struct ip_host *ip, struct ip_address *address, wei
 
     /* RFC 7217, 6: another interface identifier for the same prefix. */
     address->duplicate = false;
+    solicited_leave(ip, address, now);
     address->ip = slaac_address(ip, address->iface, &address->ip, address->dad_tries);
+    solicited_join(ip, address, now);
     address_begin(ip, address, now);
     iface_address_timer(ip, address);
 }

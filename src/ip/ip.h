@@ -20,6 +20,7 @@
 
 #define IP_IFACE_MAX   16
 #define IP_PROTO_ICMP  1
+#define IP_PROTO_IGMP  2
 #define IP_PROTO_TCP   6
 #define IP_PROTO_UDP   17
 #define IP_PROTO_ICMP6 58
@@ -225,6 +226,14 @@ void ip_timeout(struct ip_host *ip, weir_time now);
 bool ip_is_local(const struct ip_host *ip,
                  const struct weir_ip *addr); /* usable as a source; loopback too */
 bool ip_is_group(const struct ip_host *ip, const struct weir_ip *addr); /* multicast or broadcast */
+bool ip_is_multicast(const struct weir_ip *ip);
+
+/* Membership of a group on an interface: once for each who wants it. False: no room. Only what was
+ * joined may be left. */
+bool ip_group_join(struct ip_host *ip, unsigned iface, const struct weir_ip *addr, weir_time now)
+    __attribute__((warn_unused_result));
+void ip_group_leave(struct ip_host *ip, unsigned iface, const struct weir_ip *addr, weir_time now);
+bool ip_group_is_joined(const struct ip_host *ip, unsigned iface, const struct weir_ip *addr);
 
 /* An ICMP TOO_BIG that a transport has vetted (the quoted packet really is in flight): lowers the
  * path MTU (RFC 1191, RFC 8201; floor 552 for IPv4 as Linux, 1,280 for IPv6), which is forgotten

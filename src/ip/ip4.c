@@ -135,6 +135,8 @@ enum weir_drop ip4_arrives(struct ip_host *ip, const uint8_t *p, size_t len,
     case IP_PROTO_UDP:
         packet->kind = IP_UDP;
         return WEIR_DROP_NONE;
+    case IP_PROTO_IGMP:
+        return igmp_arrives(ip, packet, now);
     case IP_PROTO_ICMP:
         return icmp4_arrives(ip, packet, now);
     default:

@@ -19,6 +19,7 @@ void weir_config_default(struct weir_config *config)
         .iface_max = 4,
         .frag_max = 64,
         .frag_octets_max = 4 << 20,
+        .group_max = 64,
         .pmtu_max = 256,
         .ring_chunk = 16384,
         .ring_chunks = 16384,
@@ -81,7 +82,7 @@ static bool limits_make_sense(const struct weir_config *c)
            within(c->neigh_max, 1, POOL_MAX) && within(c->route_max, 1, UINT16_MAX) &&
            within(c->address_max, 1, ADDRESS_MAX_MAX) && within(c->iface_max, 1, IP_IFACE_MAX) &&
            within(c->frag_max, 1, POOL_MAX) && within(c->pmtu_max, 1, POOL_MAX) &&
-           c->event_batch > 0;
+           c->group_max <= GROUP_MAX_MAX && c->event_batch > 0;
 }
 
 static bool memory_makes_sense(const struct weir_config *c)

@@ -11,6 +11,7 @@
 #define POOL_MAX         (UINT32_C(1) << 24)
 #define CHUNKS_MAX       (UINT32_C(1) << 26)
 #define ADDRESS_MAX_MAX  16384
+#define GROUP_MAX_MAX    65535
 #define REPLY_OCTETS_MIN (UINT32_C(1) << 16)
 
 /* Local addresses that connections of removed addresses, and those within 127.0.0.0/8, may keep

@@ -77,6 +77,8 @@ static unsigned score(const struct endpoint *endpoint, const struct ip_packet *p
         return 0;
     if (endpoint->local.iface != 0 && endpoint->local.iface != packet->iface + 1)
         return 0;
+    if (packet->group && !endpoint_hears(endpoint, packet))
+        return 0;
     unsigned fits = 1;
     if (!ip_is_any(&endpoint->local.ip)) {
         if (!weir_ip_equal(&endpoint->local.ip, &packet->dst))
@@ -159,38 +161,65 @@ static uint32_t spread_hash(const struct weir *weir, const struct ip_packet *pac
     return flow_hash(weir, &flow);
 }
 
+/* RFC 1122, 4.1.3.3 and custom: everybody who fits gets one. */
+unsigned endpoint_give_all(struct weir *weir, const struct ip_packet *packet,
+                           const struct udp_head *udp, unsigned *given)
+{
+    const struct weir_datagram info = describe(packet, udp->sport, udp->dport, udp->len);
+    const uint32_t hash = port_hash(weir, udp->dport);
+    unsigned found = 0;
+    uint32_t slot;
+    *given = 0;
+    for (uint32_t ref = demux_first(&weir->endpoint_ports, hash, &slot); ref != DEMUX_NONE;
+         ref = demux_next(&weir->endpoint_ports, hash, &slot)) {
+        if (score(at(weir, ref - 1), packet, udp) == 0)
+            continue;
+        found++;
+        *given += deliver(weir, ref - 1, &info, udp->data);
+    }
+    return found;
+}
+
+/* The best fit for a datagram for one, or POOL_NONE. */
+static uint32_t best_fit(const struct weir *weir, const struct ip_packet *packet,
+                         const struct udp_head *udp)
+{
+    const uint32_t hash = port_hash(weir, udp->dport);
+    uint32_t slot, best = POOL_NONE;
+    unsigned best_fits = 0;
+    for (uint32_t ref = demux_first(&weir->endpoint_ports, hash, &slot); ref != DEMUX_NONE;
+         ref = demux_next(&weir->endpoint_ports, hash, &slot)) {
+        const unsigned fits = score(at(weir, ref - 1), packet, udp);
+        if (fits == 0 || fits < best_fits)
+            continue;
+        if (fits > best_fits || is_better(weir, ref - 1, best, spread_hash(weir, packet, udp))) {
+            best_fits = fits;
+            best = ref - 1;
+        }
+    }
+    return best;
+}
+
 enum weir_drop udp_arrives(struct weir *weir, const struct ip_packet *packet, weir_time now)
 {
     struct udp_head udp;
     const enum weir_drop bad = udp_check(packet, &udp);
     if (bad != WEIR_DROP_NONE)
         return bad;
-    const struct weir_datagram info = describe(packet, udp.sport, udp.dport, udp.len);
-    const uint32_t hash = port_hash(weir, udp.dport);
-    uint32_t slot, best = POOL_NONE;
-    unsigned best_fits = 0;
-    unsigned found = 0, given = 0;
-    for (uint32_t ref = demux_first(&weir->endpoint_ports, hash, &slot); ref != DEMUX_NONE;
-         ref = demux_next(&weir->endpoint_ports, hash, &slot)) {
-        const unsigned fits = score(at(weir, ref - 1), packet, &udp);
-        if (fits == 0)
-            continue;
-        found++;
-        if (packet->group) { /* RFC 1122, 4.1.3.3 and custom: everybody who fits gets one */
-            given += deliver(weir, ref - 1, &info, udp.data);
-        } else if (fits > best_fits ||
-                   (fits == best_fits &&
-                    is_better(weir, ref - 1, best, spread_hash(weir, packet, &udp)))) {
-            best_fits = fits;
-            best = ref - 1;
-        }
+    unsigned given = 0;
+    bool found = false;
+    if (packet->group) {
+        found = endpoint_give_all(weir, packet, &udp, &given) > 0;
+    } else {
+        const uint32_t best = best_fit(weir, packet, &udp);
+        const struct weir_datagram info = describe(packet, udp.sport, udp.dport, udp.len);
+        found = best != POOL_NONE;
+        given = found && deliver(weir, best, &info, udp.data);
     }
-    if (found == 0) {
+    if (!found) {
         ip_error_port_unreachable(&weir->ip, packet, now);
         return WEIR_DROP_UDP_PORT;
     }
-    if (best != POOL_NONE)
-        given += deliver(weir, best, &info, udp.data);
     if (given == 0)
         return WEIR_DROP_UDP_FULL;
     weir->trace.count.datagrams_in++;
@@ -329,6 +358,8 @@ static enum weir_error make(struct weir *weir, const struct weir_addr *local, bo
     struct endpoint *endpoint = at(weir, index);
     *endpoint = (struct endpoint){ .local = *local, .ping = ping, .id = local->port };
     endpoint->flags = (uint8_t)flags;
+    endpoint->group_here = true;
+    endpoint->group_ttl = 1; /* RFC 1112, 6.1 */
     endpoint->generation = generation_next(weir);
     watch_init(&endpoint->watch);
     udp_queue_init(&endpoint->queue, &weir->rings, weir->config.udp_rcv_max);
@@ -341,6 +372,7 @@ static enum weir_error make(struct weir *weir, const struct weir_addr *local, bo
 void endpoint_close(struct weir *weir, uint32_t index)
 {
     struct endpoint *endpoint = at(weir, index);
+    endpoint_leave_all(weir, endpoint, weir->now);
     udp_queue_clear(&endpoint->queue, &weir->rings);
     watch_clear(weir, HANDLE_ENDPOINT, index);
     demux_remove(&weir->endpoint_ports, port_hash(weir, endpoint->local.port), index + 1);
@@ -491,7 +523,9 @@ enum weir_error weir_udp_send_as(struct weir *weir, weir_handle handle,
         .csum_offset = UDP_CSUM_OFF,
         .udp_zero_rule = true,
     };
-    const enum weir_error error = ip_packet_send(&weir->ip, &send, now);
+    const enum weir_error error =
+        ip_is_multicast(&peer->ip) ? endpoint_send_group(weir, endpoint, &send, &udp, how->ttl, now)
+                                   : ip_packet_send(&weir->ip, &send, now);
     if (error == WEIR_OK)
         weir->trace.count.datagrams_out++;
     return error;

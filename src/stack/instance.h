@@ -21,6 +21,7 @@
 #define MEMORY_WAKE     16   /* connections told at once that memory is free */
 #define GENERATION_MAX  0x0fffffffu
 #define GSO_OCTETS_MAX  65160                /* payload of a superframe: 45 segments of 1,448 */
+#define MEMBERSHIPS_MAX 20                   /* groups of an endpoint, as on Linux */
 #define SYNQ_RETRY_MAX  15                   /* SYN-ACKs sent again, at most; one FIFO a count */
 #define SYNQ_ASKED      (SYNQ_RETRY_MAX + 1) /* waits until the program takes notice of it */
 #define SYNQ_TOLD       (SYNQ_RETRY_MAX + 2) /* waits for weir_admit or weir_refuse */
@@ -74,6 +75,13 @@ struct listener {
     int64_t option[WEIR_OPT_COUNT];
 };
 
+/* A group that an endpoint has joined. */
+struct membership {
+    struct weir_ip group;
+    uint16_t iface;
+    bool used;
+};
+
 /* A UDP or echo endpoint. */
 struct endpoint {
     struct weir_addr local, peer;
@@ -84,6 +92,11 @@ struct endpoint {
     uint8_t flags; /* WEIR_UDP_* */
     uint8_t error; /* enum weir_error, pending */
     uint8_t ttl, tos;
+    bool group_here;      /* what it sends to a group also goes to members on this host */
+    bool group_own;       /* hears only groups that it has joined itself */
+    uint8_t group_ttl;    /* of what it sends to a group; 0: does not leave this host */
+    uint16_t group_iface; /* interface + 1 for groups, or 0 */
+    struct membership member[MEMBERSHIPS_MAX];
     uint16_t id; /* of echo requests; also local.port */
     uint64_t cookie;
     struct watch watch;

@@ -59,6 +59,11 @@ static enum weir_error set_endpoint(struct weir *weir, struct endpoint *endpoint
     case WEIR_OPT_TTL:
     case WEIR_OPT_TOS:
         return set_ip(&endpoint->ttl, &endpoint->tos, option, value, false);
+    case WEIR_OPT_GROUP_TTL:
+    case WEIR_OPT_GROUP_IFACE:
+    case WEIR_OPT_GROUP_LOOP:
+    case WEIR_OPT_GROUP_ALL:
+        return endpoint_set_group(weir, endpoint, option, value);
     case WEIR_OPT_BROADCAST:
         if (!is_flag(value))
             return WEIR_INVALID;
@@ -106,6 +111,11 @@ static enum weir_error get_endpoint(const struct endpoint *endpoint, enum weir_o
     case WEIR_OPT_TOS:
         *value = endpoint->tos;
         return WEIR_OK;
+    case WEIR_OPT_GROUP_TTL:
+    case WEIR_OPT_GROUP_IFACE:
+    case WEIR_OPT_GROUP_LOOP:
+    case WEIR_OPT_GROUP_ALL:
+        return endpoint_get_group(endpoint, option, value);
     case WEIR_OPT_BROADCAST:
         *value = endpoint->broadcast;
         return WEIR_OK;

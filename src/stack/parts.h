@@ -173,8 +173,27 @@ enum weir_drop endpoint_error(struct weir *weir, const struct ip_packet *packet,
 enum weir_drop ping_error(struct weir *weir, const struct ip_packet *packet, uint16_t id);
 enum weir_drop udp_arrives(struct weir *weir, const struct ip_packet *packet, weir_time now);
 enum weir_drop echo_arrives(struct weir *weir, const struct ip_packet *packet);
+/* Gives a datagram to all who fit; how many there are, and in `*given` how many took it. */
+struct weir_datagram;
+struct udp_head;
+unsigned endpoint_give_all(struct weir *weir, const struct ip_packet *packet,
+                           const struct udp_head *udp, unsigned *given);
 void endpoint_settle(struct weir *weir, uint32_t index);
 void endpoint_close(struct weir *weir, uint32_t index);
+
+/* ---- group.c ---- */
+
+bool endpoint_hears(const struct endpoint *endpoint, const struct ip_packet *packet);
+void endpoint_leave_all(struct weir *weir, struct endpoint *endpoint, weir_time now);
+enum weir_error endpoint_set_group(const struct weir *weir, struct endpoint *endpoint,
+                                   enum weir_option option, int64_t value);
+enum weir_error endpoint_get_group(const struct endpoint *endpoint, enum weir_option option,
+                                   int64_t *value);
+/* Sends to a group: on the wire, and to those of its members that are here. `ttl` 0: the
+ * endpoint's for groups. */
+enum weir_error endpoint_send_group(struct weir *weir, const struct endpoint *endpoint,
+                                    const struct ip_send *send, const struct udp_head *udp,
+                                    uint8_t ttl, weir_time now);
 
 /* ---- ports.c ---- */
 

@@ -155,6 +155,16 @@ enum weir_error tcp_set(struct tcb *tcb, enum weir_option option, int64_t value,
     return error;
 }
 
+/* As SIOCOUTQ and SIOCOUTQNSD count: the FIN is one more, and while the connection is being opened
+ * there is nothing. */
+static int64_t queue_of(const struct tcb *tcb, bool unsent_only)
+{
+    if (!tcp_syn_acked(tcb) || tcb->state == WEIR_CLOSED)
+        return 0;
+    const seq32 end = tcb->snd.end + (tcb->fin_queued ? 1u : 0u);
+    return end - (unsent_only ? tcb->snd.nxt : tcb->snd.una);
+}
+
 enum weir_error tcp_get(const struct tcb *tcb, enum weir_option option, int64_t *value)
 {
     const struct weir_config *config = tcb->host->config;
@@ -204,6 +214,13 @@ enum weir_error tcp_get(const struct tcb *tcb, enum weir_option option, int64_t 
         return WEIR_OK;
     case WEIR_OPT_MAX_PACING_RATE:
         *value = tcb->pacing_max;
+        return WEIR_OK;
+    case WEIR_OPT_OUTQ:
+    case WEIR_OPT_OUTQ_UNSENT:
+        *value = queue_of(tcb, option == WEIR_OPT_OUTQ_UNSENT);
+        return WEIR_OK;
+    case WEIR_OPT_AT_MARK:
+        *value = tcb->rcv_urg && tcb->rcv.up == tcb->rcv.read + 1;
         return WEIR_OK;
     case WEIR_OPT_MAXSEG:
         *value = tcb->maxseg != 0 && tcb->maxseg < tcb->mss ? tcb->maxseg : tcb->mss;

@@ -138,6 +138,30 @@ static void test_options(void)
     CHECK(weir_urgent(world.side[0], client, &ahead) == WEIR_OK && ahead == 7,
           "seven octets lie before the pointer");
     CHECK(weir_ready_now(world.side[0], client) & WEIR_URGENT, "and it is an event");
+    char text[8];
+    for (unsigned i = 0; i < 7; i++) {
+        CHECK(weir_get(world.side[0], client, WEIR_OPT_AT_MARK, &value) == WEIR_OK &&
+                  value == (i == 6),
+              "%u octets read: %s", i, i == 6 ? "the next is the mark" : "not at the mark");
+        (void)!weir_recv(world.side[0], client, text, 1, &done, world.now);
+    }
+    CHECK(weir_get(world.side[0], client, WEIR_OPT_AT_MARK, &value) == WEIR_OK && value == 0,
+          "and behind it no more");
+    int64_t unsent;
+    (void)!weir_send(w, server, "abc", 3, 0, &done, world.now);
+    CHECK(weir_get(w, server, WEIR_OPT_OUTQ, &value) == WEIR_OK && value == 3 &&
+              weir_get(w, server, WEIR_OPT_OUTQ_UNSENT, &unsent) == WEIR_OK && unsent == 3,
+          "three octets queued, none sent");
+    struct weir_out out;
+    CHECK(weir_output(w, 0, &out, 1, world.now) == 1, "they leave, and are lost");
+    (void)weir_shutdown(w, server, world.now);
+    CHECK(weir_get(w, server, WEIR_OPT_OUTQ, &value) == WEIR_OK && value == 4 &&
+              weir_get(w, server, WEIR_OPT_OUTQ_UNSENT, &unsent) == WEIR_OK && unsent == 1,
+          "three octets and a FIN, which alone was not sent");
+    world_run(&world, 2 * WEIR_SECOND);
+    CHECK(weir_get(w, server, WEIR_OPT_OUTQ, &value) == WEIR_OK && value == 0,
+          "nothing is left when all is acknowledged");
+    CHECK(weir_set(w, server, WEIR_OPT_OUTQ, 0, world.now) == WEIR_INVALID, "nor can it be set");
     world_close(&world);
 }
 
