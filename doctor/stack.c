@@ -183,6 +183,11 @@ static void take_tail(struct facts_flow *flow, const struct sight_tail *tail)
     flow->waits_for = tail->waits_for;
     flow->error = tail->error;
     flow->soft_error = tail->soft_error;
+    const char *cc = tail->congestion > 0 ? weir_congestion_name(tail->congestion - 1u) : NULL;
+    if (cc != NULL) {
+        snprintf(flow->cc, sizeof flow->cc, "%s", cc);
+        facts_mark(flow, FACTS_CONGESTION, FACTS_EXACT);
+    }
     flow->listener.half_open = tail->synq_len;
     mark(flow, FACTS_CAUSE, FACTS_ROLE);
     mark(flow, FACTS_TIMERS, FACTS_TIMERS);

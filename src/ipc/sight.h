@@ -84,7 +84,8 @@ struct sight_head {
 struct sight_tail {
     uint8_t cause;     /* enum weir_cause of the last change of state */
     uint8_t waits_for; /* enum weir_wait: why unsent octets do not leave */
-    uint8_t passive, timestamps, sack, snd_wscale, rcv_wscale, spare;
+    uint8_t passive, timestamps, sack, snd_wscale, rcv_wscale;
+    uint8_t congestion;                                /* enum weir_congestion + 1; 0: not known */
     uint16_t error, soft_error;                        /* enum weir_error */
     uint32_t unsent, out_of_order;                     /* octets */
     uint32_t rcv_wnd, snd_wnd, rcv_max, snd_max;       /* octets */

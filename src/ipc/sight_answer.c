@@ -71,7 +71,12 @@ static void fill_info(struct tcp_info *info, const struct weir_status *status)
     info->tcpi_probes = status->keepalive_probes;
     info->tcpi_options = (uint8_t)((status->timestamps ? TCPI_OPT_TIMESTAMPS : 0) |
                                    (status->sack ? TCPI_OPT_SACK : 0) |
-                                   (status->snd_wscale != 0 ? TCPI_OPT_WSCALE : 0));
+                                   (status->snd_wscale != 0 ? TCPI_OPT_WSCALE : 0) |
+                                   (status->ecn != 0 ? TCPI_OPT_ECN : 0) |
+                                   (status->ce_in != 0 ? TCPI_OPT_ECN_SEEN : 0));
+    info->tcpi_pacing_rate = status->pacing_rate;
+    info->tcpi_delivery_rate = status->delivery_rate;
+    info->tcpi_delivery_rate_app_limited = status->app_limited;
     info->tcpi_snd_wscale = status->snd_wscale & 0xfu;
     info->tcpi_rcv_wscale = status->rcv_wscale & 0xfu;
     info->tcpi_rto = to_us(status->rto);
@@ -117,6 +122,7 @@ static void fill_tail(struct sight_tail *tail, const struct weir_status *status,
     *tail = (struct sight_tail){
         .cause = status->cause,
         .waits_for = status->waits_for,
+        .congestion = (uint8_t)(status->mss != 0 ? status->congestion + 1 : 0),
         .passive = status->passive,
         .timestamps = status->timestamps,
         .sack = status->sack,
