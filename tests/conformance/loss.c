@@ -535,12 +535,33 @@ static void dsack_lies(struct t *t)
 {
     ten_in_flight(t, SACK, 10000);
     after(t, RTT);
-    in(t, ". 1 ack 5001");
+    in(t, ". 1 ack 1 <sack 1001:3001>");
+    in(t, ". 1 ack 5001"); /* there is reordering, so DSACKs count */
+    is(t, status_of(t).reordering, 1);
     for (unsigned i = 0; i < 20; i++)
         in(t, ". 1 ack 5001 <sack %u:%u>", 1 + i * 100, 1001 + i * 100);
     is(t, status_of(t).undo_count, 0);
     is(t, status_of(t).reo_wnd, REO);
-    is(t, status_of(t).cwnd, 15000);
+    is(t, status_of(t).cwnd, 13000);
+}
+
+/* What is sacked has arrived, too, and cwnd grows with it once reordering is known: else a path
+ * that reorders would never let it grow. */
+static void growth_with_reordering(struct t *t)
+{
+    ten_in_flight(t, SACK, 60000);
+    after(t, RTT);
+    in(t, ". 1 ack 1 <sack 1001:3001>");
+    ignore(t);
+    in(t, ". 1 ack 3001");
+    ignore(t);
+    const unsigned before = status_of(t).cwnd;
+    in(t, ". 1 ack 3001 <sack 4001:6001>");
+    ignore(t);
+    is(t, status_of(t).cwnd, before + 2000);
+    in(t, ". 1 ack 6001");
+    ignore(t);
+    is(t, status_of(t).cwnd, before + 3000);
 }
 
 /* ---- Settings ---- */
@@ -607,6 +628,8 @@ int main(int argc, char **argv)
         CASE(recovery_undone_by_dsack, "RFC 2883, 4015: all that was sent again came twice"),
         CASE(one_dsack_for_two, "RFC 2883: ... only some of it did"),
         CASE(dsack_lies, "RFC 2883: DSACKs of what was sent once are not believed"),
+        CASE(growth_with_reordering,
+             "RFC 3465: what is sacked has arrived, if it is no sign of loss"),
         CASE(shorter_timeout, "RFC 6298 2.4: the least timeout is a setting"),
         CASE(thin_stream, "thin streams: six timeouts do not double"),
     };
