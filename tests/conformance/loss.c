@@ -499,6 +499,31 @@ static void recovery_not_undone(struct t *t)
     is(t, status_of(t).ssthresh, 5000);
 }
 
+/* The first was late, but the second may have been lost: while what was sent again for it is on its
+ * way nothing is put back. */
+static void not_yet_undone(struct t *t)
+{
+    ten_in_flight(t, "mss 1012,sackok,ts 1 -", 10000);
+    const uint32_t first = t->peers[0].ts_seen;
+    after(t, RTT);
+    in(t, ". 1 ack 1 <nop,nop,ts 201 =,sack 2001:5001>");
+    out(t, ". 1:1001 ack 1");
+    ignore(t);
+    in(t, ". 1 ack 1 <nop,nop,ts 201 =,sack 2001:7001>");
+    ignore(t);
+    is(t, status_of(t).segs_rtx, 2);
+    const uint32_t again = t->peers[0].ts_seen;
+    t->peers[0].ts_seen = first;
+    in(t, ". 1 ack 1001 <nop,nop,ts 201 =,sack 2001:7001>");
+    is(t, status_of(t).undo_count, 0);
+    after(t, RTT);
+    ignore(t);
+    t->peers[0].ts_seen = again;
+    in(t, ". 1 ack 10001");
+    is(t, status_of(t).undo_count, 0);
+    is(t, status_of(t).ssthresh, 5000);
+}
+
 static void recovery_undone_by_dsack(struct t *t)
 {
     ten_in_flight(t, SACK, 10000);
@@ -625,6 +650,7 @@ int main(int argc, char **argv)
         CASE(timeout_undone_by_the_echo, "RFC 3522, 4015: a spurious timeout, told by the echo"),
         CASE(recovery_undone_by_the_echo, "RFC 3522, 4015: a spurious fast retransmit"),
         CASE(recovery_not_undone, "RFC 3522: the echo of what was sent again undoes nothing"),
+        CASE(not_yet_undone, "RFC 4015 3.2: ... nor while it is not known of all"),
         CASE(recovery_undone_by_dsack, "RFC 2883, 4015: all that was sent again came twice"),
         CASE(one_dsack_for_two, "RFC 2883: ... only some of it did"),
         CASE(dsack_lies, "RFC 2883: DSACKs of what was sent once are not believed"),
