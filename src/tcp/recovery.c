@@ -117,6 +117,17 @@ static uint32_t find_lost(struct tcb *tcb, struct tcb_flight *flight, const stru
     return tcb->sack_ok && news ? sb_find_lost(tcb) : 0;
 }
 
+/* Octets of this ACK that cwnd may grow with. What is sacked has arrived as well, and is not
+ * counted again when it is acknowledged; but as long as nothing was ever out of order it is the
+ * first sign of a loss (as on Linux). */
+static uint32_t grows_by(const struct tcb *tcb, const struct sb_acked *acked)
+{
+    if (tcb->recovery == TCP_RECOVERY)
+        return 0;
+    const bool late = tcb->reo_seen && tcb->recovery == TCP_OPEN;
+    return acked->octets + (late ? acked->sacked : 0);
+}
+
 void tcp_recovery_ack(struct tcb *tcb, const struct sb_acked *acked, bool dup, weir_time rtt,
                       weir_time now)
 {
@@ -141,8 +152,8 @@ void tcp_recovery_ack(struct tcb *tcb, const struct sb_acked *acked, bool dup, w
         enter_recovery(tcb, flight, acked, now);
     else if (repaired && tcb->recovery == TCP_OPEN)
         tail_repaired(tcb, flight, now);
-    else if (tcb->recovery != TCP_RECOVERY && acked->octets > 0)
-        tcp_cc_grow(tcb, flight, acked->octets, rtt, now);
+    else if (grows_by(tcb, acked) > 0)
+        tcp_cc_grow(tcb, flight, grows_by(tcb, acked), rtt, now);
     if (tcb->recovery == TCP_RECOVERY && tcb->sack_ok && !tcp_cc_own(tcb))
         prr_ack(tcb, flight, acked->octets + acked->sacked, acked->octets > 0 && lost == 0);
 }

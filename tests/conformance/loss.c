@@ -499,6 +499,31 @@ static void recovery_not_undone(struct t *t)
     is(t, status_of(t).ssthresh, 5000);
 }
 
+/* The first was late, but the second may have been lost: while what was sent again for it is on its
+ * way nothing is put back. */
+static void not_yet_undone(struct t *t)
+{
+    ten_in_flight(t, "mss 1012,sackok,ts 1 -", 10000);
+    const uint32_t first = t->peers[0].ts_seen;
+    after(t, RTT);
+    in(t, ". 1 ack 1 <nop,nop,ts 201 =,sack 2001:5001>");
+    out(t, ". 1:1001 ack 1");
+    ignore(t);
+    in(t, ". 1 ack 1 <nop,nop,ts 201 =,sack 2001:7001>");
+    ignore(t);
+    is(t, status_of(t).segs_rtx, 2);
+    const uint32_t again = t->peers[0].ts_seen;
+    t->peers[0].ts_seen = first;
+    in(t, ". 1 ack 1001 <nop,nop,ts 201 =,sack 2001:7001>");
+    is(t, status_of(t).undo_count, 0);
+    after(t, RTT);
+    ignore(t);
+    t->peers[0].ts_seen = again;
+    in(t, ". 1 ack 10001");
+    is(t, status_of(t).undo_count, 0);
+    is(t, status_of(t).ssthresh, 5000);
+}
+
 static void recovery_undone_by_dsack(struct t *t)
 {
     ten_in_flight(t, SACK, 10000);
@@ -535,12 +560,33 @@ static void dsack_lies(struct t *t)
 {
     ten_in_flight(t, SACK, 10000);
     after(t, RTT);
-    in(t, ". 1 ack 5001");
+    in(t, ". 1 ack 1 <sack 1001:3001>");
+    in(t, ". 1 ack 5001"); /* there is reordering, so DSACKs count */
+    is(t, status_of(t).reordering, 1);
     for (unsigned i = 0; i < 20; i++)
         in(t, ". 1 ack 5001 <sack %u:%u>", 1 + i * 100, 1001 + i * 100);
     is(t, status_of(t).undo_count, 0);
     is(t, status_of(t).reo_wnd, REO);
-    is(t, status_of(t).cwnd, 15000);
+    is(t, status_of(t).cwnd, 13000);
+}
+
+/* What is sacked has arrived, too, and cwnd grows with it once reordering is known: else a path
+ * that reorders would never let it grow. */
+static void growth_with_reordering(struct t *t)
+{
+    ten_in_flight(t, SACK, 60000);
+    after(t, RTT);
+    in(t, ". 1 ack 1 <sack 1001:3001>");
+    ignore(t);
+    in(t, ". 1 ack 3001");
+    ignore(t);
+    const unsigned before = status_of(t).cwnd;
+    in(t, ". 1 ack 3001 <sack 4001:6001>");
+    ignore(t);
+    is(t, status_of(t).cwnd, before + 2000);
+    in(t, ". 1 ack 6001");
+    ignore(t);
+    is(t, status_of(t).cwnd, before + 3000);
 }
 
 /* ---- Settings ---- */
@@ -604,9 +650,12 @@ int main(int argc, char **argv)
         CASE(timeout_undone_by_the_echo, "RFC 3522, 4015: a spurious timeout, told by the echo"),
         CASE(recovery_undone_by_the_echo, "RFC 3522, 4015: a spurious fast retransmit"),
         CASE(recovery_not_undone, "RFC 3522: the echo of what was sent again undoes nothing"),
+        CASE(not_yet_undone, "RFC 4015 3.2: ... nor while it is not known of all"),
         CASE(recovery_undone_by_dsack, "RFC 2883, 4015: all that was sent again came twice"),
         CASE(one_dsack_for_two, "RFC 2883: ... only some of it did"),
         CASE(dsack_lies, "RFC 2883: DSACKs of what was sent once are not believed"),
+        CASE(growth_with_reordering,
+             "RFC 3465: what is sacked has arrived, if it is no sign of loss"),
         CASE(shorter_timeout, "RFC 6298 2.4: the least timeout is a setting"),
         CASE(thin_stream, "thin streams: six timeouts do not double"),
     };
