@@ -118,7 +118,7 @@ bool sockets_open(struct weird *weird, char why[WEIR_LINE_MAX])
     weird->meeting_name = weird->meeting < 0 ? -1 : bind_hidden(weird, weird->meeting, "meeting");
     weird->sweep_at = SWEEP_FIRST;
     if (weird->dummy >= 0 && weird->meeting_name >= 0 && listen(weird->meeting, BACKLOG) == 0 &&
-        ends_open(weird))
+        ends_open(weird) && queue_open(weird))
         return true;
     snprintf(why, WEIR_LINE_MAX, "sockets: %m");
     return false;
