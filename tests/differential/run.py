@@ -425,7 +425,8 @@ def weir_run(args, folder):
             ground.start(*ground.inside(
                 os.path.join(args.build, "weird"), "--dev", "tap:weir1",
                 "--addr", f"{SUBJECT[0]}/24", "--addr", f"{SUBJECT[1]}/64",
-                "--gateway", PEER[0], "--gateway", PEER[1], "--socket", path),
+                "--route", f"198.51.100.0/24 via {PEER[0]}",
+                "--route", f"2001:db8:be::/64 via {PEER[1]}", "--socket", path),
                 stdout=log, stderr=log)
         until(lambda: os.path.exists(path), 5, "weird")
         for address, more in ((f"{PEER[0]}/24", ()), (f"{PEER[1]}/64", ("nodad",))):
