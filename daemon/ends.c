@@ -182,6 +182,7 @@ void end_pay_reset(struct socket *socket, int s)
     if (socket->owed_reset)
         socket->weird->owed_count--;
     socket->owed_reset = false;
+    socket->inode = queue_inode(s);
     (void)send(s, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
     socket_over(socket);
 }
@@ -190,14 +191,19 @@ bool end_reset(struct socket *socket)
 {
     struct weird *weird = socket->weird;
     int unread = 0;
-    if (socket->d < 0 || ioctl(socket->d, FIONREAD, &unread) < 0 || unread > 0)
+    if (socket->d < 0 || ioctl(socket->d, FIONREAD, &unread) < 0)
+        return true;
+    if (unread > 0 && (socket->name_fd >= 0 || socket->error == ECONNRESET))
         return true;
     const int s = socket_fetch(socket);
     if (s >= 0) {
-        (void)send(s, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+        socket->inode = queue_inode(s); /* an accepted one is known by that from now on */
+        if (unread == 0)
+            (void)send(s, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
         close(s);
-        return true;
     }
+    if (s >= 0 || unread > 0)
+        return true;
     socket->owed_reset = true;
     weird->owed_count++;
     weird->owed_wait = OWED_FIRST;

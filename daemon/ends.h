@@ -23,6 +23,8 @@ bool call_renew(struct call *call); /* connect.c */
 
 bool queue_open(struct weird *weird);
 void queue_begin(struct socket *listener, int s, unsigned backlog);
+uint32_t queue_inode(int s);                                /* 0: unknown */
+bool queue_gone(const struct weird *weird, uint32_t inode); /* no program holds it any more */
 /* Counts again if it may be full, and tells the stack; whether it is full. `queued` counts those
  * that went in since. */
 bool queue_count(struct socket *listener);

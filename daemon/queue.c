@@ -27,10 +27,15 @@ bool queue_open(struct weird *weird)
     return true; /* without it listeners have two queues, one behind the other */
 }
 
-void queue_begin(struct socket *listener, int s, unsigned backlog)
+uint32_t queue_inode(int s)
 {
     struct stat about;
-    listener->inode = fstat(s, &about) == 0 ? (uint32_t)about.st_ino : 0;
+    return fstat(s, &about) == 0 ? (uint32_t)about.st_ino : 0;
+}
+
+void queue_begin(struct socket *listener, int s, unsigned backlog)
+{
+    listener->inode = queue_inode(s);
     listener->backlog = backlog;
     listener->queued = 0;
 }
@@ -75,6 +80,18 @@ static bool hear(const struct weird *weird, uint32_t *queued)
         at += attribute.rta_len > 0 ? RTA_ALIGN(attribute.rta_len) : end;
     }
     return false;
+}
+
+bool queue_gone(const struct weird *weird, uint32_t inode)
+{
+    struct {
+        struct nlmsghdr head;
+        struct nlmsgerr error;
+        char rest[512];
+    } answer = { .head.nlmsg_type = 0 };
+    return weird->diag >= 0 && ask(weird, inode) &&
+           recv(weird->diag, &answer, sizeof answer, MSG_DONTWAIT) > 0 &&
+           answer.head.nlmsg_type == NLMSG_ERROR && answer.error.error == -ENOENT;
 }
 
 bool queue_count(struct socket *listener)
