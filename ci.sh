@@ -56,8 +56,8 @@ stage_netns() {
         "tests/integration/run_faults.py --build build" \
         "tests/integration/run_udp.py --build build" \
         "tests/integration/run_sandbox.py build" \
-        "tests/integration/run_sight.py --build build"
         "tests/differential/run.py --recorded" \
+        "tests/integration/run_sight.py --build build"
 }
 
 stage_docs() {

@@ -25,7 +25,8 @@
 #define EDGES_MAX   64
 #define MARK_SNDBUF 212992 /* room for the mark in a queue that is full */
 #define OWED_FIRST  (5 * WEIR_MS)
-#define OWED_LAST   (160 * WEIR_MS)
+#define OWED_LAST   (20 * WEIR_MS)
+#define OWED_A_TURN 4 /* searched for; each search looks through all programs of the run */
 #define OWED_TRIES  3 /* for one that is in no listener's queue: then S reads an end of file */
 
 #ifndef SIOCATMARK
@@ -158,10 +159,15 @@ void end_take_mark(struct socket *socket)
 static void search_owed(void *user, weir_time now)
 {
     struct weird *weird = user;
+    unsigned searches = 0;
     for (uint32_t i = 0; i < SOCKETS_MAX && weird->owed_count > 0; i++) {
-        struct socket *socket = weird->socket[i];
+        struct socket *socket = weird->socket[weird->owed_next++ % SOCKETS_MAX];
         if (socket == NULL || !socket->owed_reset)
             continue;
+        if (++searches > OWED_A_TURN) {
+            weird->owed_next--; /* the first of the next turn */
+            break;
+        }
         const int s = socket_fetch(socket);
         const bool in_queue = socket->name_fd < 0 && socket->fd < 0;
         if (s >= 0)

@@ -132,6 +132,7 @@ struct weird {
     int dummy;            /* put into a program to reserve a descriptor number */
     int ends;             /* an epoll of those D whose mask no longer tells that S is gone */
     int diag;             /* asks the kernel about queues; -1: it cannot be asked */
+    uint32_t owed_next;   /* where the search goes on */
     unsigned owed_count;  /* sockets with owed_reset */
     weir_time owed_wait;  /* until the next search for them */
     struct socket *socket[SOCKETS_MAX];
