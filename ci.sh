@@ -56,6 +56,7 @@ stage_netns() {
         "tests/integration/run_faults.py --build build" \
         "tests/integration/run_udp.py --build build" \
         "tests/integration/run_sandbox.py build" \
+        "tests/differential/run.py --recorded" \
         "tests/integration/run_sight.py --build build"
 }
 
@@ -68,6 +69,7 @@ stage_docs() {
 
 stage_soak() {
     $run --counts "$1" --timeout 7200 \
+        "tests/integration/run_cpython.py --build build" tests/differential/run.py \
         "build-gcc-O3/weir sim --seeds 1..20000" "build-asan/weir sim --seeds 20001..21000" \
         "scripts/hash_matrix.py --seeds 1..2000 $(matrix)" "scripts/run_fuzz.py --seconds 120" \
         "scripts/purity.sh build/src/libweir-core.a" scripts/clang_tidy.sh \

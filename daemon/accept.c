@@ -75,9 +75,22 @@ static int pass_on(struct socket *listener, weir_time now)
     return 0;
 }
 
+static void wait_for_place(struct socket *listener, weir_time now)
+{
+    struct weird *weird = listener->weird;
+    listener->full = true;
+    weird->full_timer.on_time = retry_full;
+    weird->full_timer.user = weird;
+    weir_loop_set_timer(weird->loop, &weird->full_timer, now + FULL_RETRY);
+}
+
 void listener_event(struct socket *socket, weir_time now)
 {
     struct weird *weird = socket->weird;
+    if (queue_count(socket)) {
+        wait_for_place(socket, now);
+        return;
+    }
     for (unsigned i = 0; i < OPEN_A_TURN; i++) {
         if ((weir_ready_now(weird->weir, socket->handle) & WEIR_READABLE) == 0)
             return;
@@ -87,10 +100,12 @@ void listener_event(struct socket *socket, weir_time now)
             return;
         }
         if (error != 0) {
-            socket->full = true;
-            weird->full_timer.on_time = retry_full;
-            weird->full_timer.user = weird;
-            weir_loop_set_timer(weird->loop, &weird->full_timer, now + FULL_RETRY);
+            wait_for_place(socket, now);
+            return;
+        }
+        socket->queued++;
+        if (queue_count(socket)) {
+            wait_for_place(socket, now);
             return;
         }
     }

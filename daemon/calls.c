@@ -107,8 +107,9 @@ static int start_listening(struct socket *socket, int s, unsigned backlog, weir_
         return failed;
     }
     (void)weir_set_cookie(weird->weir, socket->handle, socket->id);
-    options_apply(socket, now);
+    queue_begin(socket, s, backlog);
     socket->state = SOCKET_LISTENING;
+    options_apply(socket, now);
     sweep_timer_set(weird);
     return 0;
 }

@@ -7,8 +7,9 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
-#define SPACE   " \t\r\n"
-#define UDP_MAX 4096 /* UDP sockets of programs that have a port */
+#define SPACE     " \t\r\n"
+#define UDP_MAX   4096 /* UDP sockets of programs that have a port */
+#define LISTENERS 1024 /* of all programs together */
 
 __attribute__((format(printf, 2, 3))) static bool refuse(char why[CONF_WHY_MAX], const char *format,
                                                          ...)
@@ -31,6 +32,7 @@ void conf_init(struct conf *conf)
     *conf = (struct conf){ .dev = "" };
     weir_config_default(&conf->weir);
     conf->weir.udp_max = UDP_MAX;
+    conf->weir.listener_max = LISTENERS;
 }
 
 /* ---- words ---- */

@@ -170,6 +170,18 @@ static void connect_again(struct call *call, bool blocking)
         call_error(call, EALREADY);
 }
 
+/* The last close of a listener is no event for us. One of ours whom this concerns is looked at now:
+ * whoever has closed it may connect only to see that nobody is there. */
+static void look_for_listener(struct weird *weird, const struct weir_addr *addr)
+{
+    for (uint32_t i = 0; i < SOCKETS_MAX && net_is_local(weird, &addr->ip); i++) {
+        struct socket *socket = weird->socket[i];
+        if (socket != NULL && socket->state == SOCKET_LISTENING &&
+            socket->local.port == addr->port && socket_gone(socket))
+            socket_free(socket);
+    }
+}
+
 static void begin(struct call *call, const struct weir_addr *given, bool blocking)
 {
     struct socket *socket = call->socket;
@@ -186,6 +198,7 @@ static void begin(struct call *call, const struct weir_addr *given, bool blockin
         call_error(call, ECONNREFUSED);
         return;
     }
+    look_for_listener(call->weird, &addr);
     const enum weir_error error = open_conn(socket, &addr, call->now);
     if (error != WEIR_OK) {
         /* What is left of EINVAL is broadcast and multicast. */

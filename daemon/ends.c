@@ -25,7 +25,8 @@
 #define EDGES_MAX   64
 #define MARK_SNDBUF 212992 /* room for the mark in a queue that is full */
 #define OWED_FIRST  (5 * WEIR_MS)
-#define OWED_LAST   (160 * WEIR_MS)
+#define OWED_LAST   (20 * WEIR_MS)
+#define OWED_A_TURN 4 /* searched for; each search looks through all programs of the run */
 #define OWED_TRIES  3 /* for one that is in no listener's queue: then S reads an end of file */
 
 #ifndef SIOCATMARK
@@ -158,10 +159,15 @@ void end_take_mark(struct socket *socket)
 static void search_owed(void *user, weir_time now)
 {
     struct weird *weird = user;
+    unsigned searches = 0;
     for (uint32_t i = 0; i < SOCKETS_MAX && weird->owed_count > 0; i++) {
-        struct socket *socket = weird->socket[i];
+        struct socket *socket = weird->socket[weird->owed_next++ % SOCKETS_MAX];
         if (socket == NULL || !socket->owed_reset)
             continue;
+        if (++searches > OWED_A_TURN) {
+            weird->owed_next--; /* the first of the next turn */
+            break;
+        }
         const int s = socket_fetch(socket);
         const bool in_queue = socket->name_fd < 0 && socket->fd < 0;
         if (s >= 0)
@@ -182,6 +188,7 @@ void end_pay_reset(struct socket *socket, int s)
     if (socket->owed_reset)
         socket->weird->owed_count--;
     socket->owed_reset = false;
+    socket->inode = queue_inode(s);
     (void)send(s, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
     socket_over(socket);
 }
@@ -190,14 +197,19 @@ bool end_reset(struct socket *socket)
 {
     struct weird *weird = socket->weird;
     int unread = 0;
-    if (socket->d < 0 || ioctl(socket->d, FIONREAD, &unread) < 0 || unread > 0)
+    if (socket->d < 0 || ioctl(socket->d, FIONREAD, &unread) < 0)
+        return true;
+    if (unread > 0 && (socket->name_fd >= 0 || socket->error == ECONNRESET))
         return true;
     const int s = socket_fetch(socket);
     if (s >= 0) {
-        (void)send(s, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+        socket->inode = queue_inode(s); /* an accepted one is known by that from now on */
+        if (unread == 0)
+            (void)send(s, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
         close(s);
-        return true;
     }
+    if (s >= 0 || unread > 0)
+        return true;
     socket->owed_reset = true;
     weird->owed_count++;
     weird->owed_wait = OWED_FIRST;

@@ -19,6 +19,16 @@ void relay_watch_d(struct socket *socket, uint32_t events);
  * of the descriptor (dup, fork) keep the old one. False: there is none to be had. */
 bool call_renew(struct call *call); /* connect.c */
 
+/* ---- queue.c: the accept queue of S, which is the only one ---- */
+
+bool queue_open(struct weird *weird);
+void queue_begin(struct socket *listener, int s, unsigned backlog);
+uint32_t queue_inode(int s);                                /* 0: unknown */
+bool queue_gone(const struct weird *weird, uint32_t inode); /* no program holds it any more */
+/* Counts again if it may be full, and tells the stack; whether it is full. `queued` counts those
+ * that went in since. */
+bool queue_count(struct socket *listener);
+
 /* ---- messages.c ---- */
 
 void call_send(struct call *call);    /* sendto, sendmsg */

@@ -81,7 +81,8 @@ struct socket {
     bool full;          /* a listener whose queue had no place */
     bool linger;
     int linger_seconds;
-    int error; /* errno for SO_ERROR */
+    int error;                       /* errno for SO_ERROR */
+    uint32_t inode, backlog, queued; /* a listener's: of S; of listen(); in S's queue at most */
     uint32_t after_urgent;
     uint32_t more; /* octets in D that the program wrote with MSG_MORE */
     pid_t pid;     /* where S was seen last */
@@ -130,6 +131,8 @@ struct weird {
     int meeting_name;     /* O_PATH of its name */
     int dummy;            /* put into a program to reserve a descriptor number */
     int ends;             /* an epoll of those D whose mask no longer tells that S is gone */
+    int diag;             /* asks the kernel about queues; -1: it cannot be asked */
+    uint32_t owed_next;   /* where the search goes on */
     unsigned owed_count;  /* sockets with owed_reset */
     weir_time owed_wait;  /* until the next search for them */
     struct socket *socket[SOCKETS_MAX];

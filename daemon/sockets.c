@@ -118,7 +118,7 @@ bool sockets_open(struct weird *weird, char why[WEIR_LINE_MAX])
     weird->meeting_name = weird->meeting < 0 ? -1 : bind_hidden(weird, weird->meeting, "meeting");
     weird->sweep_at = SWEEP_FIRST;
     if (weird->dummy >= 0 && weird->meeting_name >= 0 && listen(weird->meeting, BACKLOG) == 0 &&
-        ends_open(weird))
+        ends_open(weird) && queue_open(weird))
         return true;
     snprintf(why, WEIR_LINE_MAX, "sockets: %m");
     return false;
@@ -205,6 +205,8 @@ bool socket_meet(struct socket *socket, int s)
  * is not. */
 bool socket_gone(const struct socket *made)
 {
+    if (made->name_fd < 0 && made->inode != 0)
+        return queue_gone(made->weird, made->inode);
     if (made->name_fd < 0 || made->spare >= 0)
         return false;
     const int probe = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -326,7 +328,9 @@ void socket_over(struct socket *socket)
     socket->handle = WEIR_NO_HANDLE;
     socket->bound = false;
     socket->state = SOCKET_DEAD;
-    if (socket->name_fd < 0 || socket_gone(socket))
+    /* Of one that was accepted nobody has more to ask, unless it is the reason of its end. */
+    const bool nameless = socket->name_fd < 0 && (socket->inode == 0 || socket->error == 0);
+    if (nameless || socket_gone(socket))
         socket_free(socket);
     else if (socket->run == NULL)
         sweep_timer_set(socket->weird);

@@ -522,6 +522,8 @@ static int set_by_table(const struct call *call, const struct option *option)
         value = plain_number(option, value);
     if (option->how != BUFFER && (value < option->least || value > option->most))
         return EINVAL;
+    if (option->how == BUFFER && option->name == SO_SNDBUF)
+        bound_unsent(call->s, value);
     if (option->how == ZERO)
         return value == 0 ? 0 : ENOPROTOOPT;
     return option->how == KEPT || option->how == SWITCH

@@ -87,9 +87,9 @@ static const int sandbox_calls[] = {
     __NR_munmap, /* sandbox.c */
 #endif
 #if defined __NR_newfstatat
-    __NR_newfstatat, /* connect.c supervisor.c */
+    __NR_newfstatat, /* connect.c queue.c supervisor.c */
 #elif defined __NR_fstat64
-    __NR_fstat64, /* connect.c supervisor.c */
+    __NR_fstat64, /* connect.c queue.c supervisor.c */
 #endif
 #if defined __NR_openat
     __NR_openat, /* connect.c sockets.c supervisor.c */
@@ -118,7 +118,7 @@ static const int sandbox_calls[] = {
     __NR_readv, /* relay.c */
 #endif
 #if defined __NR_recvfrom
-    __NR_recvfrom, /* connect.c ends.c messages.c udp.c udp_maker.c udp_relay.c */
+    __NR_recvfrom, /* connect.c ends.c messages.c queue.c udp.c udp_maker.c ... */
 #endif
 #if defined __NR_recvmmsg
     __NR_recvmmsg, /* packet.c */
@@ -139,7 +139,7 @@ static const int sandbox_calls[] = {
     __NR_sendmsg, /* relay.c udp_maker.c udp_relay.c packet.c */
 #endif
 #if defined __NR_sendto
-    __NR_sendto, /* connect.c control.c ends.c messages.c udp_icmp.c udp_maker.c ... */
+    __NR_sendto, /* connect.c control.c ends.c messages.c queue.c udp_icmp.c ... */
 #endif
 #if defined __NR_setitimer
     __NR_setitimer, /* accept.c */

@@ -276,6 +276,10 @@ enum weir_error weir_listen(struct weir *weir, const struct weir_addr *local, un
 enum weir_error weir_accept(struct weir *weir, weir_handle listener, weir_handle *conn,
                             weir_time now) __attribute__((warn_unused_result));
 
+/* For a program that takes connections out of the accept queue only to queue them again: how many
+ * it holds. They count as if they were still here. */
+enum weir_error weir_listen_held(struct weir *weir, weir_handle listener, uint32_t held);
+
 /* A SYN at a listener with WEIR_LISTEN_DEFER, oldest first; WEIR_AGAIN if there is none. The
  * program then calls weir_admit (SYN-ACK, and on to weir_accept) or weir_refuse (reset) with its
  * handle. One that is not answered within a minute is forgotten without a word, as if it had been
@@ -433,6 +437,7 @@ struct weir_status {
                                                     each stops at 65,535 */
     uint64_t cookie;
     uint32_t synq_len, acceptq_len, backlog; /* listeners */
+    uint32_t overflows; /* of them: SYNs and last ACKs dropped since the accept queue was full */
 };
 enum weir_error weir_status(const struct weir *weir, weir_handle handle,
                             struct weir_status *status);

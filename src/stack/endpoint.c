@@ -275,7 +275,7 @@ static void set_report(struct weir *weir, uint32_t index, const struct ip_packet
     if (report->error != WEIR_OK)
         return;
     *report = (struct weir_udp_report){
-        .error = icmp_error_code(packet->icmp),
+        .error = icmp_error_code(packet),
         .reporter = packet->reporter,
         .to = { .ip = packet->dst, .port = port },
         .mtu = packet->mtu,
@@ -301,7 +301,7 @@ bool weir_udp_report(struct weir *weir, weir_handle handle, struct weir_udp_repo
 
 static void set_error(struct weir *weir, uint32_t index, const struct ip_packet *packet)
 {
-    at(weir, index)->error = (uint8_t)icmp_error_code(packet->icmp);
+    at(weir, index)->error = (uint8_t)icmp_error_code(packet);
     endpoint_settle(weir, index);
 }
 

@@ -6,7 +6,7 @@
  * all that shows they are genuine, so TCP believes none whose sequence number is not in flight
  * (RFC 5927). */
 
-enum weir_error icmp_error_code(enum ip_icmp icmp)
+enum weir_error icmp_error_code(const struct ip_packet *packet)
 {
     static const uint8_t code[] = {
         [IP_ICMP_NET_UNREACH] = WEIR_NET_UNREACH,    [IP_ICMP_HOST_UNREACH] = WEIR_HOST_UNREACH,
@@ -14,8 +14,10 @@ enum weir_error icmp_error_code(enum ip_icmp icmp)
         [IP_ICMP_TOO_BIG] = WEIR_TOO_LONG,           [IP_ICMP_PROHIBITED] = WEIR_HOST_UNREACH,
         [IP_ICMP_TIME_EXCEEDED] = WEIR_HOST_UNREACH, [IP_ICMP_PARAM] = WEIR_HOST_UNREACH,
     };
-    WEIR_ASSERT((unsigned)icmp < sizeof code);
-    return (enum weir_error)code[icmp];
+    WEIR_ASSERT((unsigned)packet->icmp < sizeof code);
+    if (packet->icmp == IP_ICMP_PROHIBITED && !weir_ip_is_v4(&packet->src))
+        return WEIR_ACCESS; /* Linux has two words for it */
+    return (enum weir_error)code[packet->icmp];
 }
 
 static enum weir_drop too_big(struct weir *weir, uint32_t index, const struct ip_packet *packet,
@@ -49,7 +51,7 @@ static enum weir_drop tcp_error(struct weir *weir, const struct ip_packet *packe
         return too_big(weir, index, packet, quoted, now);
 
     const enum weir_drop drop =
-        tcp_icmp_error(&conn_at(weir, index)->tcb, icmp_error_code(packet->icmp), quoted, now);
+        tcp_icmp_error(&conn_at(weir, index)->tcb, icmp_error_code(packet), quoted, now);
     conn_settle(weir, index, now);
     return drop;
 }

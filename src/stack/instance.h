@@ -67,6 +67,8 @@ struct listener {
     uint32_t backlog;
     uint32_t synq_count;
     uint32_t asked;        /* of them, SYNs that the program has not taken notice of */
+    uint32_t held;         /* more of them wait with the program (weir_listen_held) */
+    uint32_t overflows;    /* SYNs and last ACKs that found no place */
     struct list accepts;   /* connections, through watch.node, oldest first */
     weir_time overflow_at; /* when a cookie was last sent; WEIR_NEVER: never */
     uint64_t cookie;

@@ -88,6 +88,12 @@ static bool synq_is_full(const struct weir *weir, const struct listener *listene
     return listener->synq_count > listener->backlog || pool_free_count(&weir->synq) == 0;
 }
 
+/* As Linux counts: one more than the backlog. */
+bool listener_is_full(const struct listener *listener)
+{
+    return (uint64_t)listener->accepts.count + listener->held > listener->backlog;
+}
+
 /* Not with a cookie: nothing would keep its number beyond those of the connection before (RFC
  * 6191). */
 bool listener_takes(const struct weir *weir, const struct arrival *in)
@@ -96,7 +102,7 @@ bool listener_takes(const struct weir *weir, const struct arrival *in)
         return false;
     const uint32_t index = listener_find(weir, in);
     return index != POOL_NONE && !synq_is_full(weir, at(weir, index)) &&
-           at(weir, index)->accepts.count <= at(weir, index)->backlog;
+           !listener_is_full(at(weir, index));
 }
 
 bool listener_has_port(const struct weir *weir, uint16_t port)
@@ -208,6 +214,15 @@ void listener_close(struct weir *weir, uint32_t index, weir_time now)
     pool_give(&weir->listeners, index);
 }
 
+enum weir_error weir_listen_held(struct weir *weir, weir_handle handle, uint32_t held)
+{
+    struct listener *listener = listener_of(weir, handle, NULL);
+    if (listener == NULL)
+        return WEIR_BAD_HANDLE;
+    listener->held = held;
+    return WEIR_OK;
+}
+
 enum weir_error weir_accept(struct weir *weir, weir_handle handle, weir_handle *conn, weir_time now)
 {
     *conn = WEIR_NO_HANDLE;
@@ -269,7 +284,8 @@ static enum weir_drop syn_arrives(struct weir *weir, uint32_t number, const stru
 {
     struct listener *listener = pool_at(&weir->listeners, number);
     weir->trace.count.syn_in++;
-    if (listener->accepts.count > listener->backlog) {
+    if (listener_is_full(listener)) {
+        listener->overflows++;
         weir->trace.count.listen_overflows++;
         return WEIR_DROP_ACCEPT_FULL;
     }

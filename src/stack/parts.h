@@ -111,6 +111,7 @@ void record_segment(struct weir *weir, const struct arrival *in, uint32_t conn,
 
 /* The listener for what has arrived, or POOL_NONE. */
 uint32_t listener_find(const struct weir *weir, const struct arrival *in);
+bool listener_is_full(const struct listener *listener);
 bool listener_has_port(const struct weir *weir, uint16_t port);
 /* Whether a listener would take this SYN: only then is a TIME-WAIT given up for it. */
 bool listener_takes(const struct weir *weir, const struct arrival *in);
@@ -167,7 +168,7 @@ uint16_t scope_of(const struct weir_ip *ip, unsigned iface);
 /* ---- icmp.c, endpoint.c ---- */
 
 enum weir_drop icmp_error_arrives(struct weir *weir, const struct ip_packet *packet, weir_time now);
-enum weir_error icmp_error_code(enum ip_icmp icmp);
+enum weir_error icmp_error_code(const struct ip_packet *packet);
 enum weir_drop endpoint_error(struct weir *weir, const struct ip_packet *packet,
                               const struct flow *flow, weir_time now);
 enum weir_drop ping_error(struct weir *weir, const struct ip_packet *packet, uint16_t id);

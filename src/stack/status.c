@@ -34,7 +34,8 @@ static void of_listener(const struct listener *listener, struct weir_status *sta
     status->local = (struct weir_addr){ listener->ip, listener->port, listener->scope };
     status->cookie = listener->cookie;
     status->synq_len = listener->synq_count;
-    status->acceptq_len = listener->accepts.count;
+    status->acceptq_len = listener->accepts.count + listener->held;
+    status->overflows = listener->overflows;
     status->backlog = listener->backlog;
 }
 

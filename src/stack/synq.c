@@ -297,7 +297,8 @@ enum weir_drop synq_promote(struct weir *weir, const struct synq_entry *entry, u
 {
     struct listener *listener = pool_at(&weir->listeners, entry->listener);
     const uint32_t listener_index = entry->listener;
-    if (listener->accepts.count > listener->backlog) {
+    if (listener_is_full(listener)) {
+        listener->overflows++;
         weir->trace.count.listen_overflows++;
         if (!weir->config.abort_on_overflow)
             return WEIR_DROP_ACCEPT_FULL; /* the entry and its timer stay */

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+
+/* How many connections wait in the queue of a listening S. The kernel alone takes some of them out,
+ * and only its socket diagnosis (sock_diag(7)) tells how many are left. */
+
+#include "ends.h"
+
+#include <errno.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <linux/sock_diag.h>
+#include <linux/unix_diag.h>
+#include <netinet/in.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* syscall: sendto recvfrom newfstatat|fstat64 */
+
+struct question {
+    struct nlmsghdr head;
+    struct unix_diag_req request;
+};
+
+bool queue_open(struct weird *weird)
+{
+    weird->diag = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_SOCK_DIAG);
+    return true; /* without it listeners have two queues, one behind the other */
+}
+
+uint32_t queue_inode(int s)
+{
+    struct stat about;
+    return fstat(s, &about) == 0 ? (uint32_t)about.st_ino : 0;
+}
+
+void queue_begin(struct socket *listener, int s, unsigned backlog)
+{
+    listener->inode = queue_inode(s);
+    listener->backlog = backlog;
+    listener->queued = 0;
+}
+
+static bool ask(const struct weird *weird, uint32_t inode)
+{
+    const struct question question = {
+        .head = { .nlmsg_len = sizeof question,
+                  .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+                  .nlmsg_flags = NLM_F_REQUEST },
+        .request = { .sdiag_family = AF_UNIX,
+                     .udiag_states = UINT32_MAX,
+                     .udiag_ino = inode,
+                     .udiag_show = UDIAG_SHOW_RQLEN,
+                     .udiag_cookie = { UINT32_MAX, UINT32_MAX } /* any */ },
+    };
+    return send(weird->diag, &question, sizeof question, MSG_DONTWAIT) == sizeof question;
+}
+
+/* The kernel answers while it takes the question. False: it does not know. */
+static bool hear(const struct weird *weird, uint32_t *queued)
+{
+    union {
+        struct nlmsghdr head;
+        char room[1024];
+    } answer;
+    const ssize_t got = recv(weird->diag, &answer, sizeof answer, MSG_DONTWAIT);
+    if (got < (ssize_t)NLMSG_LENGTH(sizeof(struct unix_diag_msg)) ||
+        answer.head.nlmsg_type != SOCK_DIAG_BY_FAMILY)
+        return false;
+    const size_t end = (size_t)got < answer.head.nlmsg_len ? (size_t)got : answer.head.nlmsg_len;
+    size_t at = NLMSG_LENGTH(sizeof(struct unix_diag_msg));
+    struct rtattr attribute;
+    struct unix_diag_rqlen len;
+    while (at + RTA_LENGTH(sizeof len) <= end) {
+        memcpy(&attribute, answer.room + at, sizeof attribute);
+        memcpy(&len, answer.room + at + RTA_LENGTH(0), sizeof len);
+        if (attribute.rta_type == UNIX_DIAG_RQLEN) {
+            *queued = len.udiag_rqueue;
+            return true;
+        }
+        at += attribute.rta_len > 0 ? RTA_ALIGN(attribute.rta_len) : end;
+    }
+    return false;
+}
+
+bool queue_gone(const struct weird *weird, uint32_t inode)
+{
+    struct {
+        struct nlmsghdr head;
+        struct nlmsgerr error;
+        char rest[512];
+    } answer = { .head.nlmsg_type = 0 };
+    return weird->diag >= 0 && ask(weird, inode) &&
+           recv(weird->diag, &answer, sizeof answer, MSG_DONTWAIT) > 0 &&
+           answer.head.nlmsg_type == NLMSG_ERROR && answer.error.error == -ENOENT;
+}
+
+bool queue_count(struct socket *listener)
+{
+    struct weird *weird = listener->weird;
+    uint32_t queued;
+    if (weird->diag < 0 || listener->inode == 0)
+        return false;
+    if (listener->queued > listener->backlog && ask(weird, listener->inode) && hear(weird, &queued))
+        listener->queued = queued;
+    const bool full = listener->queued > listener->backlog;
+    (void)weir_listen_held(weird->weir, listener->handle, full ? listener->queued : 0);
+    return full;
+}
