@@ -8,14 +8,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-/* syscall: socket connect accept4 setitimer fcntl getsockopt poll|ppoll close */
+/* syscall: socket connect accept4 setitimer fcntl getsockopt close */
 
 #define OPEN_A_TURN 64
 #define FULL_RETRY  (5 * WEIR_MS) /* a place in the queue of S is no event for us */
@@ -105,8 +104,7 @@ static int accept_now(int s, int flags)
 {
     const struct itimerval guard = { { 0, GUARD_US }, { 0, GUARD_US } },
                            off = { { 0, 0 }, { 0, 0 } };
-    struct pollfd ready = { .fd = s, .events = POLLIN };
-    if (poll(&ready, 1, 0) <= 0)
+    if (!readable_now(s))
         return -EAGAIN;
     const bool blocking = (fcntl(s, F_GETFL) & O_NONBLOCK) == 0;
     if (blocking)
@@ -188,14 +186,13 @@ static weir_time receive_deadline(int s, weir_time now)
 void call_accept(struct call *call)
 {
     const int flags = call->nr == __NR_accept4 ? (int)call->arg[3] : 0;
-    struct pollfd ready = { .fd = call->s, .events = POLLIN };
     const int mode = fcntl(call->s, F_GETFL);
     if ((flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK)) != 0 || call->socket == NULL ||
         call->socket->state != SOCKET_LISTENING) {
         call_error(call, EINVAL);
         return;
     }
-    const bool waiting = poll(&ready, 1, 0) > 0;
+    const bool waiting = readable_now(call->s);
     if (!waiting && (mode & O_NONBLOCK) != 0) {
         call_error(call, EAGAIN);
         return;

@@ -118,6 +118,9 @@ struct weird {
     void *memory;
     size_t memory_len;
 
+    int random; /* /dev/urandom */
+    uid_t uid;  /* whom it has become */
+    gid_t gid;
     int control;  /* listening control socket, -1: none */
     bool one_run; /* ends with its last run */
     bool had_run;
@@ -210,6 +213,13 @@ struct call {
     weir_time now;
 };
 
+/* Reads the beginning of a small file as text; false if it cannot. */
+bool file_read(const char *path, char *text, size_t room);
+bool readable_now(int fd);
+/* As send and recv, never waiting, without SIGPIPE, by the system calls that are there anyway. */
+ssize_t octets_send(int fd, const void *octets, size_t len);
+ssize_t octets_recv(int fd, void *octets, size_t room);
+
 bool run_start(struct weird *weird, int notify);
 void run_notice(struct run *run, weir_time now); /* takes one call and answers it */
 void run_dispatch(struct run *run, const struct seccomp_notif *notice, weir_time now);
@@ -254,6 +264,7 @@ void sweep_timer_set(struct weird *weird);
 /* ---- address.c ---- */
 
 int errno_of(enum weir_error error);
+bool random_fill(const struct weird *weird, void *to, size_t len);
 /* Reads an address of the program: 0 or a positive errno; AF_UNSPEC gives `*unspec`. */
 int address_read(const struct call *call, uint64_t at, uint64_t len, struct weir_addr *addr,
                  bool *unspec);

@@ -17,7 +17,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* syscall: readv sendmsg shutdown ioctl getsockopt */
+/* syscall: readv sendmsg shutdown ioctl getsockopt *readv sendmsg shutdown ioctl getsockopt */
 
 #define TURN_OCTETS (256 * 1024) /* each way, before others have their turn */
 #define CHUNK       (128 * 1024)

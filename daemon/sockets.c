@@ -12,13 +12,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-/* syscall: socket bind connect accept4 openat unlinkat getsockname getpeername */
-/* syscall: setsockopt getrandom close */
+/* syscall: socket bind connect accept4 openat unlinkat getsockname getsockopt */
+/* syscall: setsockopt close */
 
 #define ID_BITS     16 /* of the place; the rest is the serial number */
 #define BACKLOG     128
@@ -28,6 +27,7 @@
 #define SEARCH_GAP  64              /* numbers not in use that end the search */
 #define NAME_FORMAT "weir%c%c%016llx%016llx" /* kind, family, id, secret */
 #define NAME_LEN    (4 + 2 + 16 + 16)
+#define D_NAME_LEN  (offsetof(struct sockaddr_un, sun_path) + 1 + NAME_LEN)
 
 static socklen_t path_of(struct sockaddr_un *name, const char *format, int fd)
 {
@@ -69,8 +69,7 @@ bool socket_name_d(struct socket *socket, int d)
 {
     struct sockaddr_un name = { .sun_family = AF_UNIX };
     name_of(socket, 'd', name.sun_path + 1);
-    const size_t len = offsetof(struct sockaddr_un, sun_path) + 1 + NAME_LEN;
-    return bind(d, (struct sockaddr *)&name, (socklen_t)len) == 0;
+    return bind(d, (struct sockaddr *)&name, (socklen_t)D_NAME_LEN) == 0;
 }
 
 static int bind_hidden(struct weird *weird, int fd, const char *text)
@@ -90,11 +89,11 @@ bool socket_identify(const struct weird *weird, const struct run *run, int s, st
                      uint8_t *family)
 {
     struct sockaddr_un name;
-    socklen_t len = sizeof name;
+    socklen_t len = D_NAME_LEN; /* SO_PEERNAME is asked for no more than there is */
     uint64_t id, secret;
     *found = NULL;
     memset(&name, 0, sizeof name);
-    bool ours = getpeername(s, (struct sockaddr *)&name, &len) == 0 &&
+    bool ours = getsockopt(s, SOL_SOCKET, SO_PEERNAME, &name, &len) == 0 &&
                 name_read(&name, len, 1, 'd', &id, &secret, family);
     if (!ours) {
         len = sizeof name;
@@ -147,7 +146,7 @@ struct socket *socket_make(struct weird *weird, struct run *run, uint8_t family)
     if (weird->socket_count == SOCKETS_MAX)
         return NULL;
     uint64_t secret;
-    if (getrandom(&secret, sizeof secret, 0) < 0)
+    if (!random_fill(weird, &secret, sizeof secret))
         return NULL;
     while (weird->socket[weird->socket_next % SOCKETS_MAX] != NULL)
         weird->socket_next++;

@@ -20,10 +20,11 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* syscall: openat newfstatat|fstat64 read */
-/* syscall: ioctl poll|ppoll pidfd_open pidfd_getfd process_vm_readv process_vm_writev close */
+/* syscall: openat readv ppoll sendmsg recvmsg */
+/* syscall: ioctl pidfd_open pidfd_getfd process_vm_readv process_vm_writev close */
 
 #define CALLS_A_TURN 16
+#define STATUS_MAX   1024 /* of /proc/PID/status: what is asked for stands at its beginning */
 
 /* A signal or a kill withdraws a call without an event for us. A connect then goes on by itself,
  * which the program may see at once; of an accept only our copy of the listener is left. */
@@ -113,6 +114,38 @@ int fetch_fd(pid_t pid, int fd)
     const int error = -errno;
     close((int)pidfd);
     return got < 0 ? error : (int)got;
+}
+
+bool file_read(const char *path, char *text, size_t room)
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    const struct iovec iov = { text, room - 1 };
+    const ssize_t got = fd >= 0 ? readv(fd, &iov, 1) : -1;
+    if (fd >= 0)
+        close(fd);
+    text[got > 0 ? got : 0] = '\0';
+    return got > 0;
+}
+
+bool readable_now(int fd)
+{
+    const struct timespec now = { 0, 0 };
+    struct pollfd ready = { .fd = fd, .events = POLLIN };
+    return ppoll(&ready, 1, &now, NULL) > 0 && (ready.revents & POLLIN) != 0;
+}
+
+ssize_t octets_send(int fd, const void *octets, size_t len)
+{
+    struct iovec iov = { (void *)(uintptr_t)octets, len }; /* sendmsg does not write there */
+    const struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
+    return sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+ssize_t octets_recv(int fd, void *octets, size_t room)
+{
+    struct iovec iov = { octets, room };
+    struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
+    return recvmsg(fd, &message, MSG_DONTWAIT);
 }
 
 /* ---- Calls that wait ---- */
@@ -257,16 +290,11 @@ static void answer(struct call *call)
 /* The process that a thread belongs to; the thread itself if that cannot be known. */
 static pid_t process_of(pid_t thread)
 {
-    char path[32], line[128];
+    char path[32], text[STATUS_MAX];
     int found = thread;
     snprintf(path, sizeof path, "/proc/%d/status", (int)thread);
-    FILE *file = fopen(path, "re");
-    while (file != NULL && fgets(line, sizeof line, file) != NULL)
-        if (sscanf(line, "Tgid: %d", &found) == 1)
-            break;
-    if (file != NULL)
-        fclose(file);
-    return (pid_t)found;
+    const char *at = file_read(path, text, sizeof text) ? strstr(text, "\nTgid:") : NULL;
+    return at != NULL && sscanf(at, "\nTgid: %d", &found) == 1 ? (pid_t)found : thread;
 }
 
 static bool is_noted(const pid_t *pids, pid_t pid)
@@ -316,6 +344,12 @@ void run_dispatch(struct run *run, const struct seccomp_notif *notice, weir_time
         call_error(&call, ENFILE); /* ours are used up: better than a wrong answer */
         return;
     }
+    if (run->weird->orphaned) {
+        keeper_answer(&call);
+        if (call.s >= 0)
+            close(call.s);
+        return;
+    }
     /* The thread may have gone meanwhile, and its number be another's. */
     if (call.s >= 0 && call_valid(run, call.id) && udp_answer(&call)) {
         if (call.s >= 0)
@@ -325,8 +359,6 @@ void run_dispatch(struct run *run, const struct seccomp_notif *notice, weir_time
     if (call.s < 0 || !call_valid(run, call.id) ||
         !socket_identify(run->weird, run, call.s, &call.socket, &call.family)) {
         call_continue(&call);
-    } else if (run->weird->orphaned) {
-        keeper_answer(&call);
     } else {
         if (call.socket != NULL) {
             call.socket->pid = call.pid;
@@ -388,10 +420,9 @@ void run_notice(struct run *run, weir_time now)
 static void on_notice(void *user, int fd, uint32_t ready, weir_time now)
 {
     struct run *run = user;
-    struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
     for (unsigned i = 0; (ready & EPOLLIN) != 0 && i < CALLS_A_TURN; i++) {
         run_notice(run, now);
-        if (poll(&poll_fd, 1, 0) <= 0 || (poll_fd.revents & POLLIN) == 0)
+        if (!readable_now(fd))
             return;
     }
     if ((ready & (EPOLLHUP | EPOLLERR)) != 0 && (ready & EPOLLIN) == 0)

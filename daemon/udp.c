@@ -4,6 +4,8 @@
 
 #include "udp.h"
 
+#include "keeper.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/inet_diag.h>

@@ -13,22 +13,26 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
+#include <malloc.h>
 #include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <weir-version.h> /* made by the build: WEIR_VERSION */
 
-/* syscall: shutdown unlinkat write dup2|dup3 */
+/* syscall: shutdown unlinkat writev close */
 
-#define GRACE         (2 * WEIR_SECOND) /* for connections to end in order */
-#define STATUS_OK     0
-#define STATUS_FAILED 1
-#define STATUS_USAGE  2
+#define GRACE          (2 * WEIR_SECOND) /* for connections to end in order */
+#define HEAP_KEPT      (24 << 20)
+#define HEAP_PIECE_MAX (32 << 20)
+#define STATUS_OK      0
+#define STATUS_FAILED  1
+#define STATUS_USAGE   2
 
 struct options {
     struct net_options net;
@@ -75,9 +79,16 @@ static const char help[] =
     "  --no-sandbox          keeps what it could give up (weird(8))\n"
     "  --help, --version\n";
 
+/* Where complaints go: standard error, or while that is being given up a copy of it. */
+static int complaints = STDERR_FILENO;
+
+/* Not stdio: its system call is not there in the sandbox. */
 static int fail(const char *line)
 {
-    fprintf(stderr, "weird: %s\n", line);
+    char text[WEIR_LINE_MAX + 16];
+    const int len = snprintf(text, sizeof text, "weird: %.*s\n", WEIR_LINE_MAX, line);
+    const struct iovec iov = { text, (size_t)len };
+    (void)!writev(complaints, &iov, 1);
     return STATUS_FAILED;
 }
 
@@ -230,6 +241,15 @@ static void catch_signals(void)
     signal(SIGHUP, SIG_IGN);
 }
 
+/* What little memory is asked for later comes from here: the sandbox lets nothing be mapped. */
+static void keep_heap(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, HEAP_PIECE_MAX);
+    (void)mallopt(M_TRIM_THRESHOLD, INT_MAX);
+    void *volatile heap = malloc(HEAP_KEPT); /* volatile: or it would be left out */
+    free(heap);
+}
+
 static int fd_max(void)
 {
     struct rlimit limit;
@@ -289,6 +309,8 @@ static bool close_up(const struct options *options, char why[WEIR_LINE_MAX])
         sandbox.parts |= SANDBOX_USER;
         if (!sandbox_user(user, &sandbox.uid, &sandbox.gid, wrong))
             return !snprintf(why, WEIR_LINE_MAX, "%s", wrong);
+        weird->uid = sandbox.uid;
+        weird->gid = sandbox.gid;
         /* Made by us as we were, to be connected to by us as we shall be. */
         if (fchownat(weird->meeting_name, "", sandbox.uid, sandbox.gid, AT_EMPTY_PATH) < 0)
             return !snprintf(why, WEIR_LINE_MAX, "--user: %m");
@@ -308,12 +330,22 @@ static bool close_up(const struct options *options, char why[WEIR_LINE_MAX])
            !snprintf(why, WEIR_LINE_MAX, "%s", wrong);
 }
 
-static void say_ready(const struct options *options, int null)
+static void say_ready(const struct options *options)
 {
+    char line[] = "READY=1\n";
+    const struct iovec iov = { line, sizeof line - 1 };
     if (options->ready_fd >= 0) {
-        (void)!write(options->ready_fd, "READY=1\n", 8);
+        (void)!writev(options->ready_fd, &iov, 1);
         close(options->ready_fd);
     }
+    if (complaints != STDERR_FILENO)
+        close(complaints);
+    complaints = STDERR_FILENO;
+}
+
+/* What the program says may be read to its end by somebody, who must not wait for us. */
+static void leave_terminal(const struct options *options, int null)
+{
     if (options->control_fd < 0)
         return;
     struct stat terminal;
@@ -321,7 +353,7 @@ static void say_ready(const struct options *options, int null)
         weird->terminal_dev = terminal.st_dev;
         weird->terminal_ino = terminal.st_ino;
     }
-    /* What the program says may be read to its end by somebody, who must not wait for us. */
+    complaints = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     for (int fd = 0; fd < 3; fd++)
         (void)dup2(null, fd);
 }
@@ -334,6 +366,11 @@ static bool start(const struct options *options, char why[WEIR_LINE_MAX])
         weird->run[i].notify = -1;
     weird->control = -1;
     weird->fd_max = fd_max();
+    weird->random = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+    weird->uid = geteuid();
+    weird->gid = getegid();
+    if (weird->random < 0)
+        return !snprintf(why, WEIR_LINE_MAX, "/dev/urandom: %m");
     if (weir_loop_open(&weird->loop, NULL, why) < 0 || !net_open(weird, &options->net, why))
         return false;
     weird->dev_fd = weird->dev->fd;
@@ -409,9 +446,13 @@ int main(int argc, char **argv)
         return fail(why);
     catch_signals();
     const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (null < 0 || !close_up(&options, why))
+    if (null < 0)
+        return fail("/dev/null cannot be opened");
+    leave_terminal(&options, null);
+    keep_heap();
+    if (!close_up(&options, why))
         return fail(why);
-    say_ready(&options, null);
+    say_ready(&options);
     const int error = weird->ending ? 0 : weir_loop_run(weird->loop, why);
     if (error == 0)
         end_in_order();

@@ -116,6 +116,14 @@ def blocked(*_):
     os.kill(0, signal.SIGKILL)
 
 
+def idle(*_):
+    """A connection on which nothing happens; what can be read of it in the end."""
+    one, other = pair()
+    say("ready")
+    sys.stdin.readline()
+    say(ended(one), ended(other))
+
+
 def ended(sock):
     sock.setblocking(False)
     try:

@@ -204,8 +204,11 @@ def test_nothing_left(lab, tap):
     lab.weird.stderr.close()
     lab.start()
     folders = {name for name in os.listdir("/tmp") if name.startswith("weird-")}
+    idle = lab.ready("idle")
     for user in (0, run_tcp.NOBODY):
         check_private(lab, tap, user)
+    said = idle.communicate("\n", 10)[0]
+    tap.check(said == "EAGAIN EAGAIN\n", "another weird's programs notice nothing", said)
     left = {name for name in os.listdir("/tmp") if name.startswith("weird-")} - folders
     tap.check(not left, "no directory is left in /tmp", *left)
 
