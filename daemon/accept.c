@@ -42,9 +42,9 @@ static int pass_on(struct socket *listener, weir_time now)
     int d = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     struct sockaddr_un name = { .sun_family = AF_UNIX };
     snprintf(name.sun_path, sizeof name.sun_path, "/proc/self/fd/%d", listener->name_fd);
-    if (d < 0 || !socket_name_d(child, d) ||
+    if (d < 0 || fd_is_reserved(weird, d) || !socket_name_d(child, d) ||
         connect(d, (struct sockaddr *)&name, sizeof name) < 0) {
-        const int error = errno;
+        const int error = d >= 0 && fd_is_reserved(weird, d) ? EMFILE : errno;
         if (d >= 0)
             close(d);
         socket_free(child);

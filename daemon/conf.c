@@ -24,6 +24,7 @@ static const char *const key_names[CONF_KEYS] = {
     [CONF_DEV] = "dev",     [CONF_ADDR] = "addr",     [CONF_GATEWAY] = "gateway",
     [CONF_ROUTE] = "route", [CONF_DNS] = "dns",       [CONF_SOCKET] = "socket",
     [CONF_USER] = "user",   [CONF_SYSCTL] = "sysctl", [CONF_LIMIT] = "limit",
+    [CONF_QUOTA] = "quota",
 };
 
 void conf_init(struct conf *conf)
@@ -218,6 +219,22 @@ static bool take_limit(struct conf *conf, const char *value, char why[CONF_WHY_M
     return refuse(why, "no such limit: %s", word[0]);
 }
 
+static bool take_quota(struct conf *conf, const char *value, char why[CONF_WHY_MAX])
+{
+    char text[CONF_LINE_MAX], *word[2];
+    uint64_t number;
+    snprintf(text, sizeof text, "%s", value);
+    if (split(text, word, 2) != 2 || !parse_number(word[1], UINT32_MAX, &number) || number == 0)
+        return refuse(why, "'sockets NUMBER' or 'calls NUMBER' is wanted, not '%s'", value);
+    if (strcmp(word[0], "sockets") == 0)
+        conf->quota_sockets = (uint32_t)number;
+    else if (strcmp(word[0], "calls") == 0)
+        conf->quota_calls = (uint32_t)number;
+    else
+        return refuse(why, "no such quota: %s", word[0]);
+    return true;
+}
+
 static void forget(struct conf *conf, enum conf_key key)
 {
     switch (key) {
@@ -268,6 +285,8 @@ static bool take(struct conf *conf, enum conf_key key, const char *value, char w
         return take_sysctl(conf, value, why);
     case CONF_LIMIT:
         return take_limit(conf, value, why);
+    case CONF_QUOTA:
+        return take_quota(conf, value, why);
     default:
         return refuse(why, "no such key");
     }

@@ -17,6 +17,7 @@
  *     user     weird                         whom to become
  *     sysctl   net.ipv4.tcp_fin_timeout = 30 as `weir sysctl` knows them
  *     limit    tcp_max 65536                 a limit of struct weir_config, by its name
+ *     quota    sockets 1000                  what one run may have: of sockets, of waiting calls
  *
  * Nothing here opens a device or changes anything but the struct. */
 
@@ -41,6 +42,7 @@ enum conf_key {
     CONF_USER,
     CONF_SYSCTL,
     CONF_LIMIT,
+    CONF_QUOTA,
     CONF_KEYS
 };
 
@@ -68,6 +70,7 @@ struct conf {
     struct conf_route route[CONF_ROUTES_MAX];
     struct weir_ip dns[CONF_DNS_MAX];
     unsigned addr_count, route_count, dns_count;
+    uint32_t quota_sockets, quota_calls; /* 0: not given */
     struct weir_config weir; /* with the sysctl and limit lines in it; secrets are the caller's */
     bool flagged[CONF_KEYS]; /* flags have spoken */
 };

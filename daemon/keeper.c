@@ -118,7 +118,8 @@ static void last_will(struct weird *weird)
     if (weird->dev_fd >= 0)
         close(weird->dev_fd); /* the next weird may be waiting for it */
     keeper_end_all(weird);
-    say(weird);
+    if (!weird->ending)
+        say(weird);
     close_rest(weird);
     remove_folder(weird);
 }

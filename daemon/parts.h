@@ -26,6 +26,13 @@
 #define PARKED_MAX  4096  /* calls that wait */
 #define S_SNDBUF    65536 /* the program's side: what is written but not yet in TCP */
 
+/* What one run may have of these unless the configuration says otherwise (quota). */
+#define RUN_SOCKETS_MAX 16384
+#define RUN_CALLS_MAX   2048
+
+/* Descriptors that no socket gets: for copies of the program's that live as long as a call. */
+#define FDS_RESERVED 64
+
 struct weird;
 struct socket;
 struct udp_host;
@@ -37,6 +44,7 @@ struct run {
     unsigned pid_next;
     pid_t thread[RUN_PIDS]; /* that are known to belong to one of those */
     unsigned thread_next;
+    uint32_t socket_count, parked_count;
 };
 
 enum socket_state {
@@ -140,6 +148,8 @@ struct weird {
     uint32_t sweep_at;                              /* look for dead ones beyond that many idle */
     uint64_t serial;
     uint8_t strict_port[8192]; /* a bit: one without SO_REUSEADDR left a connection there */
+    weir_time no_sweep_before;
+    uint32_t run_sockets_max, run_calls_max; /* quotas */
     struct parked parked[PARKED_MAX];
     unsigned parked_count, parked_top; /* slots beyond parked_top are free */
     struct weir_loop_timer sweep_timer, park_timer, full_timer, end_timer, owed_timer;
@@ -247,6 +257,7 @@ struct parked *parked_connect(struct weird *weird, uint64_t socket);
 bool sockets_open(struct weird *weird, char why[WEIR_LINE_MAX]);
 struct socket *socket_make(struct weird *weird, struct run *run, uint8_t family);
 struct socket *socket_find(const struct weird *weird, uint64_t id);
+bool fd_is_reserved(const struct weird *weird, int fd);
 int socket_make_s(struct socket *socket); /* S, bound to its name; -errno */
 bool socket_name_d(struct socket *socket, int d);
 bool socket_meet(struct socket *socket, int s); /* connects S' with a new D */
@@ -259,6 +270,7 @@ void socket_free(struct socket *socket);
 void socket_close_d(struct socket *socket);
 void socket_over(struct socket *socket); /* the connection is over: keep what may be asked for */
 void sockets_sweep(struct weird *weird);
+bool sockets_make_room(struct weird *weird); /* false: that was done just now */
 void sweep_timer_set(struct weird *weird);
 
 /* ---- address.c ---- */

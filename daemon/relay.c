@@ -17,7 +17,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* syscall: readv sendmsg shutdown ioctl getsockopt *readv sendmsg shutdown ioctl getsockopt */
+/* syscall: readv sendmsg shutdown ioctl getsockopt */
 
 #define TURN_OCTETS (256 * 1024) /* each way, before others have their turn */
 #define CHUNK       (128 * 1024)
@@ -104,6 +104,8 @@ static enum outcome pump_out(struct socket *socket, weir_time now)
             return end_of_program(socket, now);
         if (got < 0 && errno == ECONNRESET)
             return abort_conn(socket, now);
+        if (got < 0 && socket->weird->ending)
+            return end_of_program(socket, now); /* what comes now nobody takes any more */
         /* With nothing there the room goes back to those who have something to send. */
         const size_t len = got < 0 ? 0 : (size_t)got;
         const unsigned flags = flags_of(socket, len, urgent && len > 0);

@@ -22,9 +22,11 @@
 #define ID_BITS     16 /* of the place; the rest is the serial number */
 #define BACKLOG     128
 #define SWEEP_EVERY (250 * WEIR_MS) /* while there are listeners */
-#define SWEEP_FIRST 256             /* idle sockets before the table is swept for dead ones */
-#define SEARCH_FDS  4096            /* descriptors of a process that are looked at in a search */
-#define SEARCH_GAP  64              /* numbers not in use that end the search */
+#define SWEEP_CHEAP WEIR_MS
+#define SWEEP_PAUSE 10   /* times as long as it took */
+#define SWEEP_FIRST 256  /* idle sockets before the table is swept for dead ones */
+#define SEARCH_FDS  4096 /* descriptors of a process that are looked at in a search */
+#define SEARCH_GAP  64   /* numbers not in use that end the search */
 #define NAME_FORMAT "weir%c%c%016llx%016llx" /* kind, family, id, secret */
 #define NAME_LEN    (4 + 2 + 16 + 16)
 #define D_NAME_LEN  (offsetof(struct sockaddr_un, sun_path) + 1 + NAME_LEN)
@@ -139,11 +141,30 @@ static void set_defaults(struct socket *socket)
     socket->kept[KEPT_LINGER2] = 60;
 }
 
+/* Those whose programs have closed them make room, if they are looked for; but looking takes time,
+ * and must not take all of it. */
+bool sockets_make_room(struct weird *weird)
+{
+    const weir_time begun = weir_loop_clock();
+    if (begun < weird->no_sweep_before)
+        return false;
+    sockets_sweep(weird);
+    const weir_time took = weir_loop_clock() - begun;
+    weird->no_sweep_before = took > SWEEP_CHEAP ? begun + SWEEP_PAUSE * took : 0;
+    return true;
+}
+
+static bool has_room(const struct weird *weird, const struct run *run)
+{
+    return weird->socket_count < SOCKETS_MAX &&
+           (run == NULL || run->socket_count < weird->run_sockets_max);
+}
+
 struct socket *socket_make(struct weird *weird, struct run *run, uint8_t family)
 {
     if (weird->idle_count >= weird->sweep_at)
         sockets_sweep(weird);
-    if (weird->socket_count == SOCKETS_MAX)
+    if (!has_room(weird, run) && (!sockets_make_room(weird) || !has_room(weird, run)))
         return NULL;
     uint64_t secret;
     if (!random_fill(weird, &secret, sizeof secret))
@@ -160,9 +181,17 @@ struct socket *socket_make(struct weird *weird, struct run *run, uint8_t family)
     socket->family = family;
     set_defaults(socket);
     weird->socket[place] = socket;
+    if (run != NULL)
+        run->socket_count++;
     weird->socket_count++;
     weird->idle_count++;
     return socket;
+}
+
+/* The lowest that is free is given out, so one this high means that few are left. */
+bool fd_is_reserved(const struct weird *weird, int fd)
+{
+    return fd >= weird->fd_max - FDS_RESERVED;
 }
 
 int socket_make_s(struct socket *made)
@@ -178,6 +207,12 @@ int socket_make_s(struct socket *made)
         made->name_fd = -1;
         close(s);
         return error;
+    }
+    if (fd_is_reserved(made->weird, made->name_fd)) {
+        close(s);
+        close(made->name_fd);
+        made->name_fd = -1;
+        return -EMFILE;
     }
     const int size = S_SNDBUF;
     (void)setsockopt(s, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
@@ -195,6 +230,10 @@ bool socket_meet(struct socket *socket, int s)
     if (socket->d < 0)
         return false;
     weird->idle_count--;
+    if (fd_is_reserved(weird, socket->d)) {
+        socket_close_d(socket);
+        return false;
+    }
     return true;
 }
 
@@ -312,6 +351,8 @@ void socket_free(struct socket *socket)
         close(socket->spare);
     weird->socket[socket->id % SOCKETS_MAX] = NULL;
     weird->socket_count--;
+    if (socket->run != NULL)
+        socket->run->socket_count--;
     weird->idle_count--;
 }
 

@@ -155,8 +155,9 @@ struct parked *park(struct weird *weird, const struct call *call, weir_time dead
     unsigned slot = 0;
     while (slot < weird->parked_top && weird->parked[slot].call != 0)
         slot++;
-    if (slot == PARKED_MAX)
+    if (slot == PARKED_MAX || call->run->parked_count >= weird->run_calls_max)
         return NULL;
+    call->run->parked_count++;
     if (slot == weird->parked_top)
         weird->parked_top++;
     struct parked *parked = &weird->parked[slot];
@@ -184,6 +185,7 @@ void unpark(struct parked *parked)
     }
     parked->call = 0;
     parked->s = -1;
+    parked->run->parked_count--;
     weird->parked_count--;
     while (weird->parked_top > 0 && weird->parked[weird->parked_top - 1].call == 0)
         weird->parked_top--;

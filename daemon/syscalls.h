@@ -49,10 +49,10 @@ static const int sandbox_calls[] = {
     __NR_getsockname, /* sockets.c udp.c */
 #endif
 #if defined __NR_getsockopt
-    __NR_getsockopt, /* accept.c connect.c control.c messages.c sockets.c sockopt.c ... */
+    __NR_getsockopt, /* accept.c connect.c control.c messages.c relay.c sockets.c ... */
 #endif
 #if defined __NR_ioctl
-    __NR_ioctl, /* ends.c messages.c snapshot.c supervisor.c udp_wait.c */
+    __NR_ioctl, /* ends.c messages.c relay.c snapshot.c supervisor.c udp_wait.c */
 #endif
 #if defined __NR_listen
     __NR_listen, /* calls.c */
@@ -81,7 +81,7 @@ static const int sandbox_calls[] = {
     __NR_process_vm_writev, /* supervisor.c udp_recv.c */
 #endif
 #if defined __NR_readv
-    __NR_readv, /* address.c supervisor.c tap.c loop.c */
+    __NR_readv, /* address.c relay.c supervisor.c tap.c loop.c */
 #endif
 #if defined __NR_recvfrom
     __NR_recvfrom, /* ends.c messages.c udp.c udp_relay.c */
@@ -96,7 +96,7 @@ static const int sandbox_calls[] = {
     __NR_rt_sigreturn, /* sandbox.c */
 #endif
 #if defined __NR_sendmsg
-    __NR_sendmsg, /* supervisor.c udp_icmp.c udp_maker.c udp_relay.c packet.c */
+    __NR_sendmsg, /* relay.c supervisor.c udp_icmp.c udp_maker.c udp_relay.c packet.c */
 #endif
 #if defined __NR_sendto
     __NR_sendto, /* ends.c messages.c sight_serve.c */
@@ -108,7 +108,7 @@ static const int sandbox_calls[] = {
     __NR_setsockopt, /* connect.c ends.c messages.c sockets.c udp.c udp_sockopt.c */
 #endif
 #if defined __NR_shutdown
-    __NR_shutdown, /* calls.c ends.c udp_bind.c weird.c */
+    __NR_shutdown, /* calls.c ends.c relay.c udp_bind.c */
 #endif
 #if defined __NR_socket
     __NR_socket, /* accept.c sockets.c udp_maker.c */

@@ -25,7 +25,7 @@
 
 #include <weir-version.h> /* made by the build: WEIR_VERSION */
 
-/* syscall: shutdown unlinkat writev close */
+/* syscall: unlinkat writev close */
 
 #define GRACE          (2 * WEIR_SECOND) /* for connections to end in order */
 #define HEAP_KEPT      (24 << 20)
@@ -68,6 +68,7 @@ static const char help[] =
     "  --route 'PREFIX [via IP]'  another way; may be repeated\n"
     "  --sysctl NAME=VALUE   a setting (weir sysctl -a lists them); may be repeated\n"
     "  --limit 'NAME N'      a limit of the stack; may be repeated\n"
+    "  --quota 'sockets N'   what one run may have; or 'calls N', that wait\n"
     "  --socket PATH         where `weir run --socket PATH` finds it\n"
     "                        (usual: /run/weir/default/socket)\n"
     "  --look PATH           where `weir ss` and the like find it, beside --socket\n"
@@ -179,6 +180,7 @@ static int read_options(int argc, char **argv, struct options *options)
         { "sysctl", required_argument, NULL, KEY(CONF_SYSCTL) },
         { "limit", required_argument, NULL, KEY(CONF_LIMIT) },
         { "look", required_argument, NULL, OPT_LOOK },
+        { "quota", required_argument, NULL, KEY(CONF_QUOTA) },
         { "no-sandbox", no_argument, NULL, OPT_NO_SANDBOX },
         { "ready-fd", required_argument, NULL, OPT_READY_FD },
         { "pcap", required_argument, NULL, OPT_PCAP },
@@ -366,6 +368,9 @@ static bool start(const struct options *options, char why[WEIR_LINE_MAX])
         weird->run[i].notify = -1;
     weird->control = -1;
     weird->fd_max = fd_max();
+    const struct conf *conf = &options->conf;
+    weird->run_sockets_max = conf->quota_sockets > 0 ? conf->quota_sockets : RUN_SOCKETS_MAX;
+    weird->run_calls_max = conf->quota_calls > 0 ? conf->quota_calls : RUN_CALLS_MAX;
     weird->random = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
     weird->uid = geteuid();
     weird->gid = getegid();
@@ -416,11 +421,12 @@ static void end_in_order(void)
         if (socket == NULL)
             continue;
         if (socket->d < 0 || socket->state != SOCKET_CONNECTED) {
-            socket_free(socket);
+            /* The keeper tells those who wait. */
+            if (socket->handle != WEIR_NO_HANDLE)
+                (void)weir_release(weird->weir, socket->handle, weir_loop_clock());
+            socket->handle = WEIR_NO_HANDLE;
             continue;
         }
-        if (!weird->one_run)
-            (void)shutdown(socket->d, SHUT_RD); /* what comes now nobody takes any more */
         relay_pump(socket, weir_loop_clock());
     }
     while (any_open() && weir_loop_clock() < end) {
@@ -456,16 +462,18 @@ int main(int argc, char **argv)
     const int error = weird->ending ? 0 : weir_loop_run(weird->loop, why);
     if (error == 0)
         end_in_order();
-    if (weird->control >= 0 && options.conf.socket[0] != '\0')
-        (void)unlinkat(AT_FDCWD, options.conf.socket, 0);
     leave_directory();
     snapshot_end();
-    /* The keeper holds every descriptor, too, and a moment longer: what others wait for is closed
-     * here. */
-    if (weird->control >= 0)
-        close(weird->control);
     weir_loop_close(weird->loop);
     net_close(weird);
+    /* Programs that still run are the keeper's from here on, until the next weird has them. */
+    if (weird->run_count > 0)
+        return error < 0 ? fail(why) : STATUS_OK;
+    if (weird->control >= 0 && options.conf.socket[0] != '\0')
+        (void)unlinkat(AT_FDCWD, options.conf.socket, 0);
+    /* It holds every descriptor, too, and a moment longer: what others wait for is closed here. */
+    if (weird->control >= 0)
+        close(weird->control);
     weird->ended = true;
     return error < 0 ? fail(why) : STATUS_OK;
 }
