@@ -10,6 +10,8 @@
  * S stays the same kernel object for life, so that dup, fork, exec and passing it on need no help
  * from us. Everything runs in one thread; no function here waits. */
 
+#include "io.h"
+
 #include "weir/loop.h"
 #include "weir/trace.h" /* enum weir_state */
 
@@ -223,13 +225,6 @@ struct call {
     weir_time now;
 };
 
-/* Reads the beginning of a small file as text; false if it cannot. */
-bool file_read(const char *path, char *text, size_t room);
-bool readable_now(int fd);
-/* As send and recv, never waiting, without SIGPIPE, by the system calls that are there anyway. */
-ssize_t octets_send(int fd, const void *octets, size_t len);
-ssize_t octets_recv(int fd, void *octets, size_t room);
-
 bool run_start(struct weird *weird, int notify);
 void run_notice(struct run *run, weir_time now); /* takes one call and answers it */
 void run_dispatch(struct run *run, const struct seccomp_notif *notice, weir_time now);
@@ -241,12 +236,6 @@ void call_continue(const struct call *call);
 /* Puts our `fd` into the program; `at` is the number to replace, or -1. With `answer` the call
  * returns that number. -errno. */
 int call_give(const struct run *run, uint64_t id, int fd, int at, bool cloexec, bool answer);
-bool memory_read(pid_t pid, uint64_t from, void *to, size_t len);
-bool memory_write(pid_t pid, uint64_t to, const void *from, size_t len);
-
-/* A descriptor of another process, or -errno. */
-int fetch_fd(pid_t pid, int fd);
-
 struct parked *park(struct weird *weird, const struct call *call, weir_time deadline);
 void unpark(struct parked *parked);
 void park_timer_set(struct weird *weird);

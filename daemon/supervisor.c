@@ -20,8 +20,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* syscall: openat readv ppoll sendmsg recvmsg */
-/* syscall: ioctl pidfd_open pidfd_getfd process_vm_readv process_vm_writev close */
+/* syscall: ioctl close */
 
 #define CALLS_A_TURN 16
 #define STATUS_MAX   1024 /* of /proc/PID/status: what is asked for stands at its beginning */
@@ -31,9 +30,6 @@
 #define LOOK_CONNECT (20 * WEIR_MS)
 #define LOOK_ACCEPT  WEIR_SECOND
 
-#ifndef PIDFD_THREAD
-#define PIDFD_THREAD O_EXCL /* Linux 6.9 */
-#endif
 #ifndef SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP
 #define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1UL << 0) /* Linux 6.6 */
 #define SECCOMP_IOCTL_NOTIF_SET_FLAGS      SECCOMP_IOW(4, __u64)
@@ -85,67 +81,6 @@ int call_give(const struct run *run, uint64_t id, int fd, int at, bool cloexec, 
     };
     const int given = ioctl(run->notify, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
     return given < 0 ? -errno : given;
-}
-
-/* ---- The program's memory and descriptors ---- */
-
-bool memory_read(pid_t pid, uint64_t from, void *to, size_t len)
-{
-    const struct iovec local = { to, len };
-    const struct iovec remote = { (void *)(uintptr_t)from, len };
-    return process_vm_readv(pid, &local, 1, &remote, 1, 0) == (ssize_t)len;
-}
-
-bool memory_write(pid_t pid, uint64_t to, const void *from, size_t len)
-{
-    const struct iovec local = { (void *)(uintptr_t)from, len };
-    const struct iovec remote = { (void *)(uintptr_t)to, len };
-    return process_vm_writev(pid, &local, 1, &remote, 1, 0) == (ssize_t)len;
-}
-
-int fetch_fd(pid_t pid, int fd)
-{
-    long pidfd = syscall(SYS_pidfd_open, pid, PIDFD_THREAD);
-    if (pidfd < 0 && errno == EINVAL) /* an older kernel: only of a process's first thread */
-        pidfd = syscall(SYS_pidfd_open, pid, 0);
-    if (pidfd < 0)
-        return -ESRCH;
-    const long got = syscall(SYS_pidfd_getfd, (int)pidfd, fd, 0);
-    const int error = -errno;
-    close((int)pidfd);
-    return got < 0 ? error : (int)got;
-}
-
-bool file_read(const char *path, char *text, size_t room)
-{
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    const struct iovec iov = { text, room - 1 };
-    const ssize_t got = fd >= 0 ? readv(fd, &iov, 1) : -1;
-    if (fd >= 0)
-        close(fd);
-    text[got > 0 ? got : 0] = '\0';
-    return got > 0;
-}
-
-bool readable_now(int fd)
-{
-    const struct timespec now = { 0, 0 };
-    struct pollfd ready = { .fd = fd, .events = POLLIN };
-    return ppoll(&ready, 1, &now, NULL) > 0 && (ready.revents & POLLIN) != 0;
-}
-
-ssize_t octets_send(int fd, const void *octets, size_t len)
-{
-    struct iovec iov = { (void *)(uintptr_t)octets, len }; /* sendmsg does not write there */
-    const struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
-    return sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-}
-
-ssize_t octets_recv(int fd, void *octets, size_t room)
-{
-    struct iovec iov = { octets, room };
-    struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
-    return recvmsg(fd, &message, MSG_DONTWAIT);
 }
 
 /* ---- Calls that wait ---- */

@@ -19,7 +19,7 @@ static const int sandbox_calls[] = {
     __NR_clock_gettime, /* loop.c */
 #endif
 #if defined __NR_close
-    __NR_close, /* accept.c calls.c connect.c control.c snapshot.c sockets.c ... */
+    __NR_close, /* accept.c calls.c connect.c control.c io.c snapshot.c ... */
 #endif
 #if defined __NR_connect
     __NR_connect, /* accept.c sockets.c udp_bind.c */
@@ -58,13 +58,13 @@ static const int sandbox_calls[] = {
     __NR_listen, /* calls.c */
 #endif
 #if defined __NR_openat
-    __NR_openat, /* sockets.c supervisor.c */
+    __NR_openat, /* io.c sockets.c */
 #endif
 #if defined __NR_pidfd_getfd
-    __NR_pidfd_getfd, /* supervisor.c */
+    __NR_pidfd_getfd, /* io.c */
 #endif
 #if defined __NR_pidfd_open
-    __NR_pidfd_open, /* supervisor.c */
+    __NR_pidfd_open, /* io.c */
 #endif
 #if defined __NR_poll
     __NR_poll, /* messages.c */
@@ -72,16 +72,16 @@ static const int sandbox_calls[] = {
     __NR_ppoll, /* messages.c */
 #endif
 #if defined __NR_ppoll
-    __NR_ppoll, /* supervisor.c udp_maker.c */
+    __NR_ppoll, /* io.c udp_maker.c */
 #endif
 #if defined __NR_process_vm_readv
-    __NR_process_vm_readv, /* supervisor.c udp_recv.c udp_send.c */
+    __NR_process_vm_readv, /* io.c udp_recv.c udp_send.c */
 #endif
 #if defined __NR_process_vm_writev
-    __NR_process_vm_writev, /* supervisor.c udp_recv.c */
+    __NR_process_vm_writev, /* io.c udp_recv.c */
 #endif
 #if defined __NR_readv
-    __NR_readv, /* address.c relay.c supervisor.c tap.c loop.c */
+    __NR_readv, /* address.c io.c relay.c tap.c loop.c */
 #endif
 #if defined __NR_recvfrom
     __NR_recvfrom, /* ends.c messages.c udp.c udp_relay.c */
@@ -90,13 +90,13 @@ static const int sandbox_calls[] = {
     __NR_recvmmsg, /* packet.c */
 #endif
 #if defined __NR_recvmsg
-    __NR_recvmsg, /* control.c supervisor.c udp_maker.c udp_recv.c sight_serve.c */
+    __NR_recvmsg, /* control.c io.c udp_maker.c udp_recv.c sight_serve.c */
 #endif
 #if defined __NR_rt_sigreturn
     __NR_rt_sigreturn, /* sandbox.c */
 #endif
 #if defined __NR_sendmsg
-    __NR_sendmsg, /* relay.c supervisor.c udp_icmp.c udp_maker.c udp_relay.c packet.c */
+    __NR_sendmsg, /* io.c relay.c udp_icmp.c udp_maker.c udp_relay.c packet.c */
 #endif
 #if defined __NR_sendto
     __NR_sendto, /* ends.c messages.c sight_serve.c */
