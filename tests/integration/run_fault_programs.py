@@ -132,6 +132,14 @@ def last_words(address, port, *_):
     say("again", other.recv(9).decode())
 
 
+def stopped(*_):
+    """Says what an accept saw of a stop."""
+    listener = socket.create_server(("0.0.0.0", 9501))
+    watch("accept", lambda: listener.accept()[0].recv(9))
+    say("ready")
+    time.sleep(20)
+
+
 def idle(*_):
     """A connection on which nothing happens; what can be read of it in the end."""
     one, other = pair()

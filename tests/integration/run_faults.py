@@ -105,7 +105,7 @@ class Lab(run_tcp.Lab):
         """Starts one of the programs and waits until it is ready."""
         process = subprocess.Popen(self.under(sys.executable, PROGRAMS, *map(str, words)),
                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                   start_new_session=True)
+                                   process_group=0)
         self.children.append(process)
         return process
 
@@ -350,6 +350,33 @@ def test_told_to_end(lab, tap):
     tap.check(said == "again new\n", "the next weird has the program", said)
 
 
+# ---- What a shell sees ----
+
+def test_shell(lab, tap):
+    process = lab.ready("stopped")
+    time.sleep(0.2)
+    os.kill(process.pid, signal.SIGTSTP)
+    _, status = os.waitpid(process.pid, os.WUNTRACED)
+    tap.check(os.WIFSTOPPED(status), "Ctrl-Z stops the program, and its parent sees it", status)
+    sock = socket.create_connection((WEIR[4], 9501), 5)
+    sock.sendall(b"after")
+    os.kill(process.pid, signal.SIGCONT)
+    said = process.stdout.readline().split()
+    tap.check(said[2:] == ["accept", "b'after'"], "and its accept goes on when it does", said)
+    kill_group(process)
+    setuid = os.path.join(lab.folder, "setuid")
+    subprocess.run(["cp", "/bin/true", setuid], check=True)
+    os.chown(setuid, run_tcp.NOBODY, run_tcp.NOBODY)
+    for mode, word in ((0o4755, "setuid"), (0o2755, "setgid")):
+        os.chmod(setuid, mode)
+        status, said = lab.run(*lab.under(setuid))
+        tap.check(status == 126 and b"is " + word.encode() in said, f"a {word} program is refused",
+                  status, said)
+    os.chmod(setuid, 0o755)
+    status, said = lab.run(*lab.under(setuid))
+    tap.check(status == 0, "and is not when it is none", status, said)
+
+
 # ---- Several at one socket ----
 
 def talk_shared(lab, tap, port, how, count):
@@ -430,9 +457,9 @@ def main():
         return tap.done()
     more = 10 if options.soak else 1
     tests = [test_program_killed, test_weird_killed, test_nothing_left, test_stopped, test_limits,
-             test_told_to_end, test_shared, lambda lab, tap: test_ping_pong(lab, tap, more * 100000),
+             test_told_to_end, test_shell, test_shared, lambda lab, tap: test_ping_pong(lab, tap, more * 100000),
              lambda lab, tap: test_many(lab, tap, more * AT_ONCE)]
-    names = ["program_killed", "weird_killed", "nothing_left", "stopped", "limits", "told_to_end", "shared",
+    names = ["program_killed", "weird_killed", "nothing_left", "stopped", "limits", "told_to_end", "shell", "shared",
              "ping_pong", "many"]
     lab = Lab(os.path.abspath(options.build))
     try:
