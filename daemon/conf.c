@@ -108,6 +108,15 @@ static bool take_text(char to[CONF_TEXT_MAX], const char *value, char why[CONF_W
 static bool take_addr(struct conf *conf, const char *value, char why[CONF_WHY_MAX])
 {
     struct conf_prefix addr;
+    bool *const from_net = strcmp(value, "dhcp") == 0    ? &conf->dhcp
+                           : strcmp(value, "slaac") == 0 ? &conf->slaac
+                                                         : NULL;
+    if (from_net != NULL) {
+        if (*from_net)
+            return refuse(why, "given twice: %s", value);
+        *from_net = true;
+        return true;
+    }
     if (!parse_prefix(value, &addr))
         return refuse(why, "not an address with a prefix length (192.0.2.1/24): %s", value);
     if (conf->addr_count == CONF_ADDRS_MAX)
@@ -243,6 +252,7 @@ static void forget(struct conf *conf, enum conf_key key)
         break;
     case CONF_ADDR:
         conf->addr_count = 0;
+        conf->dhcp = conf->slaac = false;
         break;
     case CONF_GATEWAY:
         conf->has_gateway[0] = conf->has_gateway[1] = false;

@@ -58,11 +58,17 @@ bool file_read(const char *path, char *text, size_t room)
     return got > 0;
 }
 
+bool readable_within(int fd, int64_t ns)
+{
+    const int64_t second = 1000000000;
+    const struct timespec limit = { ns > 0 ? ns / second : 0, ns > 0 ? ns % second : 0 };
+    struct pollfd ready = { .fd = fd, .events = POLLIN };
+    return ppoll(&ready, 1, &limit, NULL) > 0 && (ready.revents & POLLIN) != 0;
+}
+
 bool readable_now(int fd)
 {
-    const struct timespec now = { 0, 0 };
-    struct pollfd ready = { .fd = fd, .events = POLLIN };
-    return ppoll(&ready, 1, &now, NULL) > 0 && (ready.revents & POLLIN) != 0;
+    return readable_within(fd, 0);
 }
 
 ssize_t octets_send(int fd, const void *octets, size_t len)

@@ -3,7 +3,7 @@
 #define WEIR_DAEMON_IO_H
 
 /* Reading and writing by the few system calls that weird's sandbox leaves: of programs' memory and
- * descriptors, and of our own. Nothing here waits or allocates. */
+ * descriptors, and of our own. Nothing allocates. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,6 +20,8 @@ int fetch_fd(pid_t pid, int fd);
 bool file_read(const char *path, char *text, size_t room);
 
 bool readable_now(int fd);
+bool readable_within(int fd, int64_t ns); /* the one that waits */
+bool readable_within(int fd, int64_t ns);
 
 /* As send and recv with MSG_DONTWAIT and MSG_NOSIGNAL. */
 ssize_t octets_send(int fd, const void *octets, size_t len);

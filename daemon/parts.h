@@ -10,6 +10,7 @@
  * S stays the same kernel object for life, so that dup, fork, exec and passing it on need no help
  * from us. Everything runs in one thread; no function here waits. */
 
+#include "dhcp.h"
 #include "io.h"
 
 #include "weir/loop.h"
@@ -156,6 +157,7 @@ struct weird {
     unsigned parked_count, parked_top; /* slots beyond parked_top are free */
     struct weir_loop_timer sweep_timer, park_timer, full_timer, end_timer, owed_timer;
 
+    struct dhcp dhcp;
     struct seccomp_notif notice; /* the call that is being answered */
     struct run *notice_run;
     bool ended;         /* in order: there is nothing for the keeper to do */
@@ -169,6 +171,8 @@ struct weird {
     char naming[48]; /* the name that lies there now, or did */
     struct socket pool[SOCKETS_MAX];
 };
+
+void weird_complain(const char *line); /* to whom it may concern, once */
 
 /* ---- net.c: the instance, its device and addresses ---- */
 

@@ -300,6 +300,8 @@ void relay_start(struct socket *socket, weir_time now)
 void relay_event(void *user, struct weir *weir, const struct weir_event *event, weir_time now)
 {
     struct weird *weird = user;
+    if (dhcp_event(weird, event, now))
+        return;
     if (udp_event(weird, event, now))
         return;
     struct socket *socket = socket_find(weird, event->cookie);

@@ -64,6 +64,7 @@ static const char help[] =
     "  --dev tap:NAME        a TAP device: made, or one that is there for this user\n"
     "  --dev packet:IF       an interface, such as one end of a veth pair\n"
     "  --addr IP/LEN         an address of ours; may be repeated\n"
+    "  --addr dhcp, slaac    one from the network, of IPv4 or IPv6\n"
     "  --gateway IP          the way to everywhere else; one for each family\n"
     "  --route 'PREFIX [via IP]'  another way; may be repeated\n"
     "  --sysctl NAME=VALUE   a setting (weir sysctl -a lists them); may be repeated\n"
@@ -91,6 +92,11 @@ static int fail(const char *line)
     const struct iovec iov = { text, (size_t)len };
     (void)!writev(complaints, &iov, 1);
     return STATUS_FAILED;
+}
+
+void weird_complain(const char *line)
+{
+    (void)fail(line);
 }
 
 static int usage(const char *what, const char *text)
@@ -210,7 +216,7 @@ static int read_options(int argc, char **argv, struct options *options)
         return usage("not an option:", argv[optind]);
     if (!conf_check(&options->conf, why))
         return usage(why, NULL);
-    if (options->conf.addr_count == 0)
+    if (options->conf.addr_count == 0 && !options->conf.slaac && !options->conf.dhcp)
         return usage("addr is missing", NULL);
     return STATUS_OK;
 }
@@ -416,6 +422,7 @@ static void end_in_order(void)
 {
     char why[WEIR_LINE_MAX] = "";
     const weir_time end = weir_loop_clock() + GRACE;
+    dhcp_release(weird);
     for (uint32_t i = 0; i < SOCKETS_MAX; i++) {
         struct socket *socket = weird->socket[i];
         if (socket == NULL)
@@ -429,10 +436,9 @@ static void end_in_order(void)
         }
         relay_pump(socket, weir_loop_clock());
     }
-    while (any_open() && weir_loop_clock() < end) {
-        if (weir_loop_step(weird->loop, end, why) < 0)
-            return;
-    }
+    int stepped = weir_loop_step(weird->loop, 0, why); /* at least what is to be sent already */
+    while (stepped >= 0 && any_open() && weir_loop_clock() < end)
+        stepped = weir_loop_step(weird->loop, end, why);
 }
 
 int main(int argc, char **argv)

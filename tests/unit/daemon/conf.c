@@ -104,6 +104,7 @@ static const struct {
     { "limit tcp_max 0\n", "makes no sense" },
     { "limit ring_chunk 5000\n", "makes no sense" },
     { "limit tcp_min 3\n", "no such limit: tcp_min" },
+    { "addr dhcp\naddr dhcp\n", "given twice: dhcp" },
     { "quota sockets\n", "'sockets NUMBER'" },
     { "quota sockets 0\n", "'sockets NUMBER'" },
     { "quota files 3\n", "no such quota: files" },
