@@ -4,6 +4,7 @@
 
 #include "conf.h"
 #include "ends.h"
+#include "kernel_end.h"
 
 #include <stdio.h>
 #include <sys/mman.h>

@@ -190,13 +190,6 @@ bool net_open(struct weird *weird, const struct net_options *options, char why[W
 void net_close(struct weird *weird);
 bool net_is_local(const struct weird *weird, const struct weir_ip *ip);
 
-/* ---- kernel_end.c: the other end of a private TAP ---- */
-
-bool kernel_address_add(const char *name, const struct weir_ip *ip, unsigned prefix_len,
-                        char why[WEIR_LINE_MAX]);
-bool kernel_make_pair(const char *name, const char *peer, char why[WEIR_LINE_MAX]);
-bool kernel_link_up(const char *name, char why[WEIR_LINE_MAX]);
-
 /* ---- control.c: who may join ---- */
 
 bool control_listen(struct weird *weird, const char *path, char why[WEIR_LINE_MAX]);
