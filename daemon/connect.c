@@ -31,7 +31,7 @@ static bool meet_and_fill(struct socket *socket, int s)
     if (!socket_meet(socket, s))
         return false;
     set_sndbuf(s, SNDBUF_LEAST);
-    socket->filler = octets_send(s, filler, sizeof filler) > 0;
+    socket->filler = octets_send(s, filler, sizeof filler, 0) > 0;
     relay_watch_d(socket, 0); /* only its end */
     return true;
 }
@@ -260,7 +260,7 @@ static void take_filler(struct socket *socket)
         set_sndbuf(s, S_SNDBUF);
         close(s);
     }
-    (void)octets_recv(socket->d, octets, sizeof octets);
+    (void)octets_recv(socket->d, octets, sizeof octets, 0);
     socket->filler = false;
 }
 

@@ -61,7 +61,7 @@ static void send_status(const struct weird *weird, int fd)
 {
     struct control_status status;
     status_fill(weird, &status);
-    (void)octets_send(fd, &status, sizeof status);
+    (void)octets_send(fd, &status, sizeof status, 0);
 }
 
 static void on_request(void *user, int fd, uint32_t ready, weir_time now)
@@ -101,7 +101,7 @@ static void on_request(void *user, int fd, uint32_t ready, weir_time now)
         if (error == 0 && request.join.kind == CONTROL_STATUS)
             send_status(weird, fd);
         else
-            (void)octets_send(fd, &answer, sizeof answer);
+            (void)octets_send(fd, &answer, sizeof answer, 0);
     }
     weir_loop_remove_fd(weird->loop, fd);
     close(fd);

@@ -58,12 +58,22 @@ bool file_read(const char *path, char *text, size_t room)
     return got > 0;
 }
 
-bool readable_within(int fd, int64_t ns)
+static bool ready_within(int fd, short events, int64_t ns)
 {
     const int64_t second = 1000000000;
     const struct timespec limit = { ns > 0 ? ns / second : 0, ns > 0 ? ns % second : 0 };
-    struct pollfd ready = { .fd = fd, .events = POLLIN };
-    return ppoll(&ready, 1, &limit, NULL) > 0 && (ready.revents & POLLIN) != 0;
+    struct pollfd ready = { .fd = fd, .events = events };
+    return ppoll(&ready, 1, &limit, NULL) > 0 && (ready.revents & events) != 0;
+}
+
+bool readable_within(int fd, int64_t ns)
+{
+    return ready_within(fd, POLLIN, ns);
+}
+
+bool urgent_now(int fd)
+{
+    return ready_within(fd, POLLPRI, 0);
 }
 
 bool readable_now(int fd)
@@ -71,16 +81,16 @@ bool readable_now(int fd)
     return readable_within(fd, 0);
 }
 
-ssize_t octets_send(int fd, const void *octets, size_t len)
+ssize_t octets_send(int fd, const void *octets, size_t len, int flags)
 {
     struct iovec iov = { (void *)(uintptr_t)octets, len }; /* sendmsg does not write there */
     const struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
-    return sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return sendmsg(fd, &message, flags | MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-ssize_t octets_recv(int fd, void *octets, size_t room)
+ssize_t octets_recv(int fd, void *octets, size_t room, int flags)
 {
     struct iovec iov = { octets, room };
     struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
-    return recvmsg(fd, &message, MSG_DONTWAIT);
+    return recvmsg(fd, &message, flags | MSG_DONTWAIT);
 }

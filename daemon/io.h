@@ -20,11 +20,12 @@ int fetch_fd(pid_t pid, int fd);
 bool file_read(const char *path, char *text, size_t room);
 
 bool readable_now(int fd);
+bool urgent_now(int fd);
 bool readable_within(int fd, int64_t ns); /* the one that waits */
 bool readable_within(int fd, int64_t ns);
 
-/* As send and recv with MSG_DONTWAIT and MSG_NOSIGNAL. */
-ssize_t octets_send(int fd, const void *octets, size_t len);
-ssize_t octets_recv(int fd, void *octets, size_t room);
+/* As send and recv; MSG_DONTWAIT and MSG_NOSIGNAL need not be among the flags. */
+ssize_t octets_send(int fd, const void *octets, size_t len, int flags);
+ssize_t octets_recv(int fd, void *octets, size_t room, int flags);
 
 #endif

@@ -126,7 +126,7 @@ int keeper_take_over(struct weird *weird, int fd)
     uid_t uid;
     if (!peer_uid(fd, &uid) || (uid != 0 && uid != geteuid()))
         return EADDRINUSE; /* somebody else's */
-    if (octets_send(fd, &request, sizeof request) < 0)
+    if (octets_send(fd, &request, sizeof request, 0) < 0)
         return errno;
     if (!wait_readable(fd, ANSWER_MS))
         return EADDRINUSE;

@@ -202,6 +202,7 @@ void status_fill(const struct weird *weird, struct control_status *status);
 /* ---- snapshot.c: those who look in ---- */
 
 void snapshot_begin(struct weird *weird);
+void snapshot_as(uid_t uid, gid_t gid); /* whom weird has become */
 /* Takes over a connection whose first message is a request of ipc/sight.h. */
 void snapshot_take(int fd, const void *message, size_t len, weir_time now);
 bool snapshot_listen(const char *path, char why[WEIR_LINE_MAX]);

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -19,17 +20,18 @@
 /* syscall: socket bind connect accept4 openat unlinkat getsockname getsockopt */
 /* syscall: setsockopt close */
 
-#define ID_BITS     16 /* of the place; the rest is the serial number */
-#define BACKLOG     128
-#define SWEEP_EVERY (250 * WEIR_MS) /* while there are listeners */
-#define SWEEP_CHEAP WEIR_MS
-#define SWEEP_PAUSE 10   /* times as long as it took */
-#define SWEEP_FIRST 256  /* idle sockets before the table is swept for dead ones */
-#define SEARCH_FDS  4096 /* descriptors of a process that are looked at in a search */
-#define SEARCH_GAP  64   /* numbers not in use that end the search */
-#define NAME_FORMAT "weir%c%c%016llx%016llx" /* kind, family, id, secret */
-#define NAME_LEN    (4 + 2 + 16 + 16)
-#define D_NAME_LEN  (offsetof(struct sockaddr_un, sun_path) + 1 + NAME_LEN)
+#define ID_BITS       16 /* of the place; the rest is the serial number */
+#define BACKLOG       128
+#define SWEEP_EVERY   (250 * WEIR_MS) /* while there are listeners */
+#define SWEEP_CHEAP   WEIR_MS
+#define SWEEP_PAUSE   10   /* times as long as it took */
+#define SWEEP_FIRST   256  /* idle sockets before the table is swept for dead ones */
+#define SEARCH_FDS    4096 /* descriptors of a process that are looked at in a search */
+#define CHILDREN_TEXT 4096
+#define SEARCH_GAP    64                       /* numbers not in use that end the search */
+#define NAME_FORMAT   "weir%c%c%016llx%016llx" /* kind, family, id, secret */
+#define NAME_LEN      (4 + 2 + 16 + 16)
+#define D_NAME_LEN    (offsetof(struct sockaddr_un, sun_path) + 1 + NAME_LEN)
 
 static socklen_t path_of(struct sockaddr_un *name, const char *format, int fd)
 {
@@ -285,15 +287,13 @@ static int search(struct socket *socket, pid_t pid)
 /* A child may have inherited S and never called us. */
 static int search_children(struct socket *socket, pid_t thread)
 {
-    char path[64];
-    int child;
+    char path[64], text[CHILDREN_TEXT];
     int s = -1;
     snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)thread, (int)thread);
-    FILE *file = fopen(path, "re");
-    while (file != NULL && s < 0 && fscanf(file, "%d", &child) == 1)
+    (void)file_read(path, text, sizeof text);
+    char *at = text;
+    for (long child = strtol(at, &at, 10); child > 0 && s < 0; child = strtol(at, &at, 10))
         s = search(socket, (pid_t)child);
-    if (file != NULL)
-        fclose(file);
     return s;
 }
 

@@ -36,15 +36,6 @@ static const int sandbox_calls[] = {
 #if defined __NR_fcntl
     __NR_fcntl, /* accept.c calls.c connect.c messages.c udp.c udp_recv.c ... */
 #endif
-#if defined __NR_getegid
-    __NR_getegid, /* sight_serve.c */
-#endif
-#if defined __NR_geteuid
-    __NR_geteuid, /* sight_serve.c */
-#endif
-#if defined __NR_getrandom
-    __NR_getrandom, /* udp_bind.c */
-#endif
 #if defined __NR_getsockname
     __NR_getsockname, /* sockets.c udp.c */
 #endif
@@ -66,13 +57,8 @@ static const int sandbox_calls[] = {
 #if defined __NR_pidfd_open
     __NR_pidfd_open, /* io.c */
 #endif
-#if defined __NR_poll
-    __NR_poll, /* messages.c */
-#elif defined __NR_ppoll
-    __NR_ppoll, /* messages.c */
-#endif
 #if defined __NR_ppoll
-    __NR_ppoll, /* io.c udp_maker.c */
+    __NR_ppoll, /* io.c messages.c udp_maker.c */
 #endif
 #if defined __NR_process_vm_readv
     __NR_process_vm_readv, /* io.c udp_recv.c udp_send.c */
@@ -83,23 +69,17 @@ static const int sandbox_calls[] = {
 #if defined __NR_readv
     __NR_readv, /* address.c io.c relay.c tap.c loop.c */
 #endif
-#if defined __NR_recvfrom
-    __NR_recvfrom, /* ends.c messages.c udp.c udp_relay.c */
-#endif
 #if defined __NR_recvmmsg
     __NR_recvmmsg, /* packet.c */
 #endif
 #if defined __NR_recvmsg
-    __NR_recvmsg, /* control.c io.c udp_maker.c udp_recv.c sight_serve.c */
+    __NR_recvmsg, /* control.c ends.c io.c messages.c udp_maker.c udp_recv.c ... */
 #endif
 #if defined __NR_rt_sigreturn
     __NR_rt_sigreturn, /* sandbox.c */
 #endif
 #if defined __NR_sendmsg
-    __NR_sendmsg, /* io.c relay.c udp_icmp.c udp_maker.c udp_relay.c packet.c */
-#endif
-#if defined __NR_sendto
-    __NR_sendto, /* ends.c messages.c sight_serve.c */
+    __NR_sendmsg, /* ends.c io.c messages.c relay.c udp_icmp.c udp_maker.c ... */
 #endif
 #if defined __NR_setitimer
     __NR_setitimer, /* accept.c */
@@ -176,10 +156,7 @@ static const int keeper_calls[] = {
     __NR_rt_sigreturn, /* keeper.c */
 #endif
 #if defined __NR_sendmsg
-    __NR_sendmsg, /* keeper_hand.c */
-#endif
-#if defined __NR_sendto
-    __NR_sendto, /* keeper_end.c */
+    __NR_sendmsg, /* keeper_end.c keeper_hand.c */
 #endif
 #if defined __NR_shutdown
     __NR_shutdown, /* keeper_end.c */

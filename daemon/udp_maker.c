@@ -154,7 +154,7 @@ static bool ask(int fd, struct request *request, uint16_t type, uint16_t flags)
     request->head = (struct nlmsghdr){ .nlmsg_len = sizeof *request,
                                        .nlmsg_type = type,
                                        .nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags) };
-    return octets_send(fd, request, sizeof *request) == (ssize_t)sizeof *request;
+    return octets_send(fd, request, sizeof *request, 0) == (ssize_t)sizeof *request;
 }
 
 static void destroy(int fd, const struct inet_diag_msg *found)
@@ -176,7 +176,7 @@ static void destroy_all(int dump, int fd, uint8_t family)
     if (!ask(dump, &request, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP))
         return;
     for (;;) {
-        const ssize_t got = octets_recv(dump, answer, sizeof answer);
+        const ssize_t got = octets_recv(dump, answer, sizeof answer, 0);
         size_t left = got > 0 ? (size_t)got : 0;
         if (got <= 0)
             return;
@@ -209,7 +209,8 @@ static bool next_request(int control, int weird, uint8_t *family)
                               { .fd = weird, .events = POLLIN } };
     while (ppoll(ready, 2, NULL, NULL) < 0 && errno == EINTR)
         continue;
-    return ready[1].revents == 0 && octets_recv(control, family, sizeof *family) == sizeof *family;
+    return ready[1].revents == 0 &&
+           octets_recv(control, family, sizeof *family, 0) == sizeof *family;
 }
 
 static void serve(int control, int weird)
@@ -285,7 +286,7 @@ int udp_maker_take(struct udp_host *host, uint8_t family)
 {
     const unsigned kind = family == AF_INET6;
     if (host->stock_count[kind] == 0) {
-        if (octets_send(host->maker, &family, sizeof family) < 0)
+        if (octets_send(host->maker, &family, sizeof family, 0) < 0)
             return -1;
         host->stock_count[kind] = receive_fds(host->maker, host->stock[kind], UDP_STOCK);
     }

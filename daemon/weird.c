@@ -319,6 +319,7 @@ static bool close_up(const struct options *options, char why[WEIR_LINE_MAX])
             return !snprintf(why, WEIR_LINE_MAX, "%s", wrong);
         weird->uid = sandbox.uid;
         weird->gid = sandbox.gid;
+        snapshot_as(sandbox.uid, sandbox.gid);
         /* Made by us as we were, to be connected to by us as we shall be. */
         if (fchownat(weird->meeting_name, "", sandbox.uid, sandbox.gid, AT_EMPTY_PATH) < 0)
             return !snprintf(why, WEIR_LINE_MAX, "--user: %m");

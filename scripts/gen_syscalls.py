@@ -37,7 +37,7 @@ FUNCTIONS = {name: name for name in """
     sigaltstack socket socketpair splice tee timerfd_create timerfd_settime umask unlinkat wait4
     write writev
     """.split()}
-FUNCTIONS.update(send="sendto", recv="recvfrom", open="openat", fopen="openat", alarm="setitimer",
+FUNCTIONS.update(send="sendto", recv="recvfrom", open="openat", fopen="newfstatat", alarm="setitimer",
                  usleep="clock_nanosleep", pipe="pipe2",
                  poll="poll|ppoll", unlink="unlink|unlinkat", rmdir="rmdir|unlinkat",
                  dup2="dup2|dup3", eventfd="eventfd2", accept="accept", fork="clone")
@@ -46,7 +46,7 @@ FUNCTIONS.update(send="sendto", recv="recvfrom", open="openat", fopen="openat", 
 BEFORE = set("ftruncate geteuid getegid dup2|dup3 prctl setsid chdir chmod epoll_create1 eventfd2 getrlimit mkdir setrlimit umask mount chown".split())
 BEFORE_FILES = ("daemon/conf.c", "daemon/kernel_end.c", "daemon/net.c", "daemon/sandbox.c",
                 "daemon/udp_maker.c", "daemon/udp_ids.c", "src/dev/netif.c", "src/loop/secrets.c",
-                "src/ipc/sight_listen.c")
+                "src/ipc/sight_listen.c", "src/ipc/sight_ask.c")
 
 TOP = """/* SPDX-License-Identifier: MIT */
 #ifndef WEIR_DAEMON_SYSCALLS_H
