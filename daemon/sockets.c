@@ -23,7 +23,7 @@
 #define ID_BITS       16 /* of the place; the rest is the serial number */
 #define BACKLOG       128
 #define SWEEP_EVERY   (250 * WEIR_MS) /* while there are listeners */
-#define SWEEP_CHEAP   WEIR_MS
+#define SWEEP_CHEAP   (10 * WEIR_MS)
 #define SWEEP_PAUSE   10   /* times as long as it took */
 #define SWEEP_FIRST   256  /* idle sockets before the table is swept for dead ones */
 #define SEARCH_FDS    4096 /* descriptors of a process that are looked at in a search */
