@@ -195,9 +195,7 @@ bool net_is_local(const struct weird *weird, const struct weir_ip *ip);
 bool control_listen(struct weird *weird, const char *path, char why[WEIR_LINE_MAX]);
 void control_serve(struct weird *weird, int fd); /* one connection of a `weir run` */
 
-/* ---- status.c ---- */
-
-struct control_status;
+struct control_status; /* status.c */
 void status_fill(const struct weird *weird, struct control_status *status);
 /* ---- snapshot.c: those who look in ---- */
 
