@@ -8,14 +8,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-/* syscall: socket connect accept4 setitimer fcntl getsockopt poll|ppoll close */
+/* syscall: socket connect accept4 setitimer fcntl getsockopt close */
 
 #define OPEN_A_TURN 64
 #define FULL_RETRY  (5 * WEIR_MS) /* a place in the queue of S is no event for us */
@@ -43,9 +42,9 @@ static int pass_on(struct socket *listener, weir_time now)
     int d = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     struct sockaddr_un name = { .sun_family = AF_UNIX };
     snprintf(name.sun_path, sizeof name.sun_path, "/proc/self/fd/%d", listener->name_fd);
-    if (d < 0 || !socket_name_d(child, d) ||
+    if (d < 0 || fd_is_reserved(weird, d) || !socket_name_d(child, d) ||
         connect(d, (struct sockaddr *)&name, sizeof name) < 0) {
-        const int error = errno;
+        const int error = d >= 0 && fd_is_reserved(weird, d) ? EMFILE : errno;
         if (d >= 0)
             close(d);
         socket_free(child);
@@ -120,8 +119,7 @@ static int accept_now(int s, int flags)
 {
     const struct itimerval guard = { { 0, GUARD_US }, { 0, GUARD_US } },
                            off = { { 0, 0 }, { 0, 0 } };
-    struct pollfd ready = { .fd = s, .events = POLLIN };
-    if (poll(&ready, 1, 0) <= 0)
+    if (!readable_now(s))
         return -EAGAIN;
     const bool blocking = (fcntl(s, F_GETFL) & O_NONBLOCK) == 0;
     if (blocking)
@@ -203,14 +201,13 @@ static weir_time receive_deadline(int s, weir_time now)
 void call_accept(struct call *call)
 {
     const int flags = call->nr == __NR_accept4 ? (int)call->arg[3] : 0;
-    struct pollfd ready = { .fd = call->s, .events = POLLIN };
     const int mode = fcntl(call->s, F_GETFL);
     if ((flags & ~(SOCK_CLOEXEC | SOCK_NONBLOCK)) != 0 || call->socket == NULL ||
         call->socket->state != SOCKET_LISTENING) {
         call_error(call, EINVAL);
         return;
     }
-    const bool waiting = poll(&ready, 1, 0) > 0;
+    const bool waiting = readable_now(call->s);
     if (!waiting && (mode & O_NONBLOCK) != 0) {
         call_error(call, EAGAIN);
         return;

@@ -7,9 +7,9 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
-#include <sys/random.h>
+#include <sys/uio.h>
 
-/* syscall: getrandom */
+/* syscall: readv */
 
 #define PORT_FIRST 32768u
 #define PORT_COUNT (60999u - PORT_FIRST + 1)
@@ -39,6 +39,12 @@ int errno_of(enum weir_error error)
         [WEIR_ACCESS] = EACCES,
     };
     return (unsigned)error < WEIR_ERROR_COUNT ? table[error] : EIO;
+}
+
+bool random_fill(const struct weird *weird, void *to, size_t len)
+{
+    const struct iovec iov = { to, len };
+    return readv(weird->random, &iov, 1) == (ssize_t)len;
 }
 
 bool address_any(const struct weir_ip *ip)
@@ -208,7 +214,7 @@ static bool lingers(const struct socket *socket, uint16_t port)
 static int draw_port(const struct socket *socket, struct weir_addr *addr)
 {
     uint32_t start = 0;
-    (void)getrandom(&start, sizeof start, 0);
+    (void)random_fill(socket->weird, &start, sizeof start);
     for (uint32_t i = 0; i < PORT_COUNT; i++) {
         addr->port = (uint16_t)(PORT_FIRST + (start + i) % PORT_COUNT);
         if (!is_taken(socket, addr) && !lingers(socket, addr->port))

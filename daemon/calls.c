@@ -37,10 +37,12 @@ void call_socket(struct call *call)
     }
     struct socket *socket = socket_make(call->weird, call->run, (uint8_t)family);
     if (socket == NULL) {
-        call_error(call, ENOBUFS);
+        call_error(call, ENFILE); /* weir's limit or the run's, not this process's */
         return;
     }
-    const int s = socket_make_s(socket);
+    int s = socket_make_s(socket);
+    if (s == -EMFILE && sockets_make_room(call->weird))
+        s = socket_make_s(socket);
     if (s < 0) {
         socket_free(socket);
         call_error(call, s == -EMFILE ? ENFILE : ENOBUFS);

@@ -25,6 +25,7 @@ static const char *const key_names[CONF_KEYS] = {
     [CONF_DEV] = "dev",     [CONF_ADDR] = "addr",     [CONF_GATEWAY] = "gateway",
     [CONF_ROUTE] = "route", [CONF_DNS] = "dns",       [CONF_SOCKET] = "socket",
     [CONF_USER] = "user",   [CONF_SYSCTL] = "sysctl", [CONF_LIMIT] = "limit",
+    [CONF_QUOTA] = "quota",
 };
 
 void conf_init(struct conf *conf)
@@ -109,6 +110,15 @@ static bool take_text(char to[CONF_TEXT_MAX], const char *value, char why[CONF_W
 static bool take_addr(struct conf *conf, const char *value, char why[CONF_WHY_MAX])
 {
     struct conf_prefix addr;
+    bool *const from_net = strcmp(value, "dhcp") == 0    ? &conf->dhcp
+                           : strcmp(value, "slaac") == 0 ? &conf->slaac
+                                                         : NULL;
+    if (from_net != NULL) {
+        if (*from_net)
+            return refuse(why, "given twice: %s", value);
+        *from_net = true;
+        return true;
+    }
     if (!parse_prefix(value, &addr))
         return refuse(why, "not an address with a prefix length (192.0.2.1/24): %s", value);
     if (conf->addr_count == CONF_ADDRS_MAX)
@@ -221,6 +231,22 @@ static bool take_limit(struct conf *conf, const char *value, char why[CONF_WHY_M
     return refuse(why, "no such limit: %s", word[0]);
 }
 
+static bool take_quota(struct conf *conf, const char *value, char why[CONF_WHY_MAX])
+{
+    char text[CONF_LINE_MAX], *word[2];
+    uint64_t number;
+    snprintf(text, sizeof text, "%s", value);
+    if (split(text, word, 2) != 2 || !parse_number(word[1], UINT32_MAX, &number) || number == 0)
+        return refuse(why, "'sockets NUMBER' or 'calls NUMBER' is wanted, not '%s'", value);
+    if (strcmp(word[0], "sockets") == 0)
+        conf->quota_sockets = (uint32_t)number;
+    else if (strcmp(word[0], "calls") == 0)
+        conf->quota_calls = (uint32_t)number;
+    else
+        return refuse(why, "no such quota: %s", word[0]);
+    return true;
+}
+
 static void forget(struct conf *conf, enum conf_key key)
 {
     switch (key) {
@@ -229,6 +255,7 @@ static void forget(struct conf *conf, enum conf_key key)
         break;
     case CONF_ADDR:
         conf->addr_count = 0;
+        conf->dhcp = conf->slaac = false;
         break;
     case CONF_GATEWAY:
         conf->has_gateway[0] = conf->has_gateway[1] = false;
@@ -271,6 +298,8 @@ static bool take(struct conf *conf, enum conf_key key, const char *value, char w
         return take_sysctl(conf, value, why);
     case CONF_LIMIT:
         return take_limit(conf, value, why);
+    case CONF_QUOTA:
+        return take_quota(conf, value, why);
     default:
         return refuse(why, "no such key");
     }

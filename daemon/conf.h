@@ -9,7 +9,7 @@
  * first. A value is checked where it is read, so that a complaint can name the line.
  *
  *     dev      tap:weir0                     the device, as weir_dev_open reads it
- *     addr     192.0.2.1/24                  up to CONF_ADDRS_MAX
+ *     addr     192.0.2.1/24                  up to CONF_ADDRS_MAX; or "dhcp" or "slaac"
  *     gateway  192.0.2.254                   one for each family
  *     route    10.0.0.0/8 via 192.0.2.2      or without "via": on the link
  *     dns      192.0.2.53                    up to CONF_DNS_MAX
@@ -17,6 +17,7 @@
  *     user     weird                         whom to become
  *     sysctl   net.ipv4.tcp_fin_timeout = 30 as `weir sysctl` knows them
  *     limit    tcp_max 65536                 a limit of struct weir_config, by its name
+ *     quota    sockets 1000                  what one run may have: of sockets, of waiting calls
  *
  * Nothing here opens a device or changes anything but the struct. */
 
@@ -41,6 +42,7 @@ enum conf_key {
     CONF_USER,
     CONF_SYSCTL,
     CONF_LIMIT,
+    CONF_QUOTA,
     CONF_KEYS
 };
 
@@ -68,6 +70,8 @@ struct conf {
     struct conf_route route[CONF_ROUTES_MAX];
     struct weir_ip dns[CONF_DNS_MAX];
     unsigned addr_count, route_count, dns_count;
+    bool dhcp, slaac;                    /* an address from the network, too */
+    uint32_t quota_sockets, quota_calls; /* 0: not given */
     struct weir_config weir; /* with the sysctl and limit lines in it; secrets are the caller's */
     bool flagged[CONF_KEYS]; /* flags have spoken */
 };

@@ -13,7 +13,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-/* syscall: openat newfstatat|fstat64 read sendto recvfrom getsockopt setsockopt fcntl close */
+/* syscall: getsockopt setsockopt fcntl close */
 
 #define FILLER_OCTETS 4096
 #define SNDBUF_LEAST  1 /* the kernel raises it to its own least */
@@ -31,7 +31,7 @@ static bool meet_and_fill(struct socket *socket, int s)
     if (!socket_meet(socket, s))
         return false;
     set_sndbuf(s, SNDBUF_LEAST);
-    socket->filler = send(s, filler, sizeof filler, MSG_DONTWAIT | MSG_NOSIGNAL) > 0;
+    socket->filler = octets_send(s, filler, sizeof filler, 0) > 0;
     relay_watch_d(socket, 0); /* only its end */
     return true;
 }
@@ -57,16 +57,11 @@ static weir_time send_deadline(int s, weir_time now)
 
 static bool is_cloexec(pid_t pid, int fd)
 {
-    char path[64], line[128];
+    char path[64], text[256];
     unsigned flags = 0;
     snprintf(path, sizeof path, "/proc/%d/fdinfo/%d", (int)pid, fd);
-    FILE *file = fopen(path, "re");
-    while (file != NULL && fgets(line, sizeof line, file) != NULL)
-        if (sscanf(line, "flags: %o", &flags) == 1)
-            break;
-    if (file != NULL)
-        fclose(file);
-    return (flags & O_CLOEXEC) != 0;
+    const char *at = file_read(path, text, sizeof text) ? strstr(text, "flags:") : NULL;
+    return at != NULL && sscanf(at, "flags: %o", &flags) == 1 && (flags & O_CLOEXEC) != 0;
 }
 
 bool call_renew(struct call *call)
@@ -278,7 +273,7 @@ static void take_filler(struct socket *socket)
         set_sndbuf(s, S_SNDBUF);
         close(s);
     }
-    (void)recv(socket->d, octets, sizeof octets, MSG_DONTWAIT);
+    (void)octets_recv(socket->d, octets, sizeof octets, 0);
     socket->filler = false;
 }
 

@@ -17,7 +17,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* syscall: accept4 recvmsg sendto getsockopt geteuid getegid close */
+/* syscall: accept4 recvmsg getsockopt close */
 
 #define BACKLOG        16
 #define DIRECTORY_MODE 0750
@@ -61,7 +61,7 @@ static void send_status(const struct weird *weird, int fd)
 {
     struct control_status status;
     status_fill(weird, &status);
-    (void)send(fd, &status, sizeof status, MSG_DONTWAIT | MSG_NOSIGNAL);
+    (void)octets_send(fd, &status, sizeof status, 0);
 }
 
 static void on_request(void *user, int fd, uint32_t ready, weir_time now)
@@ -101,7 +101,7 @@ static void on_request(void *user, int fd, uint32_t ready, weir_time now)
         if (error == 0 && request.join.kind == CONTROL_STATUS)
             send_status(weird, fd);
         else
-            (void)send(fd, &answer, sizeof answer, MSG_DONTWAIT | MSG_NOSIGNAL);
+            (void)octets_send(fd, &answer, sizeof answer, 0);
     }
     weir_loop_remove_fd(weird->loop, fd);
     close(fd);
@@ -116,13 +116,13 @@ void control_serve(struct weird *weird, int fd)
 }
 
 /* The directory's mode lets in whom it should; SO_PEERCRED says again who it is. */
-static bool may_join(int fd)
+static bool may_join(const struct weird *weird, int fd)
 {
     struct ucred peer;
     socklen_t len = sizeof peer;
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
         return false;
-    return peer.uid == 0 || peer.uid == geteuid() || peer.gid == getegid();
+    return peer.uid == 0 || peer.uid == weird->uid || peer.gid == weird->gid;
 }
 
 static void on_connection(void *user, int fd, uint32_t ready, weir_time now)
@@ -132,7 +132,7 @@ static void on_connection(void *user, int fd, uint32_t ready, weir_time now)
     const int made = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (made < 0)
         return;
-    if (may_join(made))
+    if (may_join(user, made))
         control_serve(user, made);
     else
         close(made);

@@ -20,7 +20,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* syscall: epoll_ctl epoll_pwait2 ioctl setsockopt sendto recvfrom shutdown */
+/* syscall: epoll_ctl epoll_pwait2 ioctl setsockopt sendmsg recvmsg shutdown */
 
 #define EDGES_MAX   64
 #define MARK_SNDBUF 212992 /* room for the mark in a queue that is full */
@@ -91,7 +91,7 @@ static void put_mark(struct socket *socket, int s)
     const int on = 1, room = MARK_SNDBUF;
     (void)setsockopt(socket->d, SOL_SOCKET, SO_OOBINLINE, &on, sizeof on);
     (void)setsockopt(s, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
-    socket->marked = send(s, "", 1, MSG_OOB | MSG_DONTWAIT | MSG_NOSIGNAL) == 1;
+    socket->marked = octets_send(s, "", 1, MSG_OOB) == 1;
 }
 
 /* Both directions of S are shut: the loop would tell of EPOLLHUP again and again. */
@@ -149,7 +149,7 @@ void end_take_mark(struct socket *socket)
 {
     char octet;
     if (socket->marked)
-        (void)recv(socket->d, &octet, 1, MSG_DONTWAIT);
+        (void)octets_recv(socket->d, &octet, 1, 0);
     socket->marked = false;
 }
 
@@ -189,7 +189,7 @@ void end_pay_reset(struct socket *socket, int s)
         socket->weird->owed_count--;
     socket->owed_reset = false;
     socket->inode = queue_inode(s);
-    (void)send(s, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    (void)octets_send(s, "", 1, 0);
     socket_over(socket);
 }
 
@@ -205,7 +205,7 @@ bool end_reset(struct socket *socket)
     if (s >= 0) {
         socket->inode = queue_inode(s); /* an accepted one is known by that from now on */
         if (unread == 0)
-            (void)send(s, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+            (void)octets_send(s, "", 1, 0);
         close(s);
     }
     if (s >= 0 || unread > 0)

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -17,20 +18,27 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 /* What libc does by itself, and what supervisor.c, sockets.c, calls.c and address.c do for it: */
-/* keeper syscall: exit_group rt_sigreturn restart_syscall ppoll ioctl close */
-/* keeper syscall: pidfd_open pidfd_getfd getsockname getpeername */
-/* keeper syscall: process_vm_readv process_vm_writev write newfstatat|fstat64 unlinkat */
+/* keeper syscall: exit_group rt_sigreturn ppoll ioctl close */
+/* keeper syscall: pidfd_open pidfd_getfd getsockname getsockopt */
+/* keeper syscall: process_vm_readv process_vm_writev writev newfstatat|fstat64 unlinkat */
 
 #define LINE_MAX 160
 
+void *keeper_share(size_t len)
+{
+    void *memory =
+        mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return memory != MAP_FAILED ? memory : NULL;
+}
+
 bool keeper_memory(struct weird **weird, char why[WEIR_LINE_MAX])
 {
-    *weird = mmap(NULL, sizeof **weird, PROT_READ | PROT_WRITE,
-                  MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (*weird != MAP_FAILED) {
+    *weird = keeper_share(sizeof **weird);
+    if (*weird != NULL) {
         (*weird)->pidfd = (*weird)->dev_fd = -1;
         return true;
     }
@@ -71,7 +79,8 @@ static void say(const struct weird *weird)
     const int terminal = weird->one_run ? find_terminal(weird) : 2;
     if (terminal < 0)
         return;
-    (void)!write(terminal, line, (size_t)len);
+    const struct iovec iov = { line, (size_t)len };
+    (void)!writev(terminal, &iov, 1);
     close(terminal);
 }
 
@@ -109,7 +118,8 @@ static void last_will(struct weird *weird)
     if (weird->dev_fd >= 0)
         close(weird->dev_fd); /* the next weird may be waiting for it */
     keeper_end_all(weird);
-    say(weird);
+    if (!weird->ending)
+        say(weird);
     close_rest(weird);
     remove_folder(weird);
 }
@@ -154,7 +164,23 @@ static void answer_all(struct weird *weird)
     }
 }
 
-void keeper_answer(struct call *call)
+/* A UDP socket: the process that made it ends it, too (udp_maker.c). */
+static bool is_udp(int s)
+{
+    int protocol = 0;
+    socklen_t len = sizeof protocol;
+    return getsockopt(s, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) == 0 && protocol == IPPROTO_UDP;
+}
+
+static void answer_udp(struct call *call)
+{
+    if (call->nr == __NR_getsockopt || call->nr == __NR_setsockopt || call->nr == __NR_shutdown)
+        call_continue(call);
+    else
+        call_error(call, ENETDOWN);
+}
+
+static void answer_tcp(struct call *call)
 {
     switch (call->nr) {
     case __NR_getsockname:
@@ -186,6 +212,17 @@ void keeper_answer(struct call *call)
         call_continue(call);
         break;
     }
+}
+
+void keeper_answer(struct call *call)
+{
+    if (call->s >= 0 && is_udp(call->s))
+        answer_udp(call);
+    else if (call->s >= 0 &&
+             socket_identify(call->weird, call->run, call->s, &call->socket, &call->family))
+        answer_tcp(call);
+    else
+        call_continue(call);
 }
 
 /* ---- Birth ---- */

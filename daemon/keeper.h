@@ -23,6 +23,9 @@
 /* The tables that weird and its keeper share. */
 bool keeper_memory(struct weird **weird, char why[WEIR_LINE_MAX]);
 
+/* Other memory that they share, zeroed; NULL: none. It is never given back. */
+void *keeper_share(size_t len);
+
 /* Starts it: when all is open and given up but the system calls. `filter`: it is to have one. */
 bool keeper_start(struct weird *weird, bool filter, char why[WEIR_LINE_MAX]);
 
@@ -39,7 +42,7 @@ void keeper_end_all(struct weird *weird);
 /* One connection to the control socket. True: the next weird has got everything. */
 bool keeper_serve(struct weird *weird, int listener);
 
-/* A caught call on a socket of a weird that is gone. */
+/* A caught call, when weird is gone; `call->s` is there, or an error. */
 struct call;
 void keeper_answer(struct call *call);
 

@@ -19,7 +19,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* keeper syscall: getsockopt sendto shutdown accept4 openat getdents64 readv close */
+/* keeper syscall: getsockopt sendmsg shutdown accept4 openat getdents64 readv close */
 
 #define FDS_MAX    65536 /* descriptors of a process that are looked at */
 #define FDS_GAP    512   /* numbers not in use that end that */
@@ -52,7 +52,7 @@ static void end_one(int s)
     if (getsockopt(s, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == 0 && listens != 0)
         end_listener(s);
     else
-        (void)send(s, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+        (void)octets_send(s, "", 1, 0);
 }
 
 /* ---- One process ---- */

@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* keeper syscall: accept4 recvmsg sendmsg getsockopt geteuid ppoll close */
+/* keeper syscall: accept4 recvmsg sendmsg getsockopt ppoll close */
 
 #define ASK_MS    100  /* for the one who connects to say what it wants */
 #define ANSWER_MS 2000 /* for a keeper that is still busy with the end */
@@ -77,7 +77,7 @@ static bool answer_one(const struct weird *weird, int fd)
         request.magic != CONTROL_MAGIC)
         return false;
     if (request.version == CONTROL_VERSION && request.kind == CONTROL_TAKE_OVER &&
-        (uid == 0 || uid == geteuid()))
+        (uid == 0 || uid == weird->uid))
         return give(weird, fd);
     struct control_answer answer = { CONTROL_MAGIC, ENETDOWN };
     struct iovec said = { &answer, sizeof answer };
@@ -126,7 +126,7 @@ int keeper_take_over(struct weird *weird, int fd)
     uid_t uid;
     if (!peer_uid(fd, &uid) || (uid != 0 && uid != geteuid()))
         return EADDRINUSE; /* somebody else's */
-    if (send(fd, &request, sizeof request, MSG_NOSIGNAL) < 0)
+    if (octets_send(fd, &request, sizeof request, 0) < 0)
         return errno;
     if (!wait_readable(fd, ANSWER_MS))
         return EADDRINUSE;

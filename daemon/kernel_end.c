@@ -3,7 +3,7 @@
 /* Gives the kernel's end of a private TAP its addresses, in a network namespace that is nobody
  * else's. */
 
-#include "parts.h"
+#include "kernel_end.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -13,7 +13,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-/* syscall: sendto recvfrom fcntl ioctl poll|ppoll setsockopt getsockopt */
+/* syscall: sendmsg recvmsg fcntl ioctl ppoll setsockopt getsockopt */
 
 #define OCTETS_MAX 65536 /* of one such call; a short count is ordinary on a stream */
 #define SPANS_MAX  64
@@ -111,7 +111,7 @@ void call_send(struct call *call)
     }
     const ssize_t len = gather(call, &message);
     const int flags = (message.flags & ~MSG_MORE) | MSG_DONTWAIT | MSG_NOSIGNAL;
-    const ssize_t sent = len < 0 ? -1 : send(call->s, octets, (size_t)len, flags);
+    const ssize_t sent = len < 0 ? -1 : octets_send(call->s, octets, (size_t)len, flags);
     const int error = len < 0 ? EFAULT : errno;
     const bool waits =
         (message.flags & MSG_DONTWAIT) == 0 && (fcntl(call->s, F_GETFL) & O_NONBLOCK) == 0;
@@ -163,7 +163,7 @@ static void receive(const struct call *call, const struct message *message)
     room = room < OCTETS_MAX ? room : OCTETS_MAX;
     const bool discards = (message->flags & MSG_TRUNC) != 0;
     const int flags = message->flags & (MSG_OOB | MSG_PEEK);
-    const ssize_t got = recv(call->s, octets, room, flags | MSG_DONTWAIT);
+    const ssize_t got = octets_recv(call->s, octets, room, flags);
     const int error = errno;
     const bool waits =
         (message->flags & MSG_DONTWAIT) == 0 && (fcntl(call->s, F_GETFL) & O_NONBLOCK) == 0;
@@ -200,14 +200,13 @@ static int unread_of(const struct socket *socket, int s)
 {
     int unread = 0, at = 0, in_line = 0;
     socklen_t len = sizeof in_line;
-    struct pollfd urgent = { .fd = s, .events = POLLPRI };
     (void)ioctl(s, FIONREAD, &unread);
     if (getsockopt(s, SOL_SOCKET, SO_OOBINLINE, &in_line, &len) == 0 && in_line != 0)
         return unread;
     if (ioctl(s, SIOCATMARK, &at) == 0 && at != 0)
         return 0;
     const int before = unread - 1 - (int)socket->after_urgent;
-    const bool ahead = poll(&urgent, 1, 0) > 0 && (urgent.revents & POLLPRI) != 0;
+    const bool ahead = urgent_now(s);
     return ahead && before > 0 ? before : unread;
 }
 

@@ -4,6 +4,7 @@
 
 #include "conf.h"
 #include "ends.h"
+#include "kernel_end.h"
 
 #include <stdio.h>
 #include <sys/mman.h>
@@ -72,6 +73,25 @@ static bool add_addresses(struct weird *weird, const struct conf *conf, char why
     return true;
 }
 
+/* An address from the network, and the way out that comes with it. */
+static bool add_leased(struct weird *weird, char why[WEIR_LINE_MAX])
+{
+    static const struct weir_ip none = { { 0 } };
+    const struct weir_ip any = weir_ip_v4(0, 0, 0, 0);
+    const struct dhcp_heard *lease = &weird->dhcp.lease;
+    char text[WEIR_IP_TEXT_MAX];
+    if (!dhcp_get(weird, why))
+        return false;
+    const enum weir_error error = weir_address_add(weird->weir, weird->iface, &lease->address,
+                                                   lease->prefix_len, weir_loop_clock());
+    if (error != WEIR_OK) {
+        snprintf(why, WEIR_LINE_MAX, "address %s: %s", weir_ip_text(&lease->address, text),
+                 weir_error_text(error));
+        return false;
+    }
+    return weir_ip_equal(&lease->router, &none) || add_route(weird, &any, 0, &lease->router, why);
+}
+
 static bool open_capture(struct weird *weird, const char *path, unsigned *port,
                          char why[WEIR_LINE_MAX])
 {
@@ -119,6 +139,7 @@ bool net_open(struct weird *weird, const struct net_options *options, char why[W
         .csum_offload = weird->dev->csum,
         .tso = weird->dev->tso,
         .no_dad = true,
+        .slaac = options->conf->slaac,
     };
     memcpy(config.mac, weird->dev->mac, sizeof config.mac);
     const enum weir_error error =
@@ -129,6 +150,7 @@ bool net_open(struct weird *weird, const struct net_options *options, char why[W
     }
     unsigned port = 0;
     if (!add_addresses(weird, options->conf, why) ||
+        (options->conf->dhcp && !add_leased(weird, why)) ||
         !open_capture(weird, options->pcap, &port, why))
         return false;
     weir_panic_watch(weird->weir);
@@ -138,7 +160,7 @@ bool net_open(struct weird *weird, const struct net_options *options, char why[W
         snprintf(why, WEIR_LINE_MAX, "loop: %m");
         return false;
     }
-    return true;
+    return !options->conf->dhcp || dhcp_keep(weird, why);
 }
 
 void net_close(struct weird *weird)

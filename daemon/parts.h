@@ -10,6 +10,9 @@
  * S stays the same kernel object for life, so that dup, fork, exec and passing it on need no help
  * from us. Everything runs in one thread; no function here waits. */
 
+#include "dhcp.h"
+#include "io.h"
+
 #include "weir/loop.h"
 #include "weir/trace.h" /* enum weir_state */
 
@@ -26,6 +29,13 @@
 #define PARKED_MAX  4096  /* calls that wait */
 #define S_SNDBUF    65536 /* the program's side: what is written but not yet in TCP */
 
+/* What one run may have of these unless the configuration says otherwise (quota). */
+#define RUN_SOCKETS_MAX 16384
+#define RUN_CALLS_MAX   2048
+
+/* Descriptors that no socket gets: for copies of the program's that live as long as a call. */
+#define FDS_RESERVED 64
+
 struct weird;
 struct socket;
 struct udp_host;
@@ -37,6 +47,7 @@ struct run {
     unsigned pid_next;
     pid_t thread[RUN_PIDS]; /* that are known to belong to one of those */
     unsigned thread_next;
+    uint32_t socket_count, parked_count;
 };
 
 enum socket_state {
@@ -119,6 +130,9 @@ struct weird {
     void *memory;
     size_t memory_len;
 
+    int random; /* /dev/urandom */
+    uid_t uid;  /* whom it has become */
+    gid_t gid;
     int control;  /* listening control socket, -1: none */
     bool one_run; /* ends with its last run */
     bool had_run;
@@ -140,10 +154,13 @@ struct weird {
     uint32_t sweep_at;                              /* look for dead ones beyond that many idle */
     uint64_t serial;
     uint8_t strict_port[8192]; /* a bit: one without SO_REUSEADDR left a connection there */
+    weir_time no_sweep_before;
+    uint32_t run_sockets_max, run_calls_max; /* quotas */
     struct parked parked[PARKED_MAX];
     unsigned parked_count, parked_top; /* slots beyond parked_top are free */
     struct weir_loop_timer sweep_timer, park_timer, full_timer, end_timer, owed_timer;
 
+    struct dhcp dhcp;
     struct seccomp_notif notice; /* the call that is being answered */
     struct run *notice_run;
     bool ended;         /* in order: there is nothing for the keeper to do */
@@ -157,6 +174,8 @@ struct weird {
     char naming[48]; /* the name that lies there now, or did */
     struct socket pool[SOCKETS_MAX];
 };
+
+void weird_complain(const char *line); /* to whom it may concern, once */
 
 /* ---- net.c: the instance, its device and addresses ---- */
 
@@ -174,25 +193,17 @@ bool net_open(struct weird *weird, const struct net_options *options, char why[W
 void net_close(struct weird *weird);
 bool net_is_local(const struct weird *weird, const struct weir_ip *ip);
 
-/* ---- kernel_end.c: the other end of a private TAP ---- */
-
-bool kernel_address_add(const char *name, const struct weir_ip *ip, unsigned prefix_len,
-                        char why[WEIR_LINE_MAX]);
-bool kernel_make_pair(const char *name, const char *peer, char why[WEIR_LINE_MAX]);
-bool kernel_link_up(const char *name, char why[WEIR_LINE_MAX]);
-
 /* ---- control.c: who may join ---- */
 
 bool control_listen(struct weird *weird, const char *path, char why[WEIR_LINE_MAX]);
 void control_serve(struct weird *weird, int fd); /* one connection of a `weir run` */
 
-/* ---- status.c ---- */
-
-struct control_status;
+struct control_status; /* status.c */
 void status_fill(const struct weird *weird, struct control_status *status);
 /* ---- snapshot.c: those who look in ---- */
 
 void snapshot_begin(struct weird *weird);
+void snapshot_as(uid_t uid, gid_t gid); /* whom weird has become */
 /* Takes over a connection whose first message is a request of ipc/sight.h. */
 void snapshot_take(int fd, const void *message, size_t len, weir_time now);
 bool snapshot_listen(const char *path, char why[WEIR_LINE_MAX]);
@@ -224,12 +235,6 @@ void call_continue(const struct call *call);
 /* Puts our `fd` into the program; `at` is the number to replace, or -1. With `answer` the call
  * returns that number. -errno. */
 int call_give(const struct run *run, uint64_t id, int fd, int at, bool cloexec, bool answer);
-bool memory_read(pid_t pid, uint64_t from, void *to, size_t len);
-bool memory_write(pid_t pid, uint64_t to, const void *from, size_t len);
-
-/* A descriptor of another process, or -errno. */
-int fetch_fd(pid_t pid, int fd);
-
 struct parked *park(struct weird *weird, const struct call *call, weir_time deadline);
 void unpark(struct parked *parked);
 void park_timer_set(struct weird *weird);
@@ -240,6 +245,7 @@ struct parked *parked_connect(struct weird *weird, uint64_t socket);
 bool sockets_open(struct weird *weird, char why[WEIR_LINE_MAX]);
 struct socket *socket_make(struct weird *weird, struct run *run, uint8_t family);
 struct socket *socket_find(const struct weird *weird, uint64_t id);
+bool fd_is_reserved(const struct weird *weird, int fd);
 int socket_make_s(struct socket *socket); /* S, bound to its name; -errno */
 bool socket_name_d(struct socket *socket, int d);
 bool socket_meet(struct socket *socket, int s); /* connects S' with a new D */
@@ -252,11 +258,13 @@ void socket_free(struct socket *socket);
 void socket_close_d(struct socket *socket);
 void socket_over(struct socket *socket); /* the connection is over: keep what may be asked for */
 void sockets_sweep(struct weird *weird);
+bool sockets_make_room(struct weird *weird); /* false: that was done just now */
 void sweep_timer_set(struct weird *weird);
 
 /* ---- address.c ---- */
 
 int errno_of(enum weir_error error);
+bool random_fill(const struct weird *weird, void *to, size_t len);
 /* Reads an address of the program: 0 or a positive errno; AF_UNSPEC gives `*unspec`. */
 int address_read(const struct call *call, uint64_t at, uint64_t len, struct weir_addr *addr,
                  bool *unspec);

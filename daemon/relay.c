@@ -104,6 +104,8 @@ static enum outcome pump_out(struct socket *socket, weir_time now)
             return end_of_program(socket, now);
         if (got < 0 && errno == ECONNRESET)
             return abort_conn(socket, now);
+        if (got < 0 && socket->weird->ending)
+            return end_of_program(socket, now); /* what comes now nobody takes any more */
         /* With nothing there the room goes back to those who have something to send. */
         const size_t len = got < 0 ? 0 : (size_t)got;
         const unsigned flags = flags_of(socket, len, urgent && len > 0);
@@ -298,6 +300,8 @@ void relay_start(struct socket *socket, weir_time now)
 void relay_event(void *user, struct weir *weir, const struct weir_event *event, weir_time now)
 {
     struct weird *weird = user;
+    if (dhcp_event(weird, event, now))
+        return;
     if (udp_event(weird, event, now))
         return;
     struct socket *socket = socket_find(weird, event->cookie);

@@ -15,17 +15,15 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-/* What libc does by itself: memory, leaving a signal handler, ending, and abort().
- * scripts/gen_syscalls.py reads the lines below. */
-/* syscall: brk mmap munmap mremap */
-/* syscall: rt_sigreturn restart_syscall exit_group */
-/* syscall: rt_sigprocmask gettid getpid tgkill */
+/* What libc does by itself: leaving a signal handler, and ending. scripts/gen_syscalls.py reads
+ * this. */
+/* syscall: rt_sigreturn exit_group */
 
 #if defined __x86_64__
 #define OUR_ARCH AUDIT_ARCH_X86_64
@@ -39,7 +37,25 @@
 
 #define X32_BIT 0x40000000u /* x86-64: numbers of another calling convention */
 #define CALLS   (sizeof sandbox_calls / sizeof sandbox_calls[0])
-#define EXTRA   16 /* instructions beside two for each call */
+#define EXTRA   32 /* instructions beside two for each call */
+
+/* What libc may try all the same and gets over when it is refused: more memory (weird has what it
+ * needs when it begins), a call that a stop interrupted, and the kind way of abort(). */
+static const struct {
+    int call, error;
+} refused[] = {
+    { __NR_brk, 0 }, /* which answers with the end of the heap: 0 is a failure */
+    { __NR_mmap, ENOMEM },
+    { __NR_munmap, ENOMEM },
+    { __NR_mremap, ENOMEM },
+    { __NR_restart_syscall, EINTR },
+    { __NR_rt_sigprocmask, EPERM },
+    { __NR_rt_sigaction, EPERM },
+    { __NR_getpid, EPERM },
+    { __NR_gettid, EPERM },
+    { __NR_tgkill, EPERM },
+    { __NR_ftruncate, EPERM }, /* of a capture on a full disk */
+};
 
 static bool failed(char why[SANDBOX_WHY_MAX], const char *what)
 {
@@ -154,7 +170,7 @@ static void add(struct sock_filter *code, unsigned *len, struct sock_filter inst
 }
 
 /* The number is compared with each in turn: forty comparisons are nothing beside the call. Nothing
- * may be mapped executable, so that a call is all an attacker can make. */
+ * may be mapped, least of all executable, so that a call is all an attacker can make. */
 bool sandbox_filter(enum sandbox_who who, bool allow_unnamed, char why[SANDBOX_WHY_MAX])
 {
     struct sock_filter code[2 * CALLS + EXTRA];
@@ -164,7 +180,6 @@ bool sandbox_filter(enum sandbox_who who, bool allow_unnamed, char why[SANDBOX_W
     _Static_assert(sizeof keeper_calls <= sizeof sandbox_calls, "the code has room for the longer");
     unsigned len = 0;
     const uint32_t otherwise = allow_unnamed ? SECCOMP_RET_ERRNO | EPERM : SECCOMP_RET_KILL_PROCESS;
-    const uint32_t prot = offsetof(struct seccomp_data, args) + 2 * sizeof(uint64_t);
 #define STATEMENT(op, k)     add(code, &len, (struct sock_filter)BPF_STMT(op, k))
 #define JUMP(op, k, yes, no) add(code, &len, (struct sock_filter)BPF_JUMP(op, k, yes, no))
     STATEMENT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch));
@@ -173,15 +188,13 @@ bool sandbox_filter(enum sandbox_who who, bool allow_unnamed, char why[SANDBOX_W
     STATEMENT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
     JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 0, 1);
     STATEMENT(BPF_RET | BPF_K, SECCOMP_RET_KILL_PROCESS);
-    /* The low half of the third argument; little-endian, as all that OUR_ARCH names. */
-    JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_mmap, 0, 4);
-    STATEMENT(BPF_LD | BPF_W | BPF_ABS, prot);
-    JUMP(BPF_JMP | BPF_JSET | BPF_K, PROT_EXEC, 0, 1);
-    STATEMENT(BPF_RET | BPF_K, otherwise);
-    STATEMENT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
     for (size_t i = 0; i < count; i++) {
         JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)calls[i], 0, 1);
         STATEMENT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+    }
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)refused[i].call, 0, 1);
+        STATEMENT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)refused[i].error);
     }
     STATEMENT(BPF_RET | BPF_K, otherwise);
 #undef STATEMENT

@@ -58,6 +58,12 @@ void snapshot_begin(struct weird *weird)
     sight_server_begin(&server, weird->loop, weird->weir, name_owner, weird);
 }
 
+void snapshot_as(uid_t uid, gid_t gid)
+{
+    server.uid = uid;
+    server.gid = gid;
+}
+
 void snapshot_take(int fd, const void *message, size_t len, weir_time now)
 {
     sight_server_take(&server, fd, message, len, now);

@@ -11,23 +11,27 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-/* syscall: socket bind connect accept4 openat unlinkat getsockname getpeername */
-/* syscall: setsockopt getrandom close */
+/* syscall: socket bind connect accept4 openat unlinkat getsockname getsockopt */
+/* syscall: setsockopt close */
 
-#define ID_BITS     16 /* of the place; the rest is the serial number */
-#define BACKLOG     128
-#define SWEEP_EVERY (250 * WEIR_MS) /* while there are listeners */
-#define SWEEP_FIRST 256             /* idle sockets before the table is swept for dead ones */
-#define SEARCH_FDS  4096            /* descriptors of a process that are looked at in a search */
-#define SEARCH_GAP  64              /* numbers not in use that end the search */
-#define NAME_FORMAT "weir%c%c%016llx%016llx" /* kind, family, id, secret */
-#define NAME_LEN    (4 + 2 + 16 + 16)
+#define ID_BITS       16 /* of the place; the rest is the serial number */
+#define BACKLOG       128
+#define SWEEP_EVERY   (250 * WEIR_MS) /* while there are listeners */
+#define SWEEP_CHEAP   (10 * WEIR_MS)
+#define SWEEP_PAUSE   10   /* times as long as it took */
+#define SWEEP_FIRST   256  /* idle sockets before the table is swept for dead ones */
+#define SEARCH_FDS    4096 /* descriptors of a process that are looked at in a search */
+#define CHILDREN_TEXT 4096
+#define SEARCH_GAP    64                       /* numbers not in use that end the search */
+#define NAME_FORMAT   "weir%c%c%016llx%016llx" /* kind, family, id, secret */
+#define NAME_LEN      (4 + 2 + 16 + 16)
+#define D_NAME_LEN    (offsetof(struct sockaddr_un, sun_path) + 1 + NAME_LEN)
 
 static socklen_t path_of(struct sockaddr_un *name, const char *format, int fd)
 {
@@ -69,8 +73,7 @@ bool socket_name_d(struct socket *socket, int d)
 {
     struct sockaddr_un name = { .sun_family = AF_UNIX };
     name_of(socket, 'd', name.sun_path + 1);
-    const size_t len = offsetof(struct sockaddr_un, sun_path) + 1 + NAME_LEN;
-    return bind(d, (struct sockaddr *)&name, (socklen_t)len) == 0;
+    return bind(d, (struct sockaddr *)&name, (socklen_t)D_NAME_LEN) == 0;
 }
 
 static int bind_hidden(struct weird *weird, int fd, const char *text)
@@ -90,11 +93,11 @@ bool socket_identify(const struct weird *weird, const struct run *run, int s, st
                      uint8_t *family)
 {
     struct sockaddr_un name;
-    socklen_t len = sizeof name;
+    socklen_t len = D_NAME_LEN; /* SO_PEERNAME is asked for no more than there is */
     uint64_t id, secret;
     *found = NULL;
     memset(&name, 0, sizeof name);
-    bool ours = getpeername(s, (struct sockaddr *)&name, &len) == 0 &&
+    bool ours = getsockopt(s, SOL_SOCKET, SO_PEERNAME, &name, &len) == 0 &&
                 name_read(&name, len, 1, 'd', &id, &secret, family);
     if (!ours) {
         len = sizeof name;
@@ -140,14 +143,33 @@ static void set_defaults(struct socket *socket)
     socket->kept[KEPT_LINGER2] = 60;
 }
 
+/* Those whose programs have closed them make room, if they are looked for; but looking takes time,
+ * and must not take all of it. */
+bool sockets_make_room(struct weird *weird)
+{
+    const weir_time begun = weir_loop_clock();
+    if (begun < weird->no_sweep_before)
+        return false;
+    sockets_sweep(weird);
+    const weir_time took = weir_loop_clock() - begun;
+    weird->no_sweep_before = took > SWEEP_CHEAP ? begun + SWEEP_PAUSE * took : 0;
+    return true;
+}
+
+static bool has_room(const struct weird *weird, const struct run *run)
+{
+    return weird->socket_count < SOCKETS_MAX &&
+           (run == NULL || run->socket_count < weird->run_sockets_max);
+}
+
 struct socket *socket_make(struct weird *weird, struct run *run, uint8_t family)
 {
     if (weird->idle_count >= weird->sweep_at)
         sockets_sweep(weird);
-    if (weird->socket_count == SOCKETS_MAX)
+    if (!has_room(weird, run) && (!sockets_make_room(weird) || !has_room(weird, run)))
         return NULL;
     uint64_t secret;
-    if (getrandom(&secret, sizeof secret, 0) < 0)
+    if (!random_fill(weird, &secret, sizeof secret))
         return NULL;
     while (weird->socket[weird->socket_next % SOCKETS_MAX] != NULL)
         weird->socket_next++;
@@ -161,9 +183,17 @@ struct socket *socket_make(struct weird *weird, struct run *run, uint8_t family)
     socket->family = family;
     set_defaults(socket);
     weird->socket[place] = socket;
+    if (run != NULL)
+        run->socket_count++;
     weird->socket_count++;
     weird->idle_count++;
     return socket;
+}
+
+/* The lowest that is free is given out, so one this high means that few are left. */
+bool fd_is_reserved(const struct weird *weird, int fd)
+{
+    return fd >= weird->fd_max - FDS_RESERVED;
 }
 
 int socket_make_s(struct socket *made)
@@ -179,6 +209,12 @@ int socket_make_s(struct socket *made)
         made->name_fd = -1;
         close(s);
         return error;
+    }
+    if (fd_is_reserved(made->weird, made->name_fd)) {
+        close(s);
+        close(made->name_fd);
+        made->name_fd = -1;
+        return -EMFILE;
     }
     const int size = S_SNDBUF;
     (void)setsockopt(s, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
@@ -196,6 +232,10 @@ bool socket_meet(struct socket *socket, int s)
     if (socket->d < 0)
         return false;
     weird->idle_count--;
+    if (fd_is_reserved(weird, socket->d)) {
+        socket_close_d(socket);
+        return false;
+    }
     return true;
 }
 
@@ -249,15 +289,13 @@ static int search(struct socket *socket, pid_t pid)
 /* A child may have inherited S and never called us. */
 static int search_children(struct socket *socket, pid_t thread)
 {
-    char path[64];
-    int child;
+    char path[64], text[CHILDREN_TEXT];
     int s = -1;
     snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)thread, (int)thread);
-    FILE *file = fopen(path, "re");
-    while (file != NULL && s < 0 && fscanf(file, "%d", &child) == 1)
+    (void)file_read(path, text, sizeof text);
+    char *at = text;
+    for (long child = strtol(at, &at, 10); child > 0 && s < 0; child = strtol(at, &at, 10))
         s = search(socket, (pid_t)child);
-    if (file != NULL)
-        fclose(file);
     return s;
 }
 
@@ -315,6 +353,8 @@ void socket_free(struct socket *socket)
         close(socket->spare);
     weird->socket[socket->id % SOCKETS_MAX] = NULL;
     weird->socket_count--;
+    if (socket->run != NULL)
+        socket->run->socket_count--;
     weird->idle_count--;
 }
 

@@ -20,19 +20,16 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* syscall: openat newfstatat|fstat64 read */
-/* syscall: ioctl poll|ppoll pidfd_open pidfd_getfd process_vm_readv process_vm_writev close */
+/* syscall: ioctl close */
 
 #define CALLS_A_TURN 16
+#define STATUS_MAX   1024 /* of /proc/PID/status: what is asked for stands at its beginning */
 
 /* A signal or a kill withdraws a call without an event for us. A connect then goes on by itself,
  * which the program may see at once; of an accept only our copy of the listener is left. */
 #define LOOK_CONNECT (20 * WEIR_MS)
 #define LOOK_ACCEPT  WEIR_SECOND
 
-#ifndef PIDFD_THREAD
-#define PIDFD_THREAD O_EXCL /* Linux 6.9 */
-#endif
 #ifndef SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP
 #define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1UL << 0) /* Linux 6.6 */
 #define SECCOMP_IOCTL_NOTIF_SET_FLAGS      SECCOMP_IOW(4, __u64)
@@ -86,35 +83,6 @@ int call_give(const struct run *run, uint64_t id, int fd, int at, bool cloexec, 
     return given < 0 ? -errno : given;
 }
 
-/* ---- The program's memory and descriptors ---- */
-
-bool memory_read(pid_t pid, uint64_t from, void *to, size_t len)
-{
-    const struct iovec local = { to, len };
-    const struct iovec remote = { (void *)(uintptr_t)from, len };
-    return process_vm_readv(pid, &local, 1, &remote, 1, 0) == (ssize_t)len;
-}
-
-bool memory_write(pid_t pid, uint64_t to, const void *from, size_t len)
-{
-    const struct iovec local = { (void *)(uintptr_t)from, len };
-    const struct iovec remote = { (void *)(uintptr_t)to, len };
-    return process_vm_writev(pid, &local, 1, &remote, 1, 0) == (ssize_t)len;
-}
-
-int fetch_fd(pid_t pid, int fd)
-{
-    long pidfd = syscall(SYS_pidfd_open, pid, PIDFD_THREAD);
-    if (pidfd < 0 && errno == EINVAL) /* an older kernel: only of a process's first thread */
-        pidfd = syscall(SYS_pidfd_open, pid, 0);
-    if (pidfd < 0)
-        return -ESRCH;
-    const long got = syscall(SYS_pidfd_getfd, (int)pidfd, fd, 0);
-    const int error = -errno;
-    close((int)pidfd);
-    return got < 0 ? error : (int)got;
-}
-
 /* ---- Calls that wait ---- */
 
 struct parked *park(struct weird *weird, const struct call *call, weir_time deadline)
@@ -122,8 +90,9 @@ struct parked *park(struct weird *weird, const struct call *call, weir_time dead
     unsigned slot = 0;
     while (slot < weird->parked_top && weird->parked[slot].call != 0)
         slot++;
-    if (slot == PARKED_MAX)
+    if (slot == PARKED_MAX || call->run->parked_count >= weird->run_calls_max)
         return NULL;
+    call->run->parked_count++;
     if (slot == weird->parked_top)
         weird->parked_top++;
     struct parked *parked = &weird->parked[slot];
@@ -151,6 +120,7 @@ void unpark(struct parked *parked)
     }
     parked->call = 0;
     parked->s = -1;
+    parked->run->parked_count--;
     weird->parked_count--;
     while (weird->parked_top > 0 && weird->parked[weird->parked_top - 1].call == 0)
         weird->parked_top--;
@@ -257,16 +227,11 @@ static void answer(struct call *call)
 /* The process that a thread belongs to; the thread itself if that cannot be known. */
 static pid_t process_of(pid_t thread)
 {
-    char path[32], line[128];
+    char path[32], text[STATUS_MAX];
     int found = thread;
     snprintf(path, sizeof path, "/proc/%d/status", (int)thread);
-    FILE *file = fopen(path, "re");
-    while (file != NULL && fgets(line, sizeof line, file) != NULL)
-        if (sscanf(line, "Tgid: %d", &found) == 1)
-            break;
-    if (file != NULL)
-        fclose(file);
-    return (pid_t)found;
+    const char *at = file_read(path, text, sizeof text) ? strstr(text, "\nTgid:") : NULL;
+    return at != NULL && sscanf(at, "\nTgid: %d", &found) == 1 ? (pid_t)found : thread;
 }
 
 static bool is_noted(const pid_t *pids, pid_t pid)
@@ -316,6 +281,12 @@ void run_dispatch(struct run *run, const struct seccomp_notif *notice, weir_time
         call_error(&call, ENFILE); /* ours are used up: better than a wrong answer */
         return;
     }
+    if (run->weird->orphaned) {
+        keeper_answer(&call);
+        if (call.s >= 0)
+            close(call.s);
+        return;
+    }
     /* The thread may have gone meanwhile, and its number be another's. */
     if (call.s >= 0 && call_valid(run, call.id) && udp_answer(&call)) {
         if (call.s >= 0)
@@ -325,8 +296,6 @@ void run_dispatch(struct run *run, const struct seccomp_notif *notice, weir_time
     if (call.s < 0 || !call_valid(run, call.id) ||
         !socket_identify(run->weird, run, call.s, &call.socket, &call.family)) {
         call_continue(&call);
-    } else if (run->weird->orphaned) {
-        keeper_answer(&call);
     } else {
         if (call.socket != NULL) {
             call.socket->pid = call.pid;
@@ -388,10 +357,9 @@ void run_notice(struct run *run, weir_time now)
 static void on_notice(void *user, int fd, uint32_t ready, weir_time now)
 {
     struct run *run = user;
-    struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
     for (unsigned i = 0; (ready & EPOLLIN) != 0 && i < CALLS_A_TURN; i++) {
         run_notice(run, now);
-        if (poll(&poll_fd, 1, 0) <= 0 || (poll_fd.revents & POLLIN) == 0)
+        if (!readable_now(fd))
             return;
     }
     if ((ready & (EPOLLHUP | EPOLLERR)) != 0 && (ready & EPOLLIN) == 0)

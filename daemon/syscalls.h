@@ -15,22 +15,14 @@ static const int sandbox_calls[] = {
 #if defined __NR_bind
     __NR_bind, /* sockets.c udp.c */
 #endif
-#if defined __NR_brk
-    __NR_brk, /* sandbox.c */
-#endif
 #if defined __NR_clock_gettime
     __NR_clock_gettime, /* loop.c */
 #endif
 #if defined __NR_close
-    __NR_close, /* accept.c calls.c connect.c control.c snapshot.c sockets.c ... */
+    __NR_close, /* accept.c calls.c connect.c control.c io.c snapshot.c ... */
 #endif
 #if defined __NR_connect
     __NR_connect, /* accept.c sockets.c udp_bind.c */
-#endif
-#if defined __NR_dup2
-    __NR_dup2, /* weird.c */
-#elif defined __NR_dup3
-    __NR_dup3, /* weird.c */
 #endif
 #if defined __NR_epoll_ctl
     __NR_epoll_ctl, /* ends.c loop.c */
@@ -44,32 +36,11 @@ static const int sandbox_calls[] = {
 #if defined __NR_fcntl
     __NR_fcntl, /* accept.c calls.c connect.c messages.c udp.c udp_recv.c ... */
 #endif
-#if defined __NR_ftruncate
-    __NR_ftruncate, /* pcapng.c */
-#endif
-#if defined __NR_getegid
-    __NR_getegid, /* control.c sight_serve.c */
-#endif
-#if defined __NR_geteuid
-    __NR_geteuid, /* control.c sight_serve.c */
-#endif
-#if defined __NR_getpeername
-    __NR_getpeername, /* sockets.c */
-#endif
-#if defined __NR_getpid
-    __NR_getpid, /* sandbox.c */
-#endif
-#if defined __NR_getrandom
-    __NR_getrandom, /* address.c sockets.c udp_bind.c udp_ids.c */
-#endif
 #if defined __NR_getsockname
     __NR_getsockname, /* sockets.c udp.c */
 #endif
 #if defined __NR_getsockopt
-    __NR_getsockopt, /* accept.c connect.c control.c messages.c relay.c sockopt.c ... */
-#endif
-#if defined __NR_gettid
-    __NR_gettid, /* sandbox.c */
+    __NR_getsockopt, /* accept.c connect.c control.c messages.c relay.c sockets.c ... */
 #endif
 #if defined __NR_ioctl
     __NR_ioctl, /* ends.c messages.c relay.c snapshot.c supervisor.c udp_wait.c */
@@ -77,69 +48,49 @@ static const int sandbox_calls[] = {
 #if defined __NR_listen
     __NR_listen, /* calls.c */
 #endif
-#if defined __NR_mmap
-    __NR_mmap, /* sandbox.c */
-#endif
-#if defined __NR_mremap
-    __NR_mremap, /* sandbox.c */
-#endif
-#if defined __NR_munmap
-    __NR_munmap, /* sandbox.c */
-#endif
 #if defined __NR_newfstatat
-    __NR_newfstatat, /* connect.c queue.c supervisor.c */
+    __NR_newfstatat, /* queue.c */
 #elif defined __NR_fstat64
-    __NR_fstat64, /* connect.c queue.c supervisor.c */
+    __NR_fstat64, /* queue.c */
 #endif
 #if defined __NR_openat
-    __NR_openat, /* connect.c sockets.c supervisor.c */
+    __NR_openat, /* io.c sockets.c */
 #endif
 #if defined __NR_pidfd_getfd
-    __NR_pidfd_getfd, /* supervisor.c */
+    __NR_pidfd_getfd, /* io.c */
 #endif
 #if defined __NR_pidfd_open
-    __NR_pidfd_open, /* supervisor.c */
+    __NR_pidfd_open, /* io.c */
 #endif
-#if defined __NR_poll
-    __NR_poll, /* accept.c messages.c supervisor.c udp_maker.c */
-#elif defined __NR_ppoll
-    __NR_ppoll, /* accept.c messages.c supervisor.c udp_maker.c */
+#if defined __NR_ppoll
+    __NR_ppoll, /* io.c messages.c udp_maker.c */
 #endif
 #if defined __NR_process_vm_readv
-    __NR_process_vm_readv, /* supervisor.c udp_recv.c udp_send.c */
+    __NR_process_vm_readv, /* io.c udp_recv.c udp_send.c */
 #endif
 #if defined __NR_process_vm_writev
-    __NR_process_vm_writev, /* supervisor.c udp_recv.c */
-#endif
-#if defined __NR_read
-    __NR_read, /* connect.c supervisor.c tap.c loop.c */
+    __NR_process_vm_writev, /* io.c udp_recv.c */
 #endif
 #if defined __NR_readv
-    __NR_readv, /* relay.c */
+    __NR_readv, /* address.c io.c relay.c tap.c loop.c */
 #endif
 #if defined __NR_recvfrom
-    __NR_recvfrom, /* connect.c ends.c messages.c queue.c udp.c udp_maker.c ... */
+    __NR_recvfrom, /* queue.c */
 #endif
 #if defined __NR_recvmmsg
     __NR_recvmmsg, /* packet.c */
 #endif
 #if defined __NR_recvmsg
-    __NR_recvmsg, /* control.c udp_maker.c udp_recv.c sight_serve.c */
-#endif
-#if defined __NR_restart_syscall
-    __NR_restart_syscall, /* sandbox.c */
-#endif
-#if defined __NR_rt_sigprocmask
-    __NR_rt_sigprocmask, /* sandbox.c */
+    __NR_recvmsg, /* control.c ends.c io.c messages.c udp_maker.c udp_recv.c ... */
 #endif
 #if defined __NR_rt_sigreturn
     __NR_rt_sigreturn, /* sandbox.c */
 #endif
 #if defined __NR_sendmsg
-    __NR_sendmsg, /* relay.c udp_maker.c udp_relay.c packet.c */
+    __NR_sendmsg, /* ends.c io.c messages.c relay.c udp_icmp.c udp_maker.c ... */
 #endif
 #if defined __NR_sendto
-    __NR_sendto, /* connect.c control.c ends.c messages.c queue.c udp_icmp.c ... */
+    __NR_sendto, /* queue.c */
 #endif
 #if defined __NR_setitimer
     __NR_setitimer, /* accept.c */
@@ -148,22 +99,16 @@ static const int sandbox_calls[] = {
     __NR_setsockopt, /* connect.c ends.c messages.c sockets.c udp.c udp_sockopt.c */
 #endif
 #if defined __NR_shutdown
-    __NR_shutdown, /* calls.c ends.c relay.c udp_bind.c weird.c */
+    __NR_shutdown, /* calls.c ends.c relay.c udp_bind.c */
 #endif
 #if defined __NR_socket
     __NR_socket, /* accept.c sockets.c udp_maker.c */
 #endif
-#if defined __NR_tgkill
-    __NR_tgkill, /* sandbox.c */
-#endif
 #if defined __NR_unlinkat
     __NR_unlinkat, /* sockets.c weird.c */
 #endif
-#if defined __NR_write
-    __NR_write, /* weird.c pcapng.c loop.c */
-#endif
 #if defined __NR_writev
-    __NR_writev, /* tap.c */
+    __NR_writev, /* weird.c pcapng.c tap.c loop.c panic.c */
 #endif
 };
 
@@ -180,17 +125,11 @@ static const int keeper_calls[] = {
 #if defined __NR_getdents64
     __NR_getdents64, /* keeper_end.c */
 #endif
-#if defined __NR_geteuid
-    __NR_geteuid, /* keeper_hand.c */
-#endif
-#if defined __NR_getpeername
-    __NR_getpeername, /* keeper.c */
-#endif
 #if defined __NR_getsockname
     __NR_getsockname, /* keeper.c */
 #endif
 #if defined __NR_getsockopt
-    __NR_getsockopt, /* keeper_end.c keeper_hand.c */
+    __NR_getsockopt, /* keeper.c keeper_end.c keeper_hand.c */
 #endif
 #if defined __NR_ioctl
     __NR_ioctl, /* keeper.c */
@@ -224,17 +163,11 @@ static const int keeper_calls[] = {
 #if defined __NR_recvmsg
     __NR_recvmsg, /* keeper_hand.c */
 #endif
-#if defined __NR_restart_syscall
-    __NR_restart_syscall, /* keeper.c */
-#endif
 #if defined __NR_rt_sigreturn
     __NR_rt_sigreturn, /* keeper.c */
 #endif
 #if defined __NR_sendmsg
-    __NR_sendmsg, /* keeper_hand.c */
-#endif
-#if defined __NR_sendto
-    __NR_sendto, /* keeper_end.c */
+    __NR_sendmsg, /* keeper_end.c keeper_hand.c */
 #endif
 #if defined __NR_shutdown
     __NR_shutdown, /* keeper_end.c */
@@ -242,8 +175,8 @@ static const int keeper_calls[] = {
 #if defined __NR_unlinkat
     __NR_unlinkat, /* keeper.c */
 #endif
-#if defined __NR_write
-    __NR_write, /* keeper.c */
+#if defined __NR_writev
+    __NR_writev, /* keeper.c */
 #endif
 };
 

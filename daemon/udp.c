@@ -4,6 +4,8 @@
 
 #include "udp.h"
 
+#include "keeper.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/inet_diag.h>
@@ -15,7 +17,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* syscall: bind getsockname getsockopt setsockopt fcntl recvfrom close */
+/* syscall: bind getsockname getsockopt setsockopt fcntl close */
 
 #define PLACES        UINT32_C(0x7f800000) /* 127.128.0.0: the first socket's address */
 #define PORT_LEAST    1024
@@ -220,7 +222,7 @@ static void on_events(void *user, int fd, uint32_t ready, weir_time now)
     if (!udp_drain(host, now))
         return;
     for (unsigned i = 0; i < EVENTS_TURN; i++) {
-        const ssize_t got = recv(fd, octets, sizeof octets, MSG_DONTWAIT);
+        const ssize_t got = octets_recv(fd, octets, sizeof octets, 0);
         if (got < 0 && errno == ENOBUFS)
             udp_sweep(host);
         size_t left = got > 0 ? (size_t)got : 0;

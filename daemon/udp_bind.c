@@ -5,9 +5,9 @@
 #include "udp.h"
 
 #include <errno.h>
-#include <sys/random.h>
+#include <sys/socket.h>
 
-/* syscall: connect shutdown getrandom */
+/* syscall: connect shutdown */
 
 #define EPHEMERAL  32768u
 #define EPHEMERALS (60999u - EPHEMERAL + 1)
@@ -49,7 +49,7 @@ static bool is_taken(struct udp_socket *socket, const struct weir_addr *addr)
 static bool draw_port(struct udp_socket *socket, struct weir_addr *addr)
 {
     uint32_t start = 0;
-    (void)getrandom(&start, sizeof start, 0);
+    (void)random_fill(socket->weird, &start, sizeof start);
     for (uint32_t i = 0; i < EPHEMERALS; i++) {
         addr->port = (uint16_t)(EPHEMERAL + (start + i) % EPHEMERALS);
         if (!is_taken(socket, addr))

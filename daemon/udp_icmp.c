@@ -5,7 +5,7 @@
 
 #include "udp.h"
 
-/* syscall: sendto */
+/* syscall: sendmsg */
 
 #define IP_HEAD_LEN   20
 #define UDP_HEAD_LEN  8
@@ -102,6 +102,10 @@ void udp_icmp_report(struct udp_host *host, struct udp_socket *socket,
     put16(udp + 4, (uint16_t)udp_len);
     memcpy(udp + UDP_HEAD_LEN, report->data, report->len);
     put16(icmp + 2, sum_of(icmp, len - IP_HEAD_LEN));
-    (void)sendto(host->raw, packet, len, MSG_DONTWAIT | MSG_NOSIGNAL,
-                 (const struct sockaddr *)&socket->at, sizeof socket->at);
+    struct sockaddr_in at = socket->at;
+    struct iovec iov = { packet, len };
+    const struct msghdr message = {
+        .msg_name = &at, .msg_namelen = sizeof at, .msg_iov = &iov, .msg_iovlen = 1
+    };
+    (void)sendmsg(host->raw, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 }

@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-/* syscall: getrandom */
-
 #define ENTRIES  65536
 #define ID_COUNT (126u << 16) /* 127.1.0.0 to 127.126.255.255 */
 #define ID_FIRST UINT32_C(0x7f010000)

@@ -24,7 +24,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* syscall: socket sendmsg sendto recvmsg recvfrom poll|ppoll exit_group close */
+/* syscall: socket sendmsg recvmsg ppoll exit_group close */
 
 #define D_RCVBUF  (32 << 20) /* what programs have sent and we have not read yet */
 #define D_SNDBUF  (4 << 20)
@@ -70,7 +70,8 @@ static unsigned receive_fds(int from, int *fd, unsigned room)
                               .msg_control = rights.octets,
                               .msg_controllen = sizeof rights.octets };
     struct pollfd ready = { .fd = from, .events = POLLIN };
-    if (poll(&ready, 1, ANSWER_MS) <= 0 ||
+    const struct timespec limit = { ANSWER_MS / 1000, ANSWER_MS % 1000 * 1000000L };
+    if (ppoll(&ready, 1, &limit, NULL) <= 0 ||
         recvmsg(from, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) != 1)
         return 0;
     struct cmsghdr *c = CMSG_FIRSTHDR(&message);
@@ -153,7 +154,7 @@ static bool ask(int fd, struct request *request, uint16_t type, uint16_t flags)
     request->head = (struct nlmsghdr){ .nlmsg_len = sizeof *request,
                                        .nlmsg_type = type,
                                        .nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags) };
-    return send(fd, request, sizeof *request, 0) == (ssize_t)sizeof *request;
+    return octets_send(fd, request, sizeof *request, 0) == (ssize_t)sizeof *request;
 }
 
 static void destroy(int fd, const struct inet_diag_msg *found)
@@ -175,7 +176,7 @@ static void destroy_all(int dump, int fd, uint8_t family)
     if (!ask(dump, &request, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP))
         return;
     for (;;) {
-        const ssize_t got = recv(dump, answer, sizeof answer, 0);
+        const ssize_t got = octets_recv(dump, answer, sizeof answer, 0);
         size_t left = got > 0 ? (size_t)got : 0;
         if (got <= 0)
             return;
@@ -206,10 +207,10 @@ static bool next_request(int control, int weird, uint8_t *family)
 {
     struct pollfd ready[] = { { .fd = control, .events = POLLIN },
                               { .fd = weird, .events = POLLIN } };
-    while (poll(ready, 2, -1) < 0 && errno == EINTR)
+    while (ppoll(ready, 2, NULL, NULL) < 0 && errno == EINTR)
         continue;
     return ready[1].revents == 0 &&
-           recv(control, family, sizeof *family, MSG_DONTWAIT) == sizeof *family;
+           octets_recv(control, family, sizeof *family, 0) == sizeof *family;
 }
 
 static void serve(int control, int weird)
@@ -285,7 +286,7 @@ int udp_maker_take(struct udp_host *host, uint8_t family)
 {
     const unsigned kind = family == AF_INET6;
     if (host->stock_count[kind] == 0) {
-        if (send(host->maker, &family, sizeof family, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+        if (octets_send(host->maker, &family, sizeof family, 0) < 0)
             return -1;
         host->stock_count[kind] = receive_fds(host->maker, host->stock[kind], UDP_STOCK);
     }

@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <sys/epoll.h>
 
-/* syscall: recvfrom sendmsg */
+/* syscall: recvmsg sendmsg */
 
 #define DRAIN_TURN 256
 #define GIVE_TURN  64
@@ -70,9 +70,11 @@ bool udp_drain(struct udp_host *host, weir_time now)
     bool room = drain_held(host, now);
     for (unsigned i = 0; room && i < DRAIN_TURN; i++) {
         struct sockaddr_in from;
-        socklen_t len = sizeof from;
-        const ssize_t got = recvfrom(host->d, host->out, sizeof host->out, MSG_DONTWAIT,
-                                     (struct sockaddr *)&from, &len);
+        struct iovec iov = { host->out, sizeof host->out };
+        struct msghdr message = {
+            .msg_name = &from, .msg_namelen = sizeof from, .msg_iov = &iov, .msg_iovlen = 1
+        };
+        const ssize_t got = recvmsg(host->d, &message, MSG_DONTWAIT);
         if (got < 0 && errno == EAGAIN)
             return true;
         struct udp_socket *socket = got >= 0 ? udp_socket_at(host, &from) : NULL;

@@ -13,22 +13,26 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
+#include <malloc.h>
 #include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <weir-version.h> /* made by the build: WEIR_VERSION */
 
-/* syscall: shutdown unlinkat write dup2|dup3 */
+/* syscall: unlinkat writev close */
 
-#define GRACE         (2 * WEIR_SECOND) /* for connections to end in order */
-#define STATUS_OK     0
-#define STATUS_FAILED 1
-#define STATUS_USAGE  2
+#define GRACE          (2 * WEIR_SECOND) /* for connections to end in order */
+#define HEAP_KEPT      (24 << 20)
+#define HEAP_PIECE_MAX (32 << 20)
+#define STATUS_OK      0
+#define STATUS_FAILED  1
+#define STATUS_USAGE   2
 
 struct options {
     struct net_options net;
@@ -60,10 +64,12 @@ static const char help[] =
     "  --dev tap:NAME        a TAP device: made, or one that is there for this user\n"
     "  --dev packet:IF       an interface, such as one end of a veth pair\n"
     "  --addr IP/LEN         an address of ours; may be repeated\n"
+    "  --addr dhcp, slaac    one from the network, of IPv4 or IPv6\n"
     "  --gateway IP          the way to everywhere else; one for each family\n"
     "  --route 'PREFIX [via IP]'  another way; may be repeated\n"
     "  --sysctl NAME=VALUE   a setting (weir sysctl -a lists them); may be repeated\n"
     "  --limit 'NAME N'      a limit of the stack; may be repeated\n"
+    "  --quota 'sockets N'   what one run may have; or 'calls N', that wait\n"
     "  --socket PATH         where `weir run --socket PATH` finds it\n"
     "                        (usual: /run/weir/default/socket)\n"
     "  --look PATH           where `weir ss` and the like find it, beside --socket\n"
@@ -75,10 +81,22 @@ static const char help[] =
     "  --no-sandbox          keeps what it could give up (weird(8))\n"
     "  --help, --version\n";
 
+/* Where complaints go: standard error, or while that is being given up a copy of it. */
+static int complaints = STDERR_FILENO;
+
+/* Not stdio: its system call is not there in the sandbox. */
 static int fail(const char *line)
 {
-    fprintf(stderr, "weird: %s\n", line);
+    char text[WEIR_LINE_MAX + 16];
+    const int len = snprintf(text, sizeof text, "weird: %.*s\n", WEIR_LINE_MAX, line);
+    const struct iovec iov = { text, (size_t)len };
+    (void)!writev(complaints, &iov, 1);
     return STATUS_FAILED;
+}
+
+void weird_complain(const char *line)
+{
+    (void)fail(line);
 }
 
 static int usage(const char *what, const char *text)
@@ -168,6 +186,7 @@ static int read_options(int argc, char **argv, struct options *options)
         { "sysctl", required_argument, NULL, KEY(CONF_SYSCTL) },
         { "limit", required_argument, NULL, KEY(CONF_LIMIT) },
         { "look", required_argument, NULL, OPT_LOOK },
+        { "quota", required_argument, NULL, KEY(CONF_QUOTA) },
         { "no-sandbox", no_argument, NULL, OPT_NO_SANDBOX },
         { "ready-fd", required_argument, NULL, OPT_READY_FD },
         { "pcap", required_argument, NULL, OPT_PCAP },
@@ -197,7 +216,7 @@ static int read_options(int argc, char **argv, struct options *options)
         return usage("not an option:", argv[optind]);
     if (!conf_check(&options->conf, why))
         return usage(why, NULL);
-    if (options->conf.addr_count == 0)
+    if (options->conf.addr_count == 0 && !options->conf.slaac && !options->conf.dhcp)
         return usage("addr is missing", NULL);
     return STATUS_OK;
 }
@@ -228,6 +247,15 @@ static void catch_signals(void)
     sigaction(SIGALRM, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
+}
+
+/* What little memory is asked for later comes from here: the sandbox lets nothing be mapped. */
+static void keep_heap(void)
+{
+    (void)mallopt(M_MMAP_THRESHOLD, HEAP_PIECE_MAX);
+    (void)mallopt(M_TRIM_THRESHOLD, INT_MAX);
+    void *volatile heap = malloc(HEAP_KEPT); /* volatile: or it would be left out */
+    free(heap);
 }
 
 static int fd_max(void)
@@ -289,6 +317,9 @@ static bool close_up(const struct options *options, char why[WEIR_LINE_MAX])
         sandbox.parts |= SANDBOX_USER;
         if (!sandbox_user(user, &sandbox.uid, &sandbox.gid, wrong))
             return !snprintf(why, WEIR_LINE_MAX, "%s", wrong);
+        weird->uid = sandbox.uid;
+        weird->gid = sandbox.gid;
+        snapshot_as(sandbox.uid, sandbox.gid);
         /* Made by us as we were, to be connected to by us as we shall be. */
         if (fchownat(weird->meeting_name, "", sandbox.uid, sandbox.gid, AT_EMPTY_PATH) < 0)
             return !snprintf(why, WEIR_LINE_MAX, "--user: %m");
@@ -308,12 +339,22 @@ static bool close_up(const struct options *options, char why[WEIR_LINE_MAX])
            !snprintf(why, WEIR_LINE_MAX, "%s", wrong);
 }
 
-static void say_ready(const struct options *options, int null)
+static void say_ready(const struct options *options)
 {
+    char line[] = "READY=1\n";
+    const struct iovec iov = { line, sizeof line - 1 };
     if (options->ready_fd >= 0) {
-        (void)!write(options->ready_fd, "READY=1\n", 8);
+        (void)!writev(options->ready_fd, &iov, 1);
         close(options->ready_fd);
     }
+    if (complaints != STDERR_FILENO)
+        close(complaints);
+    complaints = STDERR_FILENO;
+}
+
+/* What the program says may be read to its end by somebody, who must not wait for us. */
+static void leave_terminal(const struct options *options, int null)
+{
     if (options->control_fd < 0)
         return;
     struct stat terminal;
@@ -321,7 +362,7 @@ static void say_ready(const struct options *options, int null)
         weird->terminal_dev = terminal.st_dev;
         weird->terminal_ino = terminal.st_ino;
     }
-    /* What the program says may be read to its end by somebody, who must not wait for us. */
+    complaints = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
     for (int fd = 0; fd < 3; fd++)
         (void)dup2(null, fd);
 }
@@ -334,6 +375,14 @@ static bool start(const struct options *options, char why[WEIR_LINE_MAX])
         weird->run[i].notify = -1;
     weird->control = -1;
     weird->fd_max = fd_max();
+    const struct conf *conf = &options->conf;
+    weird->run_sockets_max = conf->quota_sockets > 0 ? conf->quota_sockets : RUN_SOCKETS_MAX;
+    weird->run_calls_max = conf->quota_calls > 0 ? conf->quota_calls : RUN_CALLS_MAX;
+    weird->random = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+    weird->uid = geteuid();
+    weird->gid = getegid();
+    if (weird->random < 0)
+        return !snprintf(why, WEIR_LINE_MAX, "/dev/urandom: %m");
     if (weir_loop_open(&weird->loop, NULL, why) < 0 || !net_open(weird, &options->net, why))
         return false;
     weird->dev_fd = weird->dev->fd;
@@ -374,22 +423,23 @@ static void end_in_order(void)
 {
     char why[WEIR_LINE_MAX] = "";
     const weir_time end = weir_loop_clock() + GRACE;
+    dhcp_release(weird);
     for (uint32_t i = 0; i < SOCKETS_MAX; i++) {
         struct socket *socket = weird->socket[i];
         if (socket == NULL)
             continue;
         if (socket->d < 0 || socket->state != SOCKET_CONNECTED) {
-            socket_free(socket);
+            /* The keeper tells those who wait. */
+            if (socket->handle != WEIR_NO_HANDLE)
+                (void)weir_release(weird->weir, socket->handle, weir_loop_clock());
+            socket->handle = WEIR_NO_HANDLE;
             continue;
         }
-        if (!weird->one_run)
-            (void)shutdown(socket->d, SHUT_RD); /* what comes now nobody takes any more */
         relay_pump(socket, weir_loop_clock());
     }
-    while (any_open() && weir_loop_clock() < end) {
-        if (weir_loop_step(weird->loop, end, why) < 0)
-            return;
-    }
+    int stepped = weir_loop_step(weird->loop, 0, why); /* at least what is to be sent already */
+    while (stepped >= 0 && any_open() && weir_loop_clock() < end)
+        stepped = weir_loop_step(weird->loop, end, why);
 }
 
 int main(int argc, char **argv)
@@ -409,22 +459,28 @@ int main(int argc, char **argv)
         return fail(why);
     catch_signals();
     const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (null < 0 || !close_up(&options, why))
+    if (null < 0)
+        return fail("/dev/null cannot be opened");
+    leave_terminal(&options, null);
+    keep_heap();
+    if (!close_up(&options, why))
         return fail(why);
-    say_ready(&options, null);
+    say_ready(&options);
     const int error = weird->ending ? 0 : weir_loop_run(weird->loop, why);
     if (error == 0)
         end_in_order();
-    if (weird->control >= 0 && options.conf.socket[0] != '\0')
-        (void)unlinkat(AT_FDCWD, options.conf.socket, 0);
     leave_directory();
     snapshot_end();
-    /* The keeper holds every descriptor, too, and a moment longer: what others wait for is closed
-     * here. */
-    if (weird->control >= 0)
-        close(weird->control);
     weir_loop_close(weird->loop);
     net_close(weird);
+    /* Programs that still run are the keeper's from here on, until the next weird has them. */
+    if (weird->run_count > 0)
+        return error < 0 ? fail(why) : STATUS_OK;
+    if (weird->control >= 0 && options.conf.socket[0] != '\0')
+        (void)unlinkat(AT_FDCWD, options.conf.socket, 0);
+    /* It holds every descriptor, too, and a moment longer: what others wait for is closed here. */
+    if (weird->control >= 0)
+        close(weird->control);
     weird->ended = true;
     return error < 0 ? fail(why) : STATUS_OK;
 }

@@ -191,6 +191,10 @@ int tool_run(int argc, char **argv)
         return TOOL_OK;
     }
     argv += optind;
+    if (!run_rights_kept(argv[0], why)) {
+        (void)tool_fail("run", "%s", why);
+        return STATUS_NOT_RUN;
+    }
     const bool joined = options.path[0] != '\0'
                             ? run_net_join(options.path, &control, why)
                             : run_net_enter(why) && run_net_start(options.pcap, &control, why);

@@ -18,6 +18,9 @@ bool run_net_enter(char why[WEIR_LINE_MAX]);
  * the way to speak to it. */
 bool run_net_start(const char *pcap, int *control, char why[WEIR_LINE_MAX]);
 
+/* False, with the reason, for a program that gains rights by being started: it would not. */
+bool run_rights_kept(const char *name, char why[WEIR_LINE_MAX]);
+
 /* Connects to one that is there. */
 bool run_net_join(const char *path, int *control, char why[WEIR_LINE_MAX]);
 

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #define BUFFER_OCTETS ((size_t)256 << 10)
@@ -116,12 +117,13 @@ static size_t whole_blocks(const struct pcapng *file, size_t len)
     }
 }
 
-/* syscall: write ftruncate */
+/* syscall: writev */
 void pcapng_flush(struct pcapng *file)
 {
     size_t done = 0;
     while (file->error == 0 && done < file->used) {
-        const ssize_t wrote = write(file->fd, file->buffer + done, file->used - done);
+        const struct iovec rest = { file->buffer + done, file->used - done };
+        const ssize_t wrote = writev(file->fd, &rest, 1);
         if (wrote >= 0)
             done += (size_t)wrote;
         else if (errno != EINTR)

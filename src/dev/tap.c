@@ -73,7 +73,7 @@ static void adapt(struct tap *tap, unsigned taken)
         tap->want = taken > 0 ? taken : 1;
 }
 
-/* syscall: read writev */
+/* syscall: readv writev */
 static int tap_input(struct weir_dev *dev, struct weir_frame *frames, unsigned count, weir_time now)
 {
     struct tap *tap = tap_of(dev);
@@ -84,7 +84,8 @@ static int tap_input(struct weir_dev *dev, struct weir_frame *frames, unsigned c
     dev->drained = false;
     for (unsigned i = 0; i < want && used + DRIVER_SLOT <= ARENA_OCTETS; i++) {
         uint8_t *at = tap->arena + used;
-        const ssize_t got = read(dev->fd, at, DRIVER_SLOT);
+        const struct iovec iov = { at, DRIVER_SLOT };
+        const ssize_t got = readv(dev->fd, &iov, 1);
         if (got < 0) {
             dev->drained = errno != EINTR;
             error = errno == EAGAIN || errno == EINTR ? 0 : errno;
@@ -119,7 +120,8 @@ static ssize_t write_frame(int fd, const struct iovec *iov, unsigned count)
         memcpy(whole + len, iov[i].iov_base, iov[i].iov_len);
         len += iov[i].iov_len;
     }
-    return write(fd, whole, len);
+    const struct iovec one = { whole, len };
+    return writev(fd, &one, 1);
 }
 
 static int tap_output(struct weir_dev *dev, const struct weir_out *out)

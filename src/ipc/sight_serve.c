@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* syscall: accept4 recvmsg sendto getsockopt geteuid getegid close */
+/* syscall: accept4 recvmsg sendmsg getsockopt close */
 
 /* Who is at the other end. Root and the instance's user see everything, its group all but sequence
  * numbers, others nothing. */
@@ -17,15 +17,15 @@ enum rank {
     RANK_USER,
 };
 
-static enum rank rank_of(int fd)
+static enum rank rank_of(const struct sight_server *server, int fd)
 {
     struct ucred peer;
     socklen_t len = sizeof peer;
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
         return RANK_STRANGER;
-    if (peer.uid == 0 || peer.uid == geteuid())
+    if (peer.uid == 0 || peer.uid == server->uid)
         return RANK_USER;
-    return peer.gid == getegid() ? RANK_GROUP : RANK_STRANGER;
+    return peer.gid == server->gid ? RANK_GROUP : RANK_STRANGER;
 }
 
 static void drop(struct sight_server *server, struct sight_client_slot *client)
@@ -53,7 +53,7 @@ static void answer(struct sight_server *server, struct sight_client_slot *client
         .now = now,
         .epoch = weir_loop_epoch(),
         .pid = server->pid,
-        .secrets = rank_of(client->fd) == RANK_USER,
+        .secrets = rank_of(server, client->fd) == RANK_USER,
     };
     client->asked = now;
     if (!sight_is_request(message, len)) {
@@ -61,7 +61,9 @@ static void answer(struct sight_server *server, struct sight_client_slot *client
         return;
     }
     const size_t answered = sight_answer(&source, message, len, server->page);
-    if (send(client->fd, server->page, answered, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+    struct iovec iov = { server->page, answered };
+    const struct msghdr said = { .msg_iov = &iov, .msg_iovlen = 1 };
+    if (sendmsg(client->fd, &said, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
         drop(server, client); /* it does not read, or is gone */
 }
 
@@ -125,7 +127,7 @@ void sight_server_accept(void *user, int fd, uint32_t ready, weir_time now)
     const int made = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (made < 0)
         return;
-    if (rank_of(made) == RANK_STRANGER)
+    if (rank_of(server, made) == RANK_STRANGER)
         close(made);
     else
         (void)admit(server, made, now);
@@ -139,6 +141,8 @@ void sight_server_begin(struct sight_server *server, struct weir_loop *loop,
     server->owner = owner;
     server->user = user;
     server->pid = getpid();
+    server->uid = geteuid();
+    server->gid = getegid();
     server->listening = -1;
     server->path[0] = '\0';
     for (unsigned i = 0; i < SIGHT_CLIENTS_MAX; i++)

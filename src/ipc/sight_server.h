@@ -11,6 +11,8 @@
 #include "ipc/sight.h"
 #include "weir/loop.h"
 
+#include <sys/types.h>
+
 #define SIGHT_CLIENTS_MAX 16
 
 struct sight_client_slot {
@@ -24,6 +26,8 @@ struct sight_server {
     sight_owner_fn *owner;
     void *user;
     int64_t pid;
+    uid_t uid; /* whose it is: of the process at the beginning */
+    gid_t gid;
     int listening; /* -1: connections come by sight_server_take alone */
     char path[108];
     struct sight_client_slot client[SIGHT_CLIENTS_MAX];

@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -83,7 +84,7 @@ static bool any_held(const struct weir_loop *loop)
     return false;
 }
 
-/* syscall: epoll_pwait2 epoll_ctl read write */
+/* syscall: epoll_pwait2 epoll_ctl readv writev */
 
 /* Asks epoll, for at most `span` nanoseconds (WEIR_NEVER: without end). */
 static int poll_fds(struct weir_loop *loop, weir_time span)
@@ -109,8 +110,9 @@ static void note_ready(struct weir_loop *loop)
         const uint64_t data = loop->ready[i].data.u64;
         const uint32_t events = loop->ready[i].events;
         if (tag_kind(data) == TAG_STOP) {
-            eventfd_t value;
-            (void)eventfd_read(loop->stop_fd, &value); /* `stopping` says the same */
+            uint64_t value;
+            const struct iovec iov = { &value, sizeof value };
+            (void)!readv(loop->stop_fd, &iov, 1); /* `stopping` says the same */
         }
         if (tag_kind(data) != TAG_PORT)
             continue;
@@ -305,7 +307,9 @@ void weir_loop_stop(struct weir_loop *loop)
 {
     const int kept = errno; /* a signal handler must leave it */
     __atomic_store_n(&loop->stopping, true, __ATOMIC_RELAXED);
-    (void)eventfd_write(loop->stop_fd, 1);
+    uint64_t one = 1;
+    const struct iovec iov = { &one, sizeof one };
+    (void)!writev(loop->stop_fd, &iov, 1);
     errno = kept;
 }
 

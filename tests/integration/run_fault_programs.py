@@ -116,6 +116,38 @@ def blocked(*_):
     os.kill(0, signal.SIGKILL)
 
 
+def last_words(address, port, *_):
+    """Octets on their way when weird is told to end, and a stream whose peer says nothing."""
+    sock, quiet = (socket.create_connection((address, int(port))) for _ in range(2))
+    quiet.sendall(b"hold\n")
+    sock.sendall(b"count_slowly\n" + b"z" * (1 << 20))
+    say("ready")
+    try:
+        say("quiet", quiet.recv(1))
+    except OSError as error:
+        say("quiet", errno.errorcode[error.errno])
+    sys.stdin.readline()
+    one, other = pair()
+    one.sendall(b"new")
+    say("again", other.recv(9).decode())
+
+
+def stopped(*_):
+    """Says what an accept saw of a stop."""
+    listener = socket.create_server(("0.0.0.0", 9501))
+    watch("accept", lambda: listener.accept()[0].recv(9))
+    say("ready")
+    time.sleep(20)
+
+
+def idle(*_):
+    """A connection on which nothing happens; what can be read of it in the end."""
+    one, other = pair()
+    say("ready")
+    sys.stdin.readline()
+    say(ended(one), ended(other))
+
+
 def ended(sock):
     sock.setblocking(False)
     try:

@@ -58,6 +58,18 @@ class Faulty(Peer):
             sock.close()
 
 
+    def count_slowly(self, sock):
+        self.total = 0
+        while octets := sock.recv(16384):
+            self.total += len(octets)
+            time.sleep(0.002)
+        self.ended = True
+
+
+    def hold(self, sock):
+        time.sleep(20)
+
+
 def poured(count):
     return random.Random(count).randbytes(count)
 
@@ -65,13 +77,15 @@ def poured(count):
 class Lab(run_tcp.Lab):
     limits = ("tcp_max 16384", "flight_max 16384", "ring_chunks 65536")
 
-    def start(self):
+    def start(self, *more, files=None):
+        """`files`: how many descriptors it may have."""
         ready, told = os.pipe()
-        options = [word for limit in self.limits for word in ("--limit", limit)]
+        options = [*more] + [word for limit in self.limits for word in ("--limit", limit)]
         self.weird = subprocess.Popen(
             [self.weird_program, "--dev", "tap:wr0", "--addr", WEIR[4] + "/24",
              "--addr", WEIR[6] + "/64", "--socket", self.socket, "--ready-fd", str(told), *options],
-            pass_fds=[told], stderr=subprocess.PIPE)
+            pass_fds=[told], stderr=subprocess.PIPE, preexec_fn=files and (
+                lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))))
         os.close(told)
         line = os.read(ready, 100)
         os.close(ready)
@@ -91,7 +105,7 @@ class Lab(run_tcp.Lab):
         """Starts one of the programs and waits until it is ready."""
         process = subprocess.Popen(self.under(sys.executable, PROGRAMS, *map(str, words)),
                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                                   start_new_session=True)
+                                   process_group=0)
         self.children.append(process)
         return process
 
@@ -204,8 +218,11 @@ def test_nothing_left(lab, tap):
     lab.weird.stderr.close()
     lab.start()
     folders = {name for name in os.listdir("/tmp") if name.startswith("weird-")}
+    idle = lab.ready("idle")
     for user in (0, run_tcp.NOBODY):
         check_private(lab, tap, user)
+    said = idle.communicate("\n", 10)[0]
+    tap.check(said == "EAGAIN EAGAIN\n", "another weird's programs notice nothing", said)
     left = {name for name in os.listdir("/tmp") if name.startswith("weird-")} - folders
     tap.check(not left, "no directory is left in /tmp", *left)
 
@@ -298,6 +315,66 @@ def test_limits(lab, tap):
     tap.check(said == ["socket EMFILE", "accept EMFILE", "accept EMFILE"] + ["served"] * 8,
               "EMFILE is the program's own, and no connection is lost by it", said)
     check_baseline(lab, tap, before, "EMFILE")
+    for text, options, files, most in (("its run's quota", ("--quota", "sockets 100"), None, 100),
+                                       ("weird's descriptors", (), 400, 336)):
+        restart(lab, *options, files=files)
+        before = lab.status()
+        said = lab.lines("many_sockets", 1000)
+        end = said[0].split() if said else ["nothing"]
+        tap.check(end[0] == "ENFILE" and int(end[1]) <= most and said[1:] == ["well"],
+                  f"ENFILE at {text}, and then all is well", said)
+        check_baseline(lab, tap, before, text)
+    restart(lab)
+
+
+def restart(lab, *options, files=None):
+    lab.weird.terminate()
+    lab.weird.wait(10)
+    lab.weird.stderr.close()
+    lab.start(*options, files=files)
+
+
+def test_told_to_end(lab, tap):
+    peer = Faulty(4)
+    process = lab.ready("last_words", KERNEL[4], peer.port)
+    lab.weird.terminate()
+    status = lab.weird.wait(10)
+    tap.check(status == 0, "SIGTERM: weird ends by itself", status, lab.weird.stderr.read())
+    tap.check(until(lambda: getattr(peer, "ended", False), 3) and peer.total == 1 << 20,
+              "what was written is sent first, and then the end", vars(peer))
+    said = process.stdout.readline()
+    tap.check(said == "quiet ECONNRESET\n", "a stream that its peer did not end is reset", said)
+    lab.weird.stderr.close()
+    lab.start()
+    said = process.communicate("\n", 10)[0]
+    tap.check(said == "again new\n", "the next weird has the program", said)
+
+
+# ---- What a shell sees ----
+
+def test_shell(lab, tap):
+    process = lab.ready("stopped")
+    time.sleep(0.2)
+    os.kill(process.pid, signal.SIGTSTP)
+    _, status = os.waitpid(process.pid, os.WUNTRACED)
+    tap.check(os.WIFSTOPPED(status), "Ctrl-Z stops the program, and its parent sees it", status)
+    sock = socket.create_connection((WEIR[4], 9501), 5)
+    sock.sendall(b"after")
+    os.kill(process.pid, signal.SIGCONT)
+    said = process.stdout.readline().split()
+    tap.check(said[2:] == ["accept", "b'after'"], "and its accept goes on when it does", said)
+    kill_group(process)
+    setuid = os.path.join(lab.folder, "setuid")
+    subprocess.run(["cp", "/bin/true", setuid], check=True)
+    os.chown(setuid, run_tcp.NOBODY, run_tcp.NOBODY)
+    for mode, word in ((0o4755, "setuid"), (0o2755, "setgid")):
+        os.chmod(setuid, mode)
+        status, said = lab.run(*lab.under(setuid))
+        tap.check(status == 126 and b"is " + word.encode() in said, f"a {word} program is refused",
+                  status, said)
+    os.chmod(setuid, 0o755)
+    status, said = lab.run(*lab.under(setuid))
+    tap.check(status == 0, "and is not when it is none", status, said)
 
 
 # ---- Several at one socket ----
@@ -380,9 +457,9 @@ def main():
         return tap.done()
     more = 10 if options.soak else 1
     tests = [test_program_killed, test_weird_killed, test_nothing_left, test_stopped, test_limits,
-             test_shared, lambda lab, tap: test_ping_pong(lab, tap, more * 100000),
+             test_told_to_end, test_shell, test_shared, lambda lab, tap: test_ping_pong(lab, tap, more * 100000),
              lambda lab, tap: test_many(lab, tap, more * AT_ONCE)]
-    names = ["program_killed", "weird_killed", "nothing_left", "stopped", "limits", "shared",
+    names = ["program_killed", "weird_killed", "nothing_left", "stopped", "limits", "told_to_end", "shell", "shared",
              "ping_pong", "many"]
     lab = Lab(os.path.abspath(options.build))
     try:

@@ -46,6 +46,7 @@ static void test_whole(void)
                     "sysctl net.ipv4.tcp_fin_timeout = 30\n"
                     "sysctl net.ipv4.tcp_rmem=8192 8192 65536\n"
                     "limit tcp_max 100\n"
+                    "quota sockets 300\n"
                     "limit somaxconn 9"),
           "a file with every key is read (%s)", why);
     CHECK(conf_check(&conf, why), "and is whole");
@@ -65,6 +66,7 @@ static void test_whole(void)
     CHECK(conf.weir.fin_timeout == 30 * WEIR_SECOND && conf.weir.rcv_max == 65536 &&
               conf.weir.tcp_max == 100 && conf.weir.somaxconn == 9,
           "settings and limits are in the configuration");
+    CHECK(conf.quota_sockets == 300 && conf.quota_calls == 0, "and so is a quota");
 }
 
 static const struct {
@@ -102,6 +104,10 @@ static const struct {
     { "limit tcp_max 0\n", "makes no sense" },
     { "limit ring_chunk 5000\n", "makes no sense" },
     { "limit tcp_min 3\n", "no such limit: tcp_min" },
+    { "addr dhcp\naddr dhcp\n", "given twice: dhcp" },
+    { "quota sockets\n", "'sockets NUMBER'" },
+    { "quota sockets 0\n", "'sockets NUMBER'" },
+    { "quota files 3\n", "no such quota: files" },
 };
 
 static void test_mistakes(void)

@@ -1,0 +1,182 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""weird's address from dnsmasq: asked for, renewed, given back; and one from router advertisements.
+
+    run_dhcp.py [--build DIR]
+
+Needs root, /dev/net/tun and dnsmasq; says so and skips otherwise.
+"""
+
+import argparse
+import os
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+import run_tcp  # noqa: E402
+from run_tcp import KERNEL, ROOT, Peer, Tap, ip, until  # noqa: E402
+
+
+IP_PKTINFO = 8
+
+
+class Lab(run_tcp.Lab):
+    """A server with one address to give, and a weird that has none."""
+
+    def start(self):
+        self.log = os.path.join(self.folder, "dnsmasq.log")
+        self.serve("192.0.2.77,192.0.2.77,255.255.255.0,120")
+
+    def serve(self, span):
+        with open(self.log, "ab") as log:
+            self.server = subprocess.Popen(
+                ["dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--port=0", "--interface=wr0",
+                 "--bind-dynamic", "--user=root", "--no-ping", "--log-dhcp",
+                 f"--dhcp-leasefile={self.folder}/leases", f"--dhcp-range={span}",
+                 "--dhcp-option=option:router,192.0.2.1",
+                 "--dhcp-range=2001:db8::,ra-only", "--enable-ra", "--dhcp-authoritative"],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        self.children.append(self.server)
+
+    def logged(self, text):
+        with open(self.log, encoding="utf-8", errors="replace") as file:
+            return sum(text in line for line in file)
+
+    def weird_with(self, *addresses):
+        ready, told = os.pipe()
+        words = [word for address in addresses for word in ("--addr", address)]
+        self.weird = subprocess.Popen(
+            [self.weird_program, "--dev", "tap:wr0", *words, "--socket", self.socket,
+             "--ready-fd", str(told)], pass_fds=[told], stderr=subprocess.PIPE)
+        os.close(told)
+        with os.fdopen(ready) as pipe:
+            return pipe.read() == "READY=1\n"
+
+
+def check_dhcp(lab, tap):
+    tap.check(lab.weird_with("dhcp"), "weird starts with an address from the network")
+    peer = Peer(4)
+    script = ("import socket\n"
+              f"s = socket.create_connection(('{KERNEL[4]}', {peer.port}))\n"
+              "s.sendall(b'echo\\nhello'); print(s.getsockname()[0], s.recv(5).decode())\n")
+    status, said = lab.run(*lab.under(sys.executable, "-c", script))
+    tap.check(said == b"192.0.2.77 hello\n", "a program uses it", status, said)
+    tap.check(lab.logged("DHCPDISCOVER") == 1 and lab.logged("DHCPREQUEST") == 1,
+              "it was asked for once")
+    lab.weird.send_signal(signal.SIGTERM)
+    tap.check(lab.weird.wait(10) == 0, "weird ends", lab.weird.stderr.read())
+    tap.check(until(lambda: lab.logged("DHCPRELEASE") == 1, 3), "and gives it back")
+
+
+def check_slaac(lab, tap):
+    tap.check(lab.weird_with("slaac"), "weird starts with what routers advertise")
+    script = ("import socket, time\n"
+              "for _ in range(60):\n"
+              "    try:\n"
+              "        s = socket.create_connection(('2001:db8::1', %d), 2); break\n"
+              "    except OSError: time.sleep(0.1)\n"
+              "print(s.getsockname()[0].startswith('2001:db8::'))\n")
+    status, said = lab.run(*lab.under(sys.executable, "-c", script % Peer(6).port))
+    tap.check(said == b"True\n", "a program uses that", status, said)
+    lab.weird.send_signal(signal.SIGTERM)
+    lab.weird.wait(10)
+
+
+class Server(threading.Thread):
+    """One whose times are shorter than dnsmasq's may be: T1 after 1 s, T2 after 3, the end after 6."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"wr0")
+        self.sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
+        self.sock.bind(("", 67))
+        self.heard, self.silent, self.refuses = [], False, False
+
+    def run(self):
+        while True:
+            octets, beside, _, source = self.sock.recvmsg(2048, 64)
+            kind, client = octets[242], octets[12:16]
+            self.heard.append((kind, source[0], socket.inet_ntoa(beside[0][2][8:12])))
+            if not self.silent and kind in (1, 3):
+                self.answer(octets, 2 if kind == 1 else 6 if self.refuses else 5, client)
+
+    def answer(self, asked, kind, client):
+        told = socket.inet_aton("192.0.2.78") if kind != 6 else bytes(4)
+        times = b"".join(bytes([option, 4]) + struct.pack(">I", seconds)
+                         for option, seconds in ((51, 6), (58, 1), (59, 3)))
+        octets = b"\x02\x01\x06\0" + asked[4:8] + bytes(4) + client + told + bytes(8) \
+            + asked[28:236] + b"\x63\x82\x53\x63" + bytes([53, 1, kind, 54, 4]) \
+            + socket.inet_aton(KERNEL[4]) + times + bytes([1, 4, 255, 255, 255, 0, 255])
+        self.sock.sendto(octets, ("255.255.255.255" if client == bytes(4) else
+                                  socket.inet_ntoa(client), 68))
+
+    def counted(self, *what):
+        """(message type, from, to)"""
+        return self.heard.count(what)
+
+
+def check_times(lab, tap):
+    server = Server()
+    server.start()
+    tap.check(lab.weird_with("dhcp"), "a lease of six seconds")
+    ours = "192.0.2.78"
+    tap.check(until(lambda: server.counted(3, ours, KERNEL[4]) >= 3, 5),
+              "is renewed after each second", server.heard)
+    server.silent = True
+    before = len(server.heard)
+    until(lambda: len(server.heard) > before, 4)
+    server.silent = False
+    tap.check(until(lambda: server.counted(3, ours, "255.255.255.255") == 1, 4),
+              "if the server says nothing, everybody is asked when T2 is over", server.heard)
+    before = server.counted(3, ours, KERNEL[4])
+    tap.check(until(lambda: server.counted(3, ours, KERNEL[4]) > before, 3),
+              "and when one answers the address is kept", server.heard)
+    server.refuses = True
+    told = lab.weird.stderr.readline()
+    tap.check(b"the address is lost" in told, "until it is refused", told)
+    lab.weird.send_signal(signal.SIGTERM)
+    tap.check(lab.weird.wait(10) == 0 and server.counted(7, ours, KERNEL[4]) == 0,
+              "what is lost is not given back", server.heard)
+    server.silent = True
+
+
+def check_nobody(lab, tap):
+    tap.check(not lab.weird_with("dhcp") and lab.weird.wait(20) == 1 and
+              b"no server offers" in lab.weird.stderr.read(), "without a server it does not start")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--build", default=os.path.join(ROOT, "build"))
+    options = parser.parse_args()
+    tap = Tap()
+    if os.geteuid() != 0 or not os.path.exists("/dev/net/tun") or not shutil.which("dnsmasq"):
+        tap.skip("needs root, /dev/net/tun and dnsmasq")
+        return tap.done()
+    lab = Lab(os.path.abspath(options.build))
+    try:
+        ip("-n", run_tcp.NAMESPACE, "link", "show", "wr0")
+        check_dhcp(lab, tap)
+        check_slaac(lab, tap)
+        lab.server.terminate()
+        lab.server.wait()
+        check_times(lab, tap)
+        check_nobody(lab, tap)
+        if tap.failed:
+            with open(lab.log, encoding="utf-8", errors="replace") as file:
+                sys.stderr.write(file.read())
+    finally:
+        lab.close()
+    return tap.done()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
