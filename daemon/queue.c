@@ -4,6 +4,7 @@
  * and only its socket diagnosis (sock_diag(7)) tells how many are left. */
 
 #include "ends.h"
+#include "io.h"
 
 #include <errno.h>
 #include <linux/netlink.h>
@@ -11,10 +12,10 @@
 #include <linux/sock_diag.h>
 #include <linux/unix_diag.h>
 #include <netinet/in.h>
-#include <sys/stat.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
-
-/* syscall: sendto recvfrom newfstatat|fstat64 */
 
 struct question {
     struct nlmsghdr head;
@@ -27,10 +28,16 @@ bool queue_open(struct weird *weird)
     return true; /* without it listeners have two queues, one behind the other */
 }
 
+/* From /proc, which weird reads anyway, so that fstat need not be among its calls. */
 uint32_t queue_inode(int s)
 {
-    struct stat about;
-    return fstat(s, &about) == 0 ? (uint32_t)about.st_ino : 0;
+    static const char key[] = "\nino:\t"; /* since Linux 5.14 */
+    char path[sizeof "/proc/self/fdinfo/" + 10], text[256];
+    snprintf(path, sizeof path, "/proc/self/fdinfo/%d", s);
+    if (s < 0 || !file_read(path, text, sizeof text))
+        return 0;
+    const char *line = strstr(text, key);
+    return line == NULL ? 0 : (uint32_t)strtoul(line + sizeof key - 1, NULL, 10);
 }
 
 void queue_begin(struct socket *listener, int s, unsigned backlog)
@@ -52,7 +59,7 @@ static bool ask(const struct weird *weird, uint32_t inode)
                      .udiag_show = UDIAG_SHOW_RQLEN,
                      .udiag_cookie = { UINT32_MAX, UINT32_MAX } /* any */ },
     };
-    return send(weird->diag, &question, sizeof question, MSG_DONTWAIT) == sizeof question;
+    return octets_send(weird->diag, &question, sizeof question, 0) == sizeof question;
 }
 
 /* The kernel answers while it takes the question. False: it does not know. */
@@ -62,7 +69,7 @@ static bool hear(const struct weird *weird, uint32_t *queued)
         struct nlmsghdr head;
         char room[1024];
     } answer;
-    const ssize_t got = recv(weird->diag, &answer, sizeof answer, MSG_DONTWAIT);
+    const ssize_t got = octets_recv(weird->diag, &answer, sizeof answer, 0);
     if (got < (ssize_t)NLMSG_LENGTH(sizeof(struct unix_diag_msg)) ||
         answer.head.nlmsg_type != SOCK_DIAG_BY_FAMILY)
         return false;
@@ -90,7 +97,7 @@ bool queue_gone(const struct weird *weird, uint32_t inode)
         char rest[512];
     } answer = { .head.nlmsg_type = 0 };
     return weird->diag >= 0 && ask(weird, inode) &&
-           recv(weird->diag, &answer, sizeof answer, MSG_DONTWAIT) > 0 &&
+           octets_recv(weird->diag, &answer, sizeof answer, 0) > 0 &&
            answer.head.nlmsg_type == NLMSG_ERROR && answer.error.error == -ENOENT;
 }
 

@@ -48,11 +48,6 @@ static const int sandbox_calls[] = {
 #if defined __NR_listen
     __NR_listen, /* calls.c */
 #endif
-#if defined __NR_newfstatat
-    __NR_newfstatat, /* queue.c */
-#elif defined __NR_fstat64
-    __NR_fstat64, /* queue.c */
-#endif
 #if defined __NR_openat
     __NR_openat, /* io.c sockets.c */
 #endif
@@ -74,9 +69,6 @@ static const int sandbox_calls[] = {
 #if defined __NR_readv
     __NR_readv, /* address.c io.c relay.c tap.c loop.c */
 #endif
-#if defined __NR_recvfrom
-    __NR_recvfrom, /* queue.c */
-#endif
 #if defined __NR_recvmmsg
     __NR_recvmmsg, /* packet.c */
 #endif
@@ -88,9 +80,6 @@ static const int sandbox_calls[] = {
 #endif
 #if defined __NR_sendmsg
     __NR_sendmsg, /* ends.c io.c messages.c relay.c udp_icmp.c udp_maker.c ... */
-#endif
-#if defined __NR_sendto
-    __NR_sendto, /* queue.c */
 #endif
 #if defined __NR_setitimer
     __NR_setitimer, /* accept.c */
