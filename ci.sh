@@ -73,6 +73,7 @@ stage_soak() {
         "tests/integration/run_cpython.py --build build" tests/differential/run.py \
         "build-gcc-O3/weir sim --seeds 1..20000" "build-asan/weir sim --seeds 20001..21000" \
         "scripts/hash_matrix.py --seeds 1..2000 $(matrix)" "scripts/run_fuzz.py --seconds 120" \
+        "build/weir drill --tap --kernel --ip all tests/conformance" \
         "scripts/purity.sh build/src/libweir-core.a" scripts/clang_tidy.sh \
         "tests/integration/run_faults.py --build build --soak"
 }

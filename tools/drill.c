@@ -150,10 +150,9 @@ int tool_drill(int argc, char **argv)
         { "verbose", no_argument, NULL, 'v' },      { "tap", no_argument, NULL, 'T' },
         { "help", no_argument, NULL, 'h' },         { 0 },
     };
-    struct state *state = calloc(1, sizeof *state);
+    static struct state whole; /* with the names that -D and -o made, to the end of the program */
+    struct state *state = &whole;
     int option;
-    if (state == NULL)
-        return tool_fail(COMMAND, "no memory");
     while ((option = args_next(argc, argv, ":ki:weD:o:vh", longs)) != ARGS_END) {
         if (option == 'h') {
             usage();

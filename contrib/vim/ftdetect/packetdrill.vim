@@ -1,0 +1,2 @@
+" Scripts of packetdrill and `weir drill`.
+autocmd BufNewFile,BufRead *.pkt setfiletype packetdrill
