@@ -232,6 +232,11 @@ static void echo_words(struct run *run, const char *at, unsigned line)
     run_fail(run, "line %u: `echo` is understood with > /proc/sys/NAME only", line);
 }
 
+static bool is_device_command(const char *name)
+{
+    return strcmp(name, "tc") == 0 || strcmp(name, "ethtool") == 0;
+}
+
 static void one_command(struct run *run, const char *command, unsigned line)
 {
     char word[256];
@@ -248,8 +253,8 @@ static void one_command(struct run *run, const char *command, unsigned line)
         echo_words(run, rest, line);
     } else if (strcmp(name, "defaults.sh") == 0) {
         set_field(run);
-    } else if (strcmp(name, "tc") == 0 && !run->subject.real_time) {
-        run_note(run, "                  %s: weir has no queue below it", command);
+    } else if (is_device_command(name) && !run->subject.real_time) {
+        run_note(run, "                  %s: weir has no device below it", command);
     } else if (run->config->allow_shell && run->subject.real_time) {
         if (system(command) != 0)
             run_fail(run, "line %u: `%s` failed", line, command);

@@ -140,6 +140,26 @@ static void fill_counts(struct tcp_info *info, const struct weir_status *status)
     }
 }
 
+/* TCP_CA_*: Loss after a timeout, Recovery between the flight recorder's marks, Disorder while the
+ * peer holds octets behind a gap. */
+static uint8_t congestion_state(const struct net *net, const struct sock *sock,
+                                const struct weir_status *status)
+{
+    struct weir_record records[32];
+    uint64_t cursor = 0;
+    bool recovering = false;
+    unsigned count;
+    while ((count = weir_trace_read(net->weir, WEIR_TRACE_STORY, &cursor, records, 32, NULL)) > 0)
+        for (unsigned i = 0; i < count; i++)
+            if (records[i].type == WEIR_REC_RECOVERY && records[i].conn == (uint32_t)sock->handle)
+                recovering = records[i].flags == 1;
+    if (status->backoff > 0)
+        return TCP_CA_Loss;
+    if (recovering)
+        return TCP_CA_Recovery;
+    return status->sacked > 0 ? TCP_CA_Disorder : TCP_CA_Open;
+}
+
 static long give_info(struct net *net, const struct sock *sock, const struct call *call)
 {
     struct tcp_info info;
@@ -153,6 +173,7 @@ static long give_info(struct net *net, const struct sock *sock, const struct cal
     info.tcpi_options = (uint8_t)((status.timestamps ? TCPI_OPT_TIMESTAMPS : 0) |
                                   (status.sack ? TCPI_OPT_SACK : 0) |
                                   (status.snd_wscale != 0 ? TCPI_OPT_WSCALE : 0));
+    info.tcpi_ca_state = congestion_state(net, sock, &status);
     info.tcpi_backoff = status.backoff;
     info.tcpi_retransmits = status.backoff;
     info.tcpi_probes = status.keepalive_probes;
@@ -306,8 +327,11 @@ long sock_setsockopt(struct net *net, struct sock *sock, const struct call *call
                    ? -ENOPROTOOPT
                    : -EOPNOTSUPP;
     int number = 0;
-    if (len < sizeof number)
+    if (level == IPPROTO_IP && len > 0 && len < sizeof number)
+        number = *(const uint8_t *)value; /* the network layer takes an octet, too */
+    else if (len < sizeof number)
         return -EINVAL;
-    memcpy(&number, value, sizeof number);
+    else
+        memcpy(&number, value, sizeof number);
     return set_row(net, sock, row, number);
 }
