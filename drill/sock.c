@@ -195,6 +195,7 @@ static long connect_result(struct net *net, struct sock *sock, bool again)
     const unsigned ready = weir_ready_now(net->weir, sock->handle);
     if ((ready & WEIR_CONNECTED) != 0) {
         sock->phase = PHASE_CONNECTED;
+        sock->connect_due = false;
         return 0;
     }
     if ((ready & (WEIR_ERROR | WEIR_HANGUP)) == 0)
@@ -224,6 +225,10 @@ static long do_connect(struct net *net, struct sock *sock, const void *sockaddr,
         return connect_udp(net, sock, &addr);
     if (sock->phase == PHASE_CONNECTING)
         return connect_result(net, sock, !net->waiting.active);
+    if (sock->phase == PHASE_CONNECTED && sock->connect_due) {
+        sock->connect_due = false;
+        return 0;
+    }
     if (sock->phase == PHASE_CONNECTED || sock->phase == PHASE_LISTENING)
         return -EISCONN;
     if (sock->phase == PHASE_FAILED) { /* a failed connect may be tried again */
@@ -235,6 +240,7 @@ static long do_connect(struct net *net, struct sock *sock, const void *sockaddr,
     if (error != WEIR_IN_PROGRESS)
         return errno_result(error);
     sock->phase = PHASE_CONNECTING;
+    sock->connect_due = true;
     sock->remote = addr;
     sock_apply_options(net, sock);
     return WOULD_BLOCK;
@@ -356,11 +362,21 @@ static long transfer(struct net *net, struct sock *sock, const struct call *call
     }
 }
 
+/* A connect under way may be over although nobody has asked it. */
+static void note_end_of_connect(struct net *net, struct sock *sock)
+{
+    const unsigned over = WEIR_CONNECTED | WEIR_ERROR | WEIR_HANGUP;
+    if (sock->phase == PHASE_CONNECTING && (weir_ready_now(net->weir, sock->handle) & over) != 0)
+        sock->phase = PHASE_CONNECTED;
+}
+
 static long on_sock(struct net *net, struct sock *sock, const struct call *call)
 {
     const long *arg = call->arg;
     if (sock->kind == SOCK_EPOLL && call->id != CALL_close)
         return -EINVAL;
+    if (call->id != CALL_connect && call->id != CALL_getsockopt)
+        note_end_of_connect(net, sock);
     switch (call->id) {
     case CALL_bind:
         return do_bind(net, sock, (const void *)arg[1], (socklen_t)arg[2]);

@@ -55,7 +55,8 @@ struct sock {
     enum sock_kind kind;
     enum sock_phase phase;
     int family;
-    bool nonblock, bound, shut_read, shut_write, told_failure;
+    bool nonblock, bound, shut_read, shut_write;
+    bool connect_due; /* connect() has not yet said how it ended */
     weir_handle handle;
     struct weir_addr local, remote;
     uint32_t option_set; /* of enum weir_option: given before there was a handle */
