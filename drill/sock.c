@@ -227,7 +227,7 @@ static long do_connect(struct net *net, struct sock *sock, const void *sockaddr,
         return connect_result(net, sock, !net->waiting.active);
     if (sock->phase == PHASE_CONNECTED && sock->connect_due) {
         sock->connect_due = false;
-        return 0;
+        return connect_result(net, sock, true);
     }
     if (sock->phase == PHASE_CONNECTED || sock->phase == PHASE_LISTENING)
         return -EISCONN;
