@@ -60,8 +60,8 @@ static void check_wrong(void)
         struct script script;
         char error[DRILL_ERROR_MAX];
         const bool good = parse(&script, wrong[i].text, error);
-        CHECK(!good && strstr(error, wrong[i].says) != NULL, "\"%.30s\" is refused: %s (%s)",
-              wrong[i].text, wrong[i].says, error);
+        CHECK(!good && strstr(error, wrong[i].says) != NULL, "text %u is refused: %s (%s)", i,
+              wrong[i].says, error);
         if (good)
             script_free(&script);
     }
@@ -74,7 +74,8 @@ static struct script whole;
 static const struct event *event_of(const char *text)
 {
     char error[DRILL_ERROR_MAX];
-    if (!CHECK(parse(&whole, text, error), "\"%.50s\" is read (%s)", text, error))
+    if (!CHECK(parse(&whole, text, error), "%.*s is read (%s)", (int)strcspn(text, "\n"), text,
+               error))
         return NULL;
     return whole.events;
 }
