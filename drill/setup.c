@@ -219,11 +219,13 @@ static void echo_words(struct run *run, const char *at, unsigned line)
     char value[256] = "", word[256];
     while ((at = next_word(at, word, sizeof word)) != NULL) {
         if (strcmp(word, ">") != 0) {
-            const size_t used = strlen(value), len = strlen(word);
+            size_t used = strlen(value);
+            const size_t len = strlen(word);
             if (used + len + 2 > sizeof value)
                 run_fail(run, "line %u: a value of more than %zu characters", line, sizeof value);
-            memcpy(value + used, " ", used > 0);
-            memcpy(value + used + (used > 0), word, len + 1);
+            if (used > 0)
+                value[used++] = ' ';
+            memcpy(value + used, word, len + 1);
             continue;
         }
         if (next_word(at, word, sizeof word) == NULL || strncmp(word, "/proc/sys/", 10) != 0)
