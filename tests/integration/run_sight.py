@@ -119,9 +119,8 @@ def plain(text):
     text = re.sub(r"(192\.0\.[23]\.\d+:)(\d{5})\b", r"\1PORT", text)
     text = re.sub(r"pid=\d+", "pid=PID", text)
     text = re.sub(r"\b\d+/(python3\S*)", r"PID/\1", text)
-    text = re.sub(r"timer:\((\w+),[^,]*,", r"timer:(\1,TIME,", text)
-    text = re.sub(r"(on|timewait|keepalive|probe) \(\d+\.\d+/", r"\1 (TIME/", text)
-    return text
+    text = re.sub(r"timer:\((\w+),[^,]*,\d+", r"timer:(\1,TIME,COUNT", text)
+    return re.sub(r"(on|timewait|keepalive|probe) \(\d+\.\d+/\d+", r"\1 (TIME/COUNT", text)
 
 
 def by_state(text):

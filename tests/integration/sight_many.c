@@ -26,7 +26,7 @@
 
 static struct sight_server server;
 
-static void fail(const char *what)
+__attribute__((noreturn)) static void fail(const char *what)
 {
     fprintf(stderr, "weir-sight-many: %s\n", what);
     exit(1);
