@@ -384,11 +384,19 @@ def check_hostile(tap, scene):
     os.chmod(scene.folder, 0o755)
     os.chmod(os.path.dirname(scene.socket), 0o755)
     os.chmod(scene.socket, 0o666)
-    done = subprocess.run(["setpriv", f"--reuid={STRANGER}", f"--regid={STRANGER}", "--clear-groups",
-                           scene.weir, "ss", "--socket", scene.socket, "-tan"], timeout=LIMIT,
-                          capture_output=True, text=True, check=False)
+    done = as_stranger(scene, scene.socket, STRANGER)
     tap.check(done.returncode == 1 and "7000" not in done.stdout, "a stranger sees nothing",
               done.stdout, done.stderr)
+    done = as_stranger(scene, scene.socket, os.getegid())
+    tap.check(done.returncode == 0 and "cause:" in done.stdout and "una:" not in done.stdout,
+              "weird's group sees all but sequence numbers", done.stdout, done.stderr)
+
+
+def as_stranger(scene, path, group):
+    return subprocess.run(["setpriv", f"--reuid={STRANGER}", f"--regid={group}", "--clear-groups",
+                           scene.weir, "ss", "--socket", path, "-tani"], timeout=LIMIT,
+                          capture_output=True, text=True, check=False)
+
 
 
 MANY = 1000000
@@ -409,6 +417,10 @@ def check_many(tap, scene, build):
     tap.check(lines == MANY + 1 and lister.returncode == 0, "is listed, with its listener", str(lines))
     print(f"# {spent:.2f} s of processor time, {took:.2f} s in all")
     tap.check(spent < MANY_SECONDS, f"in {MANY_SECONDS} s", f"{spent:.2f} s")
+    os.chmod(path, 0o666)
+    done = as_stranger(scene, path, STRANGER)
+    tap.check(done.returncode == 1 and "SYN" not in done.stdout, "which no stranger gets",
+              done.stdout[:200], done.stderr)
     child.stdin.close()
     child.wait(LIMIT)
 
