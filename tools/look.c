@@ -78,7 +78,7 @@ int look_begin(struct look *look, const char *command, const struct look_options
     /* Who names one place means that one, unless both were named. */
     const bool stack = options->stack || named_stack || (!options->kernel && !named_kernel);
     const bool kernel = options->kernel || named_kernel || (!options->stack && !named_stack);
-    *look = (struct look){ .command = command, .quiet = options->quiet };
+    *look = (struct look){ .command = command, .quiet = options->quiet, .named = named_stack };
     int status = stack ? find_stacks(look, options) : TOOL_OK;
     if (status == TOOL_OK && kernel)
         status = find_nets(look, options);
@@ -111,6 +111,8 @@ static void complain(struct look *look, enum facts_source source, const char *ne
     char place[LOOK_PLACE_MAX];
     if (error == 0 || error == -ECONNREFUSED || error == -ENOENT)
         return;
+    if (error == -EACCES && source == FACTS_STACK && !look->named)
+        return; /* another user's, as other users' processes are */
     look->status = TOOL_FAILED;
     if (look->quiet)
         return;

@@ -55,6 +55,7 @@ struct look {
     size_t net_count;
     struct owners owners;
     bool quiet;
+    bool named;   /* one weir was asked for: that it refuses is worth a line */
     bool several; /* more than one place: each line or heading should say which */
     int status;   /* what the command ends with */
 };
