@@ -4,6 +4,7 @@
 
 #include "keeper.h"
 #include "parts.h"
+#include "snapshot.h"
 
 #include "ipc/control.h"
 #include "ipc/sight.h"

@@ -200,15 +200,6 @@ void control_serve(struct weird *weird, int fd); /* one connection of a `weir ru
 
 struct control_status; /* status.c */
 void status_fill(const struct weird *weird, struct control_status *status);
-/* ---- snapshot.c: those who look in ---- */
-
-void snapshot_begin(struct weird *weird);
-void snapshot_as(uid_t uid, gid_t gid); /* whom weird has become */
-/* Takes over a connection whose first message is a request of ipc/sight.h. */
-void snapshot_take(int fd, const void *message, size_t len, weir_time now);
-bool snapshot_listen(const char *path, char why[WEIR_LINE_MAX]);
-void snapshot_end(void);
-
 /* ---- supervisor.c: calls and their answers ---- */
 
 struct call {

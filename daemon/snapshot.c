@@ -2,7 +2,7 @@
 
 /* Those who look: which program holds a connection, and where that is in weird's tables. */
 
-#include "parts.h"
+#include "snapshot.h"
 
 #include "ipc/sight_server.h"
 

@@ -6,6 +6,7 @@
 #include "conf.h"
 #include "keeper.h"
 #include "sandbox.h"
+#include "snapshot.h"
 #include "udp.h"
 
 #include <arpa/inet.h>
