@@ -34,7 +34,7 @@ static void add(struct finding *finding, const char *name, const char *path)
     if (finding->net != NULL && strcmp(finding->net, name) != 0)
         return;
     struct stack_instance *instance = &finding->found[finding->count++];
-    snprintf(instance->name, sizeof instance->name, "%s", name);
+    snprintf(instance->name, sizeof instance->name, "%.*s", (int)sizeof instance->name - 1, name);
     snprintf(instance->path, sizeof instance->path, "%s", path);
 }
 
