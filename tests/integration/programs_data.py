@@ -8,6 +8,7 @@ import shutil
 import subprocess
 
 from programs_lab import missing, program, said_by, sha256_of
+from run_tcp import KERNEL, WEIR
 
 VALUE = 4 << 20
 SSH_FILE = 100 << 20
@@ -24,7 +25,7 @@ def test_redis(lab, tap):
     for way in lab.ways:
         port = lab.port()
         server = lab.server(way, port, program("redis-server"), "--port", str(port), "--bind",
-                            way.host, "--save", "", "--dir", lab.folder)
+                            way.host, "--save", "", "--dir", lab.folder, "--protected-mode", "no")
         where = ["-h", way.host, "-p", str(port)]
         cli = " ".join(way.use("redis-cli", *where))
         out = lab.path("value.out")
@@ -56,6 +57,7 @@ UsePAM no
 StrictModes no
 PermitRootLogin yes
 PasswordAuthentication no
+Subsystem sftp /usr/lib/openssh/sftp-server
 """
 
 
@@ -86,7 +88,8 @@ def test_ssh(lab, tap):
         status, said = lab.run(*way.use("ssh", *options, "-p", str(port), f"{user}@{way.host}",
                                         "echo $SSH_CONNECTION; exit 7"))
         words = said.decode().split()
-        tap.check(status == 7 and words[2:] == [way.host, str(port)],
+        client = (WEIR if way.client_on_weir else KERNEL)[4]
+        tap.check(status == 7 and words[:1] == [client] and words[2:] == [way.host, str(port)],
                   f"ssh runs a command: {way.text}", status, said[-500:], said_by(server))
         there = f"{user}@{way.host}:{path}"
         back = f"{user}@{way.host}:{out}"

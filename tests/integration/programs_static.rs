@@ -22,12 +22,13 @@ fn talk(address: &str, seed: usize) -> std::io::Result<bool> {
     let data: Vec<u8> = (0..OCTETS).map(|i| ((i * 31 + seed) >> 3) as u8).collect();
     let mut stream = TcpStream::connect(address)?;
     stream.set_nodelay(true)?;
+    let peer = stream.peer_addr()?.to_string();
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     stream.write_all(&data)?;
     stream.shutdown(Shutdown::Write)?;
     let mut back = Vec::new();
     stream.read_to_end(&mut back)?;
-    Ok(back == data && stream.peer_addr()?.to_string() == address)
+    Ok(back == data && peer == address)
 }
 
 fn main() {
