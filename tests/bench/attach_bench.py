@@ -3,7 +3,7 @@
 behind pasta and slirp4netns, which carry a namespace's connections out through sockets.
 
 The program is the client, and its peer is the kernel's TCP on the other end of the wire. All
-wires have MTU 1500 and segmentation offload; all kernel ends run cubic. Nobody is pinned: who has a
+wires have MTU 1500 and segmentation offload; all kernel ends run cubic or reno. Nobody is pinned: who has a
 relay between two programs has three processes for two CPUs, whoever it is.
 """
 
@@ -68,8 +68,10 @@ class Attach:
 
     @staticmethod
     def cubic(inside):
-        subprocess.run([*inside, "sh", "-c",
-                        "echo cubic > /proc/sys/net/ipv4/tcp_congestion_control"], check=False)
+        """Or reno, where a namespace may not have cubic: neither paces."""
+        name = "/proc/sys/net/ipv4/tcp_congestion_control"
+        subprocess.run([*inside, "sh", "-c", f"echo cubic > {name} || echo reno > {name}"],
+                       stderr=subprocess.DEVNULL, check=False)
 
     # ---- The side that is measured ----
 
