@@ -14,7 +14,7 @@ demo: all
 	build/weir demo
 
 test:
-	scripts/setup build lint demo test
+	scripts/setup build lint demo test programs
 	./ci.sh
 
 bench: all
@@ -22,7 +22,7 @@ bench: all
 	tests/bench/run.py
 
 soak:
-	scripts/setup build lint demo test nightly
+	scripts/setup build lint demo test programs nightly
 	./ci.sh soak
 
 install: all

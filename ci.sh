@@ -56,6 +56,7 @@ stage_netns() {
         "tests/integration/run_faults.py --build build" \
         "tests/integration/run_udp.py --build build" \
         "tests/integration/run_dhcp.py --build build" \
+        "tests/integration/run_programs.py --build build" \
         "tests/integration/run_sandbox.py build" \
         "tests/differential/run.py --recorded" \
         "tests/integration/run_sight.py --build build"

@@ -12,14 +12,17 @@ import statistics
 import sys
 import time
 
+import attach_bench
 import core_bench
 import lab
 import wire_bench
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "performance.md"
+MEASURES = wire_bench.MEASURES + attach_bench.MEASURES
+EXTRA = dict(wire_bench.EXTRA, relay_s_per_gb=("relay's CPU s/GB", 3))
 BUSY = 0.10  # of the CPU time taken by others: figures are not worth writing down
-RUN_SECONDS_MAX = 480  # a round is not begun when it would go on beyond this
+RUN_SECONDS_MAX = 900  # a round is not begun when it would go on beyond this
 
 
 def arguments():
@@ -36,7 +39,7 @@ def arguments():
     options = parser.parse_args()
     if options.rounds < 1:
         parser.error("--rounds must be at least 1")
-    names = ["core", *(measure[0] for measure in wire_bench.MEASURES)]
+    names = ["core", *(measure[0] for measure in MEASURES)]
     for word in options.only:
         if not any(word in name for name in names):
             parser.error(f"--only {word}: the measures are {', '.join(names)}")
@@ -53,12 +56,13 @@ def wanted(options, name):
 
 def measure_wire(options, build, begun):
     """{(measure, side): rows}; a row is a dictionary of figures, or a text: what failed."""
-    measures = [m for m in wire_bench.MEASURES if wanted(options, m[0])]
+    measures = [m for m in MEASURES if wanted(options, m[0])]
     rows = {(m[0], side): [] for m in measures for side in m[5]}
     if not measures:
         return measures, rows
     field = lab.Lab(pin=not options.no_pin)
     wire = wire_bench.Wire(field, build, options.quick, options.window)
+    attach = attach_bench.Attach(field, build, options.quick)
     longest = 0
     try:
         for number in range(options.rounds):
@@ -67,8 +71,9 @@ def measure_wire(options, build, begun):
                 print(f"stopped after {number} rounds: the time is up")
                 break
             for name, _, _, _, _, sides, take in measures:
+                bench = attach if name.startswith("attach") else wire
                 for side in sides:
-                    rows[name, side].append(one(wire, side, take))
+                    rows[name, side].append(one(bench, side, take))
                     print(f"round {number + 1}: {name}, {side}: {shown(rows[name, side][-1])}",
                           flush=True)
             longest = max(longest, time.monotonic() - start)
@@ -77,12 +82,12 @@ def measure_wire(options, build, begun):
     return measures, rows
 
 
-def one(wire, side, take):
-    missing = wire.missing(side)
+def one(bench, side, take):
+    missing = bench.missing(side)
     if missing:
         return missing
     try:
-        return take(wire, side)
+        return take(bench, side)
     except lab.Failure as failure:
         return f"failed: {failure}"
 
@@ -103,7 +108,7 @@ def wire_table(measure, rows):
     good = {side: [row for row in rows[name, side] if isinstance(row, dict)] for side in sides}
     extra = sorted({key for side in sides for row in good[side] for key in row} - {figure})
     heads = ["", unit, "spread", f"to the {sides[0]}", "spread", f"to the {sides[0]}'s best"]
-    heads += [wire_bench.EXTRA[key][0] for key in extra]
+    heads += [EXTRA[key][0] for key in extra]
     lines = [f"**{title}**", "", "| " + " | ".join(heads) + " |",
              "|" + "---|" * len(heads)]
     base = [row[figure] for row in good[sides[0]]]
@@ -117,7 +122,7 @@ def wire_table(measure, rows):
         cells += ratios(side, sides, rows, name, figure, base)
         for key in extra:
             middle = statistics.median(row[key] for row in good[side])
-            cells.append(f"{middle:.{wire_bench.EXTRA[key][1]}f}")
+            cells.append(f"{middle:.{EXTRA[key][1]}f}")
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -130,7 +135,7 @@ def ratios(side, sides, rows, name, figure, base):
             if isinstance(row, dict) and isinstance(first, dict)]
     if not each:
         return ["", "", ""]
-    best = min(base) if figure.endswith("_us") else max(base)
+    best = min(base) if figure.endswith(("_us", "percent")) else max(base)
     values = [row[figure] for row in rows[name, side] if isinstance(row, dict)]
     return [f"**{statistics.median(each):.2f}**", spread(each, 2),
             f"{statistics.median(values) / best:.2f}"]
