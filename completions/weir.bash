@@ -71,7 +71,7 @@ _weir() {
     ping) options="$network --count --size --interval --wait" ;;
     demo) options='--ladder --pair --size --packet --pcap --columns --ascii' ;;
     sim) options='--seed --seeds --hash --pcap --verbose' ;;
-    bench) options='' ;;
+    bench) options='path' ;;
     run) options='--net --socket --pcap' ;;
     sysctl) options='--all --load --values --json' ;;
     drill) options='--kernel --allow-shell --ip --wrap --iss --peer-iss --exact --define --option

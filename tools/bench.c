@@ -8,14 +8,17 @@
 #include <string.h>
 #include <unistd.h>
 
-/* weir bench: a door to tests/bench/run.py. What it measures with is built beside the command and
- * never installed, so it works from a build directory inside the source tree only. */
+/* weir bench: a door to tests/bench/run.py, and `weir bench path` to path.py beside it. What they
+ * measure with is built beside the command and never installed, so it works from a build directory
+ * inside the source tree only. */
 
-#define SCRIPT "/../tests/bench/run.py"
+#define SCRIPTS         "/../tests/bench/"
+#define SCRIPT_NAME_MAX 16
 
 static void usage(void)
 {
     puts("Usage: weir bench [OPTION...]\n"
+         "       weir bench path [OPTION...]   (--help has its own)\n"
          "\n"
          "Measures weir beside the kernel's own TCP, and lwIP where it is installed: bulk,\n"
          "ping-pong and connections per second over TAP, and the core alone. Runs\n"
@@ -44,18 +47,24 @@ static bool own_directory(char path[PATH_MAX])
 
 int tool_bench(int argc, char **argv)
 {
-    static char script_name[] = "run.py";
+    static char run_name[] = "run.py", path_name[] = "path.py";
     static char build_option[] = "--build";
-    for (int i = 1; i < argc; i++)
+    const bool is_path = argc > 1 && strcmp(argv[1], "path") == 0;
+    char *script_name = is_path ? path_name : run_name;
+    if (is_path) {
+        argc--;
+        argv++;
+    }
+    for (int i = 1; i < argc && !is_path; i++)
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             usage();
             return TOOL_OK;
         }
     char build[PATH_MAX];
-    char script[PATH_MAX + sizeof SCRIPT];
+    char script[PATH_MAX + sizeof SCRIPTS + SCRIPT_NAME_MAX];
     if (!own_directory(build))
         return tool_fail("bench", "cannot tell where this program lies");
-    snprintf(script, sizeof script, "%s%s", build, SCRIPT);
+    snprintf(script, sizeof script, "%s%s%s", build, SCRIPTS, script_name);
     if (access(script, X_OK) != 0)
         return tool_fail("bench", "no %s; run `make bench` in the source tree", script);
 

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LANE_FRAMES_MAX  16384
+#define LANE_FRAMES_MAX  65536
 #define LANE_LATE_FACTOR 2 /* a frame that is reordered is under way so many times as long */
 #define LANE_NEVER       INT64_MAX
 
@@ -28,14 +28,20 @@ struct lane_queue {
 struct lane {
     int to; /* the socket that frames leave by */
     uint32_t loss, duplicate, reorder;
-    int64_t delay;
-    bool held;      /* nothing leaves, nothing is lost */
-    bool cut;       /* everything is lost */
-    uint64_t state; /* of the random numbers */
+    uint32_t burst;  /* frames that one loss takes, one after the other; 0 and 1 are the same */
+    uint32_t rate;   /* of the bottleneck, kbit/s; 0: there is none */
+    uint32_t buffer; /* octets that may wait for it */
+    int64_t delay;   /* of all frames, behind the bottleneck */
+    int64_t late_by; /* of those reordered, beyond that; 0: LANE_LATE_FACTOR */
+    bool held;       /* nothing leaves, nothing is lost */
+    bool cut;        /* everything is lost */
+    uint64_t state;  /* of the random numbers */
     unsigned count;
+    uint32_t burst_left;
+    int64_t busy_until; /* the bottleneck */
     /* Each is sorted by itself, as the delay of all in it is the same. */
     struct lane_queue in_time, late;
-    uint64_t passed, lost, duplicated, reordered, overflowed, too_long;
+    uint64_t passed, lost, duplicated, reordered, overflowed, too_long, full;
 };
 
 /* Takes a frame that has just arrived. */

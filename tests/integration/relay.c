@@ -4,7 +4,9 @@
  *
  *     weir-relay IF1 IF2 SEED
  *
- *     TAG set LANE loss|duplicate|reorder PER_MILLION      TAG set LANE delay MICROSECONDS
+ *     TAG set LANE loss|duplicate|reorder PER_MILLION      TAG set LANE burst FRAMES
+ *     TAG set LANE delay|late MICROSECONDS                 TAG set LANE rate KBIT/S
+ *     TAG set LANE buffer OCTETS
  *     TAG hold LANE      TAG release LANE                  nothing leaves until released
  *     TAG cut LANE       TAG mend LANE                     everything is lost until mended
  *     TAG stats
@@ -113,11 +115,11 @@ static void print_stats(const struct relay *relay, const char *tag)
         const struct lane *l = &relay->lane[i];
         const char *name = i == 0 ? "ab" : "ba";
         printf(" %s_passed=%llu %s_lost=%llu %s_duplicated=%llu %s_reordered=%llu "
-               "%s_overflowed=%llu %s_too_long=%llu %s_waiting=%u",
+               "%s_overflowed=%llu %s_too_long=%llu %s_full=%llu %s_waiting=%u",
                name, (unsigned long long)l->passed, name, (unsigned long long)l->lost, name,
                (unsigned long long)l->duplicated, name, (unsigned long long)l->reordered, name,
                (unsigned long long)l->overflowed, name, (unsigned long long)l->too_long, name,
-               l->count);
+               (unsigned long long)l->full, name, l->count);
     }
     putchar('\n');
 }
@@ -133,6 +135,14 @@ static bool set(struct lane *lane, const char *what, const char *value)
         lane->duplicate = (uint32_t)n;
     else if (strcmp(what, "reorder") == 0)
         lane->reorder = (uint32_t)n;
+    else if (strcmp(what, "late") == 0)
+        lane->late_by = (int64_t)n * NS_PER_US;
+    else if (strcmp(what, "burst") == 0)
+        lane->burst = (uint32_t)n;
+    else if (strcmp(what, "rate") == 0)
+        lane->rate = (uint32_t)n;
+    else if (strcmp(what, "buffer") == 0)
+        lane->buffer = (uint32_t)n;
     else
         return false;
     return true;
