@@ -36,7 +36,7 @@ struct wheel {
     uint32_t count;
     uint32_t heap_count;
     uint32_t set_count; /* things with a deadline */
-    uint64_t tick; /* the current tick: slots below it are in the heap */
+    uint64_t tick;      /* the current tick: slots below it are in the heap */
     uint32_t slot[WHEEL_LEVELS][WHEEL_SLOTS];
     uint64_t occupied[WHEEL_LEVELS][WHEEL_SLOTS / 64];
 };

@@ -189,7 +189,10 @@ static void nodes_run(void)
 {
     for (bool busy = true; busy;) {
         now += WEIR_US;
-        busy = carry(0, 0, 2, 0) | carry(1, 0, 2, 1) | carry(2, 0, 0, 0) | carry(2, 1, 1, 0);
+        busy = carry(0, 0, 2, 0);
+        busy = carry(1, 0, 2, 1) || busy;
+        busy = carry(2, 0, 0, 0) || busy;
+        busy = carry(2, 1, 1, 0) || busy;
     }
 }
 
