@@ -474,6 +474,9 @@ void sb_too_long_lost(struct tcb *tcb, uint32_t mss)
         r->ever = UINT64_MAX; /* its round trip says nothing any more */
     }
     flight->rtx_next = tcb->snd.una;
+    /* A probe of the tail that was due would go before what waits ahead of it, and hide it. */
+    if (flight->lost > 0)
+        flight->tlp.due = false;
     rtx_log_clear(&flight->log, &tcb->host->sent); /* it may name what waits to be sent again */
 }
 

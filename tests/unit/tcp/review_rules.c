@@ -4,6 +4,7 @@
 #include "conformance/harness.h"
 #include "stack/parts.h"
 #include "tcp/flight.h"
+#include "tcp/tcp.h"
 
 #include <string.h>
 
@@ -294,6 +295,23 @@ static void largest_window(struct t *t)
     out(t, ". 1 ack %u <sack %u:%u>", at, edge - 1, edge);
 }
 
+/* A probe of the tail is due when the path turns out to be narrower: all is too long, and goes
+ * again from the left. The probe alone would hide what waits before it until the timeout. */
+static void no_probe_before_what_is_too_long(struct t *t)
+{
+    passive(t, "mss 1400,sackok");
+    write_octets(t, 2800);
+    out(t, ". 1:1401 ack 1");
+    out(t, "P. 1401:2801 ack 1");
+    tcb_flight(tcb_of(t))->tlp.due = true;
+    icmp(t, t->v6 ? 2 : 3, t->v6 ? 0 : 4, 1300, 0);
+    const unsigned mss = t->v6 ? 1240 : 1260;
+    out(t, ". 1:%u ack 1", 1 + mss);
+    why(t, RTX_PMTU);
+    ignore(t);
+    is(t, tcb_flight(tcb_of(t))->tlp.active, false);
+}
+
 int main(int argc, char **argv)
 {
     static const struct test_case cases[] = {
@@ -316,6 +334,8 @@ int main(int argc, char **argv)
         CASE(ack_at_the_edge, "an ACK at the right edge is believed"),
         CASE(soft_error_is_forgotten, "RFC 1122 4.2.3.9: a soft error is forgotten with progress"),
         CASE(half_closed_simultaneous_open, "RFC 9293 3.5: a crossed SYN-ACK also after CLOSE"),
+        CASE(no_probe_before_what_is_too_long,
+             "RFC 8985 7.3: no probe while something known to be missing waits"),
         CASE(largest_window, "every octet up to the furthest edge has its place in the ring"),
     };
     return run_cases(cases, sizeof cases / sizeof cases[0], argc, argv);
