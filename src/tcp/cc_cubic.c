@@ -190,6 +190,7 @@ static void cubic_marked(struct cc *cc, void *memory, const struct cc_path *path
         reduce(cc, own(memory), path, loss->in_flight, BETA_ECN_UP, BETA_ECN_DOWN);
     else
         reduce(cc, own(memory), path, loss->in_flight, BETA_UP, BETA_DOWN);
+    own(memory)->undo.set = false; /* a mark is no error */
     cc->cwnd = cc->ssthresh;
 }
 

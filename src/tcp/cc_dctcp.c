@@ -58,7 +58,7 @@ static void dctcp_marked(struct cc *cc, void *memory, const struct cc_path *path
                          const struct cc_loss *loss)
 {
     (void)loss;
-    remember(cc, memory);
+    own(memory)->undo.set = false; /* a mark is no error */
     const uint32_t less = (uint32_t)((uint64_t)cc->cwnd * cc->kept / (2 * ALPHA_ONE));
     cc->cwnd = cc->ssthresh = cc_at_least(cc->cwnd - less, 2 * path->mss);
 }

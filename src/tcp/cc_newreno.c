@@ -85,11 +85,10 @@ static void newreno_lost(struct cc *cc, void *memory, const struct cc_path *path
 static void newreno_marked(struct cc *cc, void *memory, const struct cc_path *path,
                            const struct cc_loss *loss)
 {
-    if (!path->abe) {
-        newreno_lost(cc, memory, path, loss);
+    newreno_lost(cc, memory, path, loss);
+    ((struct cc_memory *)memory)->of.newreno.set = false; /* a mark is no error */
+    if (!path->abe)
         return;
-    }
-    remember(cc, memory);
     const uint32_t eased = (uint32_t)(loss->in_flight * UINT64_C(4) / 5); /* RFC 8511, 3.2 */
     cc->cwnd = cc->ssthresh = cc_at_least(eased, 2 * path->mss);
 }

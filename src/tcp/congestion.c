@@ -155,6 +155,8 @@ void tcp_cc_marked(struct tcb *tcb, struct tcb_flight *flight, weir_time now)
 {
     const struct cc_path path = tcp_cc_path(tcb);
     const struct cc_loss loss = loss_of(tcb, flight, now);
+    /* That a loss before it was none does not take back what the mark says, as on Linux. */
+    flight->undo.armed = false;
     tcp_cc(tcb)->marked(&tcb->cc, memory_of(tcb, flight), &path, &loss);
 }
 

@@ -224,6 +224,7 @@ static void check_send(const struct tcb *tcb)
     if (tcb->state != WEIR_CLOSED)
         WEIR_ASSERT(seq_leq(tcb->snd.nxt, tcb->snd.end + (tcb->fin_queued ? 1u : 0u)));
     WEIR_ASSERT(tcb->cc.cwnd >= tcb->mss || tcb->cc.cwnd >= TCP_MSS_FLOOR);
+    WEIR_ASSERT(tcb->cc.cwnd <= CC_WINDOW_MAX);
     ring_check(tcb->host->rings, &tcb->snd_ring);
     if (tcb->state == WEIR_TIME_WAIT)
         WEIR_ASSERT(tcb->snd_ring.attached == 0);

@@ -145,6 +145,13 @@ static void undo(void)
     const struct cc again = cc;
     cc_cubic.undo(&cc, &memory, &path);
     CHECK(cc.cwnd == again.cwnd && cc.ssthresh == again.ssthresh, "once");
+
+    const struct cc_loss marks = { .in_flight = cc.cwnd, .now = now };
+    lose(now);
+    cc_cubic.marked(&cc, &memory, &path, &marks);
+    const struct cc less = cc;
+    cc_cubic.undo(&cc, &memory, &path);
+    CHECK(cc.cwnd == less.cwnd && cc.ssthresh == less.ssthresh, "what a mark took stays taken");
 }
 
 /* RFC 9438, 4.2 and 5.8: time without enough to send does not count. */
