@@ -16,6 +16,8 @@
 #define PIDFD_THREAD O_EXCL /* Linux 6.9 */
 #endif
 
+#define THREADS_KEPT 16 /* whose pidfd is kept open */
+
 /* ---- A program's memory and descriptors ---- */
 
 bool memory_read(pid_t pid, uint64_t from, void *to, size_t len)
@@ -32,17 +34,52 @@ bool memory_write(pid_t pid, uint64_t to, const void *from, size_t len)
     return process_vm_writev(pid, &local, 1, &remote, 1, 0) == (ssize_t)len;
 }
 
-int fetch_fd(pid_t pid, int fd)
+/* A descriptor of a thread means that thread for ever: of one that is gone it says ESRCH, whoever
+ * has its number by then. So it is kept until its place is needed. The keeper begins without any
+ * and then has its own. */
+static struct {
+    pid_t pid; /* 0: none */
+    int pidfd;
+} kept[THREADS_KEPT];
+
+static bool open_thread(unsigned place, pid_t pid)
 {
     long pidfd = syscall(SYS_pidfd_open, pid, PIDFD_THREAD);
     if (pidfd < 0 && errno == EINVAL) /* an older kernel: only of a process's first thread */
         pidfd = syscall(SYS_pidfd_open, pid, 0);
-    if (pidfd < 0)
-        return -ESRCH;
-    const long got = syscall(SYS_pidfd_getfd, (int)pidfd, fd, 0);
-    const int error = -errno;
-    close((int)pidfd);
-    return got < 0 ? error : (int)got;
+    kept[place].pid = pidfd >= 0 ? pid : 0;
+    kept[place].pidfd = (int)pidfd;
+    return pidfd >= 0;
+}
+
+static void close_thread(unsigned place)
+{
+    if (kept[place].pid != 0)
+        close(kept[place].pidfd);
+    kept[place].pid = 0;
+}
+
+int fetch_fd(pid_t pid, int fd)
+{
+    const unsigned place = (unsigned)pid % THREADS_KEPT;
+    for (unsigned turn = 0; turn < 2; turn++) {
+        if (kept[place].pid != pid) {
+            close_thread(place);
+            if (!open_thread(place, pid))
+                return -ESRCH;
+        }
+        const long got = syscall(SYS_pidfd_getfd, kept[place].pidfd, fd, 0);
+        if (got >= 0 || errno != ESRCH)
+            return got >= 0 ? (int)got : -errno;
+        close_thread(place);
+    }
+    return -ESRCH;
+}
+
+void fetch_end(void)
+{
+    for (unsigned place = 0; place < THREADS_KEPT; place++)
+        close_thread(place);
 }
 
 /* ---- Our own ---- */

@@ -15,6 +15,7 @@ bool memory_write(pid_t pid, uint64_t to, const void *from, size_t len);
 
 /* A descriptor of another process, or -errno. */
 int fetch_fd(pid_t pid, int fd);
+void fetch_end(void); /* closes what was kept to fetch more; a run is over */
 
 /* Reads the beginning of a small file as text; false, with "", if it cannot. */
 bool file_read(const char *path, char *text, size_t room);

@@ -243,6 +243,11 @@ bool socket_meet(struct socket *socket, int s); /* connects S' with a new D */
 /* Whether `s` is one of ours: then `*found` is it, or NULL if it is forgotten. */
 bool socket_identify(const struct weird *weird, const struct run *run, int s, struct socket **found,
                      uint8_t *family);
+/* What the kernel calls a socket by; never used again for another. 0: not a socket. */
+uint64_t socket_cookie(int s);
+/* The same as socket_identify for one that was identified before; false: it may be ours. */
+bool socket_known(const struct weird *weird, const struct run *run, uint64_t cookie,
+                  struct socket **found, uint8_t *family);
 bool socket_gone(const struct socket *socket); /* no program holds S; false if unknown */
 int socket_fetch(struct socket *socket);       /* S', or -1 if it cannot be found */
 void socket_free(struct socket *socket);

@@ -77,6 +77,13 @@ static unsigned flags_of(struct socket *socket, size_t len, bool urgent)
     return (urgent ? WEIR_URG : 0u) | (socket->holds ? WEIR_MORE : 0u);
 }
 
+/* Whether the loop will tell of what D still has, so that there is no need to read until nothing
+ * comes any more. */
+static bool tells_again(const struct socket *socket)
+{
+    return !socket->hung_up && !end_both(socket);
+}
+
 static enum outcome pump_out(struct socket *socket, weir_time now)
 {
     struct weir *weir = socket->weird->weir;
@@ -97,8 +104,11 @@ static enum outcome pump_out(struct socket *socket, weir_time now)
             relay_failed(socket, error, now);
             return ENDED;
         }
-        for (unsigned i = 0; i < count; i++)
+        size_t room = 0;
+        for (unsigned i = 0; i < count; i++) {
             iov[i] = (struct iovec){ span[i].base, span[i].len };
+            room += span[i].len;
+        }
         const ssize_t got = readv(socket->d, iov, (int)count);
         if (got == 0)
             return end_of_program(socket, now);
@@ -111,7 +121,9 @@ static enum outcome pump_out(struct socket *socket, weir_time now)
         const unsigned flags = flags_of(socket, len, urgent && len > 0);
         if (weir_send_put(weir, socket->handle, len, flags, now) != WEIR_OK || got < 0)
             return DONE;
-        total += (size_t)got;
+        total += len;
+        if (len < room && tells_again(socket))
+            return DONE;
     }
     return MORE;
 }
@@ -277,6 +289,24 @@ void relay_pump(struct socket *socket, weir_time now)
     relay_watch_d(socket, (listen_in ? EPOLLIN : 0u) | (in == BLOCKED ? EPOLLOUT : 0u));
 }
 
+/* D is asked by the loop what it has for us, and need not be by us. */
+static bool may_only_receive(const struct socket *socket)
+{
+    return socket->state == SOCKET_CONNECTED && socket->d >= 0 && !socket->owed_reset &&
+           tells_again(socket) && (socket->d_events & EPOLLIN) != 0;
+}
+
+static void receive(struct socket *socket, weir_time now)
+{
+    const enum outcome in = pump_in(socket, now);
+    if (in == ENDED)
+        return;
+    if (tells_again(socket))
+        relay_watch_d(socket, EPOLLIN | (in == BLOCKED ? EPOLLOUT : 0u));
+    else
+        relay_pump(socket, now); /* that was the peer's end */
+}
+
 static void on_d(void *user, int fd, uint32_t ready, weir_time now)
 {
     struct socket *socket = user;
@@ -292,7 +322,10 @@ static void on_d(void *user, int fd, uint32_t ready, weir_time now)
 void relay_start(struct socket *socket, weir_time now)
 {
     relay_watch_d(socket, EPOLLIN);
-    relay_pump(socket, now);
+    if (may_only_receive(socket))
+        receive(socket, now);
+    else
+        relay_pump(socket, now);
 }
 
 /* ---- What the stack says ---- */
@@ -313,6 +346,8 @@ void relay_event(void *user, struct weir *weir, const struct weir_event *event, 
         connect_event(socket, event->ready, now);
     else if (socket->gave_eof && (event->ready & WEIR_ERROR) != 0)
         relay_failed(socket, weir_error_take(weir, event->handle), now);
+    else if ((event->ready & (WEIR_ERROR | WEIR_HANGUP)) == 0 && may_only_receive(socket))
+        receive(socket, now);
     else
         relay_pump(socket, now);
 }

@@ -29,6 +29,7 @@
 #define SEARCH_FDS    4096 /* descriptors of a process that are looked at in a search */
 #define CHILDREN_TEXT 4096
 #define SEARCH_GAP    64                       /* numbers not in use that end the search */
+#define KNOWN_MAX     4096                     /* whose names need not be asked for again */
 #define NAME_FORMAT   "weir%c%c%016llx%016llx" /* kind, family, id, secret */
 #define NAME_LEN      (4 + 2 + 16 + 16)
 #define D_NAME_LEN    (offsetof(struct sockaddr_un, sun_path) + 1 + NAME_LEN)
@@ -89,6 +90,50 @@ static int bind_hidden(struct weird *weird, int fd, const char *text)
     return path >= 0 ? path : error;
 }
 
+/* ---- Whose it is ---- */
+
+/* What an S says of itself, by its cookie: it says the same all its life, whoever asks. */
+static struct {
+    uint64_t cookie, id, secret;
+    uint8_t family;
+} known[KNOWN_MAX];
+
+uint64_t socket_cookie(int s)
+{
+    uint64_t cookie = 0;
+    socklen_t len = sizeof cookie;
+    return getsockopt(s, SOL_SOCKET, SO_COOKIE, &cookie, &len) == 0 ? cookie : 0;
+}
+
+static void note_known(uint64_t cookie, uint64_t id, uint64_t secret, uint8_t family)
+{
+    const unsigned at = cookie % KNOWN_MAX; /* whoever was there is asked again */
+    known[at].cookie = cookie;
+    known[at].id = id;
+    known[at].secret = secret;
+    known[at].family = family;
+}
+
+static struct socket *find_secret(const struct weird *weird, const struct run *run, uint64_t id,
+                                  uint64_t secret)
+{
+    struct socket *socket = socket_find(weird, id);
+    const bool right =
+        socket != NULL && socket->secret == secret && (run == NULL || socket->run == run);
+    return right ? socket : NULL;
+}
+
+bool socket_known(const struct weird *weird, const struct run *run, uint64_t cookie,
+                  struct socket **found, uint8_t *family)
+{
+    const unsigned at = cookie % KNOWN_MAX;
+    if (known[at].cookie != cookie)
+        return false;
+    *family = known[at].family;
+    *found = find_secret(weird, run, known[at].id, known[at].secret);
+    return true;
+}
+
 bool socket_identify(const struct weird *weird, const struct run *run, int s, struct socket **found,
                      uint8_t *family)
 {
@@ -106,9 +151,8 @@ bool socket_identify(const struct weird *weird, const struct run *run, int s, st
     }
     if (!ours)
         return false;
-    struct socket *socket = socket_find(weird, id);
-    if (socket != NULL && socket->secret == secret && (run == NULL || socket->run == run))
-        *found = socket;
+    note_known(socket_cookie(s), id, secret, *family);
+    *found = find_secret(weird, run, id, secret);
     return true;
 }
 
@@ -216,6 +260,7 @@ int socket_make_s(struct socket *made)
         made->name_fd = -1;
         return -EMFILE;
     }
+    note_known(socket_cookie(s), made->id, made->secret, made->family);
     const int size = S_SNDBUF;
     (void)setsockopt(s, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
     return s;
@@ -263,7 +308,13 @@ static bool is_it(const struct socket *socket, int s)
 {
     struct socket *found;
     uint8_t family;
-    return s >= 0 && socket_identify(socket->weird, NULL, s, &found, &family) && found == socket;
+    if (s < 0)
+        return false;
+    const uint64_t cookie = socket_cookie(s);
+    return cookie != 0 &&
+           (socket_known(socket->weird, NULL, cookie, &found, &family) ||
+            socket_identify(socket->weird, NULL, s, &found, &family)) &&
+           found == socket;
 }
 
 /* Looks at every descriptor of a process: what the kernel alone accepted we never saw. */
@@ -370,7 +421,7 @@ void socket_over(struct socket *socket)
     socket->state = SOCKET_DEAD;
     /* Of one that was accepted nobody has more to ask, unless it is the reason of its end. */
     const bool nameless = socket->name_fd < 0 && (socket->inode == 0 || socket->error == 0);
-    if (nameless || socket_gone(socket))
+    if (nameless || socket->hung_up || socket_gone(socket))
         socket_free(socket);
     else if (socket->run == NULL)
         sweep_timer_set(socket->weird);

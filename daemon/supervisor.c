@@ -288,13 +288,17 @@ void run_dispatch(struct run *run, const struct seccomp_notif *notice, weir_time
         return;
     }
     /* The thread may have gone meanwhile, and its number be another's. */
-    if (call.s >= 0 && call_valid(run, call.id) && udp_answer(&call)) {
+    const bool valid = call.s >= 0 && call_valid(run, call.id);
+    const uint64_t cookie = valid ? socket_cookie(call.s) : 0; /* 0: not a socket */
+    const bool known =
+        cookie != 0 && socket_known(run->weird, run, cookie, &call.socket, &call.family);
+    if (cookie != 0 && !known && udp_answer(&call)) {
         if (call.s >= 0)
             close(call.s);
         return;
     }
-    if (call.s < 0 || !call_valid(run, call.id) ||
-        !socket_identify(run->weird, run, call.s, &call.socket, &call.family)) {
+    if (cookie == 0 ||
+        (!known && !socket_identify(run->weird, run, call.s, &call.socket, &call.family))) {
         call_continue(&call);
     } else {
         if (call.socket != NULL) {
@@ -337,6 +341,7 @@ static void end_run(struct run *run)
     weir_loop_remove_fd(weird->loop, run->notify);
     forget_run(run);
     udp_forget_run(weird, run);
+    fetch_end();
     close(run->notify);
     run->notify = -1;
     weird->run_count--;
@@ -359,7 +364,8 @@ static void on_notice(void *user, int fd, uint32_t ready, weir_time now)
     struct run *run = user;
     for (unsigned i = 0; (ready & EPOLLIN) != 0 && i < CALLS_A_TURN; i++) {
         run_notice(run, now);
-        if (!readable_now(fd))
+        /* A single thread's next call is never there yet: the loop asks for it anyway. */
+        if (run->thread_next < 2 || !readable_now(fd))
             return;
     }
     if ((ready & (EPOLLHUP | EPOLLERR)) != 0 && (ready & EPOLLIN) == 0)

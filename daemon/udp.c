@@ -56,13 +56,6 @@ bool udp_native_read(const struct sockaddr_in6 *native, struct sockaddr_in *addr
     return native->sin6_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&native->sin6_addr);
 }
 
-static uint64_t cookie_of(int s)
-{
-    uint64_t cookie = 0;
-    socklen_t len = sizeof cookie;
-    return getsockopt(s, SOL_SOCKET, SO_COOKIE, &cookie, &len) == 0 ? cookie : 0;
-}
-
 struct udp_socket *udp_socket_at(const struct udp_host *host, const struct sockaddr_in *addr)
 {
     const uint32_t place = ntohl(addr->sin_addr.s_addr) - PLACES;
@@ -79,7 +72,7 @@ static struct udp_socket *identify(const struct udp_host *host, int s)
     if (getsockname(s, (struct sockaddr *)&name, &len) < 0 || !udp_native_read(&name, &addr))
         return NULL;
     struct udp_socket *socket = udp_socket_at(host, &addr);
-    return socket != NULL && socket->cookie == cookie_of(s) ? socket : NULL;
+    return socket != NULL && socket->cookie == socket_cookie(s) ? socket : NULL;
 }
 
 static struct udp_socket *make(struct udp_host *host, struct run *run, uint8_t family)
@@ -141,7 +134,7 @@ static int make_s(struct udp_host *host, struct udp_socket *socket, int flags)
         close(s);
         return -1;
     }
-    socket->cookie = cookie_of(s);
+    socket->cookie = socket_cookie(s);
     return s;
 }
 

@@ -28,9 +28,10 @@ def test_iperf(lab, tap):
     for way in lab.ways:
         port = str(lab.port())
         server = lab.spawn(*way.serve("iperf3", "-s", "-p", port, "-B", way.host, "--forceflush"))
-        while b"listening" not in server.stdout.readline() and server.poll() is None:
-            pass
         for options, streams in (([], 1), (["-R"], 1), (["-P", "4"], 4), (["-P", "4", "-R"], 4)):
+            # It says so each time; between two tests it does not listen.
+            while b"listening" not in server.stdout.readline() and server.poll() is None:
+                pass
             status, said = lab.run(*way.use("iperf3", "-J", "-c", way.host, "-p", port, "-n",
                                             str(OCTETS), *options))
             octets, count = received(said)

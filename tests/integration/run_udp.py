@@ -178,10 +178,11 @@ def test_iperf(lab, tap):
             port = str(5200 + family + (10 if host is WEIR else 0))
             serving = lab.spawn(*make(server, ["iperf3", "-s", "-p", port, "-B", host[family],
                                                "--forceflush"]))
-            while b"listening" not in serving.stdout.readline():
-                if serving.poll() is not None:
-                    break
             for way in ([], ["-R"]):
+                # It says so each time; between two tests it does not listen.
+                while b"listening" not in serving.stdout.readline():
+                    if serving.poll() is not None:
+                        break
                 status, said = lab.run(*make(client, ["iperf3", "-u", "-c", host[family], "-p", port,
                                                       "-b", "20M", "-t", "1", "-i", "0", *way]))
                 lost = re.search(rb"(\d+)/(\d+) \([0-9.e+-]+%\)  receiver", said)
