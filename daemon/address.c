@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Addresses as Linux reads and writes them, errors as Linux names them, and who has which port. */
+/* Addresses as Linux reads and writes them, and who has which port. */
 
 #include "parts.h"
 
@@ -13,33 +13,6 @@
 
 #define PORT_FIRST 32768u
 #define PORT_COUNT (60999u - PORT_FIRST + 1)
-
-int errno_of(enum weir_error error)
-{
-    static const int table[WEIR_ERROR_COUNT] = {
-        [WEIR_OK] = 0,
-        [WEIR_AGAIN] = EAGAIN,
-        [WEIR_BAD_HANDLE] = EBADF,
-        [WEIR_INVALID] = EINVAL,
-        [WEIR_NO_MEMORY] = ENOBUFS,
-        [WEIR_IN_USE] = EADDRINUSE,
-        [WEIR_NOT_LOCAL] = EADDRNOTAVAIL,
-        [WEIR_NET_UNREACH] = ENETUNREACH,
-        [WEIR_HOST_UNREACH] = EHOSTUNREACH,
-        [WEIR_NOT_CONN] = ENOTCONN,
-        [WEIR_IS_CONN] = EISCONN,
-        [WEIR_IN_PROGRESS] = EINPROGRESS,
-        [WEIR_REFUSED] = ECONNREFUSED,
-        [WEIR_RESET] = ECONNRESET,
-        [WEIR_ABORTED] = ECONNABORTED,
-        [WEIR_TIMED_OUT] = ETIMEDOUT,
-        [WEIR_PIPE] = EPIPE,
-        [WEIR_TOO_LONG] = EMSGSIZE,
-        [WEIR_NO_PROTO] = ENOPROTOOPT,
-        [WEIR_ACCESS] = EACCES,
-    };
-    return (unsigned)error < WEIR_ERROR_COUNT ? table[error] : EIO;
-}
 
 bool random_fill(const struct weird *weird, void *to, size_t len)
 {

@@ -101,7 +101,7 @@ static int start_listening(struct socket *socket, int s, unsigned backlog, weir_
         error = weir_listen(weird->weir, &socket->local, backlog, flags, &socket->handle);
     }
     if (error != WEIR_OK)
-        return errno_of(error);
+        return weir_errno(error);
     if (listen(s, (int)backlog) < 0) {
         const int failed = errno;
         (void)weir_release(weird->weir, socket->handle, now);

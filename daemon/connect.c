@@ -197,7 +197,7 @@ static void begin(struct call *call, const struct weir_addr *given, bool blockin
     const enum weir_error error = open_conn(socket, &addr, call->now);
     if (error != WEIR_OK) {
         /* What is left of EINVAL is broadcast and multicast. */
-        call_error(call, error == WEIR_INVALID ? ENETUNREACH : errno_of(error));
+        call_error(call, error == WEIR_INVALID ? ENETUNREACH : weir_errno(error));
         return;
     }
     if (blocking) {
@@ -301,7 +301,7 @@ static void succeeded(struct socket *socket, weir_time now)
 static void failed(struct socket *socket, weir_time now)
 {
     struct weird *weird = socket->weird;
-    const int error = errno_of(weir_error_take(weird->weir, socket->handle));
+    const int error = weir_errno(weir_error_take(weird->weir, socket->handle));
     (void)weir_release(weird->weir, socket->handle, now);
     socket->handle = WEIR_NO_HANDLE;
     if (!socket->port_given) {

@@ -259,7 +259,6 @@ void sweep_timer_set(struct weird *weird);
 
 /* ---- address.c ---- */
 
-int errno_of(enum weir_error error);
 bool random_fill(const struct weird *weird, void *to, size_t len);
 /* Reads an address of the program: 0 or a positive errno; AF_UNSPEC gives `*unspec`. */
 int address_read(const struct call *call, uint64_t at, uint64_t len, struct weir_addr *addr,

@@ -213,7 +213,7 @@ void relay_failed(struct socket *socket, enum weir_error error, weir_time now)
 {
     if (error == WEIR_PIPE && !socket->gave_eof) /* nothing more to send; the rest goes on */
         error = WEIR_RESET;
-    socket->error = errno_of(error);
+    socket->error = weir_errno(error);
     if (end_reset(socket)) {
         socket_over(socket);
         return;

@@ -158,7 +158,7 @@ static int take_error(const struct call *call)
         error = 0;
     socket->error = 0;
     if (error == 0 && socket->state == SOCKET_CONNECTED && !socket->gave_eof)
-        error = errno_of(WEIR_OK);
+        error = weir_errno(WEIR_OK);
     return error;
 }
 

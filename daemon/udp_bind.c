@@ -74,7 +74,7 @@ static int take_address(struct udp_socket *socket, const struct weir_addr *addr)
         error = weir_udp_open_with(weir, &wanted, flags, &socket->handle);
     }
     if (error != WEIR_OK)
-        return errno_of(error);
+        return weir_errno(error);
     (void)weir_set_cookie(weir, socket->handle, UDP_EVENT_MARK | socket->place);
     socket->local = wanted;
     socket->bound = true;
@@ -167,7 +167,7 @@ static int fix_peer(struct call *call, struct udp_socket *socket, const struct w
         /* A source that cannot be the one, such as 127.0.0.1 to elsewhere, is EINVAL. */
         return wrong == WEIR_INVALID     ? ENETUNREACH
                : wrong == WEIR_NOT_LOCAL ? EINVAL
-                                         : errno_of(wrong);
+                                         : weir_errno(wrong);
     }
     if (weir_status(weird->weir, socket->handle, &status) == WEIR_OK)
         socket->local = status.local;

@@ -97,7 +97,7 @@ static int error_of(enum weir_error error)
     /* That a neighbour does not answer Linux tells later, if at all. */
     if (error == WEIR_HOST_UNREACH)
         return 0;
-    return error == WEIR_NOT_LOCAL ? EINVAL : errno_of(error);
+    return error == WEIR_NOT_LOCAL ? EINVAL : weir_errno(error);
 }
 
 /* The length, or -errno; EAGAIN: weir has no room now. */

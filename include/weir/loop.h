@@ -110,6 +110,9 @@ void weir_loop_counters(const struct weir_loop *loop, struct weir_loop_counters 
 int weir_secrets_fill(struct weir_config *config, char why[WEIR_LINE_MAX])
     __attribute__((warn_unused_result));
 
+/* The errno that Linux gives for it; 0 for WEIR_OK. */
+int weir_errno(enum weir_error error);
+
 /* Names the one instance whose last records weir_panic prints before it aborts; NULL: none. */
 void weir_panic_watch(const struct weir *weir);
 
