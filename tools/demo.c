@@ -38,8 +38,9 @@ static const char help[] =
     "usage: weir demo [OPTION...]\n"
     "\n"
     "Builds a network namespace with Linux's TCP at one end of a wire and weir's at\n"
-    "the other, draws a small connection between them, sends a file each way over\n"
-    "IPv4 and IPv6, and says what it found. Nothing outside the namespace is touched,\n"
+    "the other. Programs as they are installed carry a file each way over IPv4 and\n"
+    "IPv6, curl or nginx (else python3) under `weir run`; then a small connection is\n"
+    "drawn with the states of both ends. Nothing outside the namespace is touched,\n"
     "and nothing stays behind but the capture. Needs root, or a system that allows\n"
     "unprivileged user namespaces.\n"
     "\n"
@@ -249,10 +250,12 @@ static bool step_transfer(struct transfers *transfers, bool v4, bool to_linux)
 {
     char rate[AMOUNT_MAX], octets[AMOUNT_MAX], time[AMOUNT_MAX];
     const bool done = to_linux ? transfer_to_linux(transfers, v4) : transfer_to_weir(transfers, v4);
-    const char *what = to_linux ? "curl from weir serve" : "weir get from python3";
+    char what[48];
+    snprintf(what, sizeof what, to_linux ? "curl from weir run %s" : "weir run curl from %s",
+             to_linux ? transfer_server() : "python3");
     if (!done)
         return say(false, v4 ? "IPv4" : "IPv6", "%s: %s", what, transfers->wrong);
-    return say(true, v4 ? "IPv4" : "IPv6", "%-22s %9s %8s %13s", what,
+    return say(true, v4 ? "IPv4" : "IPv6", "%-26s %8s %7s %12s", what,
                amount_octets(transfers->size, octets), amount_time(transfers->took, time),
                amount_rate(transfers->size, transfers->took, rate));
 }
@@ -267,9 +270,13 @@ static bool step_transfers(const struct demo *demo, const char *device)
         return say(false, "file", "a file to send: %s", transfers.wrong);
     say(true, "file", "%s of random octets, SHA-256 %.8s...", amount_octets(transfers.size, octets),
         transfers.hash);
+    if (!transfer_begin(&transfers))
+        return say(false, "weird", "at weir's end of the wire: %s", transfers.wrong);
     bool done = true;
     for (unsigned i = 0; i < 4; i++)
         done &= step_transfer(&transfers, i < 2, i % 2 == 0);
+    if (!transfer_end(&transfers))
+        return say(false, "weird", "its end: %s", transfers.wrong);
     if (done)
         printf("%-10s %s\n", "",
                "(the same SHA-256 at both ends; times include the program's start)");
@@ -283,9 +290,10 @@ static int work(const struct demo *demo)
         return step_exchange(demo, "pair") ? TOOL_OK : TOOL_FAILED;
     if (!step_network(demo, &net))
         return TOOL_FAILED;
-    bool done = step_exchange(demo, net.device);
+    bool done = true;
     if (!demo->ladder_only)
-        done &= step_transfers(demo, net.device);
+        done = step_transfers(demo, net.device);
+    done &= step_exchange(demo, net.device);
     return done ? TOOL_OK : TOOL_FAILED;
 }
 
@@ -342,6 +350,18 @@ static int remove_entry(const char *path, const struct stat *info, int type, str
     return remove(path);
 }
 
+/* What the worker started dies with it, but for a weird: who gives up rights gives up that, too. It
+ * ends in order if it is told to. */
+static void end_orphans(void)
+{
+    int child;
+    FILE *file = fopen("/proc/thread-self/children", "re");
+    while (file != NULL && fscanf(file, "%d", &child) == 1)
+        kill((pid_t)child, SIGTERM);
+    if (file != NULL)
+        fclose(file);
+}
+
 /* Waits for the worker; then for what is left of its children, which are on their way out. */
 static int watch(pid_t worker)
 {
@@ -352,6 +372,7 @@ static int watch(pid_t worker)
         if (caught != 0)
             kill(worker, SIGKILL);
     }
+    end_orphans();
     while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
         continue;
     if (caught != 0)

@@ -18,6 +18,10 @@ bool run_net_enter(char why[WEIR_LINE_MAX]);
  * the way to speak to it. */
 bool run_net_start(const char *pcap, int *control, char why[WEIR_LINE_MAX]);
 
+/* Becomes the weird beside this command, or the one in PATH; `words` are its argv. Does not return.
+ */
+void run_exec_weird(const char *const words[]) __attribute__((noreturn));
+
 /* False, with the reason, for a program that gains rights by being started: it would not. */
 bool run_rights_kept(const char *name, char why[WEIR_LINE_MAX]);
 

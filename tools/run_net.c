@@ -80,8 +80,7 @@ static void keep_capabilities(void)
         (void)prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, (unsigned long)wanted[i], 0, 0);
 }
 
-/* Beside the command itself, or in PATH. */
-static void exec_weird(const char *const words[])
+void run_exec_weird(const char *const words[])
 {
     char path[PATH_MAX];
     char *const *argv = (char *const *)words; /* exec promises not to write there */
@@ -150,7 +149,7 @@ static void become_weird(int control, int ready, const char *pcap, pid_t program
     if (pid != 0)
         _exit(pid < 0);
     keep_capabilities();
-    exec_weird(argv);
+    run_exec_weird(argv);
 }
 
 static bool wait_ready(int fd, char why[WEIR_LINE_MAX])

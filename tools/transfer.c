@@ -2,6 +2,7 @@
 #include "transfer.h"
 
 #include "demo_net.h"
+#include "run.h"
 #include "spawn.h"
 #include "tool.h"
 #include "weir/loop.h"
@@ -16,11 +17,13 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define FILE_NAME   "random.bin"
-#define SERVE_PORT  "8080"
-#define PYTHON_PORT 8000
+#define SERVE_PORT  8080
+#define SOCKET_NAME "net/socket"
+#define WORDS_MAX   16                 /* of a program's command line */
 #define LIMIT       (30 * WEIR_SECOND) /* for one transfer */
 #define START_LIMIT (5 * WEIR_SECOND)  /* for a server to be there */
 #define POLL_EVERY  (10 * WEIR_MS)
@@ -128,92 +131,90 @@ static bool compare(struct transfers *t, const char *path)
     return strcmp(hash, t->hash) == 0 || fail(t, "what arrived has another SHA-256");
 }
 
-/* ---- weir serves, Linux fetches ---- */
-
-/* Until the server has said that it is there. */
-static bool wait_for_words(struct transfers *t, const char *path)
-{
-    const weir_time end = weir_loop_clock() + START_LIMIT;
-    struct stat info;
-    while (stat(path, &info) < 0 || info.st_size == 0) {
-        if (weir_loop_clock() > end)
-            return false;
-        spawn_sleep(POLL_EVERY);
-    }
-    (void)t;
-    return true;
-}
+/* ---- weird ---- */
 
 #define WORD(text) ((char[]){ text })
 
-static pid_t start_serve(struct transfers *t, const struct spawn_output *output)
+static int become_weird(int argc, char **argv)
 {
-    char directory[PATH_LEN], device[64];
-    snprintf(device, sizeof device, "%s", t->device);
-    char *argv[] = {
-        WORD("serve"),    path_of(t, "www", directory),
-        WORD("--port"),   WORD(SERVE_PORT),
-        WORD("--dev"),    device,
-        WORD("--addr"),   WORD(DEMO_WEIR_V4 "/24"),
-        WORD("--addr"),   WORD(DEMO_WEIR_V6 "/64"),
-        WORD("--no-dad"), NULL,
-    };
-    return spawn_tool(tool_serve, argv, output);
+    (void)argc;
+    run_exec_weird((const char *const *)argv);
 }
 
-static bool run_curl(struct transfers *t, bool v4, const char *to)
+/* Until it takes those who want to join. */
+static bool wait_for_socket(const char *path)
 {
-    char err[PATH_LEN], target[PATH_LEN];
-    const struct spawn_output output = { NULL, path_of(t, "curl.err", err) };
-    snprintf(target, sizeof target, "%s", to);
-    char *const argv[] = {
-        WORD("curl"),
-        WORD("-q"),
-        WORD("-sS"),
-        WORD("-g"),
-        WORD("-f"),
-        WORD("--noproxy"),
-        WORD("*"),
-        WORD("-o"),
-        target,
-        v4 ? WORD("http://" DEMO_WEIR_V4 ":" SERVE_PORT "/" FILE_NAME)
-           : WORD("http://[" DEMO_WEIR_V6 "]:" SERVE_PORT "/" FILE_NAME),
-        NULL,
-    };
-    const weir_time began = weir_loop_clock();
-    const int status = spawn_run(argv, &output, LIMIT);
-    t->took = weir_loop_clock() - began;
-    return status == 0 || fail_with_log(t, "curl", status, err);
-}
-
-bool transfer_to_linux(struct transfers *t, bool v4)
-{
-    char out[PATH_LEN], err[PATH_LEN], to[PATH_LEN];
-    const struct spawn_output output = { path_of(t, "serve.out", out),
-                                         path_of(t, "serve.err", err) };
-    unlink(out);
-    const pid_t serve = start_serve(t, &output);
-    path_of(t, "to-linux", to);
-    const bool there = wait_for_words(t, out);
-    bool done = there && run_curl(t, v4, to);
-    const int status = spawn_stop(serve);
-    if (!there)
-        return fail_with_log(t, "weir serve", status, err);
-    if (done && status != 0)
-        done = fail_with_log(t, "weir serve", status, err);
-    return done && compare(t, to);
-}
-
-/* ---- Linux serves, weir fetches ---- */
-
-/* Until the kernel's end accepts connections. */
-static bool wait_for_port(bool v4)
-{
-    struct sockaddr_in in4 = { .sin_family = AF_INET, .sin_port = htons(PYTHON_PORT) };
-    struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons(PYTHON_PORT) };
+    struct sockaddr_un name = { .sun_family = AF_UNIX };
     const weir_time end = weir_loop_clock() + START_LIMIT;
-    inet_pton(AF_INET, DEMO_LINUX_V4, &in4.sin_addr);
-    inet_pton(AF_INET6, DEMO_LINUX_V6, &in6.sin6_addr);
+    memcpy(name.sun_path, path, strnlen(path, sizeof name.sun_path - 1));
+    while (weir_loop_clock() < end) {
+        const int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+        const bool there = fd >= 0 && connect(fd, (const struct sockaddr *)&name, sizeof name) == 0;
+        if (fd >= 0)
+            close(fd);
+        if (there)
+            return true;
+        spawn_sleep(POLL_EVERY);
+    }
+    return false;
+}
+
+bool transfer_begin(struct transfers *t)
+{
+    char socket_path[PATH_LEN], err[PATH_LEN], device[64];
+    const struct spawn_output output = { NULL, path_of(t, "weird.err", err) };
+    snprintf(device, sizeof device, "%s", t->device);
+    char *argv[] = { WORD("weird"),
+                     WORD("--dev"),
+                     device,
+                     WORD("--addr"),
+                     WORD(DEMO_WEIR_V4 "/24"),
+                     WORD("--addr"),
+                     WORD(DEMO_WEIR_V6 "/64"),
+                     WORD("--socket"),
+                     path_of(t, SOCKET_NAME, socket_path),
+                     NULL };
+    if (strlen(socket_path) >= sizeof((struct sockaddr_un *)0)->sun_path)
+        return fail(t, "%s: too long a name for a socket", t->directory);
+    t->weird = spawn_tool(become_weird, argv, &output);
+    if (t->weird > 0 && wait_for_socket(socket_path))
+        return true;
+    return fail_with_log(t, "weird", spawn_stop(t->weird), err);
+}
+
+bool transfer_end(struct transfers *t)
+{
+    char err[PATH_LEN];
+    const int status = spawn_stop(t->weird);
+    t->weird = 0;
+    return status == 0 || fail_with_log(t, "weird", status, path_of(t, "weird.err", err));
+}
+
+/* ---- Servers and clients ---- */
+
+/* The words of `weir run`, if `on_weir`, and then those of the program. */
+static pid_t start(struct transfers *t, bool on_weir, char *const words[],
+                   const struct spawn_output *output)
+{
+    char socket_path[PATH_LEN];
+    char *argv[WORDS_MAX + 5] = { WORD("run"), WORD("--socket"),
+                                  path_of(t, SOCKET_NAME, socket_path), WORD("--") };
+    unsigned count = 4;
+    if (!on_weir)
+        return spawn_program(words, output);
+    for (unsigned i = 0; i < WORDS_MAX && words[i] != NULL; i++)
+        argv[count++] = words[i];
+    return spawn_tool(tool_run, argv, output);
+}
+
+/* Until somebody takes connections there. */
+static bool wait_for_port(const char *address, bool v4)
+{
+    struct sockaddr_in in4 = { .sin_family = AF_INET, .sin_port = htons(SERVE_PORT) };
+    struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons(SERVE_PORT) };
+    const weir_time end = weir_loop_clock() + START_LIMIT;
+    (void)inet_pton(v4 ? AF_INET : AF_INET6, address,
+                    v4 ? (void *)&in4.sin_addr : (void *)&in6.sin6_addr);
     while (weir_loop_clock() < end) {
         const int fd = socket(v4 ? AF_INET : AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
         const struct sockaddr *to =
@@ -229,59 +230,106 @@ static bool wait_for_port(bool v4)
     return false;
 }
 
-static pid_t start_python(struct transfers *t, bool v4, const struct spawn_output *output)
+/* Servers lie where not every PATH leads. */
+static const char *nginx_path(void)
 {
-    char directory[PATH_LEN], port[8];
-    snprintf(port, sizeof port, "%d", PYTHON_PORT);
-    char *const argv[] = {
-        WORD("python3"),
-        WORD("-m"),
-        WORD("http.server"),
-        WORD("--bind"),
-        v4 ? WORD(DEMO_LINUX_V4) : WORD(DEMO_LINUX_V6),
-        WORD("--directory"),
-        path_of(t, "www", directory),
-        port,
-        NULL,
-    };
-    return spawn_program(argv, output);
+    if (access("/usr/sbin/nginx", X_OK) == 0)
+        return "/usr/sbin/nginx";
+    return spawn_found("nginx") ? "nginx" : NULL;
 }
 
-static bool run_get(struct transfers *t, bool v4, char *to)
+const char *transfer_server(void)
 {
-    char err[PATH_LEN], device[64];
-    const struct spawn_output output = { NULL, path_of(t, "get.err", err) };
-    snprintf(device, sizeof device, "%s", t->device);
-    char *argv[] = {
-        WORD("get"),
-        v4 ? WORD("http://" DEMO_LINUX_V4 ":8000/" FILE_NAME)
-           : WORD("http://[" DEMO_LINUX_V6 "]:8000/" FILE_NAME),
-        WORD("--quiet"),
-        WORD("--output"),
-        to,
-        WORD("--dev"),
-        device,
-        WORD("--addr"),
-        v4 ? WORD(DEMO_WEIR_V4 "/24") : WORD(DEMO_WEIR_V6 "/64"),
-        WORD("--no-dad"),
-        NULL,
-    };
+    return nginx_path() != NULL ? "nginx" : "python3";
+}
+
+static bool write_nginx_config(struct transfers *t, const char *host, const char *path)
+{
+    FILE *file = fopen(path, "we");
+    if (file == NULL)
+        return fail(t, "%s: %s", path, strerror(errno));
+    fprintf(file,
+            "daemon off; worker_processes 2; user root; pid %1$s/nginx.pid; error_log stderr;\n"
+            "events { worker_connections 64; }\n"
+            "http {\n"
+            "    access_log off; sendfile on; tcp_nopush on;\n"
+            "    client_body_temp_path %1$s/n1; proxy_temp_path %1$s/n2;\n"
+            "    fastcgi_temp_path %1$s/n3; uwsgi_temp_path %1$s/n4; scgi_temp_path %1$s/n5;\n"
+            "    server { listen %2$s:%3$d; root %1$s/www; }\n"
+            "}\n",
+            t->directory, host, SERVE_PORT);
+    return fclose(file) == 0 || fail(t, "%s: %s", path, strerror(errno));
+}
+
+static pid_t start_nginx(struct transfers *t, const char *host, const struct spawn_output *output)
+{
+    char config[PATH_LEN], program[64];
+    snprintf(program, sizeof program, "%s", nginx_path());
+    if (!write_nginx_config(t, host, path_of(t, "nginx.conf", config)))
+        return -1;
+    char *const argv[] = { program, WORD("-e"), WORD("stderr"), WORD("-c"), config, NULL };
+    return start(t, true, argv, output);
+}
+
+static pid_t start_python(struct transfers *t, bool on_weir, const char *address,
+                          const struct spawn_output *output)
+{
+    char directory[PATH_LEN], port[8], bind[64];
+    snprintf(port, sizeof port, "%d", SERVE_PORT);
+    snprintf(bind, sizeof bind, "%s", address);
+    char *const argv[] = { WORD("python3"),
+                           WORD("-m"),
+                           WORD("http.server"),
+                           WORD("--bind"),
+                           bind,
+                           WORD("--directory"),
+                           path_of(t, "www", directory),
+                           port,
+                           NULL };
+    return start(t, on_weir, argv, output);
+}
+
+static bool run_curl(struct transfers *t, bool on_weir, const char *host, const char *to)
+{
+    char err[PATH_LEN], target[PATH_LEN], url[128];
+    const struct spawn_output output = { NULL, path_of(t, "curl.err", err) };
+    snprintf(target, sizeof target, "%s", to);
+    snprintf(url, sizeof url, "http://%s:%d/" FILE_NAME, host, SERVE_PORT);
+    char *const argv[] = { WORD("curl"), WORD("-q"), WORD("-sS"),
+                           WORD("-g"),   WORD("-f"), WORD("--noproxy"),
+                           WORD("*"),    WORD("-o"), target,
+                           url,          NULL };
     const weir_time began = weir_loop_clock();
-    const int status = spawn_wait(spawn_tool(tool_get, argv, &output), LIMIT);
+    const int status = spawn_wait(start(t, on_weir, argv, &output), LIMIT);
     t->took = weir_loop_clock() - began;
-    return status == 0 || fail_with_log(t, "weir get", status, err);
+    return status == 0 || fail_with_log(t, "curl", status, err);
+}
+
+static bool transfer(struct transfers *t, bool v4, bool to_linux)
+{
+    char err[PATH_LEN], to[PATH_LEN], host[64];
+    const struct spawn_output output = { NULL, path_of(t, "server.err", err) };
+    const char *address =
+        to_linux ? (v4 ? DEMO_WEIR_V4 : DEMO_WEIR_V6) : (v4 ? DEMO_LINUX_V4 : DEMO_LINUX_V6);
+    snprintf(host, sizeof host, v4 ? "%s" : "[%s]", address);
+    const bool nginx = to_linux && nginx_path() != NULL;
+    const pid_t server =
+        nginx ? start_nginx(t, host, &output) : start_python(t, to_linux, address, &output);
+    path_of(t, "got", to);
+    const bool there = server > 0 && wait_for_port(address, v4);
+    const bool done = there && run_curl(t, !to_linux, host, to);
+    const int status = spawn_stop(server); /* python3 ends by the signal */
+    if (!there)
+        return fail_with_log(t, nginx ? "nginx" : "python3 -m http.server", status, err);
+    return done && compare(t, to);
+}
+
+bool transfer_to_linux(struct transfers *t, bool v4)
+{
+    return transfer(t, v4, true);
 }
 
 bool transfer_to_weir(struct transfers *t, bool v4)
 {
-    char err[PATH_LEN], to[PATH_LEN];
-    const struct spawn_output output = { NULL, path_of(t, "python.err", err) };
-    const pid_t python = start_python(t, v4, &output);
-    path_of(t, "to-weir", to);
-    const bool there = wait_for_port(v4);
-    const bool done = there && run_get(t, v4, to);
-    const int status = spawn_stop(python); /* it ends by the signal */
-    if (!there)
-        return fail_with_log(t, "python3 -m http.server", status, err);
-    return done && compare(t, to);
+    return transfer(t, v4, false);
 }
