@@ -102,6 +102,7 @@ static struct udp_socket *make(struct udp_host *host, struct run *run, uint8_t f
         socket->mtu_discover[i] = IP_PMTUDISC_WANT;
         socket->ttl[i] = socket->tos[i] = -1;
     }
+    udp_group_defaults(socket);
     host->socket[socket->place] = socket;
     host->count++;
     return socket;

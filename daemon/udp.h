@@ -47,6 +47,14 @@ struct udp_group {
     struct weir_ip ip; /* all zero: the slot is free */
 };
 
+/* How it sends to groups, and hears them; [1] is by the options of IPv6. */
+struct udp_sends {
+    struct weir_ip address; /* of the interface, as it was given */
+    int index;              /* the same for IPv6 */
+    uint8_t ttl[2];
+    bool loop[2], all[2];
+};
+
 struct udp_socket {
     struct weird *weird;
     struct run *run; /* NULL: the run is over, another process may still hold S */
@@ -63,6 +71,7 @@ struct udp_socket {
     weir_handle handle;  /* while bound */
     struct weir_addr local, remote;
     struct udp_group group[UDP_GROUPS_MAX];
+    struct udp_sends sends;
 };
 
 /* A call that sends or receives. */
@@ -206,6 +215,18 @@ int udp_header_read(const struct udp_job *job, uint64_t at, struct msghdr *heade
 void udp_call_getsockopt(struct call *call, struct udp_socket *socket);
 void udp_call_setsockopt(struct call *call, struct udp_socket *socket);
 void udp_options_apply(struct udp_socket *socket);
+/* The program's value as a number, and a number as the program has room for it (an address is never
+ * shortened to one octet). 0 or errno. */
+int udp_option_read(const struct call *call, int *value);
+int udp_option_write(const struct call *call, int value, bool address);
+
+/* ---- udp_group.c: multicast ---- */
+
+/* False: the option is about something else. */
+bool udp_group_set(struct call *call, struct udp_socket *socket);
+bool udp_group_get(struct call *call, const struct udp_socket *socket);
+void udp_group_defaults(struct udp_socket *socket);
+void udp_group_apply(struct udp_socket *socket); /* tells weir, if it is bound */
 
 /* ---- udp_cmsg.c: what stands beside a datagram ---- */
 

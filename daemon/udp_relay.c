@@ -18,9 +18,11 @@
 struct weir_udp_how udp_how(const struct udp_socket *socket, const struct weir_ip *to)
 {
     const unsigned kind = !weir_ip_is_v4(to);
+    /* What goes to a group has a time to live of its own. */
+    const bool group = kind == 0 ? (to->octet[12] & 0xf0) == 0xe0 : to->octet[0] == 0xff;
     const int discover = socket->mtu_discover[kind];
     return (struct weir_udp_how){
-        .ttl = (uint8_t)(socket->ttl[kind] > 0 ? socket->ttl[kind] : 0),
+        .ttl = (uint8_t)(!group && socket->ttl[kind] > 0 ? socket->ttl[kind] : 0),
         .tos = (uint8_t)(socket->tos[kind] > 0 ? socket->tos[kind] : 0),
         .tos_given = true,
         .whole = discover == IP_PMTUDISC_DO || discover == IP_PMTUDISC_PROBE,

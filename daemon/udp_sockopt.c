@@ -94,7 +94,7 @@ static const struct option *find(const struct call *call)
 
 /* ---- get ---- */
 
-static int give_int(const struct call *call, int value)
+int udp_option_write(const struct call *call, int value, bool address)
 {
     int32_t room;
     if (!memory_read(call->pid, call->arg[4], &room, sizeof room))
@@ -103,12 +103,17 @@ static int give_int(const struct call *call, int value)
         return EINVAL;
     int32_t part = room < (int32_t)sizeof value ? room : (int32_t)sizeof value;
     /* The network layer gives a small number as one octet to those who have room for that only. */
-    if ((int)call->arg[1] == IPPROTO_IP && part > 0 && part < (int32_t)sizeof value && value >= 0 &&
-        value <= 255)
+    if (!address && (int)call->arg[1] == IPPROTO_IP && part > 0 && part < (int32_t)sizeof value &&
+        value >= 0 && value <= 255)
         part = 1;
     if (part > 0 && !memory_write(call->pid, call->arg[3], &value, (size_t)part))
         return EFAULT;
     return memory_write(call->pid, call->arg[4], &part, sizeof part) ? 0 : EFAULT;
+}
+
+static int give_int(const struct call *call, int value)
+{
+    return udp_option_write(call, value, false);
 }
 
 static int get_path_mtu(const struct call *call, const struct udp_socket *socket)
@@ -122,6 +127,8 @@ static int get_path_mtu(const struct call *call, const struct udp_socket *socket
 void udp_call_getsockopt(struct call *call, struct udp_socket *socket)
 {
     const struct option *option = find(call);
+    if (udp_group_get(call, socket))
+        return;
     int error = (int)call->arg[1] < 0 ? EINVAL : ENOPROTOOPT;
     if (option == NULL) {
         const int level = (int)call->arg[1];
@@ -145,7 +152,7 @@ void udp_call_getsockopt(struct call *call, struct udp_socket *socket)
 
 /* ---- set ---- */
 
-static int read_value(const struct call *call, int *value)
+int udp_option_read(const struct call *call, int *value)
 {
     const int len = (int)call->arg[4];
     uint8_t octet;
@@ -216,11 +223,13 @@ void udp_call_setsockopt(struct call *call, struct udp_socket *socket)
 {
     const struct option *option = find(call);
     int value = 0;
+    if (udp_group_set(call, socket))
+        return;
     if (option != NULL && option->how == NATIVE) {
         call_continue(call);
         return;
     }
-    int error = read_value(call, &value);
+    int error = udp_option_read(call, &value);
     if (option == NULL && (error == 0 || (int)call->arg[1] != SOL_SOCKET))
         error = ENOPROTOOPT;
     if (error == 0)
@@ -234,4 +243,5 @@ void udp_options_apply(struct udp_socket *socket)
     if (socket->bound)
         (void)weir_set(socket->weird->weir, socket->handle, WEIR_OPT_BROADCAST, socket->broadcast,
                        weir_loop_clock());
+    udp_group_apply(socket);
 }

@@ -65,6 +65,16 @@ class Peer:
                 mark = [(41, 52, struct.pack("i", 33)), (41, 67, struct.pack("i", 0x48))] \
                     if self.six else [(0, 2, struct.pack("i", 33)), (0, 1, struct.pack("i", 0x48))]
                 self.sock.sendmsg([rest], mark, 0, sender)
+            elif verb == b"group":
+                group, port, text = rest.split(b" ")
+                self.send_group(group.decode(), int(port), text)
+
+    def send_group(self, group, port, text):
+        if self.six:
+            self.sock.setsockopt(41, 17, socket.if_nametoindex("wr0"))
+        else:
+            self.sock.setsockopt(0, 32, socket.inet_aton(KERNEL[4]))
+        self.sock.sendto(text, (group, port))
 
 
 # ---- Tests ----

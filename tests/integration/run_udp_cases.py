@@ -814,6 +814,125 @@ def ping_sockets():
         attempt("ping", lambda: socket.socket(FAMILY, socket.SOCK_DGRAM, proto).fileno() > 0)
 
 
+# ---- Groups ----
+
+GROUP = "ff15::7:1" if SIX else "239.7.0.1"
+
+
+def own():
+    """The interface to the peer: its address, and its index."""
+    index = [number for number, name in socket.if_nameindex() if name != "lo"][0]
+    return connected().getsockname()[0], index
+
+
+def membership(group, iface):
+    packed = socket.inet_pton(FAMILY, group)
+    if SIX:
+        return packed + struct.pack("i", iface[1])
+    return packed + socket.inet_pton(FAMILY, iface[0])
+
+
+JOIN, LEAVE, LEVEL = (20, 21, 41) if SIX else (35, 36, 0)
+
+
+def sends_by(s, iface):
+    if SIX:
+        s.setsockopt(41, 17, iface[1])
+    else:
+        s.setsockopt(0, 32, socket.inet_aton(iface[0]))
+
+
+@case
+def group_options():
+    s = sock()
+    listed = [("TTL", 0, 33), ("LOOP", 0, 34), ("ALL", 0, 49)]
+    if SIX:
+        listed += [("HOPS", 41, 18), ("LOOP6", 41, 19), ("ALL6", 41, 29)]
+    for text, level, name in listed:
+        attempt(text, s.getsockopt, level, name)
+        for value in (1, 0, 2, -1, -2, 255, 256):
+            attempt(f"{text} {value}", s.setsockopt, level, name, value)
+            attempt(text, s.getsockopt, level, name)
+        attempt(f"{text} one octet", s.setsockopt, level, name, b"\1")
+        attempt(f"{text} nothing", s.setsockopt, level, name, b"")
+    iface = own()
+    if SIX:
+        for value in (iface[1], 0, -1, 99999):
+            attempt("IF", s.setsockopt, 41, 17, value)
+            say(s.getsockopt(41, 17) == iface[1])
+    else:
+        for value in (socket.inet_aton(iface[0]), b"\0\0\0\0", b"\1\2\3\4", b"\1\2",
+                      b"\0" * 8 + struct.pack("i", iface[1]), b"\0" * 8 + struct.pack("i", 9999)):
+            attempt("IF", s.setsockopt, 0, 32, value)
+            say(s.getsockopt(0, 32, 4) == socket.inet_aton(iface[0]))
+
+
+@case
+def group_join():
+    iface = own()
+    for bound in (False, True):
+        s = sock()
+        if bound:
+            s.bind(("", 0))
+        good = membership(GROUP, iface)
+        attempt("leave first", s.setsockopt, LEVEL, LEAVE, good)
+        attempt("join", s.setsockopt, LEVEL, JOIN, good)
+        attempt("again", s.setsockopt, LEVEL, JOIN, good)
+        attempt("leave", s.setsockopt, LEVEL, LEAVE, good)
+        attempt("leave again", s.setsockopt, LEVEL, LEAVE, good)
+        attempt("no group", s.setsockopt, LEVEL, JOIN, membership(HOST, iface))
+        attempt("no interface", s.setsockopt, LEVEL, JOIN, membership(GROUP, ("192.0.9.9", 99999)))
+        attempt("short", s.setsockopt, LEVEL, JOIN, good[:7])
+        attempt("nothing", s.setsockopt, LEVEL, JOIN, b"")
+        attempt("asked", s.getsockopt, LEVEL, JOIN)
+        name = struct.pack("=HHI16sI", FAMILY, 0, 0, socket.inet_pton(FAMILY, GROUP), 0) if SIX \
+            else struct.pack("=HH4s", FAMILY, 0, socket.inet_aton(GROUP))
+        request = struct.pack("i4x", iface[1]) + name.ljust(128, b"\0")
+        attempt("MCAST_JOIN_GROUP", s.setsockopt, LEVEL, 42, request)
+        attempt("again", s.setsockopt, LEVEL, 42, request)
+        attempt("short", s.setsockopt, LEVEL, 42, request[:100])
+        attempt("other family", s.setsockopt, LEVEL, 42, request[:8] + b"\x07" + request[9:])
+        attempt("MCAST_LEAVE_GROUP", s.setsockopt, LEVEL, 45, request)
+
+
+@case
+def group_hears():
+    """The peer sends to the group while we are in it, and afterwards."""
+    iface = own()
+    s = sock()
+    good = membership(GROUP, iface)
+    s.setsockopt(LEVEL, JOIN, good)
+    s.bind(("", 0))
+    time.sleep(SETTLE)
+    ask = b"group %s %d " % (GROUP.encode(), s.getsockname()[1])
+    s.sendto(ask + b"inside", (HOST, PORT))
+    data, sender = s.recvfrom(100)
+    say(data, sender[0] == HOST)
+    s.setsockopt(LEVEL, LEAVE, good)
+    time.sleep(SETTLE)
+    s.settimeout(0.3)
+    s.sendto(ask + b"outside", (HOST, PORT))
+    attempt("outside", s.recvfrom, 100)
+
+
+@case
+def group_sends():
+    iface = own()
+    listener, s = sock(0.5), sock()
+    listener.bind(("", 0))
+    listener.setsockopt(LEVEL, JOIN, membership(GROUP, iface))
+    sends_by(s, iface)
+    where = (GROUP, listener.getsockname()[1])
+    attempt("sent", s.sendto, b"one", where)
+    attempt("heard", listener.recv, 10)
+    s.setsockopt(LEVEL, 18 if SIX else 33, 0)
+    attempt("sent, not to leave the host", s.sendto, b"two", where)
+    attempt("heard", listener.recv, 10)
+    s.setsockopt(LEVEL, 19 if SIX else 34, 0)
+    attempt("sent, not to be heard here", s.sendto, b"three", where)
+    attempt("heard", listener.recv, 10)
+
+
 ONLY = {"broadcast": 4, "dual_stack": 6, "v6only": 6}
 
 def main():
