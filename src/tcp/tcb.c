@@ -129,7 +129,7 @@ struct tcb_flight *tcb_flight_need(struct tcb *tcb)
     sent_init(&flight->map);
     sb_init(flight, tcb);
     rate_begin(flight, tcb);
-    flight->recent_count = 0;
+    flight->recent_count = flight->unsaid = 0;
     flight->dsack_count = 0;
     memset(&flight->cc_memory, 0, sizeof flight->cc_memory);
     return flight;
