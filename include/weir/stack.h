@@ -316,7 +316,8 @@ enum weir_error weir_recv(struct weir *weir, weir_handle conn, void *data, size_
                           size_t *done, weir_time now) __attribute__((warn_unused_result));
 
 /* The same in place. weir_send_room shows where up to `want` octets may be written (valid until the
- * next call on the instance), weir_send_put says how many were. weir_recv_view shows what can be
+ * next call on the instance), weir_send_put says how many were: WEIR_INVALID if that is more than
+ * is being shown. weir_recv_view shows what can be
  * read, weir_recv_took says how many were. `*count` goes in as the number of spans there is room
  * for, and comes out as the number filled. */
 enum weir_error weir_send_room(struct weir *weir, weir_handle conn, size_t want,

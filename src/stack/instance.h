@@ -172,7 +172,8 @@ struct weir {
     uint32_t *cookie_used; /* what names a SYN cookie that has become a connection, by its hash: the
                               same ACK again shall not open another one. The last of each place */
     uint32_t cookie_mask;  /* places less one */
-    weir_handle shown;     /* the connection whose room weir_send_room has shown last */
+    weir_handle shown;     /* the connection whose room weir_send_room is showing */
+    uint32_t shown_len;    /* octets of it */
 
     uint32_t generation;
     uint32_t port_draws;
