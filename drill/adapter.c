@@ -597,6 +597,8 @@ static void small(struct weir_config *config)
     config->udp_max = 8;
     config->neigh_max = 16;
     config->ring_chunks = 1024;
+    config->rcv_max = 6 << 20; /* Linux's: a scale of 7 */
+    config->snd_max = 4 << 20;
     config->frag_octets_max = 1 << 17;
     config->trace_flow = config->trace_story = 256;
     config->seed = 1;

@@ -122,8 +122,10 @@ static const struct sysctl table[] = {
       .unit = 1,
       LINUX(1, INT32_MAX),
       WEIR(1, INT64_C(1) << 30),
-      NOTE("octets a program may queue: the third; nothing is set aside for sending, so the "
-           "first two are not kept") },
+      NOTE("octets a program may queue: the third is how far the queue grows with cwnd; nothing "
+           "is set aside for sending, so the first two are not kept") },
+    { NUMBER("net.ipv4.tcp_notsent_lowat"), AT(notsent_lowat), LINUX(0, UINT32_MAX),
+      WEIR(1, UINT32_MAX), NOTE("octets never sent that may wait: TCP_NOTSENT_LOWAT of all") },
     { .name = "net.ipv4.tcp_mem",
       .kind = SYSCTL_VECTOR,
       .low = SYSCTL_NO_FIELD,
@@ -179,7 +181,6 @@ static const struct sysctl table[] = {
     { ABSENT("net.ipv4.tcp_max_orphans"),
       NOTE("connections that nobody holds count in tcp_max, like all others") },
     { ABSENT("net.ipv4.tcp_retries1"), NOTE("weir does not look for another route on a timeout") },
-    { ABSENT("net.ipv4.tcp_notsent_lowat"), NOTE("TCP_NOTSENT_LOWAT is not built") },
     { ABSENT("net.ipv4.tcp_tw_reuse_delay"), NOTE("there is no tcp_tw_reuse to delay") },
     { ABSENT("net.ipv4.tcp_challenge_ack_limit"),
       NOTE("challenge ACKs are limited for each connection (tcp_invalid_ratelimit), which tells "

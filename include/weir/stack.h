@@ -63,9 +63,12 @@ struct weir_config {
                              default 64 */
 
     /* TCP defaults, each changeable for a connection where an option exists. */
-    uint32_t rcv_min;     /* window every connection is sure of; default 15 KiB */
-    uint32_t rcv_max;     /* default 4 MiB; chooses the window scale */
-    uint32_t snd_max;     /* octets a program may queue; default 4 MiB */
+    uint32_t rcv_min;       /* window every connection is sure of; default 15 KiB */
+    uint32_t rcv_max;       /* default 32 MiB: 1 Gbit/s over 200 ms; chooses the window scale */
+    uint32_t snd_min;       /* octets a program may queue at first; default 256 KiB. The queue grows
+                               with cwnd, to twice of it */
+    uint32_t snd_max;       /* ... but not beyond; default 48 MiB */
+    uint32_t notsent_lowat; /* WEIR_OPT_NOTSENT_LOWAT of all; default UINT32_MAX: none */
     uint32_t udp_rcv_max; /* octets of datagrams waiting for the program, per endpoint; default 208
                              KiB */
     uint32_t ranges_max;  /* gaps remembered in a receive window; default 1,024 */
@@ -378,7 +381,11 @@ enum weir_option {
     WEIR_OPT_OUTQ,        /* read only: octets not acknowledged, sent or not, a FIN being one
                              (SIOCOUTQ) */
     WEIR_OPT_OUTQ_UNSENT, /* read only: those of them that were never sent (SIOCOUTQNSD) */
-    WEIR_OPT_AT_MARK, /* read only: the next octet to read is the last urgent one (SIOCATMARK) */
+    WEIR_OPT_AT_MARK,  /* read only: the next octet to read is the last urgent one (SIOCATMARK) */
+    WEIR_OPT_RCVLOWAT, /* octets that must wait before a connection is readable; default 1. A
+                          window that is full, or the end, is enough (SO_RCVLOWAT) */
+    WEIR_OPT_NOTSENT_LOWAT, /* octets: no more are taken while so many were never sent; 0: the
+                               configuration's (TCP_NOTSENT_LOWAT) */
     WEIR_OPT_COUNT
 };
 enum weir_error weir_set(struct weir *weir, weir_handle handle, enum weir_option option,

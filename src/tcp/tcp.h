@@ -43,7 +43,8 @@ void tcb_flight_drop(struct tcb *tcb);                /* gives it back, whatever
 void tcb_flight_release(struct tcb *tcb);             /* gives it back if nothing needs it */
 void tcb_born(struct tcb *tcb, enum weir_state state, enum weir_cause cause, weir_time now);
 void tcp_mss_update(struct tcb *tcb);
-void tcb_let_go(struct tcb *tcb); /* user.c. CLOSED: gives back all but what is unread */
+bool tcp_send_ready(const struct tcb *tcb); /* user.c. There is room worth telling of */
+void tcb_let_go(struct tcb *tcb);           /* user.c. CLOSED: gives back all but what is unread */
 
 /* 2^32 octets later SND.UNA may stand on the ISS again: that is not the beginning. */
 static inline bool tcp_syn_acked(const struct tcb *tcb)

@@ -26,10 +26,41 @@ static uint32_t queued(const struct tcb *tcb)
     return seq_lt(first, tcb->snd.end) ? tcb->snd.end - first : 0;
 }
 
+uint32_t tcp_send_buf(const struct tcb *tcb)
+{
+    const struct weir_config *config = tcb->host->config;
+    if (tcb->snd.buf != 0)
+        return tcb->snd.buf;
+    const uint64_t grown = 2 * (uint64_t)tcb->cc.cwnd;
+    const uint64_t wanted = grown > config->snd_min ? grown : config->snd_min;
+    return wanted < config->snd_max ? (uint32_t)wanted : config->snd_max;
+}
+
+/* TCP_NOTSENT_LOWAT: octets that were never sent and may yet wait. */
+static uint32_t notsent_room(const struct tcb *tcb)
+{
+    const uint32_t lowat =
+        tcb->notsent_lowat != 0 ? tcb->notsent_lowat : tcb->host->config->notsent_lowat;
+    const uint32_t unsent = tcp_syn_acked(tcb) ? tcp_unsent(tcb) : queued(tcb);
+    return unsent < lowat ? lowat - unsent : 0;
+}
+
 uint32_t tcp_send_room(const struct tcb *tcb)
 {
-    const uint32_t have = queued(tcb);
-    return have < tcb->snd.buf ? tcb->snd.buf - have : 0;
+    const uint32_t have = queued(tcb), buf = tcp_send_buf(tcb);
+    if (notsent_room(tcb) == 0) /* but a write that has begun is not cut for it, as on Linux */
+        return 0;
+    return have < buf ? buf - have : 0;
+}
+
+/* A third of the buffer, and of what may wait unsent half: else each segment that leaves would wake
+ * the program (as Linux). */
+bool tcp_send_ready(const struct tcb *tcb)
+{
+    const uint32_t lowat =
+        tcb->notsent_lowat != 0 ? tcb->notsent_lowat : tcb->host->config->notsent_lowat;
+    return tcp_send_room(tcb) >= tcp_send_buf(tcb) / 3 &&
+           (lowat == UINT32_MAX || notsent_room(tcb) > lowat / 2);
 }
 
 /* How many more octets this connection's queue may take memory for now.
