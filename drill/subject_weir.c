@@ -190,6 +190,18 @@ static bool of_a_device(const char *name)
            strcmp(name, "net.ipv4.tcp_tso_rtt_log") == 0;
 }
 
+/* "%x-%x-%x-%x", as Linux reads it. */
+static bool set_fastopen_key(struct weir_config *config, const char *value)
+{
+    unsigned word[4];
+    char end;
+    if (sscanf(value, "%8x-%8x-%8x-%8x%c", &word[0], &word[1], &word[2], &word[3], &end) != 4)
+        return false;
+    for (unsigned i = 0; i < 2; i++)
+        config->fastopen_key[i] = (uint64_t)word[2 * i + 1] << 32 | word[2 * i];
+    return true;
+}
+
 static bool weir_setting(void *subject, const char *name, const char *value,
                          char why[DRILL_ERROR_MAX])
 {
@@ -199,6 +211,8 @@ static bool weir_setting(void *subject, const char *name, const char *value,
         snprintf(why, DRILL_ERROR_MAX, "weir takes settings only before the first socket");
         return false;
     }
+    if (strcmp(name, "net.ipv4.tcp_fastopen_key") == 0 && set_fastopen_key(&self->config, value))
+        return true;
     if (of_a_device(name) || sysctl_apply(&self->config, name, value, reason))
         return true;
     snprintf(why, DRILL_ERROR_MAX, "%.300s", reason);

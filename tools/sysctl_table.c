@@ -154,7 +154,9 @@ static const struct sysctl table[] = {
       NOTE("read only; BBR is version 3, as nowhere in Linux yet") },
     { FIXED("net.ipv4.tcp_ecn_fallback", "1"),
       NOTE("a SYN that asked and was lost is sent again without asking") },
-    { FIXED("net.ipv4.tcp_fastopen", "0"), NOTE("Fast Open is not built") },
+    { NUMBER("net.ipv4.tcp_fastopen"), AT(fastopen), LINUX(0, INT32_MAX), WEIR(0, INT32_MAX),
+      NOTE("bits: 1 client, 2 server, 4 text without cookie, 0x200 taken without, 0x400 all "
+           "listeners (RFC 7413)") },
     { FIXED("net.ipv4.tcp_dsack", "1"), NOTE("duplicates are reported where SACK is (RFC 2883)") },
     { FIXED("net.ipv4.tcp_reordering", "3"),
       NOTE("DupThresh of RFC 5681, 6675 and 8985; how late a segment may be is learnt as time") },
@@ -186,7 +188,7 @@ static const struct sysctl table[] = {
       NOTE("challenge ACKs are limited for each connection (tcp_invalid_ratelimit), which tells "
            "an outsider nothing") },
     { ABSENT("net.ipv4.tcp_allowed_congestion_control"), NOTE("a program may choose any of them") },
-    { ABSENT("net.ipv4.tcp_fastopen_key"), NOTE("Fast Open is not built") },
+    { ABSENT("net.ipv4.tcp_fastopen_key"), NOTE("a program's affair: weir_fastopen_key") },
     { ABSENT("net.ipv4.tcp_base_mss"), NOTE("MTU probing is not built") },
     { ABSENT("net.ipv4.tcp_adv_win_scale"), NOTE("weir counts octets, not the size of buffers") },
     { ABSENT("net.ipv4.tcp_app_win"), NOTE("weir counts octets, not the size of buffers") },

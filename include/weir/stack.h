@@ -32,6 +32,15 @@ enum weir_rack {
 };
 #define WEIR_EARLY_RETRANS_TLP 3
 
+/* Who uses TCP Fast Open (RFC 7413); the bits are those of Linux's tcp_fastopen. */
+enum weir_fastopen {
+    WEIR_FASTOPEN_CLIENT = 1 << 0,           /* those who set WEIR_OPT_FASTOPEN */
+    WEIR_FASTOPEN_SERVER = 1 << 1,           /* listeners that set it */
+    WEIR_FASTOPEN_CLIENT_NO_COOKIE = 1 << 2, /* text in the first SYN, without a cookie */
+    WEIR_FASTOPEN_SERVER_NO_COOKIE = 1 << 9, /* takes text of anybody: for closed networks */
+    WEIR_FASTOPEN_SERVER_ALL = 1 << 10,      /* all listeners, up to their backlog */
+};
+
 struct weir_config {
     /* Limits (docs/limits.md says what happens at each). */
     uint32_t tcp_max;      /* connections with a TCB, 1..2^22; default 4,096 */
@@ -96,6 +105,8 @@ struct weir_config {
                          */
     uint8_t ecn;  /* as Linux's tcp_ecn. 0: never; 1: ask and take (RFC 3168); 2: take; 3: ask for
                      and take RFC 9768; 4: take that, ask for RFC 3168; 5: take that; default 2 */
+    uint32_t fastopen;        /* enum weir_fastopen; default WEIR_FASTOPEN_CLIENT */
+    uint64_t fastopen_key[2]; /* of the cookies we give; zeros: made from `secret` */
     bool ecn_abe; /* a mark shrinks cwnd less than a loss (RFC 8511); default false */
     bool slow_start_after_idle; /* RFC 5681, 4.1; default true */
     bool pacing; /* frames leave at a rate whatever the algorithm, as under Linux's fq; default
@@ -386,6 +397,10 @@ enum weir_option {
                           window that is full, or the end, is enough (SO_RCVLOWAT) */
     WEIR_OPT_NOTSENT_LOWAT, /* octets: no more are taken while so many were never sent; 0: the
                                configuration's (TCP_NOTSENT_LOWAT) */
+    WEIR_OPT_FASTOPEN, /* listeners: SYNs whose text may be taken before their last ACK, all
+                          together; 0: none (TCP_FASTOPEN). Connections: 1, right after
+                          weir_connect: the SYN takes along what is sent until weir_output, or
+                          asks for a cookie (TCP_FASTOPEN_CONNECT); to get says which: 1 or 0 */
     WEIR_OPT_COUNT
 };
 enum weir_error weir_set(struct weir *weir, weir_handle handle, enum weir_option option,
@@ -405,6 +420,9 @@ enum weir_congestion {
 const char *weir_congestion_name(unsigned which);
 /* False, `which` untouched, for a name that is none of them. */
 bool weir_congestion_find(const char *name, enum weir_congestion *which);
+
+/* A new key for the cookies of Fast Open; those of the one before are good until the next. */
+void weir_fastopen_key(struct weir *weir, const uint64_t key[2]);
 
 /* Urgent data (RFC 9293, 3.8.5): WEIR_OK and how many octets lie before the urgent pointer;
  * WEIR_AGAIN if there is none. */

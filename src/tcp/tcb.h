@@ -37,6 +37,7 @@ struct tcp_host {
     struct sent_memory sent;
     struct trace *trace;
     struct siphash_key isn_key, cookie_key, ts_key, port_key;
+    const struct tcp_fast *fast; /* what is known of servers (fastopen.h) */
     weir_time epoch; /* `now` at init: ISN and timestamp clocks count from it */
 };
 
@@ -106,6 +107,8 @@ struct tcb {
     bool peer_zero : 1;    /* the peer's window was last seen closed */
     bool reopen : 1;       /* TIME-WAIT: a listener would take a SYN (the owner says so) */
     bool una_far : 1;      /* SND.UNA has been 2^31 or more beyond the ISS */
+    bool fast : 1;         /* Fast Open (fastopen.h): SYN-SENT: the SYN carries what rcv.fin says;
+                              SYN-RECEIVED: the SYN's text was taken */
     bool paced_hold : 1;   /* pace_at is when the next octets may leave */
     uint8_t recovery;      /* enum tcp_recovery */
 
