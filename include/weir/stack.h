@@ -103,11 +103,11 @@ struct weir_config {
     bool nagle;            /* default true; WEIR_OPT_NODELAY turns it off */
     uint8_t congestion; /* enum weir_congestion; default CUBIC; WEIR_OPT_CONGESTION chooses another
                          */
-    uint8_t ecn;  /* as Linux's tcp_ecn. 0: never; 1: ask and take (RFC 3168); 2: take; 3: ask for
-                     and take RFC 9768; 4: take that, ask for RFC 3168; 5: take that; default 2 */
-    uint32_t fastopen;        /* enum weir_fastopen; default WEIR_FASTOPEN_CLIENT */
-    uint64_t fastopen_key[2]; /* of the cookies we give; zeros: made from `secret` */
-    bool ecn_abe; /* a mark shrinks cwnd less than a loss (RFC 8511); default false */
+    uint8_t ecn; /* as Linux's tcp_ecn. 0: never; 1: ask and take (RFC 3168); 2: take; 3: ask for
+                    and take RFC 9768; 4: take that, ask for RFC 3168; 5: take that; default 2 */
+    uint32_t fastopen;          /* enum weir_fastopen; default WEIR_FASTOPEN_CLIENT */
+    uint64_t fastopen_key[2];   /* of the cookies we give; zeros: made from `secret` */
+    bool ecn_abe;               /* a mark shrinks cwnd less than a loss (RFC 8511); default false */
     bool slow_start_after_idle; /* RFC 5681, 4.1; default true */
     bool pacing; /* frames leave at a rate whatever the algorithm, as under Linux's fq; default
                     false. BBR is always paced */
@@ -397,10 +397,10 @@ enum weir_option {
                           window that is full, or the end, is enough (SO_RCVLOWAT) */
     WEIR_OPT_NOTSENT_LOWAT, /* octets: no more are taken while so many were never sent; 0: the
                                configuration's (TCP_NOTSENT_LOWAT) */
-    WEIR_OPT_FASTOPEN, /* listeners: SYNs whose text may be taken before their last ACK, all
-                          together; 0: none (TCP_FASTOPEN). Connections: 1, right after
-                          weir_connect: the SYN takes along what is sent until weir_output, or
-                          asks for a cookie (TCP_FASTOPEN_CONNECT); to get says which: 1 or 0 */
+    WEIR_OPT_FASTOPEN,      /* listeners: SYNs whose text may be taken before their last ACK, all
+                               together; 0: none (TCP_FASTOPEN). Connections: 1, right after
+                               weir_connect: the SYN takes along what is sent until weir_output, or
+                               asks for a cookie (TCP_FASTOPEN_CONNECT); to get says which: 1 or 0 */
     WEIR_OPT_COUNT
 };
 enum weir_error weir_set(struct weir *weir, weir_handle handle, enum weir_option option,

@@ -26,10 +26,11 @@ static uint32_t text_max(const struct tcb *tcb, const struct tcp_fast *known)
 
 uint32_t tcp_fast_fill(const struct tcb *tcb, struct tcp_opts *opts)
 {
-    if (!tcb->fast || tcb->probes > 0 || tcb->syn_rtx) /* again: without, something may not like it */
+    if (!tcb->fast || tcb->probes > 0 ||
+        tcb->syn_rtx) /* again: without, something may not like it */
         return 0;
-    const struct tcp_fast *known = tcb->rcv.fin < TCP_FAST_PLAIN ? &tcb->host->fast[tcb->rcv.fin]
-                                                                 : NULL;
+    const struct tcp_fast *known =
+        tcb->rcv.fin < TCP_FAST_PLAIN ? &tcb->host->fast[tcb->rcv.fin] : NULL;
     if (tcb->rcv.fin == TCP_FAST_ASK) {
         opts->present |= TCP_OPT_FASTOPEN;
         return 0;

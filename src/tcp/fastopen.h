@@ -6,8 +6,8 @@
  * cache, bounds) is the owner's affair (stack/fastopen.c).
  *
  * Client. Text in our SYN is not in flight: SND.NXT stays behind the SYN, and what the SYN-ACK does
- * not acknowledge leaves as new octets, at once and without any loss accounting (RFC 7413, 4.1.3.1).
- * Until then snd.sml is where that text ends, and rcv.fin the number of the cookie.
+ * not acknowledge leaves as new octets, at once and without any loss accounting (RFC
+ * 7413, 4.1.3.1). Until then snd.sml is where that text ends, and rcv.fin the number of the cookie.
  *
  * Server. A SYN with a good cookie makes a connection in SYN-RECEIVED that has its text already. */
 
@@ -39,8 +39,8 @@ bool tcp_fast_acks(const struct tcb *tcb, seq32 ack);
 /* The SYN-ACK was taken, and acknowledges up to `ack`. */
 void tcp_fast_acked(struct tcb *tcb, seq32 ack);
 
-/* A SYN with a good cookie, on a TCB that is fresh from tcp_synq_promote: its text is taken, and the
- * SYN-ACK is due. */
+/* A SYN with a good cookie, on a TCB that is fresh from tcp_synq_promote: its text is taken, and
+ * the SYN-ACK is due. */
 enum weir_drop tcp_fast_syn(struct tcb *tcb, const struct tcp_seg *syn, weir_time now);
 
 #endif

@@ -38,7 +38,7 @@ struct tcp_host {
     struct trace *trace;
     struct siphash_key isn_key, cookie_key, ts_key, port_key;
     const struct tcp_fast *fast; /* what is known of servers (fastopen.h) */
-    weir_time epoch; /* `now` at init: ISN and timestamp clocks count from it */
+    weir_time epoch;             /* `now` at init: ISN and timestamp clocks count from it */
 };
 
 enum tcp_due {

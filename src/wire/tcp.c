@@ -164,10 +164,13 @@ static struct layout options_layout(const struct tcp_opts *opts)
     struct layout layout = { .blocks = (opts->present & TCP_OPT_SACK) ? opts->sack_count : 0 };
     if (layout.blocks > TCP_SACK_MAX)
         layout.blocks = TCP_SACK_MAX;
-    while (layout.blocks > 0 && options_len(opts->present, layout.blocks, opts->cookie_len, true) > OPTIONS_MAX)
+    while (layout.blocks > 0 &&
+           options_len(opts->present, layout.blocks, opts->cookie_len, true) > OPTIONS_MAX)
         layout.blocks--;
-    layout.packed = options_len(opts->present, layout.blocks, opts->cookie_len, false) > OPTIONS_MAX;
-    layout.len = (options_len(opts->present, layout.blocks, opts->cookie_len, layout.packed) + 3) & ~(size_t)3;
+    layout.packed =
+        options_len(opts->present, layout.blocks, opts->cookie_len, false) > OPTIONS_MAX;
+    layout.len = (options_len(opts->present, layout.blocks, opts->cookie_len, layout.packed) + 3) &
+                 ~(size_t)3;
     return layout;
 }
 

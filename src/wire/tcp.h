@@ -32,9 +32,9 @@ enum ip_ecn {
     ECN_CE = 3,
 };
 
-#define TCP_HEAD_MIN 20
-#define TCP_HEAD_MAX 60
-#define TCP_SACK_MAX 4
+#define TCP_HEAD_MIN   20
+#define TCP_HEAD_MAX   60
+#define TCP_SACK_MAX   4
 #define TCP_COOKIE_MAX 16 /* octets of a Fast Open cookie */
 
 struct tcp_seg {
