@@ -163,7 +163,9 @@ static const struct sysctl table[] = {
     { FIXED("net.ipv4.tcp_moderate_rcvbuf", "1"), NOTE("windows grow as they are used") },
     { FIXED("net.ipv4.tcp_autocorking", "0"),
       NOTE("only Nagle's rule and TCP_CORK hold octets back") },
-    { FIXED("net.ipv4.tcp_mtu_probing", "0"), NOTE("path MTU discovery goes by ICMP alone") },
+    { NUMBER("net.ipv4.tcp_mtu_probing"), AT(mtu_probing), LINUX(0, 2), WEIR(0, 2),
+      NOTE("1 and 2: the fourth timeout tries 1,024 octets, then half of it, for all connections "
+           "to that address and for ten minutes; nothing probes upwards before") },
     { FIXED("net.ipv4.tcp_no_metrics_save", "1"),
       NOTE("nothing is remembered of old connections") },
     { FIXED("net.ipv4.tcp_stdurg", "0"), NOTE("RFC 6093: as the BSDs and Linux do it") },

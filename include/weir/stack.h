@@ -105,7 +105,10 @@ struct weir_config {
                          */
     uint8_t ecn; /* as Linux's tcp_ecn. 0: never; 1: ask and take (RFC 3168); 2: take; 3: ask for
                     and take RFC 9768; 4: take that, ask for RFC 3168; 5: take that; default 2 */
-    uint32_t fastopen;          /* enum weir_fastopen; default WEIR_FASTOPEN_CLIENT */
+    uint8_t mtu_probing; /* as Linux's tcp_mtu_probing: not 0: segments get smaller when the fourth
+                            timeout suspects a path that swallows long ones (RFC 4821, 7.7);
+                            default 1 */
+    uint32_t fastopen;   /* enum weir_fastopen; default WEIR_FASTOPEN_CLIENT */
     uint64_t fastopen_key[2];   /* of the cookies we give; zeros: made from `secret` */
     bool ecn_abe;               /* a mark shrinks cwnd less than a loss (RFC 8511); default false */
     bool slow_start_after_idle; /* RFC 5681, 4.1; default true */

@@ -52,6 +52,7 @@ void weir_config_default(struct weir_config *config)
         .nagle = true,
         .congestion = WEIR_CC_CUBIC,
         .ecn = 2,
+        .mtu_probing = 1,
         .fastopen = WEIR_FASTOPEN_CLIENT,
         .slow_start_after_idle = true,
         .rto_min = 200 * WEIR_MS,

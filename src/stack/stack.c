@@ -233,10 +233,30 @@ weir_time weir_deadline(const struct weir *weir)
     return ours < ip ? ours : ip;
 }
 
+/* The whole destination is suspected, for as long as an ICMP error would be believed: then the long
+ * segments are tried again. */
+static void escape_black_hole(struct weir *weir, uint32_t index, weir_time now)
+{
+    struct conn *conn = conn_at(weir, index);
+    const uint16_t path_mss = tcp_black_hole(&conn->tcb);
+    if (path_mss == 0)
+        return;
+    const uint32_t heads = conn->path.mtu - path_mss_of(&conn->peer, conn->path.mtu);
+    const uint16_t mtu = ip_pmtu_lower(&weir->ip, &conn->peer, path_mss + heads, now);
+    if (mtu >= conn->path.mtu)
+        return;
+    conn->path.mtu = mtu;
+    tcp_path_changed(&conn->tcb, path_mss_of(&conn->peer, mtu), now);
+}
+
 static void fire(struct weir *weir, uint32_t timer, weir_time now)
 {
     if (timer < weir->config.tcp_max) {
-        tcp_timeout(&conn_at(weir, timer)->tcb, now);
+        struct tcb *tcb = &conn_at(weir, timer)->tcb;
+        const unsigned retries = tcb->retries;
+        tcp_timeout(tcb, now);
+        if (tcb->retries > retries)
+            escape_black_hole(weir, timer, now);
         conn_settle(weir, timer, now);
         return;
     }

@@ -233,6 +233,10 @@ bool tcp_icmp_plausible(const struct tcb *tcb, seq32 quoted);
  * lost without a congestion event. */
 void tcp_path_changed(struct tcb *tcb, uint16_t path_mss, weir_time now);
 
+/* After tcp_timeout: nothing has come back for four timeouts although ICMP is silent, and what waits
+ * is long. The path_mss to be tried instead (RFC 4821, 7.7), or 0. */
+uint16_t tcp_black_hole(const struct tcb *tcb);
+
 /* User calls. */
 void tcp_close(struct tcb *tcb, weir_time now); /* CLOSE */
 void tcp_abort(struct tcb *tcb, enum weir_cause cause, enum weir_error error,

@@ -325,6 +325,19 @@ void tcp_path_changed(struct tcb *tcb, uint16_t path_mss, weir_time now)
     tcp_settle(tcb, now);
 }
 
+uint16_t tcp_black_hole(const struct tcb *tcb)
+{
+    if (tcb->state == WEIR_CLOSED || tcb->host->config->mtu_probing == 0 ||
+        tcb->retries < TCP_BLACK_HOLE_RETRIES || tcb->snd.wnd == 0)
+        return 0;
+    uint32_t mss = tcb->retries == TCP_BLACK_HOLE_RETRIES ? TCP_BASE_MSS : tcb->mss / 2u;
+    if (mss < TCP_MSS_FLOOR)
+        mss = TCP_MSS_FLOOR;
+    if (mss >= tcb->mss || tcp_outstanding(tcb) <= mss)
+        return 0;
+    return (uint16_t)(mss + (tcb->ts_ok ? TCP_TS_OPT_LEN : 0));
+}
+
 /* ---- STATUS ---- */
 
 static void status_time(const struct tcb *tcb, struct weir_status *status)
