@@ -199,14 +199,14 @@ static const struct {
     const char *name;
     size_t offset;
 } limits[] = {
-    LIMIT(tcp_max),     LIMIT(listener_max),    LIMIT(synq_max),       LIMIT(tw_max),
-    LIMIT(flight_max),  LIMIT(bbr_max),         LIMIT(sent_block_max), LIMIT(udp_max),
-    LIMIT(neigh_max),   LIMIT(route_max),       LIMIT(address_max),    LIMIT(iface_max),
-    LIMIT(frag_max),    LIMIT(frag_octets_max), LIMIT(group_max),      LIMIT(pmtu_max),
-    LIMIT(ring_chunk),  LIMIT(ring_chunks),     LIMIT(reply_octets),   LIMIT(trace_flow),
-    LIMIT(trace_story), LIMIT(event_batch),     LIMIT(rcv_min),        LIMIT(rcv_max),
-    LIMIT(snd_max),     LIMIT(udp_rcv_max),     LIMIT(ranges_max),     LIMIT(output_quantum),
-    LIMIT(somaxconn),
+    LIMIT(tcp_max),        LIMIT(listener_max),    LIMIT(synq_max),       LIMIT(tw_max),
+    LIMIT(flight_max),     LIMIT(bbr_max),         LIMIT(sent_block_max), LIMIT(udp_max),
+    LIMIT(neigh_max),      LIMIT(route_max),       LIMIT(address_max),    LIMIT(iface_max),
+    LIMIT(frag_max),       LIMIT(frag_octets_max), LIMIT(group_max),      LIMIT(pmtu_max),
+    LIMIT(ring_chunk),     LIMIT(ring_chunks),     LIMIT(reply_octets),   LIMIT(trace_flow),
+    LIMIT(trace_story),    LIMIT(event_batch),     LIMIT(rcv_min),        LIMIT(rcv_max),
+    LIMIT(snd_min),        LIMIT(snd_max),         LIMIT(udp_rcv_max),    LIMIT(ranges_max),
+    LIMIT(output_quantum), LIMIT(somaxconn),
 };
 
 static bool take_limit(struct conf *conf, const char *value, char why[CONF_WHY_MAX])

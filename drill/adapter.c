@@ -597,6 +597,9 @@ static void small(struct weir_config *config)
     config->udp_max = 8;
     config->neigh_max = 16;
     config->ring_chunks = 1024;
+    config->mtu_probing = 0;   /* Linux's default */
+    config->rcv_max = 6 << 20; /* Linux's: a scale of 7 */
+    config->snd_max = 4 << 20;
     config->frag_octets_max = 1 << 17;
     config->trace_flow = config->trace_story = 256;
     config->seed = 1;

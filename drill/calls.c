@@ -579,7 +579,10 @@ static void before_call(struct run *run, const struct call *call, const struct e
 {
     const struct node *args = event->args->first;
     const bool datagram = args != NULL && is_datagram(run, args->number);
-    if (call->id == CALL_connect && (datagram || flow_of(run, (int)call->arg[0]) == NULL)) {
+    const bool fast = (call->id == CALL_sendto && (call->arg[3] & MSG_FASTOPEN) != 0) ||
+                      (call->id == CALL_sendmsg && (call->arg[2] & MSG_FASTOPEN) != 0);
+    if ((call->id == CALL_connect || (fast && !datagram)) &&
+        (datagram || flow_of(run, (int)call->arg[0]) == NULL)) {
         struct flow *flow = run_flow(run, true, datagram);
         flow->fd = (int)call->arg[0];
     }

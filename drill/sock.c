@@ -227,6 +227,31 @@ static long do_connect(struct net *net, struct sock *sock, const void *sockaddr,
     return WOULD_BLOCK;
 }
 
+/* MSG_FASTOPEN: connect and send in one call. With a cookie the SYN takes the octets along; without
+ * one it asks for it, and they wait until the connection is there. */
+long sock_send_fast(struct net *net, struct sock *sock, const struct msghdr *msg, int flags)
+{
+    const bool nonblock = sock->nonblock || (flags & MSG_DONTWAIT) != 0;
+    if (sock->phase == PHASE_CONNECTING && net->waiting.active) {
+        const long result = connect_result(net, sock, false);
+        return result == 0 ? sock_send(net, sock, msg, flags & ~MSG_FASTOPEN) : result;
+    }
+    const long result = do_connect(net, sock, msg->msg_name, msg->msg_namelen);
+    if (result != WOULD_BLOCK)
+        return result;
+    if (weir_set(net->weir, sock->handle, WEIR_OPT_FASTOPEN, 1, net->now) != WEIR_OK) {
+        weir_release(net->weir, sock->handle, net->now);
+        sock->handle = WEIR_NO_HANDLE;
+        sock->phase = PHASE_NEW;
+        return -EOPNOTSUPP;
+    }
+    int64_t takes = 0;
+    (void)weir_get(net->weir, sock->handle, WEIR_OPT_FASTOPEN, &takes);
+    if (takes == 0)
+        return nonblock ? -EINPROGRESS : WOULD_BLOCK;
+    return sock_send(net, sock, msg, flags & ~MSG_FASTOPEN);
+}
+
 /* ---- closing ---- */
 
 static long do_shutdown(struct net *net, struct sock *sock, int how)

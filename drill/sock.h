@@ -109,6 +109,7 @@ unsigned sock_poll(struct net *net, const struct sock *sock); /* EPOLLIN and so 
 long sock_getsockopt(struct net *net, struct sock *sock, const struct call *call);
 long sock_setsockopt(struct net *net, struct sock *sock, const struct call *call);
 long sock_receive(struct net *net, struct sock *sock, struct msghdr *msg, int flags);
+long sock_send_fast(struct net *net, struct sock *sock, const struct msghdr *msg, int flags);
 long sock_send(struct net *net, struct sock *sock, const struct msghdr *msg, int flags);
 long sock_ioctl(struct net *net, struct sock *sock, unsigned long request, int *value);
 long net_poll(struct net *net, const struct call *call);

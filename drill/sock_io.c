@@ -221,7 +221,7 @@ long sock_send(struct net *net, struct sock *sock, const struct msghdr *msg, int
     if (!pointers_ok(msg))
         return -EFAULT;
     if ((flags & MSG_FASTOPEN) != 0)
-        return -EOPNOTSUPP;
+        return sock->kind == SOCK_TCP ? sock_send_fast(net, sock, msg, flags) : -EOPNOTSUPP;
     return sock->kind == SOCK_UDP ? send_udp(net, sock, msg) : send_tcp(net, sock, msg, flags);
 }
 

@@ -51,6 +51,9 @@ static void defaults(struct weir_config *config)
     config->udp_max = 8;
     config->neigh_max = 16;
     config->ring_chunks = 4096;
+    config->mtu_probing = 0;   /* Linux's default */
+    config->rcv_max = 6 << 20; /* Linux's: a scale of 7 */
+    config->snd_max = 4 << 20;
     config->frag_octets_max = 1 << 18;
     config->trace_flow = config->trace_story = 256;
     config->verify = true;
@@ -188,6 +191,18 @@ static bool of_a_device(const char *name)
            strcmp(name, "net.ipv4.tcp_tso_rtt_log") == 0;
 }
 
+/* "%x-%x-%x-%x", as Linux reads it. */
+static bool set_fastopen_key(struct weir_config *config, const char *value)
+{
+    unsigned word[4];
+    char end;
+    if (sscanf(value, "%8x-%8x-%8x-%8x%c", &word[0], &word[1], &word[2], &word[3], &end) != 4)
+        return false;
+    for (unsigned i = 0; i < 2; i++)
+        config->fastopen_key[i] = (uint64_t)word[2 * i + 1] << 32 | word[2 * i];
+    return true;
+}
+
 static bool weir_setting(void *subject, const char *name, const char *value,
                          char why[DRILL_ERROR_MAX])
 {
@@ -197,6 +212,8 @@ static bool weir_setting(void *subject, const char *name, const char *value,
         snprintf(why, DRILL_ERROR_MAX, "weir takes settings only before the first socket");
         return false;
     }
+    if (strcmp(name, "net.ipv4.tcp_fastopen_key") == 0 && set_fastopen_key(&self->config, value))
+        return true;
     if (of_a_device(name) || sysctl_apply(&self->config, name, value, reason))
         return true;
     snprintf(why, DRILL_ERROR_MAX, "%.300s", reason);

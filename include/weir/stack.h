@@ -32,6 +32,15 @@ enum weir_rack {
 };
 #define WEIR_EARLY_RETRANS_TLP 3
 
+/* Who uses TCP Fast Open (RFC 7413); the bits are those of Linux's tcp_fastopen. */
+enum weir_fastopen {
+    WEIR_FASTOPEN_CLIENT = 1 << 0,           /* those who set WEIR_OPT_FASTOPEN */
+    WEIR_FASTOPEN_SERVER = 1 << 1,           /* listeners that set it */
+    WEIR_FASTOPEN_CLIENT_NO_COOKIE = 1 << 2, /* text in the first SYN, without a cookie */
+    WEIR_FASTOPEN_SERVER_NO_COOKIE = 1 << 9, /* takes text of anybody: for closed networks */
+    WEIR_FASTOPEN_SERVER_ALL = 1 << 10,      /* all listeners, up to their backlog */
+};
+
 struct weir_config {
     /* Limits (docs/limits.md says what happens at each). */
     uint32_t tcp_max;      /* connections with a TCB, 1..2^22; default 4,096 */
@@ -63,9 +72,12 @@ struct weir_config {
                              default 64 */
 
     /* TCP defaults, each changeable for a connection where an option exists. */
-    uint32_t rcv_min;     /* window every connection is sure of; default 15 KiB */
-    uint32_t rcv_max;     /* default 4 MiB; chooses the window scale */
-    uint32_t snd_max;     /* octets a program may queue; default 4 MiB */
+    uint32_t rcv_min;       /* window every connection is sure of; default 15 KiB */
+    uint32_t rcv_max;       /* default 32 MiB: 1 Gbit/s over 200 ms; chooses the window scale */
+    uint32_t snd_min;       /* octets a program may queue at first; default 256 KiB. The queue grows
+                               with cwnd, to twice of it */
+    uint32_t snd_max;       /* ... but not beyond; default 48 MiB */
+    uint32_t notsent_lowat; /* WEIR_OPT_NOTSENT_LOWAT of all; default UINT32_MAX: none */
     uint32_t udp_rcv_max; /* octets of datagrams waiting for the program, per endpoint; default 208
                              KiB */
     uint32_t ranges_max;  /* gaps remembered in a receive window; default 1,024 */
@@ -91,9 +103,14 @@ struct weir_config {
     bool nagle;            /* default true; WEIR_OPT_NODELAY turns it off */
     uint8_t congestion; /* enum weir_congestion; default CUBIC; WEIR_OPT_CONGESTION chooses another
                          */
-    uint8_t ecn;  /* as Linux's tcp_ecn. 0: never; 1: ask and take (RFC 3168); 2: take; 3: ask for
-                     and take RFC 9768; 4: take that, ask for RFC 3168; 5: take that; default 2 */
-    bool ecn_abe; /* a mark shrinks cwnd less than a loss (RFC 8511); default false */
+    uint8_t ecn; /* as Linux's tcp_ecn. 0: never; 1: ask and take (RFC 3168); 2: take; 3: ask for
+                    and take RFC 9768; 4: take that, ask for RFC 3168; 5: take that; default 2 */
+    uint8_t mtu_probing; /* as Linux's tcp_mtu_probing: not 0: segments get smaller when the fourth
+                            timeout suspects a path that swallows long ones (RFC 4821, 7.7);
+                            default 1 */
+    uint32_t fastopen;   /* enum weir_fastopen; default WEIR_FASTOPEN_CLIENT */
+    uint64_t fastopen_key[2];   /* of the cookies we give; zeros: made from `secret` */
+    bool ecn_abe;               /* a mark shrinks cwnd less than a loss (RFC 8511); default false */
     bool slow_start_after_idle; /* RFC 5681, 4.1; default true */
     bool pacing; /* frames leave at a rate whatever the algorithm, as under Linux's fq; default
                     false. BBR is always paced */
@@ -316,7 +333,8 @@ enum weir_error weir_recv(struct weir *weir, weir_handle conn, void *data, size_
                           size_t *done, weir_time now) __attribute__((warn_unused_result));
 
 /* The same in place. weir_send_room shows where up to `want` octets may be written (valid until the
- * next call on the instance), weir_send_put says how many were. weir_recv_view shows what can be
+ * next call on the instance), weir_send_put says how many were: WEIR_INVALID if that is more than
+ * is being shown. weir_recv_view shows what can be
  * read, weir_recv_took says how many were. `*count` goes in as the number of spans there is room
  * for, and comes out as the number filled. */
 enum weir_error weir_send_room(struct weir *weir, weir_handle conn, size_t want,
@@ -377,7 +395,15 @@ enum weir_option {
     WEIR_OPT_OUTQ,        /* read only: octets not acknowledged, sent or not, a FIN being one
                              (SIOCOUTQ) */
     WEIR_OPT_OUTQ_UNSENT, /* read only: those of them that were never sent (SIOCOUTQNSD) */
-    WEIR_OPT_AT_MARK, /* read only: the next octet to read is the last urgent one (SIOCATMARK) */
+    WEIR_OPT_AT_MARK,  /* read only: the next octet to read is the last urgent one (SIOCATMARK) */
+    WEIR_OPT_RCVLOWAT, /* octets that must wait before a connection is readable; default 1. A
+                          window that is full, or the end, is enough (SO_RCVLOWAT) */
+    WEIR_OPT_NOTSENT_LOWAT, /* octets: no more are taken while so many were never sent; 0: the
+                               configuration's (TCP_NOTSENT_LOWAT) */
+    WEIR_OPT_FASTOPEN,      /* listeners: SYNs whose text may be taken before their last ACK, all
+                               together; 0: none (TCP_FASTOPEN). Connections: 1, right after
+                               weir_connect: the SYN takes along what is sent until weir_output, or
+                               asks for a cookie (TCP_FASTOPEN_CONNECT); to get says which: 1 or 0 */
     WEIR_OPT_COUNT
 };
 enum weir_error weir_set(struct weir *weir, weir_handle handle, enum weir_option option,
@@ -397,6 +423,9 @@ enum weir_congestion {
 const char *weir_congestion_name(unsigned which);
 /* False, `which` untouched, for a name that is none of them. */
 bool weir_congestion_find(const char *name, enum weir_congestion *which);
+
+/* A new key for the cookies of Fast Open; those of the one before are good until the next. */
+void weir_fastopen_key(struct weir *weir, const uint64_t key[2]);
 
 /* Urgent data (RFC 9293, 3.8.5): WEIR_OK and how many octets lie before the urgent pointer;
  * WEIR_AGAIN if there is none. */

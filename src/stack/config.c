@@ -28,8 +28,10 @@ void weir_config_default(struct weir_config *config)
         .trace_story = 16384,
         .event_batch = 64,
         .rcv_min = 15 << 10,
-        .rcv_max = 4 << 20,
-        .snd_max = 4 << 20,
+        .rcv_max = 32 << 20,
+        .snd_min = 256 << 10,
+        .snd_max = 48 << 20,
+        .notsent_lowat = UINT32_MAX,
         .udp_rcv_max = 208 << 10,
         .ranges_max = 1024,
         .output_quantum = 65536,
@@ -50,6 +52,8 @@ void weir_config_default(struct weir_config *config)
         .nagle = true,
         .congestion = WEIR_CC_CUBIC,
         .ecn = 2,
+        .mtu_probing = 1,
+        .fastopen = WEIR_FASTOPEN_CLIENT,
         .slow_start_after_idle = true,
         .rto_min = 200 * WEIR_MS,
         .rto_max = 120 * WEIR_SECOND,
@@ -100,9 +104,9 @@ static bool tcp_makes_sense(const struct weir_config *c)
     /* A window may reach as far as a table of one chunk names chunks, less one (base/ring.h). */
     const uint64_t reach = (uint64_t)(c->ring_chunk / 4 - 1) * c->ring_chunk;
     return within(c->rcv_min, 536, c->rcv_max) && c->rcv_max <= UINT32_C(1) << 30 &&
-           c->rcv_max <= reach && c->snd_max > 0 && c->snd_max <= reach && c->udp_rcv_max > 0 &&
-           within(c->ranges_max, 1, RANGES_MAX) && c->output_quantum > 0 && c->somaxconn > 0 &&
-           c->synack_retries <= SYNQ_RETRY_MAX && c->rack <= RACK_ALL &&
+           c->rcv_max <= reach && c->snd_min > 0 && c->snd_max > 0 && c->snd_max <= reach &&
+           c->udp_rcv_max > 0 && within(c->ranges_max, 1, RANGES_MAX) && c->output_quantum > 0 &&
+           c->somaxconn > 0 && c->synack_retries <= SYNQ_RETRY_MAX && c->rack <= RACK_ALL &&
            c->congestion < WEIR_CC_COUNT && c->ecn <= 5 && c->shard_count > 0 &&
            c->shard_index < c->shard_count;
 }

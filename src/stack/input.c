@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/csum.h"
-#include "stack/parts.h"
+#include "stack/fastopen.h"
 
 /* Frames in, in three stages over up to INPUT_BATCH of them: parse and hash all; look where the
  * connections of all should be and have the machine fetch them; then handle one after the other, in
@@ -76,6 +76,7 @@ static enum weir_drop conn_arrives(struct weir *weir, uint32_t index, const stru
     struct conn *conn = conn_at(weir, index);
     struct tcb *tcb = &conn->tcb;
     const seq32 una = tcb->snd.una, up = tcb->rcv.up;
+    const bool fast = tcb->fast && tcb->state == WEIR_SYN_SENT;
     tcb->reopen = tcb->state == WEIR_TIME_WAIT && listener_takes(weir, in);
     const enum weir_drop drop = tcp_segment_arrives(tcb, &in->seg, &in->opts, in->packet.when, now);
     if (tcb->rcv_urg && tcb->rcv.up != up) /* RFC 9293 MUST-32: told again when it advances */
@@ -85,6 +86,8 @@ static enum weir_drop conn_arrives(struct weir *weir, uint32_t index, const stru
         conn_settle(weir, index, now);
         return listener_arrives(weir, in, &floor, now);
     }
+    if (fast && !tcb->fast && tcb->state >= WEIR_ESTABLISHED && tcb->state != WEIR_CLOSED)
+        fast_learn(weir, conn, &in->opts, now);
     if (tcb->snd.una != una)
         ip_path_confirm(&weir->ip, &conn->path, now);
     conn_settle(weir, index, now);

@@ -58,6 +58,8 @@ struct local_addr {
 };
 #define LOCAL_NONE UINT16_MAX
 
+#define FAST_SERVERS 256 /* servers whose Fast Open cookies are remembered; a power of two */
+
 struct listener {
     struct weir_ip ip; /* all zero: any */
     uint16_t port;
@@ -172,7 +174,11 @@ struct weir {
     uint32_t *cookie_used; /* what names a SYN cookie that has become a connection, by its hash: the
                               same ACK again shall not open another one. The last of each place */
     uint32_t cookie_mask;  /* places less one */
-    weir_handle shown;     /* the connection whose room weir_send_room has shown last */
+    weir_handle shown;     /* the connection whose room weir_send_room is showing */
+    uint32_t shown_len;    /* octets of it */
+    struct siphash_key fast_key[2]; /* of Fast Open cookies: the newest, and the one before */
+    struct tcp_fast *fast;          /* FAST_SERVERS of them */
+    uint32_t fast_pending;          /* connections whose SYN's text was taken, in SYN-RECEIVED */
 
     uint32_t generation;
     uint32_t port_draws;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "stack/parts.h"
+#include "stack/fastopen.h"
 
 #include <string.h>
 
@@ -279,6 +279,22 @@ static seq32 iss_of(const struct weir *weir, const struct flow *flow, const seq3
     return floor != NULL && seq_leq(iss, *floor) ? *floor + 1 + (iss & 0xffff) : iss;
 }
 
+/* A SYN with a good Fast Open cookie: no place in the queue, a connection at once. */
+static enum weir_drop fast_arrives(struct weir *weir, uint32_t number, const struct arrival *in,
+                                   uint16_t path_mss, const seq32 *floor, weir_time now)
+{
+    uint8_t tuple[FLOW_TUPLE];
+    struct tcp_birth birth = birth_of(weir, in, path_mss, tuple);
+    birth.iss = iss_of(weir, &in->flow, floor, now);
+    struct synq_entry entry = { 0 };
+    tcp_synq_open(&entry, &birth, &in->seg, &in->opts, now);
+    entry.lport = in->flow.lport;
+    entry.rport = in->flow.rport;
+    entry.listener = (uint16_t)number;
+    entry.iface = (uint8_t)in->packet.iface;
+    return synq_promote(weir, &entry, POOL_NONE, in, now);
+}
+
 static enum weir_drop syn_arrives(struct weir *weir, uint32_t number, const struct arrival *in,
                                   const seq32 *floor, weir_time now)
 {
@@ -296,6 +312,9 @@ static enum weir_drop syn_arrives(struct weir *weir, uint32_t number, const stru
         return WEIR_DROP_NO_ROUTE;
 
     const uint16_t path_mss = path_mss_of(&in->flow.peer, path.mtu);
+    const enum fast_verdict fast = fast_judge(weir, listener, in);
+    if (fast == FAST_TAKE)
+        return fast_arrives(weir, number, in, path_mss, floor, now);
     const uint32_t index = synq_is_full(weir, listener) ? POOL_NONE : pool_take(&weir->synq);
     const uint16_t local = index == POOL_NONE ? LOCAL_NONE : local_take(weir, &in->flow.local);
     if (local == LOCAL_NONE) {
@@ -315,6 +334,7 @@ static enum weir_drop syn_arrives(struct weir *weir, uint32_t number, const stru
     entry->lport = in->flow.lport;
     entry->rport = in->flow.rport;
     entry->local = local;
+    entry->flags |= fast == FAST_OFFER ? SYNQ_FAST : 0;
     entry->listener = (uint16_t)number;
     entry->iface = (uint8_t)in->packet.iface;
     listener->synq_count++;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "stack/parts.h"
+#include "stack/fastopen.h"
 
 /* Options: what is TCP's goes there, what is in the IP header and what an endpoint has is here. A
  * listener keeps them for its connections. */
@@ -33,6 +33,9 @@ static enum weir_error set_listener(struct weir *weir, struct listener *listener
     if (option == WEIR_OPT_TTL || option == WEIR_OPT_TOS) {
         uint8_t ttl, tos;
         error = set_ip(&ttl, &tos, option, value, true);
+    } else if (option == WEIR_OPT_FASTOPEN) {
+        if (value < 0 || value > UINT32_MAX)
+            return WEIR_INVALID;
     } else if (option == WEIR_OPT_DEFER_ACCEPT) {
         if (value < 0)
             return WEIR_INVALID;
@@ -90,6 +93,8 @@ enum weir_error weir_set(struct weir *weir, weir_handle handle, enum weir_option
     if (conn != NULL) {
         if (option == WEIR_OPT_TTL || option == WEIR_OPT_TOS)
             return set_ip(&conn->ttl, &conn->tos, option, value, true);
+        if (option == WEIR_OPT_FASTOPEN)
+            return value == 1 ? fast_connect(weir, conn, now) : WEIR_INVALID;
         const enum weir_error error = tcp_set(&conn->tcb, option, value, now);
         conn_settle(weir, index, now);
         return error;
@@ -138,6 +143,8 @@ enum weir_error weir_get(const struct weir *weir, weir_handle handle, enum weir_
             *value = conn->ttl != 0 ? conn->ttl : IP_TTL;
         else if (option == WEIR_OPT_TOS)
             *value = conn->tos;
+        else if (option == WEIR_OPT_FASTOPEN)
+            *value = fast_takes_text(conn);
         else
             return tcp_get(&conn->tcb, option, value);
         return WEIR_OK;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "stack/parts.h"
+#include "stack/fastopen.h"
 
 /* What follows from a change of a connection: the table of flows, its timer, the lists of those who
  * have something to send, what the program is told, and in the end its small form or its end. One
@@ -156,6 +156,8 @@ void conn_settle(struct weir *weir, uint32_t index, weir_time now)
 {
     struct conn *conn = conn_at(weir, index);
     struct tcb *tcb = &conn->tcb;
+
+    fast_settle(weir, tcb);
 
     /* A connection that is over has no claim to its four ends any more; what comes for it is
      * answered as for nobody. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "stack/config.h"
+#include "stack/fastopen.h"
 #include "tcp/cc_bbr.h"
 #include "tcp/flight.h"
 
@@ -24,6 +25,14 @@ static void set_keys(struct weir *weir)
     static const uint8_t purpose[2] = { 'a', 'b' };
     weir->table_key.k0 = siphash24(&tcp->port_key, &purpose[0], 1);
     weir->table_key.k1 = siphash24(&tcp->port_key, &purpose[1], 1);
+    const uint64_t *given = weir->config.fastopen_key;
+    weir->fast_key[0] = (struct siphash_key){ given[0], given[1] };
+    if (given[0] == 0 && given[1] == 0) {
+        static const uint8_t fast[2] = { 'c', 'd' };
+        weir->fast_key[0].k0 = siphash24(&tcp->cookie_key, &fast[0], 1);
+        weir->fast_key[0].k1 = siphash24(&tcp->cookie_key, &fast[1], 1);
+    }
+    weir->fast_key[1] = weir->fast_key[0];
 }
 
 static void set_lists(struct weir *weir)
@@ -102,6 +111,9 @@ static void carve(struct weir *weir, struct arena *arena, weir_time now)
     weir->cookie_used = arena_take(arena, sizeof *weir->cookie_used * (weir->cookie_mask + 1));
     for (uint32_t i = 0; weir->cookie_used != NULL && i <= weir->cookie_mask; i++)
         weir->cookie_used[i] = 0;
+    weir->fast = arena_take(arena, sizeof *weir->fast * FAST_SERVERS);
+    if (weir->fast != NULL)
+        memset(weir->fast, 0, sizeof *weir->fast * FAST_SERVERS);
     weir->due_count = c->iface_max + 1;
     weir->due = arena_take(arena, sizeof *weir->due * weir->due_count);
     weir->arrival = arena_take(arena, sizeof *weir->arrival * INPUT_BATCH);
@@ -157,6 +169,7 @@ enum weir_error weir_init(struct weir **weir, void *memory, size_t size,
     w->tcp.bbrs = &w->bbrs;
     w->tcp.sent = (struct sent_memory){ &w->sent_blocks, &w->rings };
     w->tcp.trace = &w->trace;
+    w->tcp.fast = w->fast;
     w->tcp.epoch = now;
     *weir = w;
     return WEIR_OK;
@@ -220,10 +233,30 @@ weir_time weir_deadline(const struct weir *weir)
     return ours < ip ? ours : ip;
 }
 
+/* The whole destination is suspected, for as long as an ICMP error would be believed: then the long
+ * segments are tried again. */
+static void escape_black_hole(struct weir *weir, uint32_t index, weir_time now)
+{
+    struct conn *conn = conn_at(weir, index);
+    const uint16_t path_mss = tcp_black_hole(&conn->tcb);
+    if (path_mss == 0)
+        return;
+    const uint32_t heads = conn->path.mtu - path_mss_of(&conn->peer, conn->path.mtu);
+    const uint16_t mtu = ip_pmtu_lower(&weir->ip, &conn->peer, path_mss + heads, now);
+    if (mtu >= conn->path.mtu)
+        return;
+    conn->path.mtu = mtu;
+    tcp_path_changed(&conn->tcb, path_mss_of(&conn->peer, mtu), now);
+}
+
 static void fire(struct weir *weir, uint32_t timer, weir_time now)
 {
     if (timer < weir->config.tcp_max) {
-        tcp_timeout(&conn_at(weir, timer)->tcb, now);
+        struct tcb *tcb = &conn_at(weir, timer)->tcb;
+        const unsigned retries = tcb->retries;
+        tcp_timeout(tcb, now);
+        if (tcb->retries > retries)
+            escape_black_hole(weir, timer, now);
         conn_settle(weir, timer, now);
         return;
     }

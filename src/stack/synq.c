@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "stack/parts.h"
+#include "stack/fastopen.h"
 
 #include <string.h>
 
@@ -84,6 +84,8 @@ static void answer(struct weir *weir, const struct synq_entry *entry, enum weir_
     struct tcp_reply reply;
     tcp_synq_answer(entry, &weir->tcp, tcp_ts_offset(&weir->tcp, tuple),
                     limited ? (uint16_t)listener->option[WEIR_OPT_MAXSEG] : 0, now, &reply);
+    if (entry->flags & SYNQ_FAST)
+        fast_offer(weir, &flow, &reply.opts);
     reply_segment(weir, &flow, entry->iface, &reply.seg, &reply.opts, why);
 }
 
@@ -242,7 +244,7 @@ static void inherit(struct tcb *tcb, struct conn *conn, const struct listener *l
         if (!(listener->option_set >> i & 1))
             continue;
         const int64_t value = listener->option[i];
-        if (i == WEIR_OPT_DEFER_ACCEPT)
+        if (i == WEIR_OPT_DEFER_ACCEPT || i == WEIR_OPT_FASTOPEN)
             continue;
         if (i == WEIR_OPT_TTL)
             conn->ttl = (uint8_t)value;
@@ -325,8 +327,13 @@ enum weir_drop synq_promote(struct weir *weir, const struct synq_entry *entry, u
         demux_add(&weir->flows, in->hash, flow_ref(FLOW_CONN, index));
     }
     conn->hashed = true;
-    const enum weir_drop drop =
-        tcp_segment_arrives(&conn->tcb, &in->seg, &in->opts, in->packet.when, now);
+    enum weir_drop drop;
+    if (in->seg.flags & TCP_SYN) {
+        weir->fast_pending++;
+        drop = tcp_fast_syn(&conn->tcb, &in->seg, now);
+    } else {
+        drop = tcp_segment_arrives(&conn->tcb, &in->seg, &in->opts, in->packet.when, now);
+    }
     list_push_tail(&listener->accepts, watch_nodes(weir, HANDLE_CONN), index);
     conn_settle(weir, index, now);
     listener_settle(weir, listener_index);

@@ -37,6 +37,7 @@ static enum weir_error show_room(struct weir *weir, uint32_t index, size_t want,
     struct conn *conn = conn_at(weir, index);
     const uint32_t wanted = want > UINT32_MAX ? UINT32_MAX : (uint32_t)want;
     const uint32_t shown = tcp_send_view(&conn->tcb, wanted, span, count);
+    weir->shown_len = shown;
     if (shown > 0 || want == 0)
         return WEIR_OK;
     *count = 0;
@@ -75,14 +76,11 @@ enum weir_error weir_send_room(struct weir *weir, weir_handle handle, size_t wan
     return show_room(weir, index, want, span, count);
 }
 
-/* Whether `len` octets behind the last one queued have been shown: they have memory. */
-static bool was_shown(struct tcb *tcb, size_t len)
+/* Whether `len` octets behind the last one queued are being shown: they have memory, and the
+ * program has written there. Memory that was given back since would hold somebody else's octets. */
+static bool is_shown(const struct weir *weir, weir_handle handle, size_t len)
 {
-    if (len == 0)
-        return true;
-    if (len > tcp_send_room(tcb))
-        return false;
-    return ring_attach(tcb->host->rings, &tcb->snd_ring, tcb->snd.end, (uint32_t)len) == len;
+    return len == 0 || (weir->shown == handle && len <= weir->shown_len);
 }
 
 enum weir_error weir_send_put(struct weir *weir, weir_handle handle, size_t len, unsigned flags,
@@ -94,9 +92,10 @@ enum weir_error weir_send_put(struct weir *weir, weir_handle handle, size_t len,
     if (error != WEIR_OK)
         return error;
     weir->now = now;
-    if ((flags & ~(WEIR_MORE | WEIR_FIN | WEIR_URG)) != 0 || !was_shown(&conn->tcb, len))
+    if ((flags & ~(WEIR_MORE | WEIR_FIN | WEIR_URG)) != 0 || !is_shown(weir, handle, len))
         return WEIR_INVALID;
     tcp_send_put(&conn->tcb, (uint32_t)len, flags, now);
+    weir->shown = WEIR_NO_HANDLE;
     conn_settle(weir, index, now);
     return WEIR_OK;
 }
@@ -107,6 +106,7 @@ enum weir_error weir_send(struct weir *weir, weir_handle handle, const void *dat
     *done = 0;
     uint32_t index;
     struct conn *conn;
+    room_forget(weir);
     enum weir_error error = sender(weir, handle, &index, &conn);
     if (error != WEIR_OK)
         return error;

@@ -53,6 +53,10 @@ static void answer_unacceptable(struct tcb *tcb, const struct tcp_seg *seg, weir
 {
     if (seg->flags & TCP_RST)
         return;
+    if (tcb->fast && (seg->flags & TCP_SYN) && seg->seq == tcb->irs) {
+        tcb->due |= TCP_DUE_SYN; /* our SYN-ACK got lost, and nothing was established yet */
+        return;
+    }
     if (tcp_seg_len(seg) == 0 || (seg->flags & TCP_SYN))
         tcp_owe_challenge(tcb, now);
     else
@@ -170,6 +174,8 @@ static enum weir_error reset_error(const struct tcb *tcb)
 {
     switch (tcb->state) {
     case WEIR_SYN_RECEIVED:
+        if (tcb->fast) /* the program may have it already */
+            return WEIR_RESET;
         return tcb->passive ? WEIR_OK : WEIR_REFUSED;
     case WEIR_CLOSE_WAIT:
         return WEIR_PIPE;

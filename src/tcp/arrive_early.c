@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Segment arrives in SYN-SENT: RFC 9293, 3.10.7.3. */
+#include "tcp/fastopen.h"
 #include "tcp/tcp.h"
 
 /* What the peer's SYN says about itself. Options that it does not offer are off for good. */
@@ -44,7 +45,7 @@ enum weir_drop tcp_arrives_syn_sent(struct tcb *tcb, const struct tcp_seg *seg,
                                     const struct tcp_opts *opts, weir_time when, weir_time now)
 {
     const bool acks = seg->flags & TCP_ACK;
-    const bool acks_syn = acks && seg->ack == tcb->iss + 1 && tcb->snd.nxt != tcb->iss;
+    const bool acks_syn = acks && tcp_fast_acks(tcb, seg->ack);
 
     /* First, check the ACK bit. */
     if (acks && !acks_syn)
@@ -64,6 +65,9 @@ enum weir_drop tcp_arrives_syn_sent(struct tcb *tcb, const struct tcp_seg *seg,
         return WEIR_DROP_SYN_SENT_SILENT;
     take_syn(tcb, seg, opts, now);
     if (!acks_syn) {
+        tcb->fast = false;
+        tcb->rcv.fin = 0;
+        tcb->snd.sml = tcb->iss;
         tcb->ecn = 0; /* two that ask at once do not agree on anything */
         tcp_event(tcb, TCP_EV_RCV_SYN, WEIR_CAUSE_RCV_SYN, now);
         tcb->due |= TCP_DUE_SYN;
@@ -76,6 +80,7 @@ enum weir_drop tcp_arrives_syn_sent(struct tcb *tcb, const struct tcp_seg *seg,
     rest.seq++;
     const struct tcp_arrival arrival = { .opts = opts, .when = when, .now = now, .text = true };
     tcp_syn_acked_now(tcb, &rest, &arrival);
+    tcp_fast_acked(tcb, seg->ack);
     tcp_owe_ack(tcb, WEIR_WHY_ACK);
     enum weir_drop verdict = WEIR_DROP_NONE;
     if (rest.len > 0) {

@@ -11,6 +11,8 @@
 #include "tcp/sent.h"
 #include "wire/tcp.h"
 
+#define TCP_RECENT_MAX 8 /* ranges remembered for SACK options: two or three ACKs tell of them */
+
 /* RFC 8985, 5: which of the segments delivered so far left last, and its round trip. */
 struct rack {
     weir_time xmit_ts, rtt; /* rtt < 0: nothing was delivered yet */
@@ -53,8 +55,9 @@ struct tlp {
 struct tcb_flight {
     struct ranges ranges; /* octets beyond RCV.NXT that have arrived */
     struct tcp_sack_block
-        recent[TCP_SACK_MAX]; /* what our next SACK option says, most recent first */
+        recent[TCP_RECENT_MAX]; /* what our next SACK option says, most recent first */
     uint8_t recent_count;
+    uint8_t unsaid;      /* so many of them, the first ones, no ACK has told of yet */
     uint8_t dsack_count; /* duplicates to be reported (RFC 2883) */
     uint8_t dupacks;     /* in a row, for peers without SACK; stops at 255 */
     uint8_t rescue_done; /* RFC 6675's rescue retransmission was spent in this episode */

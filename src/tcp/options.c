@@ -80,9 +80,9 @@ static enum weir_error set_time(struct tcb *tcb, enum weir_option option, int64_
     if (!in(value, WEIR_SECOND, KEEP_MAX))
         return WEIR_INVALID;
     if (option == WEIR_OPT_KEEPIDLE)
-        tcb->keep_idle_ms = (uint32_t)(value / WEIR_MS);
+        tcb->keep_idle_s = (uint16_t)(value / WEIR_SECOND);
     else
-        tcb->keep_intvl_ms = (uint32_t)(value / WEIR_MS);
+        tcb->keep_intvl_s = (uint16_t)(value / WEIR_SECOND);
     return WEIR_OK;
 }
 
@@ -103,6 +103,28 @@ static enum weir_error set_maxseg(struct tcb *tcb, int64_t value)
         return WEIR_INVALID;
     tcb->maxseg = (uint16_t)value;
     tcp_mss_update(tcb);
+    return WEIR_OK;
+}
+
+/* A low-water mark beyond the window would never be reached: the window grows for it. */
+static enum weir_error set_lowat(struct tcb *tcb, enum weir_option option, int64_t value)
+{
+    if (!in(value, 0, UINT32_MAX))
+        return WEIR_INVALID;
+    if (option == WEIR_OPT_NOTSENT_LOWAT) {
+        tcb->notsent_lowat = (uint32_t)value;
+        tcb->due |= TCP_DUE_DATA;
+        return WEIR_OK;
+    }
+    tcb->rcv_lowat = (uint32_t)value;
+    uint32_t space = value > tcb->rcv.max / 2 ? tcb->rcv.max : 2 * (uint32_t)value;
+    if (!tcb->ws_ok && space > UINT16_MAX)
+        space = UINT16_MAX;
+    if (tcb->state != WEIR_CLOSED && space > tcb->rcv.space && tcb_credit(tcb, space)) {
+        tcb->rcv.space = space;
+        if (tcp_window_update_owed(tcb))
+            tcp_owe_ack(tcb, WEIR_WHY_WINDOW_UPDATE);
+    }
     return WEIR_OK;
 }
 
@@ -144,6 +166,10 @@ enum weir_error tcp_set(struct tcb *tcb, enum weir_option option, int64_t value,
         break;
     case WEIR_OPT_CONGESTION:
         error = tcp_cc_choose(tcb, value);
+        break;
+    case WEIR_OPT_RCVLOWAT:
+    case WEIR_OPT_NOTSENT_LOWAT:
+        error = set_lowat(tcb, option, value);
         break;
     case WEIR_OPT_MAX_PACING_RATE:
         error = set_pacing(tcb, value);
@@ -188,17 +214,17 @@ enum weir_error tcp_get(const struct tcb *tcb, enum weir_option option, int64_t 
         *value = tcb->thin_linear;
         return WEIR_OK;
     case WEIR_OPT_SNDBUF:
-        *value = tcb->snd.buf;
+        *value = tcp_send_buf(tcb);
         return WEIR_OK;
     case WEIR_OPT_RCVBUF:
         *value = tcb->rcv.max;
         return WEIR_OK;
     case WEIR_OPT_KEEPIDLE:
-        *value = tcb->keep_idle_ms != 0 ? tcb->keep_idle_ms * WEIR_MS : config->keepalive_idle;
+        *value = tcb->keep_idle_s != 0 ? tcb->keep_idle_s * WEIR_SECOND : config->keepalive_idle;
         return WEIR_OK;
     case WEIR_OPT_KEEPINTVL:
         *value =
-            tcb->keep_intvl_ms != 0 ? tcb->keep_intvl_ms * WEIR_MS : config->keepalive_interval;
+            tcb->keep_intvl_s != 0 ? tcb->keep_intvl_s * WEIR_SECOND : config->keepalive_interval;
         return WEIR_OK;
     case WEIR_OPT_USER_TIMEOUT:
         *value = tcb->user_timeout_ms * WEIR_MS;
@@ -211,6 +237,12 @@ enum weir_error tcp_get(const struct tcb *tcb, enum weir_option option, int64_t 
         return WEIR_OK;
     case WEIR_OPT_CONGESTION:
         *value = tcb->cc_which;
+        return WEIR_OK;
+    case WEIR_OPT_RCVLOWAT:
+        *value = tcb->rcv_lowat != 0 ? tcb->rcv_lowat : 1;
+        return WEIR_OK;
+    case WEIR_OPT_NOTSENT_LOWAT:
+        *value = tcb->notsent_lowat;
         return WEIR_OK;
     case WEIR_OPT_MAX_PACING_RATE:
         *value = tcb->pacing_max;

@@ -4,6 +4,7 @@
  *
  * Order: reset, handshake, challenge, what is lost, new octets, probes, and an acknowledgement only
  * if nothing else has carried it. */
+#include "tcp/fastopen.h"
 #include "tcp/tcp.h"
 #include "weir/stack.h"
 
@@ -87,6 +88,8 @@ static bool plan_syn(const struct tcb *tcb, weir_time now, struct tcp_plan *plan
     plan->opts.tsval = tcp_ms(tcb->host, now) + tcb->ts_offset;
     plan->opts.tsecr = answer ? tcb->ts_recent : 0;
     plan->wnd = tcp_window(tcb, true, &plan->edge);
+    if (!answer)
+        plan->len = tcp_fast_fill(tcb, &plan->opts);
     fill_head(plan);
     return true;
 }
@@ -338,8 +341,9 @@ unsigned tcp_plan_spans(const struct tcb *tcb, const struct tcp_plan *plan, stru
     if (plan->len == 0)
         return 0;
     uint32_t covered;
+    const seq32 seq = plan->seq + ((plan->flags & TCP_SYN) ? 1u : 0u);
     const unsigned count =
-        ring_spans(tcb->host->rings, &tcb->snd_ring, plan->seq, plan->len, span, max, &covered);
+        ring_spans(tcb->host->rings, &tcb->snd_ring, seq, plan->len, span, max, &covered);
     WEIR_ASSERT(covered == plan->len);
     return count;
 }
@@ -352,6 +356,8 @@ static void commit_syn(struct tcb *tcb, const struct tcp_plan *plan, weir_time n
         tcp_ecn_asked(tcb, plan->flags);
     if (tcb->snd.nxt == tcb->iss)
         tcb->snd.nxt = tcb->iss + 1;
+    if (plan->len > 0)
+        tcb->snd.sml = plan->seq + 1 + plan->len; /* see fastopen.h */
     tcb->due &= (uint8_t)~TCP_DUE_SYN;
     tcb->sent_at = now;
     tcp_rtx_restart(tcb, now);

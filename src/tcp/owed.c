@@ -55,14 +55,19 @@ void tcp_note_range(struct tcb *tcb, seq32 left, seq32 right)
 {
     struct tcb_flight *flight = tcb_flight(tcb);
     WEIR_ASSERT(flight != NULL);
-    struct tcp_sack_block kept[TCP_SACK_MAX] = { { left, right } };
-    unsigned count = 1;
-    for (unsigned i = 0; i < flight->recent_count && count < TCP_SACK_MAX; i++)
-        if (seq_gt(flight->recent[i].left, right) || seq_lt(flight->recent[i].right, left))
-            kept[count++] = flight->recent[i];
+    struct tcp_sack_block kept[TCP_RECENT_MAX] = { { left, right } };
+    unsigned count = 1, unsaid = 1;
+    for (unsigned i = 0; i < flight->recent_count && count < TCP_RECENT_MAX; i++) {
+        if (!seq_gt(flight->recent[i].left, right) && !seq_lt(flight->recent[i].right, left))
+            continue;
+        kept[count++] = flight->recent[i];
+        if (i < flight->unsaid)
+            unsaid = count;
+    }
     for (unsigned i = 0; i < count; i++)
         flight->recent[i] = kept[i];
     flight->recent_count = (uint8_t)count;
+    flight->unsaid = (uint8_t)unsaid;
 }
 
 /* RCV.NXT has moved over some of them. What stayed would lie ahead again 2^32 octets later. */
@@ -70,11 +75,36 @@ void tcp_forget_ranges(struct tcb *tcb)
 {
     struct tcb_flight *flight = tcb_flight(tcb);
     WEIR_ASSERT(flight != NULL);
-    unsigned kept = 0;
-    for (unsigned i = 0; i < flight->recent_count; i++)
-        if (seq_gt(flight->recent[i].left, tcb->rcv.nxt))
-            flight->recent[kept++] = flight->recent[i];
+    unsigned kept = 0, unsaid = 0;
+    for (unsigned i = 0; i < flight->recent_count; i++) {
+        if (!seq_gt(flight->recent[i].left, tcb->rcv.nxt))
+            continue;
+        flight->recent[kept++] = flight->recent[i];
+        if (i < flight->unsaid)
+            unsaid = kept;
+    }
     flight->recent_count = (uint8_t)kept;
+    flight->unsaid = (uint8_t)unsaid;
+}
+
+/* A SACK option has told of the first `said` ranges. One segment often answers for a whole batch,
+ * and of a batch with many holes its option cannot tell all: what it kept to itself the sender
+ * would take for lost. So the others come to the front, and have an ACK of their own. */
+static void ranges_said(struct tcb_flight *flight, unsigned said)
+{
+    struct tcp_sack_block told[TCP_SACK_MAX];
+    WEIR_ASSERT(said <= TCP_SACK_MAX && said <= flight->recent_count);
+    if (said == 0 || said >= flight->unsaid) {
+        flight->unsaid = 0; /* all; or there is no room for any (RFC 2018, 3: then none is owed) */
+        return;
+    }
+    for (unsigned i = 0; i < said; i++)
+        told[i] = flight->recent[i];
+    for (unsigned i = said; i < flight->recent_count; i++)
+        flight->recent[i - said] = flight->recent[i];
+    for (unsigned i = 0; i < said; i++)
+        flight->recent[flight->recent_count - said + i] = told[i];
+    flight->unsaid = (uint8_t)(flight->unsaid - said);
 }
 
 /* `room` octets of options are free. DSACK first, then the ranges, most recent first. */
@@ -107,12 +137,17 @@ void tcp_ack_left(struct tcb *tcb, const struct tcp_plan *plan)
         flight->dsack[0] = flight->dsack[1];
         flight->dsack_count--;
     }
+    if (flight != NULL) {
+        const bool any = plan->opts.present & TCP_OPT_SACK;
+        ranges_said(flight, any ? (unsigned)plan->opts.sack_count - plan->dsacks : 0);
+    }
     tcb->rcv.acked = tcb->rcv.nxt;
     tcb->rcv.edge = plan->edge;
     tcb->delack_at = WEIR_NEVER;
     if (tcb->owed_dup > 0)
         tcb->owed_dup--;
-    const bool more = tcb->owed_dup > 0 || (flight != NULL && flight->dsack_count > 0);
+    const bool more =
+        tcb->owed_dup > 0 || (flight != NULL && (flight->dsack_count > 0 || flight->unsaid > 0));
     if (!more) {
         tcb->owed_why = WEIR_WHY_NONE;
         tcb->due &= (uint8_t)~TCP_DUE_ACK;

@@ -29,7 +29,8 @@ static void enter_recovery(struct tcb *tcb, struct tcb_flight *flight, const str
     undo_begin(tcb, flight);
     prr_begin(tcb, flight, acked);
     tcb->recovery = TCP_RECOVERY;
-    tcb->recovery_count++;
+    if (tcb->recovery_count < UINT16_MAX)
+        tcb->recovery_count++;
     tcp_trace(tcb)->count.recoveries++;
     flight->recovery_point = tcb->snd.nxt;
     flight->rtx_next = tcb->snd.una;
@@ -103,7 +104,8 @@ static void tail_repaired(struct tcb *tcb, struct tcb_flight *flight, weir_time 
 {
     flight->undo.armed = false;
     tcp_cc_lost(tcb, flight, now);
-    tcb->recovery_count++;
+    if (tcb->recovery_count < UINT16_MAX)
+        tcb->recovery_count++;
     tcp_trace(tcb)->count.recoveries++;
 }
 

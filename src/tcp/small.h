@@ -35,7 +35,8 @@ enum synq_flag {
     SYNQ_SACK = 1 << 1,
     SYNQ_WS = 1 << 2,
     SYNQ_RTX = 1 << 3,    /* SYN-ACK was sent more than once */
-    SYNQ_COOKIE = 1 << 4, /* rebuilt from a cookie: lives on the stack only */
+    SYNQ_COOKIE = 1 << 4, /* rebuilt from a cookie: lives on the stack only... */
+    SYNQ_FAST = 1 << 4,   /* ... and in the queue: the SYN-ACK gives a Fast Open cookie */
     SYNQ_ECN = 1 << 5,    /* RFC 3168 is agreed */
     SYNQ_ACCECN = 1 << 6, /* RFC 9768 is agreed */
     SYNQ_ACKED = 1 << 7,  /* the peer hears us, but has no data yet (WEIR_OPT_DEFER_ACCEPT) */

@@ -26,7 +26,6 @@ void tcb_init(struct tcb *tcb, const struct tcp_birth *birth)
     tcb->iss = birth->iss;
     tcb->snd.una = tcb->snd.nxt = tcb->snd.sml = tcb->snd.up = birth->iss;
     tcb->snd.end = birth->iss + 1;
-    tcb->snd.buf = config->snd_max;
     ring_init(&tcb->snd_ring);
     tcb->peer_mss = birth->v6 ? 1220 : 536;
     tcb->path_mss = birth->path_mss;
@@ -129,7 +128,7 @@ struct tcb_flight *tcb_flight_need(struct tcb *tcb)
     sent_init(&flight->map);
     sb_init(flight, tcb);
     rate_begin(flight, tcb);
-    flight->recent_count = 0;
+    flight->recent_count = flight->unsaid = 0;
     flight->dsack_count = 0;
     memset(&flight->cc_memory, 0, sizeof flight->cc_memory);
     return flight;
@@ -174,12 +173,22 @@ weir_time tcp_deadline(const struct tcb *tcb)
 }
 
 /* Readiness is derived from state, never from edges: this reads, and changes nothing. */
+/* SO_RCVLOWAT, and Linux's tcp_stream_is_readable: a window with no room for another segment is
+ * enough, for more will not come. */
+static bool enough_to_read(const struct tcb *tcb)
+{
+    const uint32_t unread = tcp_readable(tcb);
+    const bool full =
+        !seq_gt(tcb->rcv.edge, tcb->rcv.nxt) || tcb->rcv.edge - tcb->rcv.nxt < tcb->rcv_mss;
+    return unread > 0 && (unread >= tcb->rcv_lowat || full);
+}
+
 unsigned tcp_ready(const struct tcb *tcb)
 {
     unsigned ready = 0;
     const bool over = tcb->state == WEIR_CLOSED;
     const bool eof = tcb->fin_rcvd || over;
-    if (tcp_readable(tcb) > 0 || eof || tcb->error != WEIR_OK)
+    if (enough_to_read(tcb) || eof || tcb->error != WEIR_OK)
         ready |= WEIR_READABLE;
     if (eof)
         ready |= WEIR_EOF;
@@ -192,7 +201,7 @@ unsigned tcp_ready(const struct tcb *tcb)
     if (tcb->state >= WEIR_ESTABLISHED && !over)
         ready |= WEIR_CONNECTED;
     const bool opening = tcb->state < WEIR_ESTABLISHED;
-    if (!opening && (tcp_send_error(tcb) != WEIR_OK || tcp_send_room(tcb) >= tcb->snd.buf / 3))
+    if (!opening && (tcp_send_error(tcb) != WEIR_OK || tcp_send_ready(tcb)))
         ready |= WEIR_WRITABLE;
     return ready;
 }

@@ -37,7 +37,8 @@ struct tcp_host {
     struct sent_memory sent;
     struct trace *trace;
     struct siphash_key isn_key, cookie_key, ts_key, port_key;
-    weir_time epoch; /* `now` at init: ISN and timestamp clocks count from it */
+    const struct tcp_fast *fast; /* what is known of servers (fastopen.h) */
+    weir_time epoch;             /* `now` at init: ISN and timestamp clocks count from it */
 };
 
 enum tcp_due {
@@ -106,6 +107,8 @@ struct tcb {
     bool peer_zero : 1;    /* the peer's window was last seen closed */
     bool reopen : 1;       /* TIME-WAIT: a listener would take a SYN (the owner says so) */
     bool una_far : 1;      /* SND.UNA has been 2^31 or more beyond the ISS */
+    bool fast : 1;         /* Fast Open (fastopen.h): SYN-SENT: the SYN carries what rcv.fin says;
+                              SYN-RECEIVED: the SYN's text was taken */
     bool paced_hold : 1;   /* pace_at is when the next octets may leave */
     uint8_t recovery;      /* enum tcp_recovery */
 
@@ -116,7 +119,7 @@ struct tcb {
         seq32 sml;    /* end of the last short segment sent (Minshall) */
         uint32_t wnd; /* octets, scaled, from una */
         uint32_t wnd_max;
-        uint32_t buf; /* octets a program may queue */
+        uint32_t buf; /* octets a program may queue, if it has said so; 0: see tcp_send_buf */
     } snd;
     seq32 iss;
     struct ring snd_ring;
@@ -166,18 +169,21 @@ struct tcb {
     uint32_t rtt_min_ms;         /* when rtt_min_us was begun */
 
     /* Cold. */
-    weir_time since;                                       /* of the last change of state */
-    uint32_t keep_idle_ms, keep_intvl_ms, user_timeout_ms; /* 0: the configuration's */
-    uint8_t keep_cnt, syn_retries;                         /* 0: the configuration's */
-    uint8_t waits_for;                                     /* enum weir_wait, as of the last plan */
+    weir_time since;                             /* of the last change of state */
+    uint32_t user_timeout_ms;                    /* 0: the configuration's */
+    uint16_t keep_idle_s, keep_intvl_s;          /* 0: the configuration's */
+    uint32_t rcv_lowat, notsent_lowat;           /* WEIR_OPT_*; 0: not set */
+    uint8_t keep_cnt, syn_retries;               /* 0: the configuration's */
+    uint8_t waits_for;                           /* enum weir_wait, as of the last plan */
     uint8_t retries;                             /* timeouts since progress: what R2 counts */
     uint16_t maxseg;                             /* WEIR_OPT_MAXSEG, or 0 */
     uint16_t undo_count, tlp_count, dsack_count; /* reductions undone, probes sent, DSACKs heard */
     uint16_t ce_in;                              /* packets that came marked CE; stops at 65,535 */
-    uint16_t ece_in;     /* segments that told of marks on ours; stops at 65,535 */
-    uint32_t pacing_max; /* WEIR_OPT_MAX_PACING_RATE, or 0 */
+    uint16_t ece_in;                    /* segments that told of marks on ours; stops at 65,535 */
+    uint16_t rto_count, recovery_count; /* they stop at 65,535 */
+    uint32_t pacing_max;                /* WEIR_OPT_MAX_PACING_RATE, or 0 */
     uint64_t octets_out, octets_in, octets_rtx;
-    uint32_t segs_out, segs_in, segs_rtx, dupacks_in, rto_count, recovery_count;
+    uint32_t segs_out, segs_in, segs_rtx, dupacks_in;
 };
 
 /* ---- Birth and death ---- */
@@ -227,12 +233,19 @@ bool tcp_icmp_plausible(const struct tcb *tcb, seq32 quoted);
  * lost without a congestion event. */
 void tcp_path_changed(struct tcb *tcb, uint16_t path_mss, weir_time now);
 
+/* After tcp_timeout: nothing has come back for four timeouts although ICMP is silent, and what waits
+ * is long. The path_mss to be tried instead (RFC 4821, 7.7), or 0. */
+uint16_t tcp_black_hole(const struct tcb *tcb);
+
 /* User calls. */
 void tcp_close(struct tcb *tcb, weir_time now); /* CLOSE */
 void tcp_abort(struct tcb *tcb, enum weir_cause cause, enum weir_error error,
                weir_time now); /* ABORT; owes a reset where the RFC wants one */
 void tcp_orphan(struct tcb *tcb,
                 weir_time now); /* the handle is released: close, or reset if octets are unread */
+/* Octets a program may queue: twice cwnd, so that what an ACK lets go is there when it comes; at
+ * least snd_min and at most snd_max, unless the program has said how many. */
+uint32_t tcp_send_buf(const struct tcb *tcb);
 uint32_t tcp_send_room(const struct tcb *tcb); /* octets that may be queued now */
 enum weir_error tcp_send_error(
     const struct tcb *tcb);                    /* WEIR_OK if SEND makes sense in this state */

@@ -14,13 +14,16 @@
 #define TCP_MSS_FLOOR                                                           \
     88 /* smallest payload we send, whatever a peer or a path says (KP-3, T-61) \
         */
-#define TCP_PLAN_SEGMENTS    (SENT_RUN - 1) /* of a plan: with its FIN it fits one record */
-#define TCP_QUICK            16 /* segments acknowledged at once when a connection begins */
-#define TCP_OWED_DUP_MAX     8  /* duplicate ACKs owed to a peer without SACK */
-#define TCP_DUPTHRESH        3  /* RFC 5681, RFC 6675 */
-#define TCP_DELACK_WORST     (WEIR_MS * 200) /* a peer's ACK waits no longer (RFC 8985, 7.2) */
-#define TCP_THIN_SEGMENTS    4 /* fewer in flight is a thin stream, which never sees 3 duplicates */
-#define TCP_THIN_RETRIES     6 /* timeouts that do not double for a thin stream */
+#define TCP_PLAN_SEGMENTS (SENT_RUN - 1) /* of a plan: with its FIN it fits one record */
+#define TCP_QUICK         16 /* segments acknowledged at once when a connection begins */
+#define TCP_OWED_DUP_MAX  8  /* duplicate ACKs owed to a peer without SACK */
+#define TCP_DUPTHRESH     3  /* RFC 5681, RFC 6675 */
+#define TCP_DELACK_WORST  (WEIR_MS * 200) /* a peer's ACK waits no longer (RFC 8985, 7.2) */
+#define TCP_THIN_SEGMENTS 4 /* fewer in flight is a thin stream, which never sees 3 duplicates */
+#define TCP_THIN_RETRIES  6 /* timeouts that do not double for a thin stream */
+#define TCP_BLACK_HOLE_RETRIES \
+    4 /* timeouts until long segments are suspected: Linux's tcp_retries1 */
+#define TCP_BASE_MSS         1024            /* and the payload that is tried then (tcp_base_mss) */
 #define TCP_TS_OPT_LEN       12              /* NOP NOP TS */
 #define TCP_CHALLENGE_GAP_MS 500             /* INV 27 */
 #define TCP_DEFER_MAX        WEIR_MS         /* for a longer superframe (architecture, 5.2a) */
@@ -43,7 +46,8 @@ void tcb_flight_drop(struct tcb *tcb);                /* gives it back, whatever
 void tcb_flight_release(struct tcb *tcb);             /* gives it back if nothing needs it */
 void tcb_born(struct tcb *tcb, enum weir_state state, enum weir_cause cause, weir_time now);
 void tcp_mss_update(struct tcb *tcb);
-void tcb_let_go(struct tcb *tcb); /* user.c. CLOSED: gives back all but what is unread */
+bool tcp_send_ready(const struct tcb *tcb); /* user.c. There is room worth telling of */
+void tcb_let_go(struct tcb *tcb);           /* user.c. CLOSED: gives back all but what is unread */
 
 /* 2^32 octets later SND.UNA may stand on the ISS again: that is not the beginning. */
 static inline bool tcp_syn_acked(const struct tcb *tcb)

@@ -61,13 +61,14 @@ static void settle_rtx(struct tcb *tcb, weir_time now)
 
 static weir_time keepalive_idle(const struct tcb *tcb)
 {
-    return tcb->keep_idle_ms != 0 ? tcb->keep_idle_ms * WEIR_MS : tcb->host->config->keepalive_idle;
+    return tcb->keep_idle_s != 0 ? tcb->keep_idle_s * WEIR_SECOND
+                                 : tcb->host->config->keepalive_idle;
 }
 
 static weir_time keepalive_interval(const struct tcb *tcb)
 {
-    return tcb->keep_intvl_ms != 0 ? tcb->keep_intvl_ms * WEIR_MS
-                                   : tcb->host->config->keepalive_interval;
+    return tcb->keep_intvl_s != 0 ? tcb->keep_intvl_s * WEIR_SECOND
+                                  : tcb->host->config->keepalive_interval;
 }
 
 /* Keepalive runs on a quiet connection only: nothing outstanding, nothing waiting (RFC 9293
@@ -235,7 +236,8 @@ static void count_timeout(struct tcb *tcb)
 
 static void rtx_timeout(struct tcb *tcb, weir_time now)
 {
-    tcb->rto_count++;
+    if (tcb->rto_count < UINT16_MAX)
+        tcb->rto_count++;
     tcp_trace(tcb)->count.rto_fired++;
     if (gives_up(tcb, now)) {
         time_out(tcb, now);

@@ -26,10 +26,41 @@ static uint32_t queued(const struct tcb *tcb)
     return seq_lt(first, tcb->snd.end) ? tcb->snd.end - first : 0;
 }
 
+uint32_t tcp_send_buf(const struct tcb *tcb)
+{
+    const struct weir_config *config = tcb->host->config;
+    if (tcb->snd.buf != 0)
+        return tcb->snd.buf;
+    const uint64_t grown = 2 * (uint64_t)tcb->cc.cwnd;
+    const uint64_t wanted = grown > config->snd_min ? grown : config->snd_min;
+    return wanted < config->snd_max ? (uint32_t)wanted : config->snd_max;
+}
+
+/* TCP_NOTSENT_LOWAT: octets that were never sent and may yet wait. */
+static uint32_t notsent_room(const struct tcb *tcb)
+{
+    const uint32_t lowat =
+        tcb->notsent_lowat != 0 ? tcb->notsent_lowat : tcb->host->config->notsent_lowat;
+    const uint32_t unsent = tcp_syn_acked(tcb) ? tcp_unsent(tcb) : queued(tcb);
+    return unsent < lowat ? lowat - unsent : 0;
+}
+
 uint32_t tcp_send_room(const struct tcb *tcb)
 {
-    const uint32_t have = queued(tcb);
-    return have < tcb->snd.buf ? tcb->snd.buf - have : 0;
+    const uint32_t have = queued(tcb), buf = tcp_send_buf(tcb);
+    if (notsent_room(tcb) == 0) /* but a write that has begun is not cut for it, as on Linux */
+        return 0;
+    return have < buf ? buf - have : 0;
+}
+
+/* A third of the buffer, and of what may wait unsent half: else each segment that leaves would wake
+ * the program (as Linux). */
+bool tcp_send_ready(const struct tcb *tcb)
+{
+    const uint32_t lowat =
+        tcb->notsent_lowat != 0 ? tcb->notsent_lowat : tcb->host->config->notsent_lowat;
+    return tcp_send_room(tcb) >= tcp_send_buf(tcb) / 3 &&
+           (lowat == UINT32_MAX || notsent_room(tcb) > lowat / 2);
 }
 
 /* How many more octets this connection's queue may take memory for now.
@@ -292,6 +323,19 @@ void tcp_path_changed(struct tcb *tcb, uint16_t path_mss, weir_time now)
         tcb->due |= TCP_DUE_RTX | TCP_DUE_DATA;
     }
     tcp_settle(tcb, now);
+}
+
+uint16_t tcp_black_hole(const struct tcb *tcb)
+{
+    if (tcb->state == WEIR_CLOSED || tcb->host->config->mtu_probing == 0 ||
+        tcb->retries < TCP_BLACK_HOLE_RETRIES || tcb->snd.wnd == 0)
+        return 0;
+    uint32_t mss = tcb->retries == TCP_BLACK_HOLE_RETRIES ? TCP_BASE_MSS : tcb->mss / 2u;
+    if (mss < TCP_MSS_FLOOR)
+        mss = TCP_MSS_FLOOR;
+    if (mss >= tcb->mss || tcp_outstanding(tcb) <= mss)
+        return 0;
+    return (uint16_t)(mss + (tcb->ts_ok ? TCP_TS_OPT_LEN : 0));
 }
 
 /* ---- STATUS ---- */

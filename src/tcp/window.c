@@ -76,7 +76,9 @@ void tcp_window_tune(struct tcb *tcb, uint32_t read, weir_time now)
 {
     tcb->tune_octets += read;
     const weir_time rtt = tcb->srtt > 0 ? tcb->srtt : WEIR_MS;
-    if (tcb->tune_octets * UINT64_C(2) < tcb->rcv.space &&
+    /* A whole window in less than the round trip: then that is shorter than it was. To look after
+     * less of it would be to see less than the round trip carries, and hardly to grow. */
+    if (tcb->tune_octets < tcb->rcv.space &&
         (tcp_us(tcb->host, now) - tcb->tune_us) * WEIR_US < rtt)
         return;
     const uint64_t wanted = 2 * (uint64_t)tcb->tune_octets + 16u * (uint64_t)tcb->rcv_mss;

@@ -17,6 +17,7 @@ enum {
     KIND_SACK_OK = 4,
     KIND_SACK = 5,
     KIND_TS = 8,
+    KIND_FASTOPEN = 34,
 };
 
 enum {
@@ -68,6 +69,13 @@ static void read_option(const uint8_t *p, size_t len, struct tcp_opts *opts)
             opts->sack[i].left = get_u32(p + 2 + i * LEN_BLOCK);
             opts->sack[i].right = get_u32(p + 6 + i * LEN_BLOCK);
         }
+        return;
+    case KIND_FASTOPEN:
+        if (len % 2 != 0 || len - 2 > TCP_COOKIE_MAX || (len > 2 && len < 6))
+            return;
+        opts->present |= TCP_OPT_FASTOPEN;
+        opts->cookie_len = (uint8_t)(len - 2);
+        memcpy(opts->cookie, p + 2, len - 2);
         return;
     default: /* RFC 9293, MUST-6 */
         return;
@@ -132,7 +140,7 @@ struct layout {
     size_t len;      /* a multiple of 4 */
 };
 
-static size_t options_len(uint8_t present, unsigned blocks, bool packed)
+static size_t options_len(uint8_t present, unsigned blocks, unsigned cookie, bool packed)
 {
     const bool sack_ok_by_ts = (present & TCP_OPT_TS) && (present & TCP_OPT_SACK_OK);
     size_t len = 0;
@@ -144,6 +152,8 @@ static size_t options_len(uint8_t present, unsigned blocks, bool packed)
         len += packed ? LEN_SACK_OK : 4;
     if (present & TCP_OPT_WSCALE)
         len += packed ? LEN_WSCALE : 4;
+    if (present & TCP_OPT_FASTOPEN)
+        len += packed ? 2u + cookie : (2u + cookie + 3u) & ~(size_t)3;
     if (blocks > 0)
         len += (packed ? 2u : 4u) + (size_t)blocks * LEN_BLOCK;
     return len;
@@ -154,10 +164,13 @@ static struct layout options_layout(const struct tcp_opts *opts)
     struct layout layout = { .blocks = (opts->present & TCP_OPT_SACK) ? opts->sack_count : 0 };
     if (layout.blocks > TCP_SACK_MAX)
         layout.blocks = TCP_SACK_MAX;
-    while (layout.blocks > 0 && options_len(opts->present, layout.blocks, true) > OPTIONS_MAX)
+    while (layout.blocks > 0 &&
+           options_len(opts->present, layout.blocks, opts->cookie_len, true) > OPTIONS_MAX)
         layout.blocks--;
-    layout.packed = options_len(opts->present, layout.blocks, false) > OPTIONS_MAX;
-    layout.len = (options_len(opts->present, layout.blocks, layout.packed) + 3) & ~(size_t)3;
+    layout.packed =
+        options_len(opts->present, layout.blocks, opts->cookie_len, false) > OPTIONS_MAX;
+    layout.len = (options_len(opts->present, layout.blocks, opts->cookie_len, layout.packed) + 3) &
+                 ~(size_t)3;
     return layout;
 }
 
@@ -205,6 +218,12 @@ static void write_options(struct wr *w, const struct tcp_opts *opts, const struc
     if (opts->present & TCP_OPT_WSCALE) {
         write_kind(w, one, KIND_WSCALE, LEN_WSCALE);
         wr_u8(w, opts->wscale);
+    }
+    if (opts->present & TCP_OPT_FASTOPEN) { /* its NOPs come after it, as Linux has them */
+        write_kind(w, 0, KIND_FASTOPEN, 2u + opts->cookie_len);
+        for (unsigned i = 0; i < opts->cookie_len; i++)
+            wr_u8(w, opts->cookie[i]);
+        write_nops(w, layout->packed ? 0 : -(2u + opts->cookie_len) & 3);
     }
     if (layout->blocks > 0)
         write_kind(w, two, KIND_SACK, 2 + layout->blocks * LEN_BLOCK);

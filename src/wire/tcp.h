@@ -32,9 +32,10 @@ enum ip_ecn {
     ECN_CE = 3,
 };
 
-#define TCP_HEAD_MIN 20
-#define TCP_HEAD_MAX 60
-#define TCP_SACK_MAX 4
+#define TCP_HEAD_MIN   20
+#define TCP_HEAD_MAX   60
+#define TCP_SACK_MAX   4
+#define TCP_COOKIE_MAX 16 /* octets of a Fast Open cookie */
 
 struct tcp_seg {
     uint16_t sport, dport;
@@ -54,6 +55,7 @@ enum tcp_opt {
     TCP_OPT_SACK_OK = 1 << 2,
     TCP_OPT_TS = 1 << 3,
     TCP_OPT_SACK = 1 << 4,
+    TCP_OPT_FASTOPEN = 1 << 5, /* RFC 7413 */
 };
 
 struct tcp_sack_block {
@@ -66,6 +68,8 @@ struct tcp_opts {
     uint16_t mss;
     uint32_t tsval, tsecr;
     uint8_t sack_count;
+    uint8_t cookie_len; /* of Fast Open: 0 asks for a cookie; else even, 4..16 */
+    uint8_t cookie[TCP_COOKIE_MAX];
     struct tcp_sack_block sack[TCP_SACK_MAX];
 };
 

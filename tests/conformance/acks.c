@@ -157,6 +157,29 @@ static void sack_three_beside_timestamps(struct t *t)
     out(t, ". 1 ack 1 <ts * *,sack 9001:9101 7001:7101 5001:5101>");
 }
 
+/* A batch with more holes than an option has room for: what is not reported the sender would take
+ * for lost (RFC 8985). */
+static void sack_of_a_batch(struct t *t)
+{
+    passive(t, MODERN);
+    for (unsigned i = 0; i < 6; i++)
+        also(t, ". %u:%u ack 1", 501 + 500 * i, 601 + 500 * i);
+    in(t, ". 3501:3601 ack 1");
+    out(t, ". 1 ack 1 <ts * *,sack 3501:3601 3001:3101 2501:2601>");
+    out(t, ". 1 ack 1 <ts * *,sack 2001:2101 1501:1601 1001:1101>");
+    out(t, ". 1 ack 1 <ts * *,sack 501:601 3501:3601 3001:3101>");
+    quiet(t);
+    in(t, ". 4001:4101 ack 1"); /* and afterwards one is enough again, the newest first */
+    out(t, ". 1 ack 1 <ts * *,sack 4001:4101 501:601 3501:3601>");
+    quiet(t);
+    for (unsigned i = 0; i < 4; i++)
+        also(t, ". %u:%u ack 1", 4501 + 500 * i, 4601 + 500 * i);
+    in(t, ". 1:501 ack 1");
+    out(t, ". 1 ack 601 <ts * *,sack 6001:6101 5501:5601 5001:5101>");
+    out(t, ". 1 ack 601 <ts * *,sack 4501:4601 4001:4101 3501:3601>");
+    quiet(t);
+}
+
 static void sack_in_a_segment_with_text(struct t *t)
 {
     passive(t, SACK);
@@ -235,6 +258,7 @@ int main(int argc, char **argv)
              "RFC 2018 4: the block of the segment that has just come is the first"),
         CASE(sack_four_blocks, "RFC 2018 3: at most four blocks"),
         CASE(sack_three_beside_timestamps, "RFC 2018 3: three beside timestamps"),
+        CASE(sack_of_a_batch, "RFC 2018 4: what an option has no room for has an ACK of its own"),
         CASE(sack_in_a_segment_with_text, "RFC 9293 MUST-16: options leave less room for text"),
         CASE(dsack_of_a_whole_segment, "RFC 2883 4.1.1: what came twice is reported once"),
         CASE(dsack_beyond_a_hole, "RFC 2883 4.1.2: ... and the block it lies in after it"),

@@ -70,6 +70,63 @@ static void stale_handles(struct t *t)
     is(t, weir_recv(t->weir, t->listener, &octet, 1, &done, t->now), WEIR_BAD_HANDLE);
 }
 
+static void low_water_of_reading(struct t *t)
+{
+    passive(t, PLAIN);
+    set(t, RCVLOWAT, 30000); /* more than the window: it grows for it */
+    collect(t);
+    ignore(t);
+    for (unsigned i = 0; i < 29; i++) {
+        in(t, ". %u:%u ack 1", 1 + 1000 * i, 1001 + 1000 * i);
+        ignore(t);
+        ready_lacks(t, WEIR_READABLE);
+    }
+    in(t, ". 29001:30001 ack 1");
+    ignore(t);
+    ready_has(t, WEIR_READABLE);
+    read_octets(t, 30000);
+    ignore(t);
+    in(t, "F. 30001 ack 1"); /* the end is always worth telling */
+    ignore(t);
+    ready_has(t, WEIR_READABLE);
+}
+
+static void low_water_of_writing(struct t *t)
+{
+    t->win = 4000;
+    passive(t, PLAIN);
+    set(t, NOTSENT_LOWAT, 3000);
+    write_octets(t, 8000); /* a write that has begun is taken whole */
+    ready_lacks(t, WEIR_WRITABLE);
+    send_says(t, WEIR_AGAIN);
+    out(t, ". 1:1001 ack 1");
+    ignore(t);
+    in(t, ". 1 ack 4001"); /* none left unsent */
+    ignore(t);
+    ready_has(t, WEIR_WRITABLE);
+}
+
+/* Room is valid until the next call on the instance: its memory may be another's by then. */
+static void room_of_yesterday(struct t *t)
+{
+    passive(t, PLAIN);
+    struct weir_span span[WEIR_SPANS];
+    unsigned count = WEIR_SPANS;
+    is(t, weir_send_put(t->weir, t->conn, 10, 0, t->now), WEIR_INVALID); /* never shown */
+    is(t, weir_send_room(t->weir, t->conn, 100, span, &count), WEIR_OK);
+    is(t, weir_send_put(t->weir, t->conn, 101, 0, t->now), WEIR_INVALID); /* not shown */
+    in(t, ". 1 ack 1");
+    is(t, weir_send_put(t->weir, t->conn, 100, 0, t->now), WEIR_INVALID);
+    count = WEIR_SPANS;
+    is(t, weir_send_room(t->weir, t->conn, 100, span, &count), WEIR_OK);
+    write_octets(t, 10);
+    is(t, weir_send_put(t->weir, t->conn, 90, 0, t->now), WEIR_INVALID);
+    out(t, "P. 1:11 ack 1");
+    in(t, ". 1 ack 11");
+    quiet(t);
+    is(t, weir_send_put(t->weir, t->conn, 0, 0, t->now), WEIR_OK);
+}
+
 static void in_place(struct t *t)
 {
     passive(t, PLAIN);
@@ -207,6 +264,9 @@ int main(int argc, char **argv)
         CASE(status_says, "RFC 9293 3.10.6: STATUS"),
         CASE(events_tell_once, "readiness is told once while it lasts"),
         CASE(stale_handles, "a handle that is over is refused by every call"),
+        CASE(low_water_of_reading, "SO_RCVLOWAT: readable from so many octets on"),
+        CASE(low_water_of_writing, "TCP_NOTSENT_LOWAT: nothing is taken while much was never sent"),
+        CASE(room_of_yesterday, "room that was shown before another call cannot be put"),
         CASE(in_place, "octets written and read in place"),
         CASE(send_buffer_is_bounded, "SEND takes what fits, and says when more does"),
         CASE(nothing_is_left_behind, "all pools are as full as before"),

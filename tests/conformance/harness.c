@@ -104,6 +104,8 @@ static void defaults(struct t *t)
     t->config.udp_max = 4;
     t->config.neigh_max = 16;
     t->config.ring_chunks = 4096;
+    t->config.rcv_max = t->config.snd_min = t->config.snd_max =
+        4 << 20; /* a scale of 7, as of Linux */
     t->config.frag_octets_max = 1 << 18;
     t->config.trace_flow = t->config.trace_story = 256;
     t->config.congestion = WEIR_CC_RENO; /* what RFC 9293 and RFC 5681 describe */

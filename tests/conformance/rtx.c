@@ -263,6 +263,35 @@ static void ack_division(struct t *t)
     is(t, status_of(t).cwnd - before, 1440); /* octets, not ACKs */
 }
 
+/* RFC 4821, 7.7: what is long is swallowed, and no ICMP error comes. */
+static void black_hole(struct t *t)
+{
+    passive(t, "mss 1460");
+    write_octets(t, 1300);
+    out(t, "P. 1:1301 ack 1");
+    weir_time rto = status_of(t).rto;
+    for (unsigned i = 0; i < 3; i++, rto *= 2)
+        out_after(t, rto, "P. 1:1301 ack 1");
+    const unsigned mss = t->v6 ? 1220 : 1024; /* IPv6 carries 1,280 everywhere */
+    out_after(t, rto, ". 1:%u ack 1", 1 + mss);
+    out(t, "P. %u:1301 ack 1", 1 + mss);
+    in(t, ". 1 ack 1301");
+    write_octets(t, 1300); /* and so it stays */
+    out(t, ". 1301:%u ack 1", 1301 + mss);
+    ignore(t);
+}
+
+static void no_black_hole(struct t *t)
+{
+    t->config.mtu_probing = 0;
+    passive(t, "mss 1460");
+    write_octets(t, 1300);
+    out(t, "P. 1:1301 ack 1");
+    weir_time rto = status_of(t).rto;
+    for (unsigned i = 0; i < 6; i++, rto *= 2)
+        out_after(t, rto, "P. 1:1301 ack 1");
+}
+
 static void congestion_avoidance(struct t *t)
 {
     passive(t, PLAIN);
@@ -549,6 +578,8 @@ int main(int argc, char **argv)
         CASE(initial_window_of_large_segments, "RFC 6928: ... or less"),
         CASE(slow_start, "RFC 9293 MUST-19: slow start"),
         CASE(ack_division, "RFC 3465: octets are counted, not ACKs"),
+        CASE(black_hole, "RFC 4821 7.7: the fourth timeout tries shorter segments"),
+        CASE(no_black_hole, "... unless told not to"),
         CASE(congestion_avoidance, "RFC 9293 MUST-19: congestion avoidance"),
         CASE(timeout_begins_anew,
              "RFC 5681 3.1: after a time-out, one segment; only the first one halves"),

@@ -79,7 +79,8 @@ static void side_init(struct path *path, unsigned side)
     weir_config_default(&config);
     config.tcp_max = 2 * PATH_FLOWS;
     config.ring_chunks = 8192;
-    config.rcv_max = config.snd_max = SND_MAX;
+    if (!path->plan->own_windows)
+        config.rcv_max = config.snd_max = config.snd_min = SND_MAX;
     config.trace_flow = config.trace_story = 64;
     config.ecn = path->plan->ecn;
     config.congestion = path->plan->congestion[0]; /* DCTCP is a matter of both ends */

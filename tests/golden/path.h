@@ -25,6 +25,7 @@ struct path_plan {
     uint8_t ecn;                    /* config.ecn of both ends */
     weir_time pause_at, pause_for;  /* the programs write nothing then; 0: never */
     weir_time coarse; /* the sender wakes for its timers only at multiples of this; 0: exactly */
+    bool own_windows; /* the windows are the configuration's defaults, not a size for the path */
     uint64_t seed;
 };
 

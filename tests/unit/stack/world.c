@@ -23,7 +23,7 @@ void world_defaults(struct world_options *options)
     c->neigh_max = 16;
     c->ring_chunks = 1024;
     c->rcv_max = 1 << 20;
-    c->snd_max = 1 << 20;
+    c->snd_min = c->snd_max = 1 << 20;
     c->trace_flow = 1024;
     c->trace_story = 1024;
     c->verify = true;

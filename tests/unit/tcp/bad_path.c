@@ -222,6 +222,7 @@ struct outcome play(const struct scene *scene, const struct weir_config *config)
     path.calm = true;
     struct weir_config receiver = *config;
     weir_config_default(&receiver);
+    receiver.rcv_max = 4 << 20;
     receiver.verify = config->verify;
     host(&path, 0, *config);
     host(&path, 1, receiver);
