@@ -232,6 +232,116 @@ def text(cell):
                      "FIN-WAIT-2": "TIME-WAIT"}[cell.next]
 
 
+# ---- without a connection: no place in a window, but an ACK or none ----
+
+# kind: flags without ACK, octets, words
+FIRSTS = {
+    "rst": ("R", 0, "a reset"),
+    "syn": ("S", 0, "a SYN"),
+    "syn-fin": ("SF", 0, "a SYN with a FIN"),
+    "syn-rst": ("SR", 0, "a SYN with a reset"),
+    "fin": ("F", 0, "a FIN"),
+    "text": ("P", 4, "four octets of text"),
+    "fin-text": ("FP", 4, "four octets and a FIN"),
+    "null": ("", 0, "no other flag"),
+}
+# how: ACK number, relative to our initial number
+ACKS = {"plain": None, "ack-old": 0, "ack": 1, "ack-future": 2}
+ACK_WORDS = {"plain": "without ACK", "ack-old": "with an ACK of nothing", "ack": "with an ACK",
+             "ack-future": "with an ACK of what was never sent"}
+
+
+class First:
+    """One segment where no connection is."""
+
+    def __init__(self, folder, kind, how):
+        self.folder, self.kind, self.how = folder, kind, how
+        self.flags, self.len, self.words = FIRSTS[kind]
+        self.ack = ACKS[how]
+        self.octets = self.len + ("S" in self.flags) + ("F" in self.flags)
+        self.answer, self.clause, self.next = [], "", folder.upper()
+
+
+def first_closed(cell):
+    """3.10.7.1"""
+    cell.clause = "RFC 9293, 3.10.7.1"
+    if "R" in cell.flags:
+        return
+    if cell.ack is None:
+        cell.answer = [f"+0 > R. 0:0(0) ack {cell.octets}"]
+    else:
+        cell.answer = [f"+0 > R {cell.ack}:{cell.ack}(0)"]
+
+
+def first_listen(cell):
+    """3.10.7.2. What is no SYN alone is dropped: 'you are unlikely to get here'."""
+    cell.clause = "RFC 9293, 3.10.7.2"
+    if "R" in cell.flags:
+        return
+    if cell.ack is not None:
+        cell.answer = [f"+0 > R {cell.ack}:{cell.ack}(0)"]
+    elif cell.flags == "S":
+        cell.answer = [f"+0 > S. 0:0(0) ack 1 win {WND} <mss 1460>"]
+
+
+def first_syn_sent(cell):
+    """3.10.7.3"""
+    good = cell.ack == 1
+    cell.clause = "RFC 9293, 3.10.7.3 " + ("second" if "R" in cell.flags else "fourth")
+    if cell.ack is not None and not good:
+        cell.clause = "RFC 9293, 3.10.7.3 first"
+        if "R" not in cell.flags:
+            cell.answer = [f"+0 > R {cell.ack}:{cell.ack}(0)"]
+    elif "R" in cell.flags:
+        cell.next = "CLOSED" if good else cell.next
+    elif "S" in cell.flags and good:
+        cell.answer, cell.next = ["+0 > . 1:1(0) ack 1"], "ESTABLISHED"
+    elif "S" in cell.flags:
+        cell.answer, cell.next = ["+0 > S. 0:0(0) ack 1 <mss 1460>"], "SYN-RECEIVED"
+    elif "F" in cell.flags or cell.len or not good:
+        cell.clause = "RFC 9293, 3.10.7.3 fifth"
+
+
+FIRST = {"closed": (first_closed, "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n"),
+         "listen": (first_listen, LISTEN), "syn-sent": (first_syn_sent, CONNECT)}
+
+
+def first_script(cell):
+    judge_first, setup = FIRST[cell.folder]
+    judge_first(cell)
+    flags = cell.flags + ("." if cell.ack is not None else "") or "-"
+    ack = "" if cell.ack is None else f" ack {cell.ack}"
+    mss = f" {MSS}" if "S" in flags else ""
+    opens = cell.folder == "listen" and cell.flags == "S" and cell.ack is None
+    lines = [f"// {cell.clause}: {cell.words}, {ACK_WORDS[cell.how]}.", MARK, "//: exact"]
+    if opens:
+        lines.append("//: weir-only the first window that Linux offers is 64240 octets")
+    lines += ["", *setup.format(win="").rstrip("\n").split("\n"), ""]
+    lines.append(f"+.1 < {flags} 0:{cell.len}({cell.len}){ack} win 65535{mss}")
+    lines += cell.answer or ["//: quiet"]
+    if cell.folder == "syn-sent":
+        lines.append(f"//: state {cell.next}")
+        if cell.next == "SYN-SENT":  # still asking: the answer opens the connection
+            lines += ["+0 < S. 0:0(0) ack 1 win 65535 <mss 1000>", "+0 > . 1:1(0) ack 1",
+                      "//: state ESTABLISHED"]
+        elif cell.next == "CLOSED":
+            lines.append("+0 getsockopt(3, SOL_SOCKET, SO_ERROR, [ECONNREFUSED], [4]) = 0")
+    elif cell.folder == "listen" and not opens:  # still listening
+        lines += ["+.1 < S 1000:1000(0) win 65535 <mss 1000>", "+0 > S. 0:0(0) ack 1001 <mss 1460>"]
+    return "\n".join(lines) + "\n"
+
+
+def firsts():
+    for folder in FIRST:
+        for kind in FIRSTS:
+            for how in ACKS:
+                if folder != "syn-sent" and how in ("ack-old", "ack-future"):
+                    continue
+                if folder == "syn-sent" and kind == "syn-fin":
+                    continue  # by hand: implementations disagree
+                yield First(folder, kind, how)
+
+
 # ---- the script ----
 
 def number(value):
@@ -300,6 +410,16 @@ def differs(cell):
         reason = "a SYN in the window of a half-open connection resets it"
     elif state == "TIME-WAIT" and cell.off == 0 and "R" in cell.flags:
         reason = "with tcp_rfc1337=0, its default, a reset ends TIME-WAIT"
+    elif state == "TIME-WAIT" and "R" in cell.flags and cell.answer:
+        reason = "in TIME-WAIT it has no answer to a reset"
+    elif not passive and cell.place == "before" and cell.kind == "fin-bare":
+        reason = "what ends at RCV.NXT counts as acceptable, and its ACK with it"
+    elif not passive and cell.place == "before" and cell.kind == "syn-ack":
+        reason = "it acknowledges the SYN-ACK once more, because its SYN is old"
+    elif state == "TIME-WAIT" and "R" not in cell.flags and cell.answer != "syn-ack":
+        quiet = cell.off == 0 and cell.len == 0 and not set(cell.flags) & set("SF")
+        if quiet != (cell.answer is None):
+            reason = "in TIME-WAIT it acknowledges all but an empty segment at RCV.NXT"
     return f"linux-differs {reason}" if reason else None
 
 
@@ -320,7 +440,8 @@ def script(cell):
 
 def wanted():
     """{path: text} of the whole matrix."""
-    files = {}
+    files = {f"{FOLDER}/{cell.folder}/{cell.kind}-{cell.how}.pkt": first_script(cell)
+             for cell in firsts()}
     for state in STATES:
         for kind in KINDS:
             for place in PLACES:
