@@ -79,6 +79,7 @@ void tcp_send_chance(const struct tcb *tcb, uint32_t gso_max, struct tcp_chance 
         if (len == 0)
             return;
     }
+    chance->burst = len;
     uint32_t segments = gso_max > mss ? gso_max / mss : 1;
     if (segments > TCP_PLAN_SEGMENTS)
         segments = TCP_PLAN_SEGMENTS;

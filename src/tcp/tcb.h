@@ -108,6 +108,7 @@ struct tcb {
     bool una_far : 1;      /* SND.UNA has been 2^31 or more beyond the ISS */
     bool paced_hold : 1;   /* pace_at is when the next octets may leave */
     uint8_t recovery;      /* enum tcp_recovery */
+    uint8_t frame;         /* segments since the superframe began that leaves now; stops at 255 */
 
     /* Send. */
     struct {
