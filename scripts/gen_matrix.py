@@ -380,8 +380,6 @@ def answers(cell):
 def proof(cell):
     """One old octet: the answer shows what both ends have come to."""
     nxt, space = cell.snd_nxt, cell.state.wnd - (cell.rcv_nxt - cell.state.rcv_nxt)
-    if cell.answer == "syn-ack" and cell.state.name == "TIME-WAIT":
-        return []  # another connection, with other numbers
     # A half-open connection answers what is wrong once in half a second.
     wait = "+.6" if cell.next == "SYN-RECEIVED" and cell.answer and cell.state.passive else "+.02"
     lines = [f"{wait} < P. {OLD}:{OLD + 1}(1) ack {nxt} win 65535"]
@@ -434,6 +432,8 @@ def script(cell):
         lines.append(f"//: {reason}")
     lines += ["", *(line.rstrip() for line in setup.rstrip("\n").split("\n"))]
     lines += [f"//: state {cell.state.name}", "", segment(cell), *answers(cell)]
+    if cell.answer == "syn-ack" and cell.state.name == "TIME-WAIT":
+        return "\n".join(lines) + "\n"  # another connection, with other numbers
     lines += [f"//: state {cell.next}", *proof(cell)]
     return "\n".join(lines) + "\n"
 
