@@ -63,7 +63,7 @@ stage_netns() {
 }
 
 stage_docs() {
-    $run --counts "$1" --timeout 60 "scripts/gen_states.py --check" \
+    $run --counts "$1" --timeout 60 "scripts/gen_states.py --check" "scripts/gen_matrix.py --check" \
         "scripts/gen_conformance.py --check" "scripts/gen_syscalls.py --check" \
         "scripts/gen_errno.sh build/weir --check" scripts/links.py scripts/documented.py \
         "scripts/install_check.sh build"

@@ -20,8 +20,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TUN_NAME  "tun0"
-#define TUN_QUEUE 1024
+#define TUN_NAME    "tun0"
+#define TUN_QUEUE   1024
+#define ROUTE_TRIES 5000 /* milliseconds until an IPv6 address must have its route */
 
 /* The kernel this runs on, in a network namespace of its own, with a TUN device as the wire. Calls
  * that the script says will wait are made by a thread. */
@@ -229,6 +230,28 @@ static void run_ip(struct run *run, const char *arguments)
         run_fail(run, "`%s` failed (is iproute2 there?)", command);
 }
 
+/* Linux adds an IPv6 address now and the route to it from a work queue, on a busy machine later
+ * than the first packet of a script comes. */
+static void await_address(struct run *run)
+{
+    char hex[33], line[256];
+    for (unsigned i = 0; i < 16; i++)
+        snprintf(hex + 2 * i, 3, "%02x", run->local.octet[i]);
+    for (unsigned tries = 0; tries < ROUTE_TRIES; tries++) {
+        FILE *file = fopen("/proc/net/ipv6_route", "re");
+        bool there = file == NULL;
+        while (!there && fgets(line, sizeof line, file) != NULL)
+            there = strncmp(line, hex, 32) == 0 && strncmp(line + 32, " 80 ", 4) == 0;
+        if (file != NULL)
+            fclose(file);
+        if (there)
+            return;
+        const struct timespec pause = { 0, WEIR_MS };
+        nanosleep(&pause, NULL);
+    }
+    run_fail(run, "the address has no route after %d ms", ROUTE_TRIES);
+}
+
 static void make_wire(struct kernel_subject *self)
 {
     struct run *run = self->run;
@@ -253,6 +276,8 @@ static void make_wire(struct kernel_subject *self)
     snprintf(arguments, sizeof arguments, "%s route add default dev %s", run->v6 ? "-6" : "-4",
              TUN_NAME);
     run_ip(run, arguments);
+    if (run->v6)
+        await_address(run);
 }
 
 static void kernel_end(void *subject)

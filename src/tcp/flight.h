@@ -93,6 +93,9 @@ struct tcb_flight {
     weir_time cwnd_full_at;  /* when that was */
     seq32 cwr_point;         /* until here no further mark counts */
     bool cwr;                /* it means something */
+    bool used_full;          /* cwnd was full in the round trip that ends ... */
+    seq32 used_until;        /* ... here; */
+    uint32_t used_most;      /* if not, the most that was in flight */
 };
 
 WEIR_STATIC_ASSERT(sizeof(struct tcb_flight) <= 768, "the flight block's budget");

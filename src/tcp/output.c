@@ -263,6 +263,37 @@ static uint32_t override_len(const struct tcb *tcb)
     return len < tcb->mss ? len : tcb->mss;
 }
 
+/* How many segments a device that cuts would be given in one frame: what leaves within a
+ * millisecond at twice cwnd a round trip, two at least, but no more than half of cwnd. */
+static uint32_t frame_max(const struct tcb *tcb)
+{
+    const uint32_t cwnd = tcb->cc.cwnd / tcb->mss;
+    const uint32_t half = cwnd > 1 ? cwnd / 2 : 1;
+    const uint64_t rtt_us = (uint64_t)tcb->srtt / WEIR_US;
+    const uint64_t soon = rtt_us > 0 ? UINT64_C(2000) * cwnd / rtt_us : UINT8_MAX;
+    const uint64_t most = soon > 2 ? soon : 2;
+    return most < half ? (uint32_t)most : half;
+}
+
+static uint32_t frame_segments(const struct tcb *tcb, const struct tcp_plan *plan)
+{
+    const uint32_t segments = tcb->frame + (plan->len + tcb->mss - 1) / tcb->mss;
+    return segments < UINT8_MAX ? segments : UINT8_MAX;
+}
+
+/* PSH at the end of a frame tells a receiver that joins segments not to wait for another (RFC 9293,
+ * 3.9.1.2 leaves it to us). A segment alone is no frame: while they leave one by one the path is
+ * full, and the ACK may as well be late. So the bit is where Linux has it, whether the device cuts
+ * or we do. */
+static bool frame_ends(const struct tcb *tcb, const struct tcp_plan *plan, uint32_t burst)
+{
+    const uint32_t segments = frame_segments(tcb, plan);
+    if (segments <= 1 || plan->len < tcb->mss)
+        return false;
+    const uint32_t left = burst > plan->len ? burst - plan->len : 0;
+    return plan->gso_size > 0 || left == 0 || segments >= frame_max(tcb);
+}
+
 static bool plan_new(const struct tcb *tcb, const struct tcp_env *env, weir_time now,
                      struct tcp_plan *plan)
 {
@@ -289,6 +320,8 @@ static bool plan_new(const struct tcb *tcb, const struct tcp_env *env, weir_time
     plan->len = chance.len;
     tcp_ecn_fill_new(tcb, plan);
     fill_text(tcb, plan, chance.len, chance.fin);
+    if (frame_ends(tcb, plan, chance.burst))
+        plan->flags |= TCP_PSH;
     return true;
 }
 
@@ -363,12 +396,9 @@ static void commit_syn(struct tcb *tcb, const struct tcp_plan *plan, weir_time n
     tcp_rtx_restart(tcb, now);
 }
 
-/* Of cwnd, enough is in flight that it may grow (RFC 7661). */
-static bool cwnd_used(const struct tcb *tcb)
+static bool cwnd_full(const struct tcb *tcb)
 {
-    const uint32_t pipe = sb_pipe(tcb);
-    return tcb->cc.cwnd < tcb->cc.ssthresh ? pipe * UINT64_C(2) > tcb->cc.cwnd
-                                           : pipe + tcb->mss > tcb->cc.cwnd;
+    return sb_pipe(tcb) + tcb->mss > tcb->cc.cwnd;
 }
 
 /* A segment that leaves without a record (the pool failed between plan and commit) was a gift: it
@@ -384,12 +414,14 @@ static void commit_fresh(struct tcb *tcb, const struct tcp_plan *plan, weir_time
         tcb->snd.sml = plan->seq + plan->len;
     if (plan->len % tcb->mss != 0)
         tcb->snd.sml = plan->seq + plan->len;
+    const uint32_t segments = frame_segments(tcb, plan);
+    tcb->frame = (plan->flags & TCP_PSH) || segments >= frame_max(tcb) ? 0 : (uint8_t)segments;
     tcb->octets_out += plan->len;
     tcb->pace_at = WEIR_NEVER;
     tcb->paced_hold = tcb->defer_over = false;
     tcb->sent_at = now;
     tcp_pacing_left(tcb, plan->len, now);
-    if (cwnd_used(tcb))
+    if (cwnd_full(tcb))
         tcb->cwnd_limited = true;
     prr_sent(tcb, len);
     if (idle)
@@ -481,12 +513,32 @@ static bool cwnd_holds(const struct tcb *tcb)
     return tcb->waits_for == WEIR_WAIT_CWND || (flight != NULL && flight->lost > flight->rtx);
 }
 
+/* Whether cwnd may grow (RFC 7661): it was full in this round trip, or, in slow start, more than
+ * half of it was in flight. What was said when the octets left holds until they are acknowledged:
+ * the flight shrinks with every ACK, and the last one is worth as much as the first. */
+static bool cwnd_counts(const struct tcb *tcb, struct tcb_flight *flight)
+{
+    const bool full = cwnd_holds(tcb) || cwnd_full(tcb);
+    if (flight == NULL)
+        return full;
+    const uint32_t pipe = sb_pipe(tcb);
+    const bool round = seq_geq(tcb->snd.una, flight->used_until) && tcb->snd.nxt != tcb->snd.una;
+    if (round || full || (!flight->used_full && pipe > flight->used_most)) {
+        flight->used_full = full;
+        flight->used_most = pipe;
+        flight->used_until = tcb->snd.nxt;
+    }
+    return flight->used_full ||
+           (tcb->cc.cwnd < tcb->cc.ssthresh && flight->used_most * UINT64_C(2) > tcb->cc.cwnd);
+}
+
 void tcp_output_idle(struct tcb *tcb, const struct tcp_env *env, weir_time now)
 {
     if (!env->path_ready) { /* what is due stays due: nothing was tried */
         tcb->waits_for = WEIR_WAIT_NEIGHBOUR;
         return;
     }
+    tcb->frame = 0;
     struct tcb_flight *flight = tcb_flight(tcb);
     if (flight != NULL)
         flight->tlp.due = false; /* nothing could be sent: the timeout will tell */
@@ -500,7 +552,7 @@ void tcp_output_idle(struct tcb *tcb, const struct tcp_env *env, weir_time now)
         tcb->pace_at = now + tcp_defer_time(tcb);
     /* Judged here and not at the ACK: several ACKs may come before output has its turn, and all of
      * them are for octets that left under the last verdict. */
-    tcb->cwnd_limited = cwnd_holds(tcb) || cwnd_used(tcb);
+    tcb->cwnd_limited = cwnd_counts(tcb, flight);
     tcp_cc_validate(tcb, tcb->cwnd_limited, now);
     tcp_settle(tcb, now);
 }

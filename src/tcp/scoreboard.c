@@ -23,6 +23,9 @@ void sb_init(struct tcb_flight *flight, const struct tcb *tcb)
         tcb->snd.una;
     flight->dupacks = 0;
     flight->rescue_done = 0;
+    flight->used_full = false;
+    flight->used_until = tcb->snd.una;
+    flight->used_most = 0;
 }
 
 static struct sent *at(const struct tcb *tcb, const struct tcb_flight *flight, uint32_t i)

@@ -79,6 +79,8 @@ void tcp_send_chance(const struct tcb *tcb, uint32_t gso_max, struct tcp_chance 
         if (len == 0)
             return;
     }
+    const bool tail_waits = len < unsent || tcb->cork || tcb->more || nagle_holds(tcb);
+    chance->burst = tail_waits && !tcb->fin_queued ? len / mss * mss : len;
     uint32_t segments = gso_max > mss ? gso_max / mss : 1;
     if (segments > TCP_PLAN_SEGMENTS)
         segments = TCP_PLAN_SEGMENTS;

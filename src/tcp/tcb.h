@@ -111,6 +111,7 @@ struct tcb {
                               SYN-RECEIVED: the SYN's text was taken */
     bool paced_hold : 1;   /* pace_at is when the next octets may leave */
     uint8_t recovery;      /* enum tcp_recovery */
+    uint8_t frame;         /* segments since the superframe began that leaves now; stops at 255 */
 
     /* Send. */
     struct {

@@ -221,7 +221,8 @@ void tcp_time_wait_restart(struct tcb *tcb, weir_time now);
 
 /* send.c: what new octets may leave. */
 struct tcp_chance {
-    uint32_t len; /* payload octets that may leave now */
+    uint32_t len;   /* payload octets that may leave now, in one plan */
+    uint32_t burst; /* ... in all plans together */
     bool fin;
     enum weir_wait wait; /* why nothing, or not more */
 };

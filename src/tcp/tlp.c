@@ -29,15 +29,14 @@ void tlp_schedule(struct tcb *tcb, struct tcb_flight *flight, weir_time now)
     flight->pto_at = now + pto < flight->rto_at ? now + pto : flight->rto_at;
 }
 
-/* The PTO has fired. What leaves is output's word; in any case the timeout runs from here on (RFC
- * 8985, 7.3), counted as it was, but the probe's answer may come first. */
+/* The PTO has fired. What leaves is output's word; in any case the timeout is armed anew, from here
+ * on (RFC 8985, 7.3): the probe's answer shall come first. */
 void tlp_timeout(struct tcb *tcb, struct tcb_flight *flight, weir_time now)
 {
-    const weir_time answer = now + tcb->srtt + tcb->srtt / 4 + PTO_SLACK;
     flight->pto_at = WEIR_NEVER;
     flight->tlp.due = true;
-    if (flight->rto_at < answer)
-        flight->rto_at = answer;
+    if (flight->rto_at < now + tcb->rto)
+        flight->rto_at = now + tcb->rto;
     tcb->due |= TCP_DUE_RTX | TCP_DUE_DATA;
 }
 

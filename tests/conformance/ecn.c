@@ -126,7 +126,7 @@ static void reaction(struct t *t)
     out(t, "W. 10001:11001 ack 1");
     in(t, ".E 1 ack 8001"); /* the peer cannot have seen it yet */
     out(t, ". 11001:12001 ack 1");
-    out(t, ". 12001:13001 ack 1");
+    out(t, "P. 12001:13001 ack 1");
     in(t, ". 1 ack 10001");
     ignore(t);
     is(t, status_of(t).segs_rtx, 0);

@@ -138,7 +138,7 @@ static void source_quench(struct t *t)
     passive(t, PLAIN);
     write_octets(t, 20000);
     for (unsigned i = 0; i < 10; i++)
-        out(t, ". %u:%u ack 1", 1 + 1000 * i, 1001 + 1000 * i);
+        out(t, "%s. %u:%u ack 1", i == 4 || i == 9 ? "P" : "", 1 + 1000 * i, 1001 + 1000 * i);
     const unsigned cwnd = status_of(t).cwnd;
     icmp(t, t->v6 ? 200 : 4, 0, 0, 0);
     holds(t, t->dropped != WEIR_DROP_NONE);

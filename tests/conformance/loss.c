@@ -258,7 +258,7 @@ static void one_probe_a_tail(struct t *t)
     ten_in_flight(t, SACK, 3000);
     out_after(t, PTO, "P. 2001:3001 ack 1");
     is(t, status_of(t).timer, WEIR_TIMER_RTX);
-    out_after(t, 127 * MS, ". 1:1001 ack 1"); /* its answer would have come by then */
+    out_after(t, RTO, ". 1:1001 ack 1"); /* counted from the probe */
     why(t, RTX_RTO);
     is(t, status_of(t).tlp_count, 1);
 }

@@ -23,7 +23,7 @@ static void full_segments_do_not_wait(struct t *t)
     out(t, "P. 1:11 ack 1");
     write_octets(t, 2500);
     out(t, ". 11:1011 ack 1");
-    out(t, ". 1011:2011 ack 1");
+    out(t, "P. 1011:2011 ack 1");
     quiet(t); /* the tail waits for the ACK of what is short */
     in(t, ". 1 ack 11");
     out(t, "P. 2011:2511 ack 1");

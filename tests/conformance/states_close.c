@@ -105,7 +105,7 @@ static void fin_after_what_is_queued(struct t *t)
     close_conn(t);
     state(t, FIN_WAIT_1);
     out(t, ". 1:1001 ack 1");
-    out(t, ". 1001:2001 ack 1");
+    out(t, "P. 1001:2001 ack 1");
     in(t, ". 1 ack 2001");
     out(t, "FP. 2001:2501 ack 1");
     in(t, ". 1 ack 2501"); /* all but the FIN */

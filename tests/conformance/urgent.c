@@ -129,7 +129,7 @@ static void sent_ahead_of_the_window(struct t *t)
     in(t, ". 1 ack 1 win 2000");
     write_flags(t, 5000, WEIR_URG);
     out(t, "U. 1:1001 ack 1 urg 5000");
-    out(t, "U. 1001:2001 ack 1 urg 4000");
+    out(t, "PU. 1001:2001 ack 1 urg 4000");
     in(t, ". 1 ack 2001 win 0");
     out_after(t, 200 * MS,
               "U. 2000 ack 1 urg 3001"); /* RFC 9293, 3.8.6.1: also at a closed window */

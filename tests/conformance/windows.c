@@ -95,7 +95,7 @@ static void zero_window_probed(struct t *t)
     in(t, ". 1 ack 1 win 3000");
     out(t, ". 1:1001 ack 1");
     out(t, ". 1001:2001 ack 1");
-    out(t, ". 2001:3001 ack 1");
+    out(t, "P. 2001:3001 ack 1");
 }
 
 static void zero_window_for_ever(struct t *t)
@@ -153,7 +153,7 @@ static void window_shrinks_below_what_is_in_flight(struct t *t)
     in(t, ". 1 ack 8001 win 3000"); /* what lay beyond has been taken after all */
     out(t, ". 8001:9001 ack 1");
     out(t, ". 9001:10001 ack 1");
-    out(t, ". 10001:11001 ack 1");
+    out(t, "P. 10001:11001 ack 1");
 }
 
 static void shrunk_window_and_retransmission(struct t *t)
