@@ -106,8 +106,7 @@ static enum flow_class classify_empty(const struct flow *flow, const struct flow
     const struct flow_end *end = &flow->end[segment->from], *peer = &flow->end[!segment->from];
     if ((segment->flags & PACKET_RST) != 0 || !end->seen)
         return FLOW_NEW;
-    if (segment->seq == end->nxt - 1 && end->nxt - 1 != end->iss && end->state != WEIR_TIME_WAIT &&
-        !end->fin)
+    if (segment->seq == end->nxt - 1 && end->state != WEIR_TIME_WAIT && !end->fin)
         return peer->window == 0 && peer->window_known ? FLOW_PROBE : FLOW_KEEPALIVE;
     if (segment->ack != end->ack || (segment->flags & PACKET_ACK) == 0)
         return FLOW_NEW;

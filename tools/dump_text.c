@@ -538,7 +538,8 @@ void dump_packet(struct dump *dump, const struct capture_frame *frame)
     fputc('\n', dump->out);
     if (dump->octets == DUMP_OCTETS_NONE)
         return;
-    const uint8_t *from = dump->link || !is_ip ? frame->data : packet.ip;
+    const uint8_t *inner = is_ip ? packet.ip : packet.kind == PACKET_ARP ? packet.l4 : frame->data;
+    const uint8_t *from = dump->link ? frame->data : inner;
     uint32_t len = frame->len - (uint32_t)(from - frame->data);
     if (is_ip && !dump->link && len > packet.ip_len)
         len = packet.ip_len;

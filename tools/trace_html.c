@@ -44,6 +44,7 @@ static const char head[] =
     "#tip{position:fixed;display:none;max-width:320px;padding:5px 9px;border-radius:6px;"
     "background:var(--fg);color:var(--bg);font-size:.82rem;pointer-events:none;z-index:9}\n"
     "@media(max-width:640px){body{padding:10px;font-size:14px}details{padding:0 8px}"
+    "figure{overflow-x:auto}figure svg{min-width:640px}"
     "figure.wide svg{min-width:760px}}\n"
     "@media print{input,#tip,figure button{display:none}details{border:0;break-inside:auto}"
     "figure{break-inside:avoid}}\n"

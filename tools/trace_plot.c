@@ -82,7 +82,7 @@ static void put_band_legend(FILE *out)
 
 static void put_legend(FILE *out, const char *const names[][2], unsigned count)
 {
-    double x = LEFT + 130;
+    double x = LEFT + 150;
     for (unsigned i = 0; i < count; i++) {
         fprintf(out, "<path class=\"%s\" d=\"M%.1f 44h16\"/>\n", names[i][0], x);
         svg_text(out, x + 20, 48, SVG_START, "dim small", names[i][1]);
@@ -213,9 +213,8 @@ void trace_tsg_svg(FILE *out, const struct flow *flow, unsigned end)
     };
     struct svg_plot plot = plot_of(out, flow);
     const int64_t most = highest(flow, end);
-    const int64_t window = most + flow->end[!end].window_max;
-    plot.y = (struct svg_axis){ 0, window < most * WINDOW_OVER ? window : most + most / 8, false,
-                                "octets sent" };
+    const int64_t window = most + flow->end[!end].window_max, room = most + most / 3;
+    plot.y = (struct svg_axis){ 0, window < room ? window : room, false, "octets sent" };
     svg_begin(out, WIDTH, HEIGHT, "tsg", "time-sequence graph");
     title(out, flow, end, "time-sequence graph");
     put_legend(out, names, sizeof names / sizeof names[0]);

@@ -139,6 +139,8 @@ void svg_axes(const struct svg_plot *plot)
     const struct svg_axis *const axes[] = { &plot->x, &plot->y };
     for (unsigned i = 0; i < 2; i++) {
         const int64_t step = step_of(axes[i]);
+        if (axes[i]->most == axes[i]->least)
+            continue; /* rows, not numbers */
         for (int64_t at = axes[i]->least; at <= axes[i]->most; at += step)
             tick(plot, axes[i], at);
     }
