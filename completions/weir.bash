@@ -11,7 +11,7 @@ _weir() {
         cword=$COMP_CWORD
     fi
 
-    local commands='get serve echo ping demo sim bench run sysctl drill errno ss netstat lsof nstat sar top tcpview'
+    local commands='get serve echo ping demo sim bench run sysctl drill errno ss netstat lsof nstat sar top tcpview dump trace'
     if [ "$cword" -eq 1 ]; then
         mapfile -t COMPREPLY < <(compgen -W "$commands --help --version" -- "$cur")
         return
@@ -42,7 +42,7 @@ _weir() {
         mapfile -t COMPREPLY < <(compgen -W "$states" -- "$cur")
         return
         ;;
-    --output | --pcap | --load | --socket | --ctl)
+    --output | --pcap | --load | --socket | --ctl | --svg | --xpl | --html | -r | -w)
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
         ;;
@@ -64,6 +64,11 @@ _weir() {
     lsof) options="$look" ;;
     nstat) options="$look --ignore --zeros --noupdate --reset" ;;
     sar) options="$look" ;;
+    dump) options='-i -r -w -c -s -n -q -v -e -t -S -x -X -A' ;;
+    trace)
+        options='--flow --ladder --tsg --rtt --flight --timeline --diagram --ascii --absolute'
+        options+=' --whole --reverse --svg --xpl --html --json'
+        ;;
     top | tcpview) options="$look --delay --batch --iterations" ;;
     get) options="$network --output --quiet" ;;
     serve) options="$network --port --verbose" ;;
@@ -90,7 +95,7 @@ _weir() {
         mapfile -t COMPREPLY < <(compgen -c -- "$cur")
     elif [ "${words[1]}" = sysctl ]; then
         mapfile -t COMPREPLY < <(compgen -W "$(weir sysctl -a 2>/dev/null | cut -d' ' -f1)" -- "$cur")
-    elif [ "${words[1]}" = drill ]; then
+    elif [[ ${words[1]} == drill || ${words[1]} == trace ]]; then
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
     elif [ "${words[1]}" = errno ]; then
         mapfile -t COMPREPLY < <(compgen -W "$(weir errno -l 2>/dev/null | cut -d' ' -f1)" -- "$cur")

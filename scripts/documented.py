@@ -15,7 +15,8 @@ FIELD = re.compile(r"^\s*(uint8_t|uint32_t|weir_time) (\w+);", re.M)
 OPTION = re.compile(r'\{ "([a-z][a-z0-9-]*)", (?:no|required|optional)_argument')
 SHELLS = ("completions/weir.bash", "completions/_weir")
 COMMANDS = ("get", "serve", "echo", "ping", "demo", "sim", "bench",
-            "run", "sysctl", "drill", "errno", "ss", "netstat", "lsof", "nstat", "sar", "top")
+            "run", "sysctl", "drill", "errno", "ss", "netstat", "lsof", "nstat", "sar", "top",
+            "dump", "trace")
 
 
 def limits():

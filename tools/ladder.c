@@ -14,15 +14,16 @@
 #define COLUMNS_MAX 160
 #define BETWEEN_MAX (COLUMNS_MAX - FIXED)
 #define LABEL_MAX   160
+#define LOST_WIDTH  4 /* of the cross, and how far an arrow breaks off before the end */
 
 struct glyphs {
-    const char *lifeline, *line, *right, *left;
+    const char *lifeline, *line, *right, *left, *lost;
 };
 
 static const struct glyphs *glyphs(const struct ladder *ladder)
 {
-    static const struct glyphs ascii = { "|", "-", ">", "<" };
-    static const struct glyphs utf8 = { "\u2502", "\u2500", "\u25b6", "\u25c0" };
+    static const struct glyphs ascii = { "|", "-", ">", "<", "X" };
+    static const struct glyphs utf8 = { "\u2502", "\u2500", "\u25b6", "\u25c0", "\u2717" };
     return ladder->style.ascii ? &ascii : &utf8;
 }
 
@@ -31,6 +32,7 @@ enum colour {
     COLOUR_STATE,
     COLOUR_WHY,
     COLOUR_ARROW,
+    COLOUR_LOST,
     COLOUR_PLAIN
 };
 
@@ -38,7 +40,7 @@ static void paint(const struct ladder *ladder, enum colour colour)
 {
     static const char *const codes[] = {
         [COLOUR_TIME] = "\033[2m",  [COLOUR_STATE] = "\033[1m", [COLOUR_WHY] = "\033[36m",
-        [COLOUR_ARROW] = "\033[2m", [COLOUR_PLAIN] = "\033[0m",
+        [COLOUR_ARROW] = "\033[2m", [COLOUR_LOST] = "\033[31m", [COLOUR_PLAIN] = "\033[0m",
     };
     if (ladder->style.colour)
         fputs(codes[colour], ladder->out);
@@ -100,14 +102,32 @@ static void put_line(const struct ladder *ladder, unsigned count)
         fputs(glyphs(ladder)->line, ladder->out);
 }
 
-static void put_arrow(const struct ladder *ladder, bool leftward)
+/* The head of an arrow; of one that breaks off, a cross and the way that was not made. */
+static void put_head(const struct ladder *ladder, bool leftward, bool lost)
+{
+    const struct glyphs *glyph = glyphs(ladder);
+    if (!lost) {
+        fputs(leftward ? glyph->left : glyph->right, ladder->out);
+        return;
+    }
+    if (leftward)
+        fprintf(ladder->out, "%*s", LOST_WIDTH - 1, "");
+    paint(ladder, COLOUR_LOST);
+    fputs(glyph->lost, ladder->out);
+    paint(ladder, COLOUR_PLAIN);
+    if (!leftward)
+        fprintf(ladder->out, "%*s", LOST_WIDTH - 1, "");
+    paint(ladder, COLOUR_ARROW);
+}
+
+static void put_arrow(const struct ladder *ladder, bool leftward, bool lost)
 {
     paint(ladder, COLOUR_ARROW);
     if (leftward)
-        fputs(glyphs(ladder)->left, ladder->out);
-    put_line(ladder, between(ladder) - 1);
+        put_head(ladder, leftward, lost);
+    put_line(ladder, between(ladder) - (lost ? LOST_WIDTH : 1));
     if (!leftward)
-        fputs(glyphs(ladder)->right, ladder->out);
+        put_head(ladder, leftward, lost);
     paint(ladder, COLOUR_PLAIN);
 }
 
@@ -127,17 +147,19 @@ static void put_words(const struct ladder *ladder, const char *label, const char
 }
 
 /* The same inside an arrow: "-- label ---------- why -->" */
-static void put_arrow_words(const struct ladder *ladder, bool leftward, const char *label,
-                            const char *why)
+static void put_arrow_words(const struct ladder *ladder, const struct ladder_segment *segment,
+                            const char *label)
 {
+    const bool leftward = segment->leftward;
+    const char *why = segment->why;
     /* Strokes: two before the words, two behind, and the head. Spaces: two around each word. */
-    const unsigned room = between(ladder) - 5 - 2 - 2;
+    const unsigned room = between(ladder) - 5 - 2 - 2 - (segment->lost ? LOST_WIDTH - 1 : 0);
     const unsigned label_len = (unsigned)strnlen(label, room);
     const unsigned why_len = (unsigned)strnlen(why, room - label_len);
     const unsigned rest = room - label_len - why_len + (why_len > 0 ? 0 : 2);
     paint(ladder, COLOUR_ARROW);
     if (leftward)
-        fputs(glyphs(ladder)->left, ladder->out);
+        put_head(ladder, leftward, segment->lost);
     put_line(ladder, 2);
     paint(ladder, COLOUR_PLAIN);
     fprintf(ladder->out, " %.*s ", (int)label_len, label);
@@ -149,7 +171,7 @@ static void put_arrow_words(const struct ladder *ladder, bool leftward, const ch
     paint(ladder, COLOUR_ARROW);
     put_line(ladder, 2);
     if (!leftward)
-        fputs(glyphs(ladder)->right, ladder->out);
+        put_head(ladder, leftward, segment->lost);
     paint(ladder, COLOUR_PLAIN);
 }
 
@@ -230,7 +252,7 @@ void ladder_segment(struct ladder *ladder, const struct ladder_segment *segment)
     if (is_wide(ladder)) {
         put_time(ladder, segment->when);
         put_left(ladder, left);
-        put_arrow_words(ladder, segment->leftward, label, segment->why);
+        put_arrow_words(ladder, segment, label);
         put_right(ladder, right);
         return;
     }
@@ -242,14 +264,15 @@ void ladder_segment(struct ladder *ladder, const struct ladder_segment *segment)
     put_right(ladder, segment->leftward ? segment->sender_state : LADDER_NONE);
     put_time(ladder, WEIR_NEVER);
     put_left(ladder, left);
-    put_arrow(ladder, segment->leftward);
+    put_arrow(ladder, segment->leftward, segment->lost);
     put_right(ladder, right);
 }
 
 void ladder_note(struct ladder *ladder, weir_time when, const char *text, unsigned left,
                  unsigned right)
 {
-    begin_time(ladder, when);
+    if (when != WEIR_NEVER)
+        begin_time(ladder, when);
     put_time(ladder, when);
     put_left(ladder, left);
     put_words(ladder, text, "");

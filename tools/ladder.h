@@ -40,7 +40,8 @@ struct ladder_segment {
     bool leftward; /* from the right end to the left */
     uint8_t flags; /* as in the TCP header */
     uint32_t seq, ack, len;
-    uint16_t window;       /* as in the header */
+    uint32_t window;       /* as in the header, or scaled */
+    bool lost;             /* it never arrived: the arrow breaks off */
     const char *why;       /* "" if it is not known */
     unsigned state[2];     /* of the left and the right end, once it has arrived */
     unsigned sender_state; /* of its sender when it left; LADDER_NONE: not known */

@@ -37,6 +37,8 @@ static const struct command commands[] = {
     { "sar", "rates of sockets, TCP and IP, at intervals", tool_sar },
     { "top", "connections live, on the whole screen", tool_top },
     { "tcpview", "another name of top", tool_top },
+    { "dump", "show packets as they pass, or those of a file", tool_dump },
+    { "trace", "the connections of a capture, in words and pictures", tool_trace },
     { "sysctl", "settings, by Linux's names", tool_sysctl },
     { "drill", "run packetdrill scripts on weir, or on the kernel", tool_drill },
     { "errno", "what an error means and what to do", tool_errno },

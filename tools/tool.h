@@ -30,6 +30,8 @@ int tool_lsof(int argc, char **argv);
 int tool_nstat(int argc, char **argv);
 int tool_sar(int argc, char **argv);
 int tool_top(int argc, char **argv);
+int tool_dump(int argc, char **argv);
+int tool_trace(int argc, char **argv);
 
 /* Prints "weir COMMAND: TEXT" (without COMMAND if it is NULL) and returns TOOL_USAGE. */
 __attribute__((format(printf, 2, 3))) int tool_usage(const char *command, const char *format, ...);

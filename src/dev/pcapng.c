@@ -170,12 +170,17 @@ int pcapng_open(struct pcapng *file, const char *path, uint64_t octets_max)
 
 void pcapng_iface(struct pcapng *file, const char *name, uint32_t snap_len)
 {
+    pcapng_iface_of(file, name, snap_len, LINKTYPE_ETHERNET);
+}
+
+void pcapng_iface_of(struct pcapng *file, const char *name, uint32_t snap_len, uint16_t link)
+{
     static const uint8_t resolution = TSRESOL_NS;
     const size_t name_len = strlen(name);
     if (!make_room(file, BLOCK_OVERHEAD + padded(name_len)))
         return;
     const size_t begin = block_begin(file, INTERFACE_DESCRIPTION);
-    put16(file, LINKTYPE_ETHERNET);
+    put16(file, link);
     put16(file, 0);
     put32(file, snap_len);
     put_option(file, IF_NAME, name, name_len);
@@ -199,8 +204,10 @@ void pcapng_packet(struct pcapng *file, const struct pcapng_packet *packet)
     put32(file, packet->len);
     put32(file, packet->whole_len);
     put_padded(file, packet->data, packet->len);
-    put_option(file, OPT_COMMENT, packet->comment, comment_len);
-    put_option(file, EPB_FLAGS, &flags, sizeof flags);
+    if (comment_len > 0)
+        put_option(file, OPT_COMMENT, packet->comment, comment_len);
+    if (flags != 0)
+        put_option(file, EPB_FLAGS, &flags, sizeof flags);
     put_option(file, OPT_END, NULL, 0);
     block_end(file, begin);
 }

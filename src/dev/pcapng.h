@@ -45,6 +45,10 @@ int pcapng_open(struct pcapng *file, const char *path, uint64_t octets_max);
 /* Adds an Ethernet interface, numbered from 0. `snap_len` 0: whole frames. */
 void pcapng_iface(struct pcapng *file, const char *name, uint32_t snap_len);
 
+/* The same of another link type, by its number in a file. */
+void pcapng_iface_of(struct pcapng *file, const char *name, uint32_t snap_len, uint16_t link);
+
+/* A direction of 0 is one that is not known, an empty comment none. */
 void pcapng_packet(struct pcapng *file, const struct pcapng_packet *packet);
 
 /* False once nothing is written any more: `error` or `full` says why. */

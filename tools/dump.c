@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: MIT */
+
+/* `weir dump`: packets of an interface or a file, in tcpdump's words, or into a file. */
+
+#include "args.h"
+#include "dev/pcapng.h"
+#include "dump_text.h"
+#include "tool.h"
+
+#include <errno.h>
+#include <pcap/pcap.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SNAP_DEFAULT   262144
+#define READ_TIMEOUT   100 /* ms: how long the kernel may collect packets */
+#define FILTER_MAX     4096
+#define LINKS_FILTERED 16 /* link types of one file that a filter is compiled for */
+
+static const char help[] =
+    "usage: weir dump [OPTION...] [FILTER]\n"
+    "\n"
+    "Packets, a line each, as tcpdump(8) writes them; what weir itself noted of one follows a #.\n"
+    "\n"
+    "  -i NAME        an interface, or any (the default)\n"
+    "  -r FILE        of a capture: pcap or pcapng, gzip too; - is standard input\n"
+    "  -w FILE        into a pcapng file instead, comments too; - is standard output\n"
+    "  -c N           only so many\n"
+    "  -s N           only so many octets of each\n"
+    "  -n             no names (-nn the same)\n"
+    "  -q, -v, -vv    less; more of each header\n"
+    "  -e             link addresses\n"
+    "  -t, -tt, -ttt, -tttt\n"
+    "                 no time; seconds since 1970; since the line before; with the date\n"
+    "  -S             sequence numbers as they are\n"
+    "  -x, -X, -A     octets; with characters; only characters\n"
+    "\n"
+    "FILTER is libpcap's language: tcp port 9000 and host 192.0.2.1 (pcap-filter(7))";
+
+struct options {
+    const char *iface, *read, *write;
+    uint64_t count, snap_len;
+    unsigned times;
+    bool help;
+    char filter[FILTER_MAX];
+    struct dump dump;
+};
+
+/* A filter, compiled for each link type that comes along. */
+struct filters {
+    const char *text;
+    unsigned count;
+    struct {
+        uint32_t link;
+        struct bpf_program program;
+    } at[LINKS_FILTERED];
+};
+
+struct copying {
+    struct pcapng file;
+    uint32_t ifaces;
+};
+
+static volatile sig_atomic_t stopped;
+
+static void on_signal(int number)
+{
+    (void)number;
+    stopped = 1;
+}
+
+/* ---- Options ---- */
+
+static bool take_flag(struct options *options, int option)
+{
+    struct dump *dump = &options->dump;
+    switch (option) {
+    case 'n':
+        dump->numeric = true;
+        return true;
+    case 'v':
+        dump->verbose++;
+        return true;
+    case 'q':
+        dump->quick = true;
+        return true;
+    case 'e':
+        dump->link = true;
+        return true;
+    case 'S':
+        dump->absolute = true;
+        return true;
+    case 't':
+        options->times++;
+        return true;
+    case 'x':
+        dump->octets = DUMP_OCTETS_HEX;
+        return true;
+    case 'X':
+        dump->octets = DUMP_OCTETS_BOTH;
+        return true;
+    case 'A':
+        dump->octets = DUMP_OCTETS_ASCII;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static int take(struct options *options, int option)
+{
+    switch (option) {
+    case 'h':
+        options->help = true;
+        return TOOL_OK;
+    case 'i':
+        options->iface = optarg;
+        return TOOL_OK;
+    case 'r':
+        options->read = optarg;
+        return TOOL_OK;
+    case 'w':
+        options->write = optarg;
+        return TOOL_OK;
+    case 'c':
+        if (!args_number(optarg, 1, UINT64_MAX, &options->count))
+            return tool_usage("dump", "-c %s: a number from 1", optarg);
+        return TOOL_OK;
+    case 's':
+        if (!args_number(optarg, 0, SNAP_DEFAULT, &options->snap_len))
+            return tool_usage("dump", "-s %s: a number up to %d", optarg, SNAP_DEFAULT);
+        if (options->snap_len == 0)
+            options->snap_len = SNAP_DEFAULT;
+        return TOOL_OK;
+    default:
+        (void)take_flag(options, option);
+        return TOOL_OK;
+    }
+}
+
+static int read_options(int argc, char **argv, struct options *options)
+{
+    static const struct option longs[] = { { "help", no_argument, NULL, 'h' },
+                                           { NULL, 0, NULL, 0 } };
+    static const enum dump_time times[] = { DUMP_TIME_DAY, DUMP_TIME_NONE, DUMP_TIME_EPOCH,
+                                            DUMP_TIME_DELTA, DUMP_TIME_DATE };
+    int option;
+    size_t len = 0;
+    args_begin();
+    while ((option = args_next(argc, argv, "+:i:r:w:c:s:nvqeStxXAh", longs)) != ARGS_END) {
+        if (option == ARGS_BAD)
+            return TOOL_USAGE;
+        const int status = take(options, option);
+        if (status != TOOL_OK || options->help)
+            return status;
+    }
+    if (options->times >= sizeof times / sizeof times[0])
+        return tool_usage("dump", "-t: four at most");
+    options->dump.time = times[options->times];
+    if (options->iface != NULL && options->read != NULL)
+        return tool_usage("dump", "-i and -r: an interface or a file");
+    for (int i = optind; i < argc; i++) {
+        const int wrote =
+            snprintf(options->filter + len, FILTER_MAX - len, "%s%s", len > 0 ? " " : "", argv[i]);
+        len += (size_t)wrote;
+        if (len >= FILTER_MAX)
+            return tool_usage("dump", "the filter is longer than %d characters", FILTER_MAX - 1);
+    }
+    return TOOL_OK;
+}
+
+/* ---- Filters ---- */
+
+static int filter_add(struct filters *filters, uint32_t link)
+{
+    pcap_t *dead;
+    if (filters->count == LINKS_FILTERED)
+        return tool_fail("dump", "more than %d link types in one file", LINKS_FILTERED);
+    /* libpcap knows these by their numbers in memory, which are not those of a file. */
+    const int dlt = link == CAPTURE_RAW ? DLT_RAW : (int)link;
+    dead = pcap_open_dead(dlt, SNAP_DEFAULT);
+    if (dead == NULL)
+        return tool_fail("dump", "no memory");
+    struct bpf_program *program = &filters->at[filters->count].program;
+    const int error = pcap_compile(dead, program, filters->text, 1, PCAP_NETMASK_UNKNOWN);
+    int status = TOOL_OK;
+    if (error != 0)
+        status = tool_usage("dump", "filter \"%s\": %s", filters->text, pcap_geterr(dead));
+    else
+        filters->at[filters->count++].link = link;
+    pcap_close(dead);
+    return status;
+}
+
+/* Whether a frame is wanted; -1 with the line printed if the filter makes no sense. */
+static int is_wanted(struct filters *filters, const struct capture_frame *frame)
+{
+    const struct pcap_pkthdr head = { .caplen = frame->len, .len = frame->whole_len };
+    if (filters->text[0] == '\0')
+        return 1;
+    for (unsigned i = 0; i < filters->count; i++)
+        if (filters->at[i].link == frame->link)
+            return pcap_offline_filter(&filters->at[i].program, &head, frame->data) != 0;
+    return filter_add(filters, frame->link) == TOOL_OK ? is_wanted(filters, frame) : -1;
+}
+
+static void filters_free(struct filters *filters)
+{
+    for (unsigned i = 0; i < filters->count; i++)
+        pcap_freecode(&filters->at[i].program);
+}
+
+/* ---- One frame ---- */
+
+static void copy(struct copying *copying, const struct capture_frame *frame,
+                 const struct options *options)
+{
+    /* Interfaces are numbered as they come; one that brings nothing is described all the same. */
+    while (copying->ifaces <= frame->iface) {
+        pcapng_iface_of(&copying->file, options->iface != NULL ? options->iface : "any",
+                        (uint32_t)options->snap_len, (uint16_t)frame->link);
+        copying->ifaces++;
+    }
+    const struct pcapng_packet packet = {
+        .iface = frame->iface,
+        .when = (uint64_t)(frame->when > 0 ? frame->when : 0),
+        .data = frame->data,
+        .len = frame->len,
+        .whole_len = frame->whole_len,
+        .comment = frame->comment,
+    };
+    pcapng_packet(&copying->file, &packet);
+}
+
+/* False: that was the last. */
+static bool pass(struct options *options, struct copying *copying, struct capture_frame *frame)
+{
+    if (options->read != NULL && frame->len > options->snap_len)
+        frame->len = (uint32_t)options->snap_len;
+    if (options->write != NULL)
+        copy(copying, frame, options);
+    else
+        dump_packet(&options->dump, frame);
+    if (options->write != NULL ? !pcapng_works(&copying->file) : ferror(stdout) != 0)
+        return false;
+    return options->count == 0 || --options->count > 0;
+}
+
+/* ---- A file ---- */
+
+static int from_file(struct options *options, struct filters *filters, struct copying *copying)
+{
+    char why[CAPTURE_WHY_MAX];
+    enum capture_result result;
+    int status = TOOL_OK;
+    struct capture_file *file = capture_open(options->read, why);
+    struct capture_frame *frame = malloc(sizeof *frame);
+    if (file == NULL || frame == NULL) {
+        capture_close(file);
+        free(frame);
+        return tool_fail("dump", "%s: %s", options->read, file == NULL ? why : "no memory");
+    }
+    while ((result = capture_next(file, frame, why)) == CAPTURE_FRAME) {
+        const int wanted = is_wanted(filters, frame);
+        if (wanted < 0)
+            status = TOOL_USAGE;
+        if (wanted < 0 || (wanted > 0 && !pass(options, copying, frame)))
+            break;
+    }
+    fflush(stdout);
+    if (result == CAPTURE_DAMAGED)
+        status = tool_fail("dump", "%s: %s", options->read, why);
+    capture_close(file);
+    free(frame);
+    return status;
+}
+
+/* ---- An interface ---- */
+
+static pcap_t *open_live(const struct options *options, const char *name)
+{
+    char error[PCAP_ERRBUF_SIZE];
+    pcap_t *live = pcap_create(name, error);
+    if (live == NULL) {
+        tool_fail("dump", "%s: %s", name, error);
+        return NULL;
+    }
+    pcap_set_snaplen(live, (int)options->snap_len);
+    pcap_set_promisc(live, strcmp(name, "any") != 0);
+    pcap_set_timeout(live, READ_TIMEOUT);
+    pcap_set_tstamp_precision(live, PCAP_TSTAMP_PRECISION_NANO);
+    const int result = pcap_activate(live);
+    if (result < 0) {
+        const char *more = pcap_geterr(live);
+        tool_fail("dump", "%s: %s%s%s", name, pcap_statustostr(result), more[0] != '\0' ? ": " : "",
+                  more);
+        pcap_close(live);
+        return NULL;
+    }
+    return live;
+}
+
+static int set_filter(pcap_t *live, const char *text)
+{
+    struct bpf_program program;
+    if (text[0] == '\0')
+        return TOOL_OK;
+    if (pcap_compile(live, &program, text, 1, PCAP_NETMASK_UNKNOWN) != 0)
+        return tool_usage("dump", "filter \"%s\": %s", text, pcap_geterr(live));
+    const int error = pcap_setfilter(live, &program);
+    pcap_freecode(&program);
+    return error == 0 ? TOOL_OK : tool_fail("dump", "%s", pcap_geterr(live));
+}
+
+static void catch_signals(void)
+{
+    struct sigaction action = { .sa_handler = on_signal };
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+static int listen_to(pcap_t *live, struct options *options, struct copying *copying)
+{
+    struct capture_frame *frame = calloc(1, sizeof *frame);
+    struct pcap_pkthdr *head;
+    int got = 0;
+    if (frame == NULL)
+        return tool_fail("dump", "no memory");
+    const int dlt = pcap_datalink(live);
+    frame->link = dlt == DLT_RAW ? CAPTURE_RAW : (uint32_t)dlt;
+    while (!stopped && (got = pcap_next_ex(live, &head, &frame->data)) >= 0) {
+        if (got == 0) { /* nothing for a while: what was said is shown */
+            if (options->write != NULL)
+                pcapng_flush(&copying->file);
+            else
+                fflush(stdout);
+            continue;
+        }
+        frame->number++;
+        frame->when = head->ts.tv_sec * WEIR_SECOND + head->ts.tv_usec; /* nanoseconds */
+        frame->len = head->caplen;
+        frame->whole_len = head->len;
+        if (!pass(options, copying, frame))
+            break;
+    }
+    free(frame);
+    return got == PCAP_ERROR ? tool_fail("dump", "%s", pcap_geterr(live)) : TOOL_OK;
+}
+
+static int from_iface(struct options *options, struct copying *copying)
+{
+    const char *name = options->iface != NULL ? options->iface : "any";
+    struct pcap_stat counts;
+    pcap_t *live = open_live(options, name);
+    char room[32];
+    if (live == NULL)
+        return TOOL_FAILED;
+    int status = set_filter(live, options->filter);
+    if (status == TOOL_OK) {
+        catch_signals();
+        fprintf(stderr, "listening on %s, link-type %s, snapshot length %d bytes\n", name,
+                capture_link_text((uint32_t)pcap_datalink(live), room), (int)options->snap_len);
+        status = listen_to(live, options, copying);
+        fflush(stdout);
+        if (pcap_stats(live, &counts) == 0)
+            fprintf(stderr, "%u packets received by filter, %u dropped by kernel\n", counts.ps_recv,
+                    counts.ps_drop);
+    }
+    pcap_close(live);
+    return status;
+}
+
+static int run(struct options *options)
+{
+    struct filters filters = { .text = options->filter };
+    struct copying copying = { .ifaces = 0 };
+    int status;
+    if (options->filter[0] != '\0' && options->read != NULL) {
+        status =
+            filter_add(&filters, CAPTURE_ETHERNET); /* a bad one is said before a file is made */
+        if (status != TOOL_OK)
+            return status;
+    }
+    if (options->write != NULL) {
+        const int error = pcapng_open(&copying.file, options->write, UINT64_MAX);
+        if (error != 0) {
+            filters_free(&filters);
+            return tool_fail("dump", "%s: %s", options->write, strerror(-error));
+        }
+    }
+    status = options->read != NULL ? from_file(options, &filters, &copying)
+                                   : from_iface(options, &copying);
+    if (options->write != NULL) {
+        pcapng_close(&copying.file);
+        if (copying.file.error != 0)
+            status = tool_fail("dump", "%s: %s", options->write, strerror(copying.file.error));
+    }
+    filters_free(&filters);
+    return status;
+}
+
+int tool_dump(int argc, char **argv)
+{
+    struct options *options = calloc(1, sizeof *options);
+    if (options == NULL)
+        return tool_fail("dump", "no memory");
+    options->snap_len = SNAP_DEFAULT;
+    options->dump.out = stdout;
+    int status = read_options(argc, argv, options);
+    if (status == TOOL_OK && options->help)
+        puts(help);
+    else if (status == TOOL_OK && !dump_begin(&options->dump))
+        status = tool_fail("dump", "no memory");
+    else if (status == TOOL_OK)
+        status = run(options);
+    dump_end(&options->dump);
+    free(options);
+    return status;
+}

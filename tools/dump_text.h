@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_TOOLS_DUMP_TEXT_H
+#define WEIR_TOOLS_DUMP_TEXT_H
+
+/* One packet in tcpdump's words. Numbers are relative to the first of each direction, so the lines
+ * of one capture belong to one `struct dump`. What higher protocols say is not read. */
+
+#include "doctor/capture_packet.h"
+
+#include <stdio.h>
+
+#define DUMP_TALKS 65536 /* pairs whose first numbers are remembered; beyond it the oldest goes */
+
+enum dump_time { /* as -t, -tt, ... */
+    DUMP_TIME_DAY,
+    DUMP_TIME_NONE,
+    DUMP_TIME_EPOCH,
+    DUMP_TIME_DELTA,
+    DUMP_TIME_DATE,
+};
+
+enum dump_octets {
+    DUMP_OCTETS_NONE,
+    DUMP_OCTETS_HEX,   /* -x */
+    DUMP_OCTETS_BOTH,  /* -X */
+    DUMP_OCTETS_ASCII, /* -A */
+};
+
+struct dump_talk;
+
+struct dump {
+    FILE *out;
+    unsigned verbose;
+    enum dump_time time;
+    enum dump_octets octets;
+    bool numeric, quick, link, absolute, nanoseconds;
+    int64_t before; /* for -ttt */
+    bool any;
+    struct dump_talk *talks;
+};
+
+bool dump_begin(struct dump *dump);
+void dump_end(struct dump *dump);
+void dump_packet(struct dump *dump, const struct capture_frame *frame);
+
+#endif

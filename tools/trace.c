@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT */
+
+/* `weir trace`: what it is asked for, and where that goes. */
+
+#include "trace.h"
+
+#include "args.h"
+#include "tool.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define COLUMNS_DEFAULT 116
+#define COLUMNS_MOST    160
+
+static const char help[] =
+    "usage: weir trace [OPTION...] FILE [FILE2]\n"
+    "\n"
+    "The TCP connections of a capture (pcap or pcapng, gzip too; - is standard input): a table, "
+    "or\n"
+    "pictures of one. With a second file, captured at the other end, what was lost is exact.\n"
+    "\n"
+    "  --flow N           that one: everything of it in words, or the picture of it\n"
+    "  --ladder           both ends' states and the segments between, in the terminal\n"
+    "    --ascii          without line-drawing characters\n"
+    "    --absolute       sequence numbers as they are\n"
+    "    --whole          without folding bulk\n"
+    "    --svg FILE       as a picture\n"
+    "  --tsg              the time-sequence graph; --svg FILE, or --xpl FILE for xplot\n"
+    "    --reverse        of what the other end sent\n"
+    "  --rtt, --flight    round trips; octets in flight and the window; with --svg FILE\n"
+    "  --timeline         a bar for each flow, coloured by state; with --svg FILE\n"
+    "  --diagram          the state diagram of RFC 9293 with the edges that were taken\n"
+    "  --html FILE        one page with all of it, that needs no network\n"
+    "  --json             the facts";
+
+enum picture {
+    PICTURE_NONE,
+    PICTURE_LADDER,
+    PICTURE_TSG,
+    PICTURE_RTT,
+    PICTURE_FLIGHT,
+    PICTURE_TIMELINE,
+    PICTURE_DIAGRAM,
+};
+
+enum long_option { /* long ones only */
+    OPTION_FLOW = 512,
+    OPTION_PICTURE, /* + enum picture */
+    OPTION_ASCII = OPTION_PICTURE + 16,
+    OPTION_ABSOLUTE,
+    OPTION_WHOLE,
+    OPTION_REVERSE,
+    OPTION_SVG,
+    OPTION_XPL,
+    OPTION_HTML,
+    OPTION_JSON,
+};
+
+struct options {
+    uint64_t flow;
+    unsigned picture;
+    bool ascii, absolute, whole, reverse, json, help;
+    const char *svg, *xpl, *html, *first, *second;
+};
+
+static int take(struct options *options, int option)
+{
+    switch (option) {
+    case OPTION_FLOW:
+        if (!args_number(optarg, 1, FLOWS_MAX, &options->flow))
+            return tool_usage("trace", "--flow %s: a number from 1", optarg);
+        return TOOL_OK;
+    case OPTION_ASCII:
+        options->ascii = true;
+        return TOOL_OK;
+    case OPTION_ABSOLUTE:
+        options->absolute = true;
+        return TOOL_OK;
+    case OPTION_WHOLE:
+        options->whole = true;
+        return TOOL_OK;
+    case OPTION_REVERSE:
+        options->reverse = true;
+        return TOOL_OK;
+    case OPTION_SVG:
+        options->svg = optarg;
+        return TOOL_OK;
+    case OPTION_XPL:
+        options->xpl = optarg;
+        return TOOL_OK;
+    case OPTION_HTML:
+        options->html = optarg;
+        return TOOL_OK;
+    case OPTION_JSON:
+        options->json = true;
+        return TOOL_OK;
+    case 'h':
+        options->help = true;
+        return TOOL_OK;
+    default:
+        break;
+    }
+    if (options->picture != PICTURE_NONE)
+        return tool_usage("trace", "one picture at a time; --html has them all");
+    options->picture = (unsigned)(option - OPTION_PICTURE);
+    return TOOL_OK;
+}
+
+static int check(const struct options *options)
+{
+    const unsigned picture = options->picture;
+    const bool drawn = picture != PICTURE_NONE && picture != PICTURE_LADDER;
+    if (options->first == NULL)
+        return tool_usage("trace", "which capture? weir trace FILE, or - for standard input");
+    if (options->xpl != NULL && picture != PICTURE_TSG)
+        return tool_usage("trace", "--xpl goes with --tsg");
+    if (options->svg != NULL && picture == PICTURE_NONE)
+        return tool_usage("trace", "--svg goes with a picture, as --ladder");
+    if (drawn && options->svg == NULL && options->xpl == NULL)
+        return tool_usage("trace", "a picture needs --svg FILE (- for standard output)");
+    if ((options->html != NULL) + options->json + (picture != PICTURE_NONE) > 1)
+        return tool_usage("trace", "only one of --html, --json and a picture");
+    return TOOL_OK;
+}
+
+static int read_options(int argc, char **argv, struct options *options)
+{
+    static const struct option longs[] = {
+        { "flow", required_argument, NULL, OPTION_FLOW },
+        { "ladder", no_argument, NULL, OPTION_PICTURE + PICTURE_LADDER },
+        { "tsg", no_argument, NULL, OPTION_PICTURE + PICTURE_TSG },
+        { "rtt", no_argument, NULL, OPTION_PICTURE + PICTURE_RTT },
+        { "flight", no_argument, NULL, OPTION_PICTURE + PICTURE_FLIGHT },
+        { "timeline", no_argument, NULL, OPTION_PICTURE + PICTURE_TIMELINE },
+        { "diagram", no_argument, NULL, OPTION_PICTURE + PICTURE_DIAGRAM },
+        { "ascii", no_argument, NULL, OPTION_ASCII },
+        { "absolute", no_argument, NULL, OPTION_ABSOLUTE },
+        { "whole", no_argument, NULL, OPTION_WHOLE },
+        { "reverse", no_argument, NULL, OPTION_REVERSE },
+        { "svg", required_argument, NULL, OPTION_SVG },
+        { "xpl", required_argument, NULL, OPTION_XPL },
+        { "html", required_argument, NULL, OPTION_HTML },
+        { "json", no_argument, NULL, OPTION_JSON },
+        { "help", no_argument, NULL, 'h' },
+        { NULL, 0, NULL, 0 },
+    };
+    int option;
+    args_begin();
+    while ((option = args_next(argc, argv, ":h", longs)) != ARGS_END) {
+        if (option == ARGS_BAD)
+            return TOOL_USAGE;
+        const int status = take(options, option);
+        if (status != TOOL_OK || options->help)
+            return status;
+    }
+    if (argc - optind > 2)
+        return tool_usage("trace", "%s: two captures at most", argv[optind + 2]);
+    options->first = optind < argc ? argv[optind] : NULL;
+    options->second = optind + 1 < argc ? argv[optind + 1] : NULL;
+    return check(options);
+}
+
+/* ---- What is written ---- */
+
+static unsigned columns(void)
+{
+    struct winsize size;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_col == 0)
+        return COLUMNS_DEFAULT;
+    return size.ws_col < COLUMNS_MOST ? size.ws_col : COLUMNS_MOST;
+}
+
+static void ladders(const struct trace *trace, const struct options *options)
+{
+    const char *no_colour = getenv("NO_COLOR");
+    const struct trace_style style = {
+        .columns = columns(),
+        .ascii = options->ascii,
+        .colour = isatty(STDOUT_FILENO) && (no_colour == NULL || no_colour[0] == '\0'),
+        .absolute = options->absolute,
+        .whole = options->whole,
+    };
+    for (size_t i = 0; i < trace->table.count; i++) {
+        const struct flow *flow = trace->table.flows[i];
+        if (options->flow != 0 && flow->id != options->flow)
+            continue;
+        if (options->flow == 0)
+            printf("%sflow %llu\n", i > 0 ? "\n" : "", (unsigned long long)flow->id);
+        trace_ladder(stdout, flow, &style);
+    }
+}
+
+static void picture(FILE *out, const struct trace *trace, const struct options *options)
+{
+    const uint64_t id = options->flow != 0 ? options->flow : 1;
+    const struct flow *flow = trace->table.count > 0 ? trace->table.flows[id - 1] : NULL;
+    if (options->picture == PICTURE_TIMELINE)
+        trace_timeline_svg(out, trace, options->flow);
+    else if (flow == NULL)
+        return;
+    else if (options->picture == PICTURE_LADDER)
+        trace_ladder_svg(out, flow);
+    else if (options->xpl != NULL)
+        trace_tsg_xpl(out, flow, options->reverse);
+    else if (options->picture == PICTURE_TSG)
+        trace_tsg_svg(out, flow, options->reverse);
+    else if (options->picture == PICTURE_RTT)
+        trace_rtt_svg(out, flow);
+    else if (options->picture == PICTURE_FLIGHT)
+        trace_flight_svg(out, flow);
+    else
+        trace_diagram_svg(out, flow);
+}
+
+static int write_file(const struct trace *trace, const struct options *options)
+{
+    const char *path = options->html != NULL  ? options->html
+                       : options->xpl != NULL ? options->xpl
+                                              : options->svg;
+    const bool is_stdout = strcmp(path, "-") == 0;
+    FILE *out = is_stdout ? stdout : fopen(path, "we");
+    if (out == NULL)
+        return tool_fail("trace", "%s: %s", path, strerror(errno));
+    if (options->html != NULL)
+        trace_html(out, trace, options->flow);
+    else
+        picture(out, trace, options);
+    const bool bad = ferror(out) != 0 || fflush(out) != 0;
+    const int error = errno;
+    if (!is_stdout)
+        fclose(out);
+    return bad ? tool_fail("trace", "%s: %s", path, strerror(error)) : TOOL_OK;
+}
+
+static int show(const struct trace *trace, const struct options *options)
+{
+    if (options->flow > trace->table.count)
+        return tool_usage("trace", "--flow %llu: there are %zu", (unsigned long long)options->flow,
+                          trace->table.count);
+    if (options->html != NULL || options->svg != NULL || options->xpl != NULL)
+        return write_file(trace, options);
+    if (options->picture == PICTURE_LADDER)
+        ladders(trace, options);
+    else if (options->json)
+        trace_json(stdout, trace, options->flow);
+    else if (options->flow != 0)
+        trace_flow_text(stdout, trace->table.flows[options->flow - 1]);
+    else
+        trace_summary(stdout, trace);
+    return ferror(stdout) ? TOOL_FAILED : TOOL_OK;
+}
+
+int tool_trace(int argc, char **argv)
+{
+    struct options options = { .flow = 0 };
+    struct trace trace;
+    int status = read_options(argc, argv, &options);
+    if (status != TOOL_OK)
+        return status;
+    if (options.help) {
+        puts(help);
+        return TOOL_OK;
+    }
+    const bool pictures = options.picture != PICTURE_NONE || options.html != NULL;
+    const struct trace_want want = {
+        .path = options.first,
+        .second = options.second,
+        .keep = { .all = pictures && options.flow == 0, .only = pictures ? options.flow : 0 },
+        .progress = true,
+    };
+    if (!trace_load(&trace, &want)) {
+        status = tool_fail("trace", "%s: %s", options.first, trace.why);
+    } else {
+        status = show(&trace, &options);
+        fflush(stdout);
+        trace_complain(&trace, options.first);
+        if (trace.damaged && status == TOOL_OK)
+            status = TOOL_FAILED;
+    }
+    trace_free(&trace);
+    return status;
+}
