@@ -153,25 +153,32 @@ static void ping(const struct sockaddr_in *remote, uint32_t count, bool spin)
 
 struct storm {
     struct sockaddr_in remote;
-    in_addr_t from; /* host order */
+    in_addr_t from; /* host order; 0: the system chooses, and nothing is set */
     uint32_t from_count, opened, done;
     uint32_t most; /* to be opened */
     int epoll_fd;
 };
 
-/* A new connection from the next of our addresses: one address has not ports enough, since each
- * stays in TIME-WAIT at this end. */
+/* To the next of our addresses: one has not ports enough, since each stays in TIME-WAIT at this
+ * end.
+ */
+static void storm_bind(const struct storm *storm, int fd)
+{
+    struct sockaddr_in local = { .sin_family = AF_INET };
+    local.sin_addr.s_addr = htonl(storm->from + storm->opened % storm->from_count);
+    pin_congestion(fd);
+    set_option(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+    if (bind(fd, (const struct sockaddr *)&local, sizeof local) < 0)
+        die("bind");
+}
+
 static void storm_open(struct storm *storm)
 {
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         die("socket");
-    pin_congestion(fd);
-    struct sockaddr_in local = { .sin_family = AF_INET };
-    local.sin_addr.s_addr = htonl(storm->from + storm->opened % storm->from_count);
-    set_option(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
-    if (bind(fd, (const struct sockaddr *)&local, sizeof local) < 0)
-        die("bind");
+    if (storm->from != INADDR_ANY)
+        storm_bind(storm, fd);
     if (connect(fd, (const struct sockaddr *)&storm->remote, sizeof storm->remote) < 0 &&
         errno != EINPROGRESS)
         die("connect");
