@@ -246,16 +246,40 @@ static uint32_t sack_record(struct tcb *tcb, struct tcb_flight *flight, struct s
     return octets;
 }
 
+/* The first record from the i-th on in which something may be left to sack.
+ *
+ * A peer may report the same octets again with every ACK, and an honest one does. What is sacked
+ * whole stays so until a timeout, so such a record knows how far the next one lies that is not; and
+ * since each step halves the way for the next walk, as in union-find, no choice of blocks makes
+ * many steps of many ACKs (CVE-2019-11478 and its family). */
+static uint32_t skip_sacked(const struct tcb *tcb, const struct tcb_flight *flight, uint32_t i)
+{
+    const uint32_t count = sent_count(&flight->map);
+    while (i < count) {
+        struct sent *r = at(tcb, flight, i);
+        if (r->skip == 0)
+            break;
+        r->skip += at(tcb, flight, i + r->skip)->skip;
+        i += r->skip;
+    }
+    return i;
+}
+
 static uint32_t sack_block(struct tcb *tcb, struct tcb_flight *flight, seq32 left, seq32 right,
                            struct sb_acked *acked)
 {
     uint32_t octets = 0;
     const uint32_t count = sent_count(&flight->map);
-    for (uint32_t i = sent_find(&flight->map, &tcb->host->sent, left); i < count; i++) {
+    uint32_t i = skip_sacked(tcb, flight, sent_find(&flight->map, &tcb->host->sent, left));
+    while (i < count) {
         struct sent *r = at(tcb, flight, i);
         if (seq_leq(right, r->seq))
             break;
         octets += sack_record(tcb, flight, r, left, right, acked);
+        /* The last one may still grow. */
+        if (r->sacked == run_all(r) && i + 1 < count)
+            r->skip = 1;
+        i = skip_sacked(tcb, flight, i + 1);
     }
     return octets;
 }
@@ -429,7 +453,7 @@ void sb_all_lost(struct tcb *tcb, weir_time left_by)
     for (uint32_t i = 0; i < count; i++) {
         struct sent *r = at(tcb, flight, i);
         if (reneged)
-            r->sacked = 0;
+            r->sacked = r->skip = 0;
         const uint64_t stay = young(tcb, r, i == 0, left_by) & ~r->sacked;
         if (stay != 0)
             flight->lost_edge = seq_min(flight->lost_edge,
@@ -565,9 +589,12 @@ void sb_check(const struct tcb *tcb)
     if (flight == NULL)
         return;
     const uint32_t count = sent_count(&flight->map);
-    uint32_t sacked = 0, lost = 0, rtx = 0, segs = 0;
+    uint32_t sacked = 0, lost = 0, rtx = 0, segs = 0, skipped = 0;
     for (uint32_t i = 0; i < count; i++) {
         const struct sent *r = at(tcb, flight, i);
+        if (r->skip > 0 && i + r->skip > skipped)
+            skipped = i + r->skip;
+        WEIR_ASSERT(i >= skipped || (r->sacked == run_all(r) && i + 1 < count));
         WEIR_ASSERT(r->len > 0 && sent_segments(r) <= SENT_RUN);
         WEIR_ASSERT((r->sacked & (r->lost | r->rtx)) == 0);
         WEIR_ASSERT((r->rtx & ~r->ever) == 0);

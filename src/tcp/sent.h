@@ -39,6 +39,7 @@ struct sent {
     uint32_t told_before_us; /* since that was acknowledged */
     uint16_t mss;
     uint16_t flags; /* enum sent_flag */
+    uint32_t skip;  /* from this record on so many are sacked whole, and not the last; 0: unknown */
 };
 
 enum sent_flag {
