@@ -110,6 +110,9 @@ void weir_loop_counters(const struct weir_loop *loop, struct weir_loop_counters 
 int weir_secrets_fill(struct weir_config *config, char why[WEIR_LINE_MAX])
     __attribute__((warn_unused_result));
 
+/* Cryptography by libcrypto, for weir_config.crypto. A program that uses it links with -lcrypto. */
+extern const struct weir_crypto weir_crypto;
+
 /* The errno that Linux gives for it; 0 for WEIR_OK. */
 int weir_errno(enum weir_error error);
 

@@ -41,6 +41,13 @@ enum weir_fastopen {
     WEIR_FASTOPEN_SERVER_ALL = 1 << 10,      /* all listeners, up to their backlog */
 };
 
+/* What an instance has of cryptography: the caller's, or weir_crypto (loop.h). */
+#define WEIR_MD5_LEN 16
+struct weir_crypto {
+    /* The digest of all parts, one after the other. */
+    void (*md5)(const struct weir_span *part, unsigned count, uint8_t digest[WEIR_MD5_LEN]);
+};
+
 struct weir_config {
     /* Limits (docs/limits.md says what happens at each). */
     uint32_t tcp_max;      /* connections with a TCB, 1..2^22; default 4,096 */
@@ -109,7 +116,8 @@ struct weir_config {
                             timeout suspects a path that swallows long ones (RFC 4821, 7.7);
                             default 1 */
     uint32_t fastopen;   /* enum weir_fastopen; default WEIR_FASTOPEN_CLIENT */
-    uint64_t fastopen_key[2];   /* of the cookies we give; zeros: made from `secret` */
+    const struct weir_crypto *crypto; /* NULL, the default: no signatures */
+    uint64_t fastopen_key[2];         /* of the cookies we give; zeros: made from `secret` */
     bool ecn_abe;               /* a mark shrinks cwnd less than a loss (RFC 8511); default false */
     bool slow_start_after_idle; /* RFC 5681, 4.1; default true */
     bool pacing; /* frames leave at a rate whatever the algorithm, as under Linux's fq; default
@@ -423,6 +431,20 @@ enum weir_congestion {
 const char *weir_congestion_name(unsigned which);
 /* False, `which` untouched, for a name that is none of them. */
 bool weir_congestion_find(const char *name, enum weir_congestion *which);
+
+/* TCP MD5 signatures (RFC 2385), as TCP_MD5SIG_EXT: what comes from these peers must be signed with
+ * the key, and what goes to them is, from the next connection on. The longest prefix counts. An
+ * empty key takes away the one that was set for the same peers and ports. WEIR_INVALID without
+ * crypto in the configuration; WEIR_NO_MEMORY beyond 64 keys. */
+#define WEIR_KEY_MAX 80
+struct weir_key {
+    struct weir_ip peer;
+    unsigned prefix_len;              /* of the family's own address */
+    uint16_t local_port, remote_port; /* 0: all */
+    uint8_t key_len;
+    uint8_t key[WEIR_KEY_MAX];
+};
+enum weir_error weir_key_set(struct weir *weir, const struct weir_key *key);
 
 /* A new key for the cookies of Fast Open; those of the one before are good until the next. */
 void weir_fastopen_key(struct weir *weir, const uint64_t key[2]);

@@ -178,6 +178,9 @@ enum weir_cause {
     X(TCP_GROUP, "tcp: to or from a group address")                        \
     X(TCP_PORT_ZERO, "tcp: port 0")                                        \
     X(TCP_LAND, "tcp: from ourselves to ourselves")                        \
+    X(TCP_MD5_MISSING, "tcp: not signed, though its peer has a key")       \
+    X(TCP_MD5_UNEXPECTED, "tcp: signed, but its peer has no key")          \
+    X(TCP_MD5_WRONG, "tcp: signed with another key, or changed")           \
     X(TCP_NO_CONN, "tcp: no such connection")                              \
     /* listeners */                                                        \
     X(LISTEN_FLAGS, "listen: neither a clean syn nor an ack")              \

@@ -65,7 +65,8 @@ enum fast_verdict fast_judge(const struct weir *weir, const struct listener *lis
 {
     const uint32_t most = pending_max(weir, listener);
     const bool option = in->opts.present & TCP_OPT_FASTOPEN;
-    if (most == 0 || (listener->flags & WEIR_LISTEN_DEFER) != 0)
+    if (most == 0 || (listener->flags & WEIR_LISTEN_DEFER) != 0 ||
+        (in->opts.present & TCP_OPT_AUTH)) /* no room for both */
         return FAST_NO;
     const bool anyone = weir->config.fastopen & WEIR_FASTOPEN_SERVER_NO_COOKIE && in->seg.len > 0;
     if (!option && !anyone)
@@ -110,7 +111,7 @@ enum weir_error fast_connect(struct weir *weir, struct conn *conn, weir_time now
     struct tcb *tcb = &conn->tcb;
     if (!(weir->config.fastopen & WEIR_FASTOPEN_CLIENT))
         return WEIR_INVALID;
-    if (tcb->state != WEIR_SYN_SENT || tcb->snd.nxt != tcb->iss)
+    if (tcb->is_signed || tcb->state != WEIR_SYN_SENT || tcb->snd.nxt != tcb->iss)
         return WEIR_INVALID;
     uint32_t number;
     const struct tcp_fast *fast = known(weir, &conn->peer, &number);

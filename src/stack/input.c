@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/csum.h"
+#include "stack/auth.h"
 #include "stack/fastopen.h"
 
 /* Frames in, in three stages over up to INPUT_BATCH of them: parse and hash all; look where the
@@ -52,6 +53,11 @@ static enum weir_drop tcp_prepare(struct weir *weir, struct arrival *in)
     seg->gso_size = packet->gso_size != 0 && seg->len > packet->gso_size ? packet->gso_size : 0;
     in->flow = (struct flow){ packet->dst, packet->src, seg->dport, seg->sport,
                               scope_of(&packet->src, packet->iface) };
+    if (weir->key_count > 0 || (in->opts.present & TCP_OPT_AUTH)) {
+        const enum weir_drop bad = auth_check(weir, in, packet->payload);
+        if (bad != WEIR_DROP_NONE)
+            return bad;
+    }
     in->hash = flow_hash(weir, &in->flow);
     demux_prefetch(&weir->flows, in->hash);
     return WEIR_DROP_NONE;

@@ -58,6 +58,7 @@ struct local_addr {
 };
 #define LOCAL_NONE UINT16_MAX
 
+#define KEYS_MAX     64  /* keys of peers */
 #define FAST_SERVERS 256 /* servers whose Fast Open cookies are remembered; a power of two */
 
 struct listener {
@@ -178,7 +179,9 @@ struct weir {
     uint32_t shown_len;    /* octets of it */
     struct siphash_key fast_key[2]; /* of Fast Open cookies: the newest, and the one before */
     struct tcp_fast *fast;          /* FAST_SERVERS of them */
-    uint32_t fast_pending;          /* connections whose SYN's text was taken, in SYN-RECEIVED */
+    struct weir_key key[KEYS_MAX];  /* who signs what they send (auth.h) */
+    unsigned key_count;
+    uint32_t fast_pending; /* connections whose SYN's text was taken, in SYN-RECEIVED */
 
     uint32_t generation;
     uint32_t port_draws;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/csum.h"
-#include "stack/parts.h"
+#include "stack/auth.h"
 #include "wire/cursor.h"
 
 /* Frames out. An interface has two FIFO lists of connections that may have something to send:
@@ -73,6 +73,10 @@ static void build(struct weir *weir, uint32_t index, const struct tcp_plan *plan
     out->why = plan->why;
     out->handle = conn->tcb.owned ? conn_handle(weir, index) : WEIR_NO_HANDLE;
     out->span_count = tcp_plan_spans(&conn->tcb, plan, out->span, WEIR_SPANS);
+    if (conn->tcb.is_signed) {
+        const struct flow flow = flow_of_conn(weir, conn);
+        auth_sign(weir, &flow, out->head + ip_len, tcp_len, out->span, out->span_count);
+    }
     fill_csum(weir, conn, out, ip_len, tcp_len);
 }
 
@@ -100,7 +104,8 @@ static void record_sent(struct weir *weir, uint32_t index, const struct tcp_plan
 
 struct tcp_env output_env(const struct weir *weir, const struct conn *conn, bool path_ready)
 {
-    const bool tso = !conn->path.loopback && ip_path_tso(&weir->ip, &conn->path);
+    const bool tso =
+        !conn->path.loopback && !conn->tcb.is_signed && ip_path_tso(&weir->ip, &conn->path);
     /* A run of octets of any start lies in one chunk more than its length needs. */
     const uint32_t spans_max = (uint32_t)(WEIR_SPANS - 1) << weir->rings.chunk_shift;
     const uint32_t gso_max = GSO_OCTETS_MAX < spans_max ? GSO_OCTETS_MAX : spans_max;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "stack/parts.h"
+#include "stack/auth.h"
 
 /* Segments that belong to no connection: SYN-ACKs of half-open entries and of cookies, challenge
  * ACKs, what a small form has to say, and resets. They go as whole packets through ip, into the
@@ -42,6 +42,10 @@ void reply_segment(struct weir *weir, const struct flow *flow, unsigned iface,
 {
     WEIR_ASSERT(seg->len == 0);
     uint8_t head[TCP_HEAD_MAX];
+    struct tcp_opts all = *opts;
+    const bool is_signed = weir->key_count > 0 && auth_key(weir, flow) != NULL;
+    if (is_signed)
+        all.present |= TCP_OPT_AUTH;
     const struct ip_send send = {
         .src = flow->local,
         .dst = flow->peer,
@@ -50,10 +54,12 @@ void reply_segment(struct weir *weir, const struct flow *flow, unsigned iface,
         .dont_fragment = true,
         .why = why,
         .head = head,
-        .head_len = (uint32_t)wire_tcp_emit(head, sizeof head, seg, opts),
+        .head_len = (uint32_t)wire_tcp_emit(head, sizeof head, seg, &all),
         .csum_offset = TCP_CSUM_OFF,
     };
     WEIR_ASSERT(send.head_len > 0);
+    if (is_signed)
+        auth_sign(weir, flow, head, send.head_len, NULL, 0);
     /* What cannot be sent is a lost packet: whoever waits for it has a timer. ip has counted why.
      */
     if (ip_packet_send(&weir->ip, &send, weir->now) != WEIR_OK)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "stack/auth.h"
 #include "stack/fastopen.h"
 
 #include <string.h>
@@ -281,6 +282,7 @@ static uint32_t make_conn(struct weir *weir, const struct synq_entry *entry,
         pool_give(&weir->conns, index);
         return POOL_NONE;
     }
+    auth_begin(weir, &in->flow, &conn->tcb);
     conn->peer = in->flow.peer;
     conn->lport = in->flow.lport;
     conn->rport = in->flow.rport;

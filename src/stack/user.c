@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "stack/parts.h"
+#include "stack/auth.h"
 
 #include <string.h>
 
@@ -71,6 +71,7 @@ static uint32_t make_conn(struct weir *weir, const struct flow *flow, const stru
         pool_give(&weir->conns, index);
         return POOL_NONE;
     }
+    auth_begin(weir, flow, &conn->tcb);
     conn->peer = flow->peer;
     conn->lport = flow->lport;
     conn->rport = flow->rport;

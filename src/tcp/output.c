@@ -20,22 +20,25 @@ static void fill_ack(const struct tcb *tcb, weir_time now, struct tcp_plan *plan
         plan->opts.tsval = tcp_ms(tcb->host, now) + tcb->ts_offset;
         plan->opts.tsecr = tcb->ts_recent;
     }
-    const unsigned used = tcb->ts_ok ? TCP_TS_OPT_LEN : 0;
+    const unsigned used = (tcb->ts_ok ? TCP_TS_OPT_LEN : 0u) + (tcb->is_signed ? TCP_AUTH_LEN : 0u);
     tcp_sack_option(tcb, &plan->opts, TCP_HEAD_MAX - TCP_HEAD_MIN - used);
     const struct tcb_flight *flight = tcb_flight(tcb);
     plan->dsacks = flight != NULL && flight->dsack_count > 0 && (plan->opts.present & TCP_OPT_SACK);
     tcp_ecn_fill(tcb, plan);
 }
 
-static void fill_head(struct tcp_plan *plan)
+static void fill_head(const struct tcb *tcb, struct tcp_plan *plan)
 {
+    if (tcb->is_signed)
+        plan->opts.present |= TCP_OPT_AUTH;
     plan->head_len = (uint8_t)wire_tcp_head_len(&plan->opts);
 }
 
 /* Options beyond timestamps leave less room for payload than MSS says. */
 static uint32_t payload_max(const struct tcb *tcb, const struct tcp_plan *plan)
 {
-    const uint32_t base = TCP_HEAD_MIN + (tcb->ts_ok ? TCP_TS_OPT_LEN : 0u);
+    const uint32_t base =
+        TCP_HEAD_MIN + (tcb->ts_ok ? TCP_TS_OPT_LEN : 0u) + (tcb->is_signed ? TCP_AUTH_LEN : 0u);
     return tcb->mss - ((uint32_t)plan->head_len - base);
 }
 
@@ -54,7 +57,7 @@ static bool plan_rst(const struct tcb *tcb, weir_time now, struct tcp_plan *plan
     plan->dsacks = 0;
     plan->flags |= TCP_RST;
     plan->wnd = 0;
-    fill_head(plan);
+    fill_head(tcb, plan);
     return true;
 }
 
@@ -90,7 +93,7 @@ static bool plan_syn(const struct tcb *tcb, weir_time now, struct tcp_plan *plan
     plan->wnd = tcp_window(tcb, true, &plan->edge);
     if (!answer)
         plan->len = tcp_fast_fill(tcb, &plan->opts);
-    fill_head(plan);
+    fill_head(tcb, plan);
     return true;
 }
 
@@ -117,7 +120,7 @@ static bool plan_bare(const struct tcb *tcb, enum weir_why why, seq32 seq, weir_
 {
     start(plan, why, seq);
     fill_ack(tcb, now, plan);
-    fill_head(plan);
+    fill_head(tcb, plan);
     fill_urgent(tcb, plan); /* "carried in all segments": also by a probe of a closed window */
     return true;
 }
@@ -205,7 +208,7 @@ static bool plan_probe(const struct tcb *tcb, weir_time now, struct tcp_plan *pl
         return false;
     start(plan, fresh ? WEIR_WHY_NEW_TLP : WEIR_WHY_RTX_TLP, seq);
     fill_ack(tcb, now, plan);
-    fill_head(plan);
+    fill_head(tcb, plan);
     plan->fresh = fresh;
     const uint32_t max = payload_max(tcb, plan);
     if (len > max)
@@ -236,7 +239,7 @@ static bool plan_rtx(const struct tcb *tcb, const struct tcp_env *env, weir_time
         return false;
     start(plan, rtx_why(tcb), seq);
     fill_ack(tcb, now, plan);
-    fill_head(plan);
+    fill_head(tcb, plan);
     const uint32_t max = payload_max(tcb, plan);
     const uint32_t gso = env->gso_max > max ? env->gso_max / max * max : max;
     if (len > gso)
@@ -305,7 +308,7 @@ static bool plan_new(const struct tcb *tcb, const struct tcp_env *env, weir_time
         return false;
     start(plan, chance.len > 0 ? WEIR_WHY_NEW_DATA : WEIR_WHY_FIN, tcb->snd.nxt);
     fill_ack(tcb, now, plan);
-    fill_head(plan);
+    fill_head(tcb, plan);
     plan->fresh = true;
     /* SACK blocks make segments shorter: keep whole ones whole. */
     const uint32_t max = payload_max(tcb, plan);

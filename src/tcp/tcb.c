@@ -147,6 +147,12 @@ void tcb_flight_release(struct tcb *tcb)
 }
 
 /* Eff.snd.MSS of RFC 9293, 3.7.1, less the timestamps that every segment carries. */
+void tcp_signed(struct tcb *tcb)
+{
+    tcb->is_signed = true;
+    tcp_mss_update(tcb);
+}
+
 void tcp_mss_update(struct tcb *tcb)
 {
     uint32_t mss = tcb->peer_mss < tcb->path_mss ? tcb->peer_mss : tcb->path_mss;
@@ -154,6 +160,8 @@ void tcp_mss_update(struct tcb *tcb)
         mss = tcb->maxseg;
     if (tcb->ts_ok)
         mss = mss > TCP_TS_OPT_LEN ? mss - TCP_TS_OPT_LEN : 0;
+    if (tcb->is_signed)
+        mss = mss > TCP_AUTH_LEN ? mss - TCP_AUTH_LEN : 0;
     /* What a frame's spans can cover, wherever in a chunk it begins. */
     const uint32_t spans_max = (uint32_t)(WEIR_SPANS - 1) << tcb->host->rings->chunk_shift;
     if (mss > spans_max)

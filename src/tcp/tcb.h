@@ -109,6 +109,7 @@ struct tcb {
     bool una_far : 1;      /* SND.UNA has been 2^31 or more beyond the ISS */
     bool fast : 1;         /* Fast Open (fastopen.h): SYN-SENT: the SYN carries what rcv.fin says;
                               SYN-RECEIVED: the SYN's text was taken */
+    bool is_signed : 1;    /* its segments have a signature (the owner's affair) */
     bool paced_hold : 1;   /* pace_at is when the next octets may leave */
     uint8_t recovery;      /* enum tcp_recovery */
     uint8_t frame;         /* segments since the superframe began that leaves now; stops at 255 */
@@ -205,6 +206,9 @@ struct tcp_birth {
 enum weir_error tcp_open(struct tcb *tcb, const struct tcp_birth *birth, weir_time now)
     __attribute__((warn_unused_result));
 
+/* Right after birth: every segment leaves room for a signature. */
+void tcp_signed(struct tcb *tcb);
+
 /* Gives back everything the TCB holds (rings, credit, flight). */
 void tcp_free(struct tcb *tcb);
 
@@ -234,8 +238,8 @@ bool tcp_icmp_plausible(const struct tcb *tcb, seq32 quoted);
  * lost without a congestion event. */
 void tcp_path_changed(struct tcb *tcb, uint16_t path_mss, weir_time now);
 
-/* After tcp_timeout: nothing has come back for four timeouts although ICMP is silent, and what waits
- * is long. The path_mss to be tried instead (RFC 4821, 7.7), or 0. */
+/* After tcp_timeout: nothing has come back for four timeouts although ICMP is silent, and what
+ * waits is long. The path_mss to be tried instead (RFC 4821, 7.7), or 0. */
 uint16_t tcp_black_hole(const struct tcb *tcb);
 
 /* User calls. */

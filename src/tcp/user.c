@@ -330,11 +330,9 @@ uint16_t tcp_black_hole(const struct tcb *tcb)
     if (tcb->state == WEIR_CLOSED || tcb->host->config->mtu_probing == 0 ||
         tcb->retries < TCP_BLACK_HOLE_RETRIES || tcb->snd.wnd == 0)
         return 0;
-    uint32_t mss = tcb->retries == TCP_BLACK_HOLE_RETRIES ? TCP_BASE_MSS : tcb->mss / 2u;
-    if (mss < TCP_MSS_FLOOR)
-        mss = TCP_MSS_FLOOR;
-    if (mss >= tcb->mss || tcp_outstanding(tcb) <= mss)
-        return 0;
+    if (tcb->mss < TCP_BASE_MSS || tcp_outstanding(tcb) <= TCP_BASE_MSS / 2)
+        return 0; /* not long */
+    const uint32_t mss = tcb->mss > TCP_BASE_MSS ? TCP_BASE_MSS : TCP_BASE_MSS / 2;
     return (uint16_t)(mss + (tcb->ts_ok ? TCP_TS_OPT_LEN : 0));
 }
 

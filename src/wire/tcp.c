@@ -17,6 +17,7 @@ enum {
     KIND_SACK_OK = 4,
     KIND_SACK = 5,
     KIND_TS = 8,
+    KIND_MD5 = 19,
     KIND_FASTOPEN = 34,
 };
 
@@ -69,6 +70,12 @@ static void read_option(const uint8_t *p, size_t len, struct tcp_opts *opts)
             opts->sack[i].left = get_u32(p + 2 + i * LEN_BLOCK);
             opts->sack[i].right = get_u32(p + 6 + i * LEN_BLOCK);
         }
+        return;
+    case KIND_MD5:
+        if (len != 2 + TCP_DIGEST)
+            return;
+        opts->present |= TCP_OPT_AUTH;
+        memcpy(opts->digest, p + 2, TCP_DIGEST);
         return;
     case KIND_FASTOPEN:
         if (len % 2 != 0 || len - 2 > TCP_COOKIE_MAX || (len > 2 && len < 6))
@@ -143,7 +150,7 @@ struct layout {
 static size_t options_len(uint8_t present, unsigned blocks, unsigned cookie, bool packed)
 {
     const bool sack_ok_by_ts = (present & TCP_OPT_TS) && (present & TCP_OPT_SACK_OK);
-    size_t len = 0;
+    size_t len = present & TCP_OPT_AUTH ? (packed ? 2u + TCP_DIGEST : TCP_AUTH_LEN) : 0;
     if (present & TCP_OPT_MSS)
         len += LEN_MSS;
     if (present & TCP_OPT_TS)
@@ -204,6 +211,11 @@ static void write_options(struct wr *w, const struct tcp_opts *opts, const struc
     const bool ts = (opts->present & TCP_OPT_TS) != 0;
     const size_t before = w->left;
 
+    if (opts->present & TCP_OPT_AUTH) {
+        write_kind(w, two, KIND_MD5, 2 + TCP_DIGEST);
+        for (unsigned i = 0; i < TCP_DIGEST; i++)
+            wr_u8(w, opts->digest[i]);
+    }
     if (opts->present & TCP_OPT_MSS) {
         write_kind(w, 0, KIND_MSS, LEN_MSS);
         wr_u16(w, opts->mss);
@@ -232,6 +244,11 @@ static void write_options(struct wr *w, const struct tcp_opts *opts, const struc
         wr_u32(w, opts->sack[i].right);
     }
     write_nops(w, layout->len - (before - w->left));
+}
+
+uint8_t *wire_tcp_digest(uint8_t *head)
+{
+    return head + TCP_HEAD_MIN + (head[TCP_HEAD_MIN] == KIND_NOP ? 4 : 2);
 }
 
 size_t wire_tcp_emit(uint8_t *p, size_t room, const struct tcp_seg *seg,

@@ -35,6 +35,8 @@ enum ip_ecn {
 #define TCP_HEAD_MIN   20
 #define TCP_HEAD_MAX   60
 #define TCP_SACK_MAX   4
+#define TCP_DIGEST     16 /* octets of an MD5 signature */
+#define TCP_AUTH_LEN   20 /* what it takes of the options, NOPs and all */
 #define TCP_COOKIE_MAX 16 /* octets of a Fast Open cookie */
 
 struct tcp_seg {
@@ -56,6 +58,7 @@ enum tcp_opt {
     TCP_OPT_TS = 1 << 3,
     TCP_OPT_SACK = 1 << 4,
     TCP_OPT_FASTOPEN = 1 << 5, /* RFC 7413 */
+    TCP_OPT_AUTH = 1 << 6,     /* RFC 2385 */
 };
 
 struct tcp_sack_block {
@@ -70,6 +73,7 @@ struct tcp_opts {
     uint8_t sack_count;
     uint8_t cookie_len; /* of Fast Open: 0 asks for a cookie; else even, 4..16 */
     uint8_t cookie[TCP_COOKIE_MAX];
+    uint8_t digest[TCP_DIGEST]; /* what is sent is signed afterwards: wire_tcp_digest */
     struct tcp_sack_block sack[TCP_SACK_MAX];
 };
 
@@ -95,6 +99,10 @@ size_t wire_tcp_head_len(const struct tcp_opts *opts);
  * blocks that do not fit even so are left out, the last first. */
 size_t wire_tcp_emit(uint8_t *p, size_t room, const struct tcp_seg *seg,
                      const struct tcp_opts *opts);
+
+/* Where the signature of a header with TCP_OPT_AUTH goes, as emit has written it: the first option.
+ */
+uint8_t *wire_tcp_digest(uint8_t *head);
 
 #define TCP_CSUM_OFF 16 /* where the checksum lies in the header */
 
