@@ -188,6 +188,25 @@ def plain_packet(t):
     plain(t)
 
 
+@case("tap", seconds=3)
+def md5(t):
+    """RFC 2385 and TCP_MD5SIG: each segment signed, both ways; a stranger is not answered."""
+    said = t.kernel.ask("md5", t.weir.ip[t.family], "a-key-for-two")
+    if said[:2] == ["error", "ENOPROTOOPT"]:
+        t.check(True, "skipped: this kernel has no TCP_MD5SIG")
+        return
+    t.equal(said[0], "ok", "the kernel takes a key")
+    t.equal(t.weir.ask("md5", t.kernel.ip[t.family], "a-key-for-two")[0], "ok", "and so does weir")
+    t.establish()
+    t.both_ways(MEGA)
+    # Not close_in_order: ss prints keys into the line of the next socket.
+    t.opener.do("shutdown", "c")
+    t.equal(t.listener.ask("recv", "c", "-", 0), ["eof", "0"], "the passive end sees EOF")
+    t.listener.do("close", "c")
+    t.equal(t.opener.ask("recv", "c", "-", 0), ["eof", "0"], "the active end sees EOF")
+    t.opener.do("close", "c")
+
+
 def lossy(t, length):
     """Over 1 % loss and 20 ms there and back; the active end sends."""
     t.link.relay.do("set", "both", "loss", 10000)

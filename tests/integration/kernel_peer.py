@@ -16,6 +16,7 @@ import sys
 import threading
 
 PIECE = 65536
+TCP_MD5SIG = 14
 PING_SECONDS = 5
 CONGESTION = b"cubic"
 ECHO = {False: 8, True: 128}  # the type of a request in ICMP and ICMPv6
@@ -43,6 +44,7 @@ class Peer:
     def __init__(self, path):
         self.data = open(path, "rb")
         self.sockets = {}
+        self.md5 = None  # what TCP_MD5SIG gets for the sockets to come
         self.speaking = threading.Lock()
 
     def reply(self, tag, text):
@@ -66,12 +68,23 @@ class Peer:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if kind == socket.SOCK_STREAM:  # whatever this machine's default is
             made.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, CONGESTION)
+            if self.md5:
+                made.setsockopt(socket.IPPROTO_TCP, TCP_MD5SIG, self.md5)
         return made
 
     def read_data(self, offset, length):
         return os.pread(self.data.fileno(), length, offset)
 
     # ---- TCP ----
+
+    def do_md5(self, ip, key):
+        """struct tcp_md5sig: the address, flags, prefix length, length, interface, key."""
+        family = socket.AF_INET6 if ":" in ip else socket.AF_INET
+        address = socket.inet_pton(family, ip)
+        where = struct.pack("=HH", family, 0) + (bytes(4) if ":" in ip else b"") + address
+        self.md5 = struct.pack("=128sBBHi80s", where, 0, 0, len(key), 0, key.encode())
+        with socket.socket(family, socket.SOCK_STREAM) as probe:  # is it there at all?
+            probe.setsockopt(socket.IPPROTO_TCP, TCP_MD5SIG, self.md5)
 
     def do_listen(self, name, ip, port, backlog="8"):
         self.sockets[name] = made = self.make(ip, socket.SOCK_STREAM)

@@ -9,6 +9,7 @@
  *     TAG recv NAME FILE LEN                 TAG shutdown|close|abort NAME
  *     TAG set NAME OPTION VALUE              TAG status NAME
  *     TAG state LPORT RPORT                  TAG udp NAME ADDR PORT
+ *     TAG md5 ADDR KEY
  *     TAG udpconnect NAME ADDR PORT          TAG udpsend NAME OFFSET LEN [ADDR PORT]
  *     TAG udprecv NAME FILE                  TAG ping NAME ADDR LEN COUNT
  *     TAG counters
@@ -230,6 +231,24 @@ static void verb_set(struct peer *peer, const char *tag, char **word, weir_time 
     answer(tag, WEIR_INVALID);
 }
 
+static void verb_md5(struct peer *peer, const char *tag, char **word, weir_time now)
+{
+    struct weir_addr from;
+    struct weir_key key = { .prefix_len = 32 };
+    (void)now;
+    const size_t len = strlen(word[1]);
+    if (!address(word[0], "0", &from) || len > sizeof key.key) {
+        answer(tag, WEIR_INVALID);
+        return;
+    }
+    key.peer = from.ip;
+    if (!weir_ip_is_v4(&from.ip))
+        key.prefix_len = 128;
+    key.key_len = (uint8_t)len;
+    memcpy(key.key, word[1], len);
+    answer(tag, weir_key_set(peer->weir, &key));
+}
+
 /* ---- Datagrams ---- */
 
 static void verb_udp(struct peer *peer, const char *tag, char **word, weir_time now)
@@ -363,23 +382,15 @@ static const struct {
     unsigned words; /* that it cannot do without */
     verb_fn *run;
 } verbs[] = {
-    { "listen", 3, verb_listen },
-    { "accept", 2, verb_accept },
-    { "connect", 3, verb_connect },
-    { "send", 3, verb_send },
-    { "recv", 3, verb_recv },
-    { "shutdown", 1, verb_shutdown },
-    { "close", 1, verb_close },
-    { "abort", 1, verb_abort },
-    { "set", 3, verb_set },
-    { "status", 1, verb_status },
-    { "state", 2, verb_state },
-    { "udp", 3, verb_udp },
-    { "udpconnect", 3, verb_udpconnect },
-    { "udpsend", 3, verb_udpsend },
-    { "udprecv", 2, verb_udprecv },
-    { "ping", 4, verb_ping },
-    { "counters", 0, verb_counters },
+    { "listen", 3, verb_listen },   { "accept", 2, verb_accept },
+    { "connect", 3, verb_connect }, { "send", 3, verb_send },
+    { "recv", 3, verb_recv },       { "shutdown", 1, verb_shutdown },
+    { "close", 1, verb_close },     { "abort", 1, verb_abort },
+    { "set", 3, verb_set },         { "md5", 2, verb_md5 },
+    { "status", 1, verb_status },   { "state", 2, verb_state },
+    { "udp", 3, verb_udp },         { "udpconnect", 3, verb_udpconnect },
+    { "udpsend", 3, verb_udpsend }, { "udprecv", 2, verb_udprecv },
+    { "ping", 4, verb_ping },       { "counters", 0, verb_counters },
 };
 
 static void obey(struct peer *peer, char *line, weir_time now)
@@ -487,6 +498,7 @@ static void make_instance(struct peer *peer, bool verify)
     struct weir_config config;
     weir_config_default(&config);
     config.verify = verify;
+    config.crypto = CRYPTO;
     if (weir_secrets_fill(&config, why) < 0)
         die("secrets", why);
     const size_t len = weir_memory_size(&config);
