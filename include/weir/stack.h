@@ -411,7 +411,7 @@ enum weir_option {
     WEIR_OPT_FASTOPEN,      /* listeners: SYNs whose text may be taken before their last ACK, all
                                together; 0: none (TCP_FASTOPEN). Connections: 1, right after
                                weir_connect: the SYN takes along what is sent until weir_output, or
-                               asks for a cookie (TCP_FASTOPEN_CONNECT); to get says which: 1 or 0 */
+                               asks for a cookie (TCP_FASTOPEN_CONNECT); to get says: 1 or 0 */
     WEIR_OPT_COUNT
 };
 enum weir_error weir_set(struct weir *weir, weir_handle handle, enum weir_option option,

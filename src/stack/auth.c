@@ -42,35 +42,43 @@ void auth_begin(const struct weir *weir, const struct flow *flow, struct tcb *tc
         tcp_signed(tcb);
 }
 
+/* What a signature is made of. */
+struct subject {
+    const struct weir_ip *from, *to;
+    const uint8_t *head;
+    uint32_t head_len;
+    const struct weir_span *text;
+    unsigned count;
+};
+
 /* RFC 2385, 2.0: the pseudo header, the header without options and with a sum of zero, the text,
  * and the key; the sender's address first. */
-static void md5_of(const struct weir *weir, const struct weir_ip *from, const struct weir_ip *to,
-                   const struct weir_key *key, const uint8_t *head, uint32_t head_len,
-                   const struct weir_span *text, unsigned count, uint8_t digest[WEIR_MD5_LEN])
+static void md5_of(const struct weir *weir, const struct subject *s, const struct weir_key *key,
+                   uint8_t digest[WEIR_MD5_LEN])
 {
     uint8_t pseudo[PSEUDO_V6] = { 0 }, fixed[TCP_HEAD_MIN];
     struct weir_span part[PARTS_MAX];
-    const bool v4 = weir_ip_is_v4(from);
+    const bool v4 = weir_ip_is_v4(s->from);
     const unsigned address = v4 ? 4 : 16;
-    uint32_t len = head_len;
-    WEIR_ASSERT(count + 3 <= PARTS_MAX);
-    for (unsigned i = 0; i < count; i++) {
-        part[2 + i] = text[i];
-        len += (uint32_t)text[i].len;
+    uint32_t len = s->head_len;
+    WEIR_ASSERT(s->count + 3 <= PARTS_MAX);
+    for (unsigned i = 0; i < s->count; i++) {
+        part[2 + i] = s->text[i];
+        len += (uint32_t)s->text[i].len;
     }
-    memcpy(pseudo, from->octet + 16 - address, address);
-    memcpy(pseudo + address, to->octet + 16 - address, address);
+    memcpy(pseudo, s->from->octet + 16 - address, address);
+    memcpy(pseudo + address, s->to->octet + 16 - address, address);
     pseudo[v4 ? 9 : 39] = IP_PROTO_TCP;
     const unsigned at = v4 ? 10 : 34;
     pseudo[at] = (uint8_t)(len >> 8);
     pseudo[at + 1] = (uint8_t)len;
-    memcpy(fixed, head, sizeof fixed);
+    memcpy(fixed, s->head, sizeof fixed);
     fixed[TCP_CSUM_OFF] = fixed[TCP_CSUM_OFF + 1] = 0;
     part[0] = (struct weir_span){ .base = pseudo, .len = v4 ? PSEUDO_V4 : PSEUDO_V6 };
     part[1] = (struct weir_span){ .base = fixed, .len = sizeof fixed };
-    part[2 + count] =
+    part[2 + s->count] =
         (struct weir_span){ .base = (uint8_t *)(uintptr_t)key->key, .len = key->key_len };
-    weir->config.crypto->md5(part, count + 3, digest);
+    weir->config.crypto->md5(part, s->count + 3, digest);
 }
 
 enum weir_drop auth_check(const struct weir *weir, const struct arrival *in, const uint8_t *p)
@@ -84,8 +92,13 @@ enum weir_drop auth_check(const struct weir *weir, const struct arrival *in, con
     const struct weir_span text = { .base = (uint8_t *)(uintptr_t)in->seg.text,
                                     .len = in->seg.len };
     uint8_t digest[WEIR_MD5_LEN], differs = 0;
-    md5_of(weir, &in->flow.peer, &in->flow.local, key, p, (uint32_t)(in->seg.text - p), &text, 1,
-           digest);
+    const struct subject subject = { .from = &in->flow.peer,
+                                     .to = &in->flow.local,
+                                     .head = p,
+                                     .head_len = (uint32_t)(in->seg.text - p),
+                                     .text = &text,
+                                     .count = 1 };
+    md5_of(weir, &subject, key, digest);
     for (unsigned i = 0; i < sizeof digest; i++) /* in the same time wherever they differ */
         differs |= (uint8_t)(digest[i] ^ in->opts.digest[i]);
     return differs == 0 ? WEIR_DROP_NONE : WEIR_DROP_TCP_MD5_WRONG;
@@ -97,8 +110,13 @@ void auth_sign(const struct weir *weir, const struct flow *flow, uint8_t *head, 
     const struct weir_key *key = auth_key(weir, flow);
     if (key == NULL) /* it was taken away: what leaves is believed by nobody */
         return;
-    md5_of(weir, &flow->local, &flow->peer, key, head, (uint32_t)head_len, text, count,
-           wire_tcp_digest(head));
+    const struct subject subject = { .from = &flow->local,
+                                     .to = &flow->peer,
+                                     .head = head,
+                                     .head_len = (uint32_t)head_len,
+                                     .text = text,
+                                     .count = count };
+    md5_of(weir, &subject, key, wire_tcp_digest(head));
 }
 
 static struct weir_key *same_key(struct weir *weir, const struct weir_key *key)

@@ -107,8 +107,7 @@ struct tcb {
     bool peer_zero : 1;    /* the peer's window was last seen closed */
     bool reopen : 1;       /* TIME-WAIT: a listener would take a SYN (the owner says so) */
     bool una_far : 1;      /* SND.UNA has been 2^31 or more beyond the ISS */
-    bool fast : 1;         /* Fast Open (fastopen.h): SYN-SENT: the SYN carries what rcv.fin says;
-                              SYN-RECEIVED: the SYN's text was taken */
+    bool fast : 1;         /* SYN-SENT, SYN-RECEIVED: text goes with a SYN (fastopen.h) */
     bool is_signed : 1;    /* its segments have a signature (the owner's affair) */
     bool paced_hold : 1;   /* pace_at is when the next octets may leave */
     uint8_t recovery;      /* enum tcp_recovery */
@@ -206,8 +205,7 @@ struct tcp_birth {
 enum weir_error tcp_open(struct tcb *tcb, const struct tcp_birth *birth, weir_time now)
     __attribute__((warn_unused_result));
 
-/* Right after birth: every segment leaves room for a signature. */
-void tcp_signed(struct tcb *tcb);
+void tcp_signed(struct tcb *tcb); /* right after birth: segments have room for a signature */
 
 /* Gives back everything the TCB holds (rings, credit, flight). */
 void tcp_free(struct tcb *tcb);
@@ -226,9 +224,8 @@ enum weir_drop tcp_segment_arrives(struct tcb *tcb, const struct tcp_seg *seg,
 
 void tcp_timeout(struct tcb *tcb, weir_time now);
 
-/* An error from ICMP: it ends an opening connection, and is soft for all others (RFC 5461, RFC
- * 5927). `quoted` is the sequence number in the
- * quoted header. WEIR_DROP_NONE or why it was not believed. */
+/* An error from ICMP: it ends an opening connection, and is soft for all others (RFC 5461, 5927).
+ * `quoted`: the sequence number that it quotes. WEIR_DROP_NONE or why it was not believed. */
 enum weir_drop tcp_icmp_error(struct tcb *tcb, enum weir_error error, seq32 quoted, weir_time now);
 
 /* Whether `quoted` is in flight: to be asked before a path MTU is believed. */
@@ -248,9 +245,7 @@ void tcp_abort(struct tcb *tcb, enum weir_cause cause, enum weir_error error,
                weir_time now); /* ABORT; owes a reset where the RFC wants one */
 void tcp_orphan(struct tcb *tcb,
                 weir_time now); /* the handle is released: close, or reset if octets are unread */
-/* Octets a program may queue: twice cwnd, so that what an ACK lets go is there when it comes; at
- * least snd_min and at most snd_max, unless the program has said how many. */
-uint32_t tcp_send_buf(const struct tcb *tcb);
+uint32_t tcp_send_buf(const struct tcb *tcb);  /* octets a program may queue in all */
 uint32_t tcp_send_room(const struct tcb *tcb); /* octets that may be queued now */
 enum weir_error tcp_send_error(
     const struct tcb *tcb);                    /* WEIR_OK if SEND makes sense in this state */
@@ -275,8 +270,7 @@ bool tcp_output_plan(const struct tcb *tcb, const struct tcp_env *env, weir_time
 /* The plan was handed to a driver. Cannot fail. */
 void tcp_output_commit(struct tcb *tcb, const struct tcp_plan *plan, weir_time now);
 
-/* There was no plan: clears `due`, notes what is waited for, and sets the timer that this calls
- * for. */
+/* There was no plan: clears `due`, notes what is waited for, and sets the timer for that. */
 void tcp_output_idle(struct tcb *tcb, const struct tcp_env *env, weir_time now);
 
 /* The payload of a plan in the send ring. Returns the number of spans. */
@@ -293,8 +287,7 @@ unsigned tcp_ready(const struct tcb *tcb);
  * error and its EOF.) */
 bool tcp_is_over(const struct tcb *tcb);
 
-/* TIME-WAIT, or FIN-WAIT-2 without owner, with nothing due, nothing in flight and nothing unread:
- * it may become a tw_entry. */
+/* TIME-WAIT, or FIN-WAIT-2 without owner, and all is quiet: it may become a tw_entry. */
 bool tcp_may_shrink(const struct tcb *tcb);
 
 /* After WEIR_DROP_REOPEN: the new ISS must lie beyond this. */

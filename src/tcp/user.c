@@ -26,6 +26,8 @@ static uint32_t queued(const struct tcb *tcb)
     return seq_lt(first, tcb->snd.end) ? tcb->snd.end - first : 0;
 }
 
+/* Twice cwnd, so that what an ACK lets go is there when it comes; at least snd_min and at most
+ * snd_max, unless the program has said how many. */
 uint32_t tcp_send_buf(const struct tcb *tcb)
 {
     const struct weir_config *config = tcb->host->config;
