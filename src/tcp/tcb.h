@@ -231,8 +231,7 @@ enum weir_drop tcp_icmp_error(struct tcb *tcb, enum weir_error error, seq32 quot
 /* Whether `quoted` is in flight: to be asked before a path MTU is believed. */
 bool tcp_icmp_plausible(const struct tcb *tcb, seq32 quoted);
 
-/* The path's MTU changed (`path_mss` as in tcp_birth). What is in flight and too long is marked
- * lost without a congestion event. */
+/* The path's MTU changed (`path_mss` as in tcp_birth): what is too long is lost, and no event. */
 void tcp_path_changed(struct tcb *tcb, uint16_t path_mss, weir_time now);
 
 /* After tcp_timeout: nothing has come back for four timeouts although ICMP is silent, and what
