@@ -123,6 +123,7 @@ static void fill_counts(struct tcp_info *info, const struct weir_status *status)
     const uint32_t mss = status->mss > 0 ? status->mss : 1;
     info->tcpi_snd_mss = status->mss;
     info->tcpi_rcv_mss = status->rcv_mss;
+    info->tcpi_reordering = 3; /* duplicate ACKs that prove a loss; time is what adapts (RACK) */
     info->tcpi_advmss = status->rcv_mss;
     info->tcpi_unacked = (status->snd_max - status->snd_una + mss - 1) / mss;
     info->tcpi_sacked = (status->sacked + mss - 1) / mss;
