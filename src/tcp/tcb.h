@@ -223,8 +223,7 @@ enum weir_drop tcp_segment_arrives(struct tcb *tcb, const struct tcp_seg *seg,
 void tcp_timeout(struct tcb *tcb, weir_time now);
 
 /* An error from ICMP: it ends an opening connection, and is soft for all others (RFC 5461, RFC
- * 5927). `quoted` is the sequence number in the
- * quoted header. WEIR_DROP_NONE or why it was not believed. */
+ * 5927). `quoted` is the number in the quoted header. WEIR_DROP_NONE or why it was not believed. */
 enum weir_drop tcp_icmp_error(struct tcb *tcb, enum weir_error error, seq32 quoted, weir_time now);
 
 /* Whether `quoted` is in flight: to be asked before a path MTU is believed. */
@@ -234,23 +233,21 @@ bool tcp_icmp_plausible(const struct tcb *tcb, seq32 quoted);
  * lost without a congestion event. */
 void tcp_path_changed(struct tcb *tcb, uint16_t path_mss, weir_time now);
 
-/* After tcp_timeout: nothing has come back for four timeouts although ICMP is silent, and what waits
- * is long. The path_mss to be tried instead (RFC 4821, 7.7), or 0. */
+/* After tcp_timeout: nothing has come back for four timeouts although ICMP is silent, and what
+ * waits is long. The path_mss to be tried instead (RFC 4821, 7.7), or 0. */
 uint16_t tcp_black_hole(const struct tcb *tcb);
 
 /* User calls. */
 void tcp_close(struct tcb *tcb, weir_time now); /* CLOSE */
 void tcp_abort(struct tcb *tcb, enum weir_cause cause, enum weir_error error,
-               weir_time now); /* ABORT; owes a reset where the RFC wants one */
-void tcp_orphan(struct tcb *tcb,
-                weir_time now); /* the handle is released: close, or reset if octets are unread */
+               weir_time now);                   /* ABORT; owes a reset where the RFC wants one */
+void tcp_orphan(struct tcb *tcb, weir_time now); /* released: close, or reset if octets wait */
 /* Octets a program may queue: twice cwnd, so that what an ACK lets go is there when it comes; at
  * least snd_min and at most snd_max, unless the program has said how many. */
 uint32_t tcp_send_buf(const struct tcb *tcb);
-uint32_t tcp_send_room(const struct tcb *tcb); /* octets that may be queued now */
-enum weir_error tcp_send_error(
-    const struct tcb *tcb);                    /* WEIR_OK if SEND makes sense in this state */
-bool tcp_send_possible(const struct tcb *tcb); /* whether tcp_send_view would find memory */
+uint32_t tcp_send_room(const struct tcb *tcb);         /* octets that may be queued now */
+enum weir_error tcp_send_error(const struct tcb *tcb); /* WEIR_OK if SEND makes sense now */
+bool tcp_send_possible(const struct tcb *tcb);         /* whether tcp_send_view would find memory */
 uint32_t tcp_send_view(struct tcb *tcb, uint32_t want, struct weir_span *span,
                        unsigned *count); /* attaches memory; octets shown */
 void tcp_send_unview(struct tcb *tcb);   /* gives back what was shown and not put */
@@ -275,7 +272,7 @@ void tcp_output_commit(struct tcb *tcb, const struct tcp_plan *plan, weir_time n
  * for. */
 void tcp_output_idle(struct tcb *tcb, const struct tcp_env *env, weir_time now);
 
-/* The payload of a plan in the send ring. Returns the number of spans. */
+/* The payload of a plan in the send ring; the number of spans. */
 unsigned tcp_plan_spans(const struct tcb *tcb, const struct tcp_plan *plan, struct weir_span *span,
                         unsigned max);
 
@@ -292,7 +289,6 @@ bool tcp_is_over(const struct tcb *tcb);
 /* TIME-WAIT, or FIN-WAIT-2 without owner, with nothing due, nothing in flight and nothing unread:
  * it may become a tw_entry. */
 bool tcp_may_shrink(const struct tcb *tcb);
-
 /* After WEIR_DROP_REOPEN: the new ISS must lie beyond this. */
 seq32 tcp_reopen_floor(const struct tcb *tcb);
 
