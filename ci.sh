@@ -59,7 +59,7 @@ stage_netns() {
         "tests/integration/run_programs.py --build build" \
         "tests/integration/run_sandbox.py build" \
         "tests/differential/run.py --recorded" \
-        "tests/conformance/run_kernel.py build/weir --every 4" \
+        "tests/conformance/run_kernel.py build/weir --every 6" \
         "tests/integration/run_sight.py --build build"
 }
 
