@@ -59,6 +59,7 @@ stage_netns() {
         "tests/integration/run_programs.py --build build" \
         "tests/integration/run_sandbox.py build" \
         "tests/differential/run.py --recorded" \
+        "tests/conformance/run_kernel.py build/weir --every 6" \
         "tests/integration/run_sight.py --build build"
 }
 
@@ -74,7 +75,8 @@ stage_soak() {
         "tests/integration/run_cpython.py --build build" tests/differential/run.py \
         "build-gcc-O3/weir sim --seeds 1..20000" "build-asan/weir sim --seeds 20001..21000" \
         "scripts/hash_matrix.py --seeds 1..2000 $(matrix)" "scripts/run_fuzz.py --seconds 120" \
-        "build/weir drill --tap --kernel --ip all tests/conformance" \
+        "tests/conformance/run_kernel.py build/weir" \
+        "tests/conformance/run_kernel.py build/weir --differing" \
         "scripts/purity.sh build/src/libweir-core.a" scripts/clang_tidy.sh \
         "tests/integration/run_faults.py --build build --soak"
 }

@@ -113,8 +113,9 @@ static const char *const usual[][2] = {
     { "net.ipv4.tcp_timestamps", "1" },
     { "net.ipv4.tcp_sack", "1" },
     { "net.ipv4.tcp_window_scaling", "1" },
-    { "net.ipv4.tcp_ecn", "0" },
-    { "net.ipv4.tcp_congestion_control", "reno" }, /* what a machine chose would shine through */
+    { "net.ipv4.tcp_ecn", "2" },
+    { "net.ipv4.tcp_congestion_control", "reno" },  /* what a namespace may always have; */
+    { "net.ipv4.tcp_congestion_control", "cubic" }, /* refused if the machine does not allow it */
     { "net.ipv4.tcp_fin_timeout", "60" },
     { "net.ipv4.tcp_keepalive_time", "7200" },
     { "net.ipv4.tcp_keepalive_intvl", "75" },

@@ -84,6 +84,7 @@ struct waiting {
 struct net {
     struct weir *weir;
     weir_time now;
+    uint8_t congestion; /* enum weir_congestion, of the configuration */
     struct sock sock[SOCK_MAX];
     struct watch watch[WATCH_MAX];
     struct waiting waiting;

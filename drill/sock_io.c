@@ -104,6 +104,12 @@ static bool too_few(struct net *net, struct sock *sock, size_t want, int flags)
            (!net->waiting.active || net->now < net->waiting.until);
 }
 
+static bool drained(struct net *net, const struct sock *sock)
+{
+    struct weir_status status;
+    return weir_status(net->weir, sock->handle, &status) != WEIR_OK || status.unread == 0;
+}
+
 static long receive_tcp(struct net *net, struct sock *sock, struct msghdr *msg, int flags)
 {
     const size_t want = total_of(msg);
@@ -127,6 +133,8 @@ static long receive_tcp(struct net *net, struct sock *sock, struct msghdr *msg, 
         if (error != WEIR_OK || part == 0)
             break;
         done += part;
+        if (drained(net, sock)) /* why there is no more is for the next read to say */
+            break;
     }
     msg->msg_namelen = 0;
     msg->msg_flags = 0;

@@ -5,6 +5,8 @@
 #include <limits.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
 
 enum how {
     FLAG,    /* 0 or 1 of weir's */
@@ -58,7 +60,8 @@ static const struct row rows[] = {
     { IPPROTO_IPV6, IPV6_MTU_DISCOVER, KEPT, KEPT_MTU_DISCOVER, 0, 5, 1 },
     { IPPROTO_IPV6, IPV6_RECVERR, KEPT, KEPT_RECVERR, INT_MIN, INT_MAX, 0 },
 };
-#define ROWS (sizeof rows / sizeof rows[0])
+#define CONGESTION_NAME 16 /* TCP_CA_NAME_MAX, which the C library does not have */
+#define ROWS            (sizeof rows / sizeof rows[0])
 
 static const struct row *find(int level, int name)
 {
@@ -120,6 +123,7 @@ static void fill_counts(struct tcp_info *info, const struct weir_status *status)
     const uint32_t mss = status->mss > 0 ? status->mss : 1;
     info->tcpi_snd_mss = status->mss;
     info->tcpi_rcv_mss = status->rcv_mss;
+    info->tcpi_reordering = 3; /* duplicate ACKs that prove a loss; time is what adapts (RACK) */
     info->tcpi_advmss = status->rcv_mss;
     info->tcpi_unacked = (status->snd_max - status->snd_una + mss - 1) / mss;
     info->tcpi_sacked = (status->sacked + mss - 1) / mss;
@@ -242,13 +246,25 @@ static long get_row(struct net *net, const struct sock *sock, const struct row *
     return give_int(call, (int)(value / unit_of(row->how)));
 }
 
+static long get_congestion(struct net *net, const struct sock *sock, const struct call *call)
+{
+    char name[CONGESTION_NAME] = "";
+    int64_t which = net->congestion;
+    if ((sock->option_set >> WEIR_OPT_CONGESTION & 1) != 0)
+        which = sock->option[WEIR_OPT_CONGESTION];
+    else if (sock->handle != WEIR_NO_HANDLE)
+        (void)weir_get(net->weir, sock->handle, WEIR_OPT_CONGESTION, &which);
+    snprintf(name, sizeof name, "%s", weir_congestion_name((unsigned)which));
+    return give(call, name, sizeof name);
+}
+
 long sock_getsockopt(struct net *net, struct sock *sock, const struct call *call)
 {
     const int level = (int)call->arg[1], name = (int)call->arg[2];
     if (level == IPPROTO_TCP && name == TCP_INFO)
         return give_info(net, sock, call);
     if (level == IPPROTO_TCP && name == TCP_CONGESTION)
-        return give(call, "reno\0\0\0\0\0\0\0\0\0\0\0", 16);
+        return get_congestion(net, sock, call);
     if (level == IPPROTO_TCP && name == TCP_CC_INFO)
         return give(call, "", 0);
     const struct row *row = find(level, name);
@@ -298,9 +314,19 @@ static long set_timeout(weir_time *timeout, const struct timeval *time)
     return 0;
 }
 
-static long set_congestion(const char *name, size_t len)
+static long set_congestion(struct net *net, struct sock *sock, const char *text, size_t len)
 {
-    return len >= 4 && memcmp(name, "reno", 4) == 0 && (len == 4 || name[4] == '\0') ? 0 : -ENOENT;
+    char name[CONGESTION_NAME];
+    enum weir_congestion which;
+    snprintf(name, sizeof name, "%.*s", (int)(len < sizeof name ? len : sizeof name), text);
+    if (!weir_congestion_find(name, &which))
+        return -ENOENT;
+    if (sock->handle != WEIR_NO_HANDLE &&
+        weir_set(net->weir, sock->handle, WEIR_OPT_CONGESTION, which, net->now) != WEIR_OK)
+        return -ENOENT;
+    sock->option[WEIR_OPT_CONGESTION] = which;
+    sock->option_set |= 1u << WEIR_OPT_CONGESTION;
+    return 0;
 }
 
 long sock_setsockopt(struct net *net, struct sock *sock, const struct call *call)
@@ -309,7 +335,7 @@ long sock_setsockopt(struct net *net, struct sock *sock, const struct call *call
     const void *value = (const void *)call->arg[3];
     const size_t len = (size_t)call->arg[4];
     if (level == IPPROTO_TCP && name == TCP_CONGESTION)
-        return set_congestion(value, len);
+        return set_congestion(net, sock, value, len);
     if (level == SOL_SOCKET && name == SO_LINGER) {
         if (len < sizeof sock->linger)
             return -EINVAL;

@@ -77,6 +77,7 @@ static struct net *ready(struct weir_subject *self)
     if (self->memory == NULL)
         run_fail(run, "no memory, or settings that make no sense together");
     const weir_time now = self->net.now;
+    self->net.congestion = self->config.congestion;
     if (weir_init(&self->net.weir, self->memory, self->size, &self->config, now) != WEIR_OK ||
         weir_iface_add(self->net.weir, &iface, &self->iface, now) != WEIR_OK ||
         weir_address_add(self->net.weir, self->iface, &run->local, run->prefix_len, now) !=

@@ -388,6 +388,19 @@ def proof(cell):
     return lines + [f"+0 > R {nxt}:{nxt}(0)"]
 
 
+def differs_in_time_wait(cell):
+    if cell.answer == "syn-ack":
+        return None
+    if "R" in cell.flags:
+        if cell.off == 0:
+            return "with tcp_rfc1337=0, its default, a reset ends TIME-WAIT"
+        return "in TIME-WAIT it has no answer to a reset" if cell.answer else None
+    quiet = cell.off == 0 and cell.len == 0 and not set(cell.flags) & set("SF")
+    if quiet == (cell.answer is None):
+        return None
+    return "in TIME-WAIT it acknowledges all but an empty segment at RCV.NXT"
+
+
 def differs(cell):
     """Why the kernel does otherwise, or the script cannot tell; a run with --kernel has shown each."""
     if cell.place in ("last", "edge"):
@@ -395,29 +408,24 @@ def differs(cell):
     state, passive = cell.state.name, cell.state.passive
     reason = None
     after_fin = state in ("CLOSE-WAIT", "CLOSING", "LAST-ACK")
+    unasked = not set(cell.flags) & set(".RS")
     half_open = state == "SYN-RECEIVED" and passive
-    if not set(cell.flags) & set(".RS") and not half_open and cell.answer:
+    if state == "TIME-WAIT":
+        reason = differs_in_time_wait(cell)
+    elif unasked and not half_open and cell.answer:
         reason = "it drops a segment without ACK before it looks at its number"
     elif after_fin and cell.place == "before" and "R" in cell.flags:
         reason = "after a FIN it believes a reset at RCV.NXT - 1, too"
-    elif after_fin and cell.place == "before" and cell.len:
+    elif after_fin and cell.place == "before" and cell.len and not unasked:
         reason = "it resets if a segment that begins before RCV.NXT has text beyond the FIN"
     elif half_open and cell.kind == "ack-future" and cell.answer == "ack":
         reason = "half open, it looks at the ACK before the sequence number, and resets"
     elif half_open and "S" in cell.flags and cell.acceptable():
         reason = "a SYN in the window of a half-open connection resets it"
-    elif state == "TIME-WAIT" and cell.off == 0 and "R" in cell.flags:
-        reason = "with tcp_rfc1337=0, its default, a reset ends TIME-WAIT"
-    elif state == "TIME-WAIT" and "R" in cell.flags and cell.answer:
-        reason = "in TIME-WAIT it has no answer to a reset"
     elif not passive and cell.place == "before" and cell.kind == "fin-bare":
         reason = "what ends at RCV.NXT counts as acceptable, and its ACK with it"
     elif not passive and cell.place == "before" and cell.kind == "syn-ack":
         reason = "it acknowledges the SYN-ACK once more, because its SYN is old"
-    elif state == "TIME-WAIT" and "R" not in cell.flags and cell.answer != "syn-ack":
-        quiet = cell.off == 0 and cell.len == 0 and not set(cell.flags) & set("SF")
-        if quiet != (cell.answer is None):
-            reason = "in TIME-WAIT it acknowledges all but an empty segment at RCV.NXT"
     return f"linux-differs {reason}" if reason else None
 
 

@@ -243,8 +243,10 @@ void tcp_ecn_told(struct tcb *tcb, const struct tcp_seg *seg, uint32_t acked, we
         return;
     if (tcb->ece_in < UINT16_MAX)
         tcb->ece_in++;
-    /* Once a round trip, and not when a loss has just done the same. */
-    if (flight->cwr || tcb->recovery != TCP_OPEN || tcp_outstanding(tcb) == 0)
+    /* Once a round trip, and not when a loss has just done the same. With nothing in flight there
+     * is no round trip to count: the peer repeats itself until it has heard of our CWR. */
+    const bool said = tcp_outstanding(tcb) == 0 && (tcb->ecn & TCP_ECN_CWR);
+    if (flight->cwr || tcb->recovery != TCP_OPEN || said)
         return;
     flight->cwr = true;
     flight->cwr_point = tcb->snd.nxt;

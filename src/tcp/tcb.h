@@ -272,7 +272,7 @@ void tcp_output_commit(struct tcb *tcb, const struct tcp_plan *plan, weir_time n
 /* There was no plan: clears `due`, notes what is waited for, and sets the timer for that. */
 void tcp_output_idle(struct tcb *tcb, const struct tcp_env *env, weir_time now);
 
-/* The payload of a plan in the send ring. Returns the number of spans. */
+/* The payload of a plan in the send ring; the number of spans. */
 unsigned tcp_plan_spans(const struct tcb *tcb, const struct tcp_plan *plan, struct weir_span *span,
                         unsigned max);
 
@@ -288,7 +288,6 @@ bool tcp_is_over(const struct tcb *tcb);
 
 /* TIME-WAIT, or FIN-WAIT-2 without owner, and all is quiet: it may become a tw_entry. */
 bool tcp_may_shrink(const struct tcb *tcb);
-
 /* After WEIR_DROP_REOPEN: the new ISS must lie beyond this. */
 seq32 tcp_reopen_floor(const struct tcb *tcb);
 
