@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <pcap/pcap.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -291,7 +292,8 @@ static pcap_t *open_live(const struct options *options, const char *name)
     pcap_set_timeout(live, READ_TIMEOUT);
     pcap_set_tstamp_precision(live, PCAP_TSTAMP_PRECISION_NANO);
     const int result = pcap_activate(live);
-    if (result < 0) {
+    /* libpcap itself would sleep through a signal as long as no packet comes. */
+    if (result < 0 || pcap_setnonblock(live, 1, error) < 0) {
         const char *more = pcap_geterr(live);
         tool_fail("dump", "%s: %s%s%s", name, pcap_statustostr(result), more[0] != '\0' ? ": " : "",
                   more);
@@ -327,14 +329,16 @@ static int listen_to(pcap_t *live, struct options *options, struct copying *copy
     int got = 0;
     if (frame == NULL)
         return tool_fail("dump", "no memory");
+    struct pollfd wait = { .fd = pcap_get_selectable_fd(live), .events = POLLIN };
     const int dlt = pcap_datalink(live);
     frame->link = dlt == DLT_RAW ? CAPTURE_RAW : (uint32_t)dlt;
     while (!stopped && (got = pcap_next_ex(live, &head, &frame->data)) >= 0) {
-        if (got == 0) { /* nothing for a while: what was said is shown */
+        if (got == 0) { /* nothing for now: what was said is shown */
             if (options->write != NULL)
                 pcapng_flush(&copying->file);
             else
                 fflush(stdout);
+            (void)poll(&wait, 1, READ_TIMEOUT); /* a signal ends it early */
             continue;
         }
         frame->number++;

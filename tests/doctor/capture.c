@@ -278,11 +278,31 @@ static void test_bent(void)
     CHECK(ended == tried, "an octet bent anywhere: the reading ends");
 }
 
+/* One octet more than the block has room for behind its fixed part. */
+static void test_longer_than_block(void)
+{
+    char why[CAPTURE_WHY_MAX] = "";
+    struct image image = { .len = 0 };
+    struct capture_frame frame;
+    section(&image);
+    interface(&image, CAPTURE_RAW, 9);
+    const size_t begins = image.len;
+    enhanced(&image, 0, CAPTURE_RAW, 1);
+    const uint32_t len = (uint32_t)(image.len - begins) - 32 + 1;
+    memcpy(image.octet + begins + 20, &len, sizeof len);
+    struct capture_file *file = open_image(&image, image.len, why);
+    CHECK(file != NULL && capture_next(file, &frame, why) == CAPTURE_DAMAGED &&
+              strstr(why, "longer than its block") != NULL,
+          "a packet longer than its block: %s", why);
+    capture_close(file);
+}
+
 int main(void)
 {
     test_links();
     test_pcapng();
     test_cut();
     test_bent();
+    test_longer_than_block();
     return tap_done();
 }

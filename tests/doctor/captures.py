@@ -303,6 +303,31 @@ def check_report(tap, scratch):
               " out", title and title.group(1))
 
 
+LIVE = """
+ip link set lo up && exec python3 - "$1" <<'END'
+import socket, subprocess, sys
+dump = subprocess.Popen([sys.argv[1], "dump", "-n", "-i", "lo", "tcp", "port", "9000"],
+                        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+dump.stderr.readline()  # it listens
+server = socket.create_server(("127.0.0.1", 9000))
+client = socket.create_connection(("127.0.0.1", 9000))
+lines = [dump.stdout.readline().decode() for _ in range(3)]
+dump.send_signal(2)  # nothing passes now
+print(dump.wait(timeout=10), *[line.split("Flags ")[1].split(",")[0] for line in lines])
+END
+"""
+
+
+def check_live(tap):
+    """In a network namespace of its own, where that may be made."""
+    if run("unshare", "-n", "true").returncode != 0:
+        tap.skip("no right to make a network namespace")
+        return
+    done = run("unshare", "-n", "bash", "-c", LIVE, "bash", WEIR)
+    tap.check(done.stdout == b"0 [S] [S.] [.]\n",
+              "live: a handshake as it passes; a signal ends it", done.stdout, done.stderr)
+
+
 def main():
     tap = Tap()
     os.environ["NO_COLOR"] = "1"
@@ -316,6 +341,7 @@ def main():
         check_escaping(tap, scratch)
         check_pictures(tap)
         check_report(tap, scratch)
+    check_live(tap)
     return tap.done()
 
 

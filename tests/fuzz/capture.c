@@ -8,8 +8,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* Any file is a capture, or earns one line that says where it is none. What is read of it is counted
- * once, and followed within bounds. */
+/* Any file is a capture, or earns one line that says where it is none. What is read of it is
+ * counted once, and followed within bounds. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static struct capture_frame frame;
