@@ -72,24 +72,25 @@ struct socket {
     uint8_t family; /* AF_INET or AF_INET6 */
     bool bound;     /* has a local port */
     bool address_given;
-    bool port_given;    /* the program asked for that port */
-    bool filler;        /* D holds octets that only keep S from being writable */
-    bool fresh_success; /* the first connect after a connect that went through says so */
-    bool read_eof;      /* the program ended its direction */
-    bool gave_eof;      /* the peer's end was passed on */
-    bool deaf;          /* the program reads no more: what arrives is dropped */
-    bool holds;         /* the last octets that TCP got were sent with MSG_MORE */
-    bool dropped;       /* some of it did: at a close that counts as unread */
-    bool hung_up;       /* S is gone; D is then out of the loop */
-    bool shut_rd;       /* the program's shutdown, on S: SHUT_RD */
-    bool shut_wr;       /* and SHUT_WR */
-    bool marked;        /* an octet behind all that the program wrote, never taken out (ends.c) */
-    bool end_watched;   /* D is among weird->ends */
-    uint8_t owed_tries; /* how often it was searched for since */
-    bool owed_reset;    /* S is to read ECONNRESET as soon as it can be found */
-    bool urgent_out;    /* the program is about to write, or has written, an urgent octet */
-    bool urgent_in;     /* an urgent octet went to S; `after_urgent` more went behind it */
-    bool full;          /* a listener whose queue had no place */
+    bool port_given;      /* the program asked for that port */
+    bool filler;          /* D holds octets that only keep S from being writable */
+    bool fresh_success;   /* the first connect after a connect that went through says so */
+    bool read_eof;        /* the program ended its direction */
+    bool gave_eof;        /* the peer's end was passed on */
+    bool deaf;            /* the program reads no more: what arrives is dropped */
+    bool holds;           /* the last octets that TCP got were sent with MSG_MORE */
+    bool dropped;         /* some of it did: at a close that counts as unread */
+    bool hung_up;         /* S is gone; D is then out of the loop */
+    bool shut_rd;         /* the program's shutdown, on S: SHUT_RD */
+    bool shut_wr;         /* and SHUT_WR */
+    bool marked;          /* an octet behind all that the program wrote, never taken out (ends.c) */
+    bool end_watched;     /* D is among weird->ends */
+    uint8_t owed_tries;   /* how often it was searched for since */
+    bool owed_reset;      /* S is to read ECONNRESET as soon as it can be found */
+    enum weir_error late; /* how the connection ended, while octets for S are left */
+    bool urgent_out;      /* the program is about to write, or has written, an urgent octet */
+    bool urgent_in;       /* an urgent octet went to S; `after_urgent` more went behind it */
+    bool full;            /* a listener whose queue had no place */
     bool linger;
     int linger_seconds;
     int error;                       /* errno for SO_ERROR */

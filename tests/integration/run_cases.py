@@ -122,6 +122,26 @@ def case_reset_idle(address, port):
     say("recv again", sock.recv, 100)
 
 
+def case_reset_behind(address, port):
+    """What was acknowledged can be read although a reset has come behind it; sending is over."""
+    sock = opened(address, port, b"flood-and-reset")
+    time.sleep(1.2)
+    try:
+        for _ in range(1000):
+            sock.send(bytes(10000))
+        print("sends on")
+    except OSError as error:
+        print("send ends", error.errno in (errno.EPIPE, errno.ECONNRESET))
+    count, end = 0, "end of file"
+    try:
+        while part := sock.recv(10000):
+            count += len(part)
+    except OSError as error:
+        end = errno.errorcode[error.errno]
+    told = opened(address, port, b"told").recv(100)
+    print("read all that was acknowledged", count == int(told), count > 30000)
+
+
 def case_half_close_ours(address, port):
     sock = opened(address, port, b"count")
     sock.sendall(bytes(100000))

@@ -9,6 +9,7 @@ prints must be the same; what is known to differ is left to tests/differential.
 """
 
 import argparse
+import fcntl
 import hashlib
 import os
 import shutil
@@ -18,6 +19,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 
@@ -113,6 +115,19 @@ class Peer:
 
     def told(self, sock):
         sock.sendall(self.saw.encode())
+
+    def flood_and_reset(self, sock):
+        """Resets with as much on the way as the other side takes, and tells how much that is."""
+        sock.setblocking(False)
+        sent, end = 0, time.monotonic() + 0.7
+        while time.monotonic() < end:
+            try:
+                sent += sock.send(bytes(10000))
+            except BlockingIOError:
+                time.sleep(0.02)
+        waiting = struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)))[0]
+        self.saw = str(sent - waiting)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def silent(self, sock):
         sock.recv(1)
