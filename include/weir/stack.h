@@ -281,6 +281,9 @@ enum weir_error weir_set_cookie(struct weir *weir, weir_handle handle, uint64_t 
 /* A SYN is not answered but told to the program (WEIR_ASKED, weir_syn_next), which answers it. */
 #define WEIR_LISTEN_DEFER 4u
 
+/* With it: when the queue is full, SYNs are answered by cookies all the same, and not told. */
+#define WEIR_LISTEN_COOKIES 32u
+
 /* What a gateway needs: also every address that is not ours but is sent here (`local->ip` must be
  * an any), and every port (`local->port` must be 0) for which there is no other listener. Such
  * flows are found by weir_status as they are; from the first such listener on, the instance takes
@@ -293,6 +296,9 @@ enum weir_error weir_listen(struct weir *weir, const struct weir_addr *local, un
 enum weir_error weir_accept(struct weir *weir, weir_handle listener, weir_handle *conn,
                             weir_time now) __attribute__((warn_unused_result));
 
+/* A second listen(): the new limit counts from now on; who waits already stays. */
+enum weir_error weir_listen_backlog(struct weir *weir, weir_handle listener, unsigned backlog);
+
 /* For a program that takes connections out of the accept queue only to queue them again: how many
  * it holds. They count as if they were still here. */
 enum weir_error weir_listen_held(struct weir *weir, weir_handle listener, uint32_t held);
@@ -301,7 +307,7 @@ enum weir_error weir_listen_held(struct weir *weir, weir_handle listener, uint32
  * program then calls weir_admit (SYN-ACK, and on to weir_accept) or weir_refuse (reset) with its
  * handle. One that is not answered within a minute is forgotten without a word, as if it had been
  * lost; when its peer resets it, or the listener is released, it is gone at once: then the calls
- * say WEIR_BAD_HANDLE. SYN cookies are not used here: a full queue drops. */
+ * say WEIR_BAD_HANDLE. Without WEIR_LISTEN_COOKIES a full queue drops. */
 struct weir_syn {
     weir_handle handle;
     struct weir_addr local, remote;

@@ -376,6 +376,50 @@ def test_process(lab, tap):
               status, said)
 
 
+CLOSER = """
+import socket, sys
+for line in sys.stdin:
+    listener = socket.socket()
+    listener.bind(("0.0.0.0", 9300))
+    listener.listen(2)
+    print("listens", flush=True)
+    sys.stdin.readline()
+    listener.close()
+    print("closed", flush=True)
+"""
+
+
+def test_closed_listener(lab, tap):
+    """Whoever connects from outside right after a listener was closed."""
+    program = subprocess.Popen(lab.under(sys.executable, "-c", CLOSER), stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, text=True)
+    lab.children.append(program)
+
+    def step():
+        program.stdin.write("\n")
+        program.stdin.flush()
+        return program.stdout.readline()
+
+    def outcome():
+        try:
+            with socket.create_connection((WEIR[4], 9300), timeout=3) as sock:
+                sock.recv(1)
+            return "served"
+        except OSError as error:
+            return os.strerror(error.errno) if error.errno else str(error)
+    ends = []
+    for _ in range(20):
+        step()
+        with socket.create_connection((WEIR[4], 9300), timeout=3):
+            pass
+        time.sleep(0.005)
+        step()
+        ends.append(outcome())
+    tap.check(ends == ["Connection refused"] * 20, "who connects after the close is refused", *ends)
+    program.stdin.close()
+    lab.stop(program)
+
+
 def test_signals(lab, tap):
     script = ("import socket, signal, time\n"
               "signal.signal(signal.SIGALRM, lambda *a: (_ for _ in ()).throw(KeyError))\n"
@@ -457,8 +501,8 @@ def test_end(lab, tap):
     lab.stop(process)
 
 
-TESTS = [test_cases, test_curl, test_static, test_many, test_process, test_signals, test_private,
-         test_end]
+TESTS = [test_cases, test_curl, test_static, test_many, test_process, test_closed_listener,
+         test_signals, test_private, test_end]
 
 
 def main():
