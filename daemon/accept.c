@@ -167,6 +167,8 @@ static void hand_over(const struct parked *parked, int s)
         child->pid = parked->pid;
         child->fd = parked->reserved;
     }
+    if (listener != NULL && listener->passes_on)
+        options_pass_on(parked->s, s);
     const int error = address_write(parked->pid, family, &remote, parked->addr, parked->addrlen);
     if (error == 0)
         (void)call_give(parked->run, parked->call, s, parked->reserved,

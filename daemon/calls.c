@@ -74,6 +74,8 @@ void call_bind(struct call *call)
         call_error(call, EAFNOSUPPORT);
     else if (socket == NULL || socket->bound || socket->state != SOCKET_FRESH)
         call_error(call, EINVAL);
+    else if (!address_may_bind(call, addr.port))
+        call_error(call, EACCES);
     else
         call_answer(call->run, call->id, -address_bind(socket, &addr));
 }

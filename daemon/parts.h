@@ -48,6 +48,7 @@ struct run {
     pid_t thread[RUN_PIDS]; /* that are known to belong to one of those */
     unsigned thread_next;
     uint32_t socket_count, parked_count;
+    bool any_port; /* its programs may bind below 1024 */
 };
 
 enum socket_state {
@@ -90,6 +91,7 @@ struct socket {
     enum weir_error late; /* how the connection ended, while octets for S are left */
     bool urgent_out;      /* the program is about to write, or has written, an urgent octet */
     bool urgent_in;       /* an urgent octet went to S; `after_urgent` more went behind it */
+    bool passes_on;       /* options of S were set that who is accepted has, too */
     bool full;            /* a listener whose queue had no place */
     bool linger;
     int linger_seconds;
@@ -217,7 +219,7 @@ struct call {
     weir_time now;
 };
 
-bool run_start(struct weird *weird, int notify);
+bool run_start(struct weird *weird, int notify, bool any_port);
 void run_notice(struct run *run, weir_time now); /* takes one call and answers it */
 void run_dispatch(struct run *run, const struct seccomp_notif *notice, weir_time now);
 bool call_valid(const struct run *run, uint64_t id);
@@ -269,6 +271,7 @@ int address_read(const struct call *call, uint64_t at, uint64_t len, struct weir
 int address_write(pid_t pid, uint8_t family, const struct weir_addr *addr, uint64_t at,
                   uint64_t len_at);
 bool address_any(const struct weir_ip *ip);
+bool address_may_bind(const struct call *call, uint16_t port);
 /* Binds to an address and port (0: draws one). 0 or errno. */
 int address_bind(struct socket *socket, const struct weir_addr *addr);
 void address_leave(const struct socket *socket); /* its connection may go on without it */
@@ -296,5 +299,6 @@ void listener_event(struct socket *socket, weir_time now);
 void call_getsockopt(struct call *call);
 void call_setsockopt(struct call *call);
 void options_apply(struct socket *socket, weir_time now);
+void options_pass_on(int from, int to); /* those of S, to the S of who was accepted */
 
 #endif

@@ -77,7 +77,7 @@ static const struct option options[] = {
     { IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, FLAG, WEIR_OPT_THIN_LINEAR, 0, 1, 0 },
     { IPPROTO_TCP, TCP_USER_TIMEOUT, MILLIS, WEIR_OPT_USER_TIMEOUT, 0, INT_MAX, 0 },
     { IPPROTO_TCP, TCP_DEFER_ACCEPT, KEPT, KEPT_DEFER_ACCEPT, INT_MIN, INT_MAX, 0 },
-    { IPPROTO_TCP, TCP_LINGER2, KEPT, KEPT_LINGER2, INT_MIN, INT_MAX, 60 },
+    { IPPROTO_TCP, TCP_LINGER2, KEPT, KEPT_LINGER2, INT_MIN, INT_MAX, LINGER2_USUAL },
     { IPPROTO_TCP, TCP_NOTSENT_LOWAT, KEPT, KEPT_NOTSENT_LOWAT, INT_MIN, INT_MAX, 0 },
     { IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, FLAG, WEIR_OPT_THIN_LINEAR, 0, 1, 0 },
     { IPPROTO_TCP, TCP_FASTOPEN, ZERO, 0, INT_MIN, INT_MAX, 0 },
@@ -294,7 +294,7 @@ static int get_by_table(const struct call *call, const struct option *option)
 {
     const struct socket *socket = call->socket;
     int64_t value = option->usual;
-    if (socket == NULL)
+    if (socket == NULL || option->how == ZERO)
         return give_int(call, (int)value);
     if (option->how == KEPT || option->how == SWITCH)
         return give_int(call, socket->kept[option->which]);
@@ -393,6 +393,22 @@ static int defer_accept(const struct call *call, int value)
     return seconds;
 }
 
+/* How long the peer may take for its own end when the program has closed; below 0, no time. */
+static int set_linger2(const struct call *call, int value)
+{
+    struct socket *socket = call->socket;
+    if (value == 0)
+        value = LINGER2_USUAL;
+    else if (value < 0 || value > LINGER2_MOST)
+        value = -1;
+    socket->option[WEIR_OPT_LINGER2] = value < 0 ? -1 : value * WEIR_SECOND;
+    socket->option_set |= 1u << WEIR_OPT_LINGER2;
+    if (socket->handle != WEIR_NO_HANDLE)
+        (void)weir_set(socket->weird->weir, socket->handle, WEIR_OPT_LINGER2,
+                       socket->option[WEIR_OPT_LINGER2], call->now);
+    return value;
+}
+
 /* To be taken back only before there is a connection. */
 static int bound_window(const struct call *call, int value)
 {
@@ -418,10 +434,8 @@ static int set_kept(const struct call *call, const struct option *option, int va
         value = value != 0;
     else if (option->which == KEPT_DEFER_ACCEPT)
         value = defer_accept(call, value);
-    else if (option->which == KEPT_LINGER2 && value <= 0)
-        value = value < 0 ? -1 : LINGER2_USUAL;
-    else if (option->which == KEPT_LINGER2 && value > LINGER2_MOST)
-        value = -1;
+    else if (option->which == KEPT_LINGER2)
+        value = set_linger2(call, value);
     else if (option->which == KEPT_NOTSENT_LOWAT)
         bound_unsent(call->s, value);
     else if (option->which == KEPT_WINDOW_CLAMP)
@@ -537,6 +551,8 @@ void call_setsockopt(struct call *call)
     const struct option *option = find(call);
     int error;
     if (option != NULL && option->how == NATIVE && name != SO_COOKIE) {
+        if (call->socket != NULL)
+            call->socket->passes_on = true;
         call_continue(call);
         return;
     }
@@ -553,6 +569,17 @@ void call_setsockopt(struct call *call)
     else
         error = ENOPROTOOPT;
     call_answer(call->run, call->id, -error);
+}
+
+void options_pass_on(int from, int to)
+{
+    static const int names[] = { SO_RCVTIMEO, SO_SNDTIMEO, SO_OOBINLINE, SO_RCVLOWAT };
+    struct timeval value; /* the longest of them */
+    for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++) {
+        socklen_t len = sizeof value;
+        if (getsockopt(from, SOL_SOCKET, names[i], &value, &len) == 0)
+            (void)setsockopt(to, SOL_SOCKET, names[i], &value, len);
+    }
 }
 
 void options_apply(struct socket *socket, weir_time now)

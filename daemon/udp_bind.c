@@ -104,6 +104,8 @@ void udp_call_bind(struct call *call, struct udp_socket *socket)
         error = EINVAL;
     if (error == 0 && socket->bound)
         error = EINVAL;
+    if (error == 0 && !address_may_bind(call, addr.port))
+        error = EACCES;
     if (error == 0)
         error = take_address(socket, &addr);
     call_answer(call->run, call->id, -error);

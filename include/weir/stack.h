@@ -388,7 +388,9 @@ enum weir_option {
     WEIR_OPT_THIN_LINEAR,  /* 0/1: timeouts of a thin stream do not double at first */
     WEIR_OPT_DEFER_ACCEPT, /* ns, listeners: a bare ACK makes no connection for so long, only data
                               does (TCP_DEFER_ACCEPT); rounded up to whole timeouts of a SYN-ACK */
-    WEIR_OPT_CONGESTION,   /* enum weir_congestion */
+    WEIR_OPT_LINGER2,    /* ns, at most 120 s: fin_timeout of this one; 0: the configuration's; -1:
+                            no FIN-WAIT-2 without an owner, the peer is reset (TCP_LINGER2) */
+    WEIR_OPT_CONGESTION, /* enum weir_congestion */
     WEIR_OPT_MAX_PACING_RATE, /* octets a second, at most 2^32 - 1; 0: no bound. Turns pacing on */
     WEIR_OPT_GROUP_TTL,  /* 0..255, UDP: of what is sent to a group; default 1; 0: it does not leave
                             this host (IP_MULTICAST_TTL) */

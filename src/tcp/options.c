@@ -3,8 +3,9 @@
  * and nothing changes. */
 #include "tcp/tcp.h"
 
-#define BUF_MIN  4096                  /* octets, SNDBUF and RCVBUF */
-#define KEEP_MAX (WEIR_SECOND * 32767) /* as Linux: MAX_TCP_KEEPIDLE */
+#define BUF_MIN     4096                  /* octets, SNDBUF and RCVBUF */
+#define KEEP_MAX    (WEIR_SECOND * 32767) /* as Linux: MAX_TCP_KEEPIDLE */
+#define LINGER2_MAX (WEIR_SECOND * 120)   /* as Linux: TCP_FIN_TIMEOUT_MAX */
 
 static bool is_flag(int64_t value)
 {
@@ -70,6 +71,12 @@ static enum weir_error set_buffer(struct tcb *tcb, enum weir_option option, int6
 
 static enum weir_error set_time(struct tcb *tcb, enum weir_option option, int64_t value)
 {
+    if (option == WEIR_OPT_LINGER2) {
+        if (value != -1 && !in(value, 0, LINGER2_MAX))
+            return WEIR_INVALID;
+        tcb->linger2 = (int8_t)(value < 0 ? -1 : (value + WEIR_SECOND - 1) / WEIR_SECOND);
+        return WEIR_OK;
+    }
     if (option == WEIR_OPT_USER_TIMEOUT) {
         if (!in(value, 0, KEEP_MAX))
             return WEIR_INVALID;
@@ -155,6 +162,7 @@ enum weir_error tcp_set(struct tcb *tcb, enum weir_option option, int64_t value,
     case WEIR_OPT_KEEPIDLE:
     case WEIR_OPT_KEEPINTVL:
     case WEIR_OPT_USER_TIMEOUT:
+    case WEIR_OPT_LINGER2:
         error = set_time(tcb, option, value);
         break;
     case WEIR_OPT_KEEPCNT:
@@ -228,6 +236,9 @@ enum weir_error tcp_get(const struct tcb *tcb, enum weir_option option, int64_t 
         return WEIR_OK;
     case WEIR_OPT_USER_TIMEOUT:
         *value = tcb->user_timeout_ms * WEIR_MS;
+        return WEIR_OK;
+    case WEIR_OPT_LINGER2:
+        *value = tcb->linger2 < 0 ? -1 : tcb->linger2 * WEIR_SECOND;
         return WEIR_OK;
     case WEIR_OPT_KEEPCNT:
         *value = tcb->keep_cnt != 0 ? tcb->keep_cnt : config->keepalive_probes;

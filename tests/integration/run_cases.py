@@ -317,6 +317,9 @@ def case_inherit(address, port):
     server.bind((address_any(address), 0))
     server.listen(1)
     server.setblocking(False)
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 1, 500000))
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 7, 0))
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
     loop = "::1" if ":" in address else "127.0.0.1"
     say("empty", server.accept)
     client = new(loop)
@@ -325,6 +328,10 @@ def case_inherit(address, port):
     fd, _ = server._accept()
     print("nonblocking", fcntl.fcntl(fd, fcntl.F_GETFL) & 0o4000,
           "cloexec", fcntl.fcntl(fd, fcntl.F_GETFD))
+    sock = socket.socket(fileno=fd)
+    print("timeouts", *(struct.unpack("ll", sock.getsockopt(socket.SOL_SOCKET, name, 16))
+                        for name in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO)),
+          "in line", sock.getsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE))
 
 
 CASES = {name[5:]: case for name, case in list(globals().items()) if name.startswith("case_")}

@@ -420,6 +420,36 @@ def test_closed_listener(lab, tap):
     lab.stop(program)
 
 
+LOW_PORTS = """
+import socket
+for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+    for port in (700, 1024):
+        s = socket.socket(socket.AF_INET, kind)
+        try:
+            s.bind(("0.0.0.0", port))
+            print(port, "bound")
+        except OSError as error:
+            print(port, error.strerror)
+"""
+
+
+def test_low_ports(lab, tap):
+    """Ports below 1024 are for those with CAP_NET_BIND_SERVICE, whoever has begun the run."""
+    low, free = "700 Permission denied\n1024 bound\n" * 2, "700 bound\n1024 bound\n" * 2
+    script = os.path.join(lab.folder, "low_ports.py")
+    with open(script, "w", encoding="ascii") as file:
+        file.write(LOW_PORTS)
+    python = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
+    drop = ["setpriv", "--reuid", str(NOBODY), "--clear-groups"]
+    for text, command, want in (
+            ("root", lab.under(python, script), free),
+            ("root's program that has become nobody", lab.under(*drop, python, script), low),
+            ("nobody, on Linux", [*drop, python, script], low)):
+        os.chmod(lab.folder, 0o755)
+        status, said = lab.run(*command)
+        tap.check(status == 0 and said.decode() == want, f"low ports: {text}", said)
+
+
 def test_signals(lab, tap):
     script = ("import socket, signal, time\n"
               "signal.signal(signal.SIGALRM, lambda *a: (_ for _ in ()).throw(KeyError))\n"
@@ -502,7 +532,7 @@ def test_end(lab, tap):
 
 
 TESTS = [test_cases, test_curl, test_static, test_many, test_process, test_closed_listener,
-         test_signals, test_private, test_end]
+         test_low_ports, test_signals, test_private, test_end]
 
 
 def main():
