@@ -465,6 +465,8 @@ struct weir_status {
     bool timestamps, sack;
     weir_time srtt, rttvar, rto, rtt_min;
     weir_time rtx_at, delack_at, keepalive_at, user_at; /* WEIR_NEVER if not running */
+    weir_time sent_at, rcvd_at; /* the last segment with octets, SYN or FIN; the last that was
+                                   acceptable */
     uint8_t backoff, keepalive_probes;
     uint64_t octets_out, octets_in, octets_rtx, octets_acked;
     uint32_t segs_out, segs_in, segs_rtx, dupacks, rto_count, recovery_count;

@@ -312,6 +312,31 @@ def case_other_families(address, port):
     print(udp.getsockopt(socket.SOL_SOCKET, socket.SO_TYPE))
 
 
+INFO = ("rto ato snd_mss rcv_mss unacked sacked lost retrans fackets last_data_sent last_ack_sent "
+        "last_data_recv last_ack_recv pmtu rcv_ssthresh rtt rttvar snd_ssthresh snd_cwnd advmss "
+        "reordering rcv_rtt rcv_space total_retrans").split()
+
+
+def case_info(address, port):
+    """What TCP_INFO says of the same exchange; what a path decides is only looked at."""
+    sock = opened(address, port, b"echo")
+    for _ in range(10):
+        sock.sendall(bytes(3000))
+        sock.recv(3000, socket.MSG_WAITALL)
+    time.sleep(0.3)
+    told = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 280)
+    info = dict(zip(INFO, struct.unpack("24I", told[8:104])))
+    print("state, congestion, retransmissions, probes, backoff, options", *told[:6])
+    for name in ("unacked sacked lost retrans fackets snd_ssthresh reordering "
+                 "total_retrans").split():
+        print(name, info[name])
+    print("times", 200000 <= info["rto"] < 400000, 0 < info["rtt"] < 200000,
+          info["last_data_sent"] >= 290, info["last_ack_recv"] >= 290)
+    print("sizes", info["pmtu"] >= 1280, info["snd_mss"] > 1000, info["snd_cwnd"] >= 10)
+    print("received, retransmitted", *struct.unpack("Q", told[128:136]),
+          *struct.unpack("Q", told[208:216]), "sent", *struct.unpack("Q", told[200:208]))
+
+
 def case_inherit(address, port):
     server = new(address)
     server.bind((address_any(address), 0))
