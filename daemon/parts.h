@@ -47,8 +47,7 @@ struct run {
     unsigned pid_next;
     pid_t thread[RUN_PIDS]; /* that are known to belong to one of those */
     unsigned thread_next;
-    uint32_t socket_count, parked_count;
-    bool any_port; /* its programs may bind below 1024 */
+    uint32_t socket_count, parked_count, any_port; /* any_port: may bind below 1024 */
 };
 
 enum socket_state {
@@ -70,20 +69,17 @@ struct socket {
     int spare;         /* S', held while a blocking connect waits; else -1 */
     weir_handle handle;
     enum socket_state state;
-    uint8_t family; /* AF_INET or AF_INET6 */
-    bool bound;     /* has a local port */
-    bool address_given;
-    bool port_given;      /* the program asked for that port */
-    bool filler;          /* D holds octets that only keep S from being writable */
-    bool fresh_success;   /* the first connect after a connect that went through says so */
-    bool read_eof;        /* the program ended its direction */
-    bool gave_eof;        /* the peer's end was passed on */
-    bool deaf;            /* the program reads no more: what arrives is dropped */
-    bool holds;           /* the last octets that TCP got were sent with MSG_MORE */
-    bool dropped;         /* some of it did: at a close that counts as unread */
-    bool hung_up;         /* S is gone; D is then out of the loop */
-    bool shut_rd;         /* the program's shutdown, on S: SHUT_RD */
-    bool shut_wr;         /* and SHUT_WR */
+    uint8_t family;                        /* AF_INET or AF_INET6 */
+    bool bound, address_given, port_given; /* has a local port; the program asked for these */
+    bool filler;                           /* D holds octets that only keep S from being writable */
+    bool fresh_success;    /* the first connect after a connect that went through says so */
+    bool read_eof;         /* the program ended its direction */
+    bool gave_eof;         /* the peer's end was passed on */
+    bool deaf;             /* the program reads no more: what arrives is dropped */
+    bool holds;            /* the last octets that TCP got were sent with MSG_MORE */
+    bool dropped;          /* some of it did: at a close that counts as unread */
+    bool hung_up;          /* S is gone; D is then out of the loop */
+    bool shut_rd, shut_wr; /* the program's shutdown, on S: SHUT_RD, SHUT_WR */
     bool marked;          /* an octet behind all that the program wrote, never taken out (ends.c) */
     bool end_watched;     /* D is among weird->ends */
     uint8_t owed_tries;   /* how often it was searched for since */
