@@ -199,6 +199,12 @@ static int64_t queue_of(const struct tcb *tcb, bool unsent_only)
     return end - (unsent_only ? tcb->snd.nxt : tcb->snd.una);
 }
 
+static enum weir_error get_linger2(const struct tcb *tcb, enum weir_option option, int64_t *value)
+{
+    *value = tcb->linger2 < 0 ? -1 : tcb->linger2 * WEIR_SECOND;
+    return option == WEIR_OPT_LINGER2 ? WEIR_OK : WEIR_INVALID;
+}
+
 enum weir_error tcp_get(const struct tcb *tcb, enum weir_option option, int64_t *value)
 {
     const struct weir_config *config = tcb->host->config;
@@ -237,9 +243,6 @@ enum weir_error tcp_get(const struct tcb *tcb, enum weir_option option, int64_t 
     case WEIR_OPT_USER_TIMEOUT:
         *value = tcb->user_timeout_ms * WEIR_MS;
         return WEIR_OK;
-    case WEIR_OPT_LINGER2:
-        *value = tcb->linger2 < 0 ? -1 : tcb->linger2 * WEIR_SECOND;
-        return WEIR_OK;
     case WEIR_OPT_KEEPCNT:
         *value = tcb->keep_cnt != 0 ? tcb->keep_cnt : config->keepalive_probes;
         return WEIR_OK;
@@ -269,6 +272,6 @@ enum weir_error tcp_get(const struct tcb *tcb, enum weir_option option, int64_t 
         *value = tcb->maxseg != 0 && tcb->maxseg < tcb->mss ? tcb->maxseg : tcb->mss;
         return WEIR_OK;
     default:
-        return WEIR_INVALID;
+        return get_linger2(tcb, option, value);
     }
 }
