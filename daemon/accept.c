@@ -19,6 +19,7 @@
 #define OPEN_A_TURN 64
 #define FULL_RETRY  (5 * WEIR_MS) /* a place in the queue of S is no event for us */
 #define GUARD_US    1000
+#define LOOK_AGAIN  WEIR_MS /* a listener is looked at no more often for those who arrive */
 
 /* ---- Into the queue ---- */
 
@@ -83,9 +84,33 @@ static void wait_for_place(struct socket *listener, weir_time now)
     weir_loop_set_timer(weird->loop, &weird->full_timer, now + FULL_RETRY);
 }
 
+/* Those who ask to connect. The last close of S is no event for us, so that it is looked for before
+ * anybody is let in: whoever comes after it is refused, as on Linux. False: that was so. */
+static bool answer_those_who_ask(struct socket *socket, weir_time now)
+{
+    struct weird *weird = socket->weird;
+    struct weir_syn syn;
+    bool gone = false;
+    while (weir_syn_next(weird->weir, socket->handle, &syn, now) == WEIR_OK) {
+        if (now - socket->looked >= LOOK_AGAIN) {
+            socket->looked = now;
+            gone = socket_gone(socket);
+        }
+        if (gone)
+            (void)weir_refuse(weird->weir, syn.handle, now);
+        else
+            (void)weir_admit(weird->weir, syn.handle, now);
+    }
+    if (gone)
+        socket_free(socket);
+    return !gone;
+}
+
 void listener_event(struct socket *socket, weir_time now)
 {
     struct weird *weird = socket->weird;
+    if (!answer_those_who_ask(socket, now))
+        return;
     if (queue_count(socket)) {
         wait_for_place(socket, now);
         return;
@@ -142,6 +167,8 @@ static void hand_over(const struct parked *parked, int s)
         child->pid = parked->pid;
         child->fd = parked->reserved;
     }
+    if (listener != NULL && listener->passes_on)
+        options_pass_on(parked->s, s);
     const int error = address_write(parked->pid, family, &remote, parked->addr, parked->addrlen);
     if (error == 0)
         (void)call_give(parked->run, parked->call, s, parked->reserved,

@@ -5,7 +5,9 @@
 #include "parts.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/uio.h>
 
@@ -13,6 +15,9 @@
 
 #define PORT_FIRST 32768u
 #define PORT_COUNT (60999u - PORT_FIRST + 1)
+
+#define UNPRIVILEGED_PORT 1024 /* as net.ipv4.ip_unprivileged_port_start */
+#define PROC_STATUS_MAX   4096
 
 bool random_fill(const struct weird *weird, void *to, size_t len)
 {
@@ -194,6 +199,23 @@ static int draw_port(const struct socket *socket, struct weir_addr *addr)
             return 0;
     }
     return EADDRINUSE;
+}
+
+/* CAP_NET_BIND_SERVICE, of a run whose programs have theirs from weird's host. What is in a user
+ * namespace of its own has that capability, too, but only there; so it counts only in a run that
+ * root has begun. */
+bool address_may_bind(const struct call *call, uint16_t port)
+{
+    char path[32], text[PROC_STATUS_MAX];
+    unsigned long long effective = 0;
+    if (port == 0 || port >= UNPRIVILEGED_PORT || call->weird->one_run)
+        return true;
+    snprintf(path, sizeof path, "/proc/%d/status", (int)call->pid);
+    const char *at = call->run->any_port && file_read(path, text, sizeof text)
+                         ? strstr(text, "\nCapEff:")
+                         : NULL;
+    return at != NULL && sscanf(at, "\nCapEff: %llx", &effective) == 1 &&
+           (effective >> CAP_NET_BIND_SERVICE & 1) != 0;
 }
 
 int address_bind(struct socket *socket, const struct weir_addr *addr)

@@ -74,6 +74,8 @@ void call_bind(struct call *call)
         call_error(call, EAFNOSUPPORT);
     else if (socket == NULL || socket->bound || socket->state != SOCKET_FRESH)
         call_error(call, EINVAL);
+    else if (!address_may_bind(call, addr.port))
+        call_error(call, EACCES);
     else
         call_answer(call->run, call->id, -address_bind(socket, &addr));
 }
@@ -91,7 +93,8 @@ static int start_listening(struct socket *socket, int s, unsigned backlog, weir_
             return error;
     }
     const bool six_only = socket->family == AF_INET6 && socket->kept[KEPT_V6ONLY];
-    const unsigned flags = (six_only ? WEIR_LISTEN_V6ONLY : 0) |
+    const unsigned flags = WEIR_LISTEN_DEFER | WEIR_LISTEN_COOKIES |
+                           (six_only ? WEIR_LISTEN_V6ONLY : 0) |
                            (socket->kept[KEPT_REUSEPORT] ? WEIR_LISTEN_REUSEPORT : 0);
     enum weir_error error =
         weir_listen(weird->weir, &socket->local, backlog, flags, &socket->handle);
@@ -116,6 +119,16 @@ static int start_listening(struct socket *socket, int s, unsigned backlog, weir_
     return 0;
 }
 
+/* On a socket that listens already: another limit for its queue. */
+static int listen_again(const struct call *call, unsigned backlog)
+{
+    if (listen(call->s, (int)backlog) < 0)
+        return errno;
+    (void)weir_listen_backlog(call->weird->weir, call->socket->handle, backlog);
+    call->socket->backlog = backlog;
+    return 0;
+}
+
 void call_listen(struct call *call)
 {
     struct socket *socket = call->socket;
@@ -124,7 +137,7 @@ void call_listen(struct call *call)
     if (socket == NULL)
         call_error(call, EINVAL);
     else if (socket->state == SOCKET_LISTENING)
-        call_answer(call->run, call->id, listen(call->s, (int)backlog) < 0 ? -errno : 0);
+        call_answer(call->run, call->id, -listen_again(call, backlog));
     else if (socket->state == SOCKET_FRESH)
         call_answer(call->run, call->id, -start_listening(socket, call->s, backlog, call->now));
     else

@@ -45,7 +45,7 @@ static int take_fd(struct msghdr *message)
 }
 
 static int serve_request(struct weird *weird, const struct control_request *request, size_t len,
-                         int notify)
+                         int notify, uid_t uid)
 {
     const bool sane = len == sizeof *request && request->magic == CONTROL_MAGIC &&
                       request->version == CONTROL_VERSION;
@@ -55,7 +55,8 @@ static int serve_request(struct weird *weird, const struct control_request *requ
         return EADDRINUSE; /* this weird lives */
     if (request->kind == CONTROL_STATUS)
         return 0;
-    return run_start(weird, notify) ? 0 : ENOSPC;
+    /* A private one's programs own its network; else it is the host's. */
+    return run_start(weird, notify, weird->one_run || uid == 0) ? 0 : ENOSPC;
 }
 
 static void send_status(const struct weird *weird, int fd)
@@ -95,7 +96,10 @@ static void on_request(void *user, int fd, uint32_t ready, weir_time now)
     }
     if (got > 0) {
         const int notify = take_fd(&message);
-        const int error = serve_request(weird, &request.join, (size_t)got, notify);
+        struct ucred peer = { .uid = (uid_t)-1 };
+        socklen_t len = sizeof peer;
+        (void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len);
+        const int error = serve_request(weird, &request.join, (size_t)got, notify, peer.uid);
         const struct control_answer answer = { CONTROL_MAGIC, error };
         if (error != 0 && notify >= 0)
             close(notify);

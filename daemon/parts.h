@@ -47,7 +47,7 @@ struct run {
     unsigned pid_next;
     pid_t thread[RUN_PIDS]; /* that are known to belong to one of those */
     unsigned thread_next;
-    uint32_t socket_count, parked_count;
+    uint32_t socket_count, parked_count, any_port; /* any_port: may bind below 1024 */
 };
 
 enum socket_state {
@@ -69,29 +69,29 @@ struct socket {
     int spare;         /* S', held while a blocking connect waits; else -1 */
     weir_handle handle;
     enum socket_state state;
-    uint8_t family; /* AF_INET or AF_INET6 */
-    bool bound;     /* has a local port */
-    bool address_given;
-    bool port_given;    /* the program asked for that port */
-    bool filler;        /* D holds octets that only keep S from being writable */
-    bool fresh_success; /* the first connect after a connect that went through says so */
-    bool read_eof;      /* the program ended its direction */
-    bool gave_eof;      /* the peer's end was passed on */
-    bool deaf;          /* the program reads no more: what arrives is dropped */
-    bool holds;         /* the last octets that TCP got were sent with MSG_MORE */
-    bool dropped;       /* some of it did: at a close that counts as unread */
-    bool hung_up;       /* S is gone; D is then out of the loop */
-    bool shut_rd;       /* the program's shutdown, on S: SHUT_RD */
-    bool shut_wr;       /* and SHUT_WR */
-    bool marked;        /* an octet behind all that the program wrote, never taken out (ends.c) */
-    bool end_watched;   /* D is among weird->ends */
-    uint8_t owed_tries; /* how often it was searched for since */
-    bool owed_reset;    /* S is to read ECONNRESET as soon as it can be found */
-    bool urgent_out;    /* the program is about to write, or has written, an urgent octet */
-    bool urgent_in;     /* an urgent octet went to S; `after_urgent` more went behind it */
-    bool full;          /* a listener whose queue had no place */
+    uint8_t family;                        /* AF_INET or AF_INET6 */
+    bool bound, address_given, port_given; /* has a local port; the program asked for these */
+    bool filler;                           /* D holds octets that only keep S from being writable */
+    bool fresh_success;    /* the first connect after a connect that went through says so */
+    bool read_eof;         /* the program ended its direction */
+    bool gave_eof;         /* the peer's end was passed on */
+    bool deaf;             /* the program reads no more: what arrives is dropped */
+    bool holds;            /* the last octets that TCP got were sent with MSG_MORE */
+    bool dropped;          /* some of it did: at a close that counts as unread */
+    bool hung_up;          /* S is gone; D is then out of the loop */
+    bool shut_rd, shut_wr; /* the program's shutdown, on S: SHUT_RD, SHUT_WR */
+    bool marked;          /* an octet behind all that the program wrote, never taken out (ends.c) */
+    bool end_watched;     /* D is among weird->ends */
+    uint8_t owed_tries;   /* how often it was searched for since */
+    bool owed_reset;      /* S is to read ECONNRESET as soon as it can be found */
+    enum weir_error late; /* how the connection ended, while octets for S are left */
+    bool urgent_out;      /* the program is about to write, or has written, an urgent octet */
+    bool urgent_in;       /* an urgent octet went to S; `after_urgent` more went behind it */
+    bool passes_on;       /* options of S were set that who is accepted has, too */
+    bool full;            /* a listener whose queue had no place */
     bool linger;
     int linger_seconds;
+    weir_time looked;                /* a listener's: when it was last found to be held */
     int error;                       /* errno for SO_ERROR */
     uint32_t inode, backlog, queued; /* a listener's: of S; of listen(); in S's queue at most */
     uint32_t after_urgent;
@@ -215,7 +215,7 @@ struct call {
     weir_time now;
 };
 
-bool run_start(struct weird *weird, int notify);
+bool run_start(struct weird *weird, int notify, bool any_port);
 void run_notice(struct run *run, weir_time now); /* takes one call and answers it */
 void run_dispatch(struct run *run, const struct seccomp_notif *notice, weir_time now);
 bool call_valid(const struct run *run, uint64_t id);
@@ -267,6 +267,7 @@ int address_read(const struct call *call, uint64_t at, uint64_t len, struct weir
 int address_write(pid_t pid, uint8_t family, const struct weir_addr *addr, uint64_t at,
                   uint64_t len_at);
 bool address_any(const struct weir_ip *ip);
+bool address_may_bind(const struct call *call, uint16_t port);
 /* Binds to an address and port (0: draws one). 0 or errno. */
 int address_bind(struct socket *socket, const struct weir_addr *addr);
 void address_leave(const struct socket *socket); /* its connection may go on without it */
@@ -294,5 +295,6 @@ void listener_event(struct socket *socket, weir_time now);
 void call_getsockopt(struct call *call);
 void call_setsockopt(struct call *call);
 void options_apply(struct socket *socket, weir_time now);
+void options_pass_on(int from, int to); /* those of S, to the S of who was accepted */
 
 #endif

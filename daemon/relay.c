@@ -84,6 +84,23 @@ static bool tells_again(const struct socket *socket)
     return !socket->hung_up && !end_both(socket);
 }
 
+/* TCP takes no more. What came before the end the program can still read, if it is slow; its writes
+ * fail from now on. */
+static enum outcome no_more_out(struct socket *socket, enum weir_error error, weir_time now)
+{
+    struct weir_span span[1];
+    unsigned count = 1;
+    if (weir_recv_view(socket->weird->weir, socket->handle, span, &count) != WEIR_OK ||
+        count == 0 || socket->gave_eof || socket->deaf) {
+        relay_failed(socket, error, now);
+        return ENDED;
+    }
+    socket->late = error;
+    socket->read_eof = true;
+    (void)shutdown(socket->d, SHUT_RD);
+    return DONE;
+}
+
 static enum outcome pump_out(struct socket *socket, weir_time now)
 {
     struct weir *weir = socket->weird->weir;
@@ -100,10 +117,8 @@ static enum outcome pump_out(struct socket *socket, weir_time now)
             weir_send_room(weir, socket->handle, urgent ? 1 : CHUNK, span, &count);
         if (error == WEIR_AGAIN)
             return BLOCKED;
-        if (error != WEIR_OK) {
-            relay_failed(socket, error, now);
-            return ENDED;
-        }
+        if (error != WEIR_OK)
+            return no_more_out(socket, error, now);
         size_t room = 0;
         for (unsigned i = 0; i < count; i++) {
             iov[i] = (struct iovec){ span[i].base, span[i].len };
@@ -171,6 +186,10 @@ static enum outcome pump_in(struct socket *socket, weir_time now)
             return DONE;
         if (error != WEIR_OK) {
             relay_failed(socket, error, now);
+            return ENDED;
+        }
+        if (count == 0 && socket->late != WEIR_OK) {
+            relay_failed(socket, socket->late, now);
             return ENDED;
         }
         if (count == 0) {

@@ -183,8 +183,8 @@ static void set_defaults(struct socket *socket)
     socket->name_fd = socket->d = socket->spare = socket->fd = -1;
     socket->local.ip = v4 ? weir_ip_v4(0, 0, 0, 0) : (struct weir_ip){ { 0 } };
     socket->remote.ip = socket->local.ip;
-    socket->kept[KEPT_MTU_DISCOVER] = socket->kept[KEPT_MTU_DISCOVER6] = 1; /* IP_PMTUDISC_WANT */
     socket->kept[KEPT_LINGER2] = 60;
+    socket->kept[KEPT_MTU_DISCOVER] = socket->kept[KEPT_MTU_DISCOVER6] = 1; /* IP_PMTUDISC_WANT */
 }
 
 /* Those whose programs have closed them make room, if they are looked for; but looking takes time,

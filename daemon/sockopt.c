@@ -44,7 +44,9 @@ struct option {
 #define CLAMP_LEAST   1152
 #define LINGER2_USUAL 60
 #define LINGER2_MOST  120
-#define ECN_BITS      3 /* of the TOS octet: TCP's own */
+#define NO_SSTHRESH   INT_MAX /* as Linux: TCP_INFINITE_SSTHRESH */
+#define REORDERING    3       /* Linux's first guess; weir looks at time instead (RACK) */
+#define ECN_BITS      3       /* of the TOS octet: TCP's own */
 
 static const struct option options[] = {
     { SOL_SOCKET, SO_REUSEADDR, SWITCH, KEPT_REUSEADDR, INT_MIN, INT_MAX, 0 },
@@ -77,7 +79,7 @@ static const struct option options[] = {
     { IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, FLAG, WEIR_OPT_THIN_LINEAR, 0, 1, 0 },
     { IPPROTO_TCP, TCP_USER_TIMEOUT, MILLIS, WEIR_OPT_USER_TIMEOUT, 0, INT_MAX, 0 },
     { IPPROTO_TCP, TCP_DEFER_ACCEPT, KEPT, KEPT_DEFER_ACCEPT, INT_MIN, INT_MAX, 0 },
-    { IPPROTO_TCP, TCP_LINGER2, KEPT, KEPT_LINGER2, INT_MIN, INT_MAX, 60 },
+    { IPPROTO_TCP, TCP_LINGER2, KEPT, KEPT_LINGER2, INT_MIN, INT_MAX, LINGER2_USUAL },
     { IPPROTO_TCP, TCP_NOTSENT_LOWAT, KEPT, KEPT_NOTSENT_LOWAT, INT_MIN, INT_MAX, 0 },
     { IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, FLAG, WEIR_OPT_THIN_LINEAR, 0, 1, 0 },
     { IPPROTO_TCP, TCP_FASTOPEN, ZERO, 0, INT_MIN, INT_MAX, 0 },
@@ -195,6 +197,85 @@ static uint32_t micros(weir_time time)
     return time > 0 ? (uint32_t)(time / WEIR_US) : 0;
 }
 
+static uint8_t options_of(const struct weir_status *status)
+{
+    return (uint8_t)((status->timestamps ? TCPI_OPT_TIMESTAMPS : 0) |
+                     (status->sack ? TCPI_OPT_SACK : 0) |
+                     (status->snd_wscale != 0 ? TCPI_OPT_WSCALE : 0) |
+                     (status->ecn != 0 ? TCPI_OPT_ECN : 0) |
+                     (status->ce_in != 0 ? TCPI_OPT_ECN_SEEN : 0));
+}
+
+static uint8_t congestion_state(const struct weir_status *status)
+{
+    if (status->backoff > 0)
+        return TCP_CA_Loss;
+    if (status->lost > 0)
+        return TCP_CA_Recovery;
+    return status->sacked > 0 ? TCP_CA_Disorder : TCP_CA_Open;
+}
+
+static uint32_t millis_since(weir_time then, weir_time now)
+{
+    return then > 0 && then <= now ? (uint32_t)((now - then) / WEIR_MS) : 0;
+}
+
+static void fill_times(struct tcp_info *info, const struct weir_status *status, weir_time now)
+{
+    info->tcpi_rto = micros(status->rto);
+    info->tcpi_rtt = micros(status->srtt);
+    info->tcpi_rttvar = micros(status->rttvar);
+    info->tcpi_min_rtt = micros(status->rtt_min);
+    info->tcpi_last_data_sent = millis_since(status->sent_at, now);
+    info->tcpi_last_ack_recv = millis_since(status->rcvd_at, now);
+}
+
+/* What Linux counts in segments, of octets: as many as they fill. */
+static void fill_segments(struct tcp_info *info, const struct weir_status *status)
+{
+    const uint32_t mss = status->mss != 0 ? status->mss : 1;
+    info->tcpi_snd_mss = status->mss;
+    info->tcpi_rcv_mss = status->rcv_mss;
+    info->tcpi_advmss = status->rcv_mss;
+    info->tcpi_unacked = (status->snd_max - status->snd_una + mss - 1) / mss;
+    info->tcpi_sacked = (status->sacked + mss - 1) / mss;
+    info->tcpi_lost = (status->lost + mss - 1) / mss;
+    info->tcpi_snd_cwnd = status->cwnd / mss;
+    info->tcpi_snd_ssthresh =
+        status->ssthresh > INT32_MAX - mss ? NO_SSTHRESH : status->ssthresh / mss;
+    if (status->state == WEIR_LISTEN) { /* as Linux has it there */
+        info->tcpi_unacked = status->acceptq_len;
+        info->tcpi_sacked = status->backlog;
+    }
+}
+
+static void fill_counts(struct tcp_info *info, const struct weir_status *status)
+{
+    info->tcpi_retransmits = info->tcpi_backoff = status->backoff;
+    info->tcpi_probes = status->keepalive_probes;
+    info->tcpi_snd_wscale = status->snd_wscale & 0xfu;
+    info->tcpi_rcv_wscale = status->rcv_wscale & 0xfu;
+    info->tcpi_rcv_space = info->tcpi_rcv_ssthresh = status->rcv_wnd;
+    info->tcpi_snd_wnd = status->snd_wnd;
+    info->tcpi_reordering = REORDERING;
+    info->tcpi_reord_seen = status->reordering;
+    info->tcpi_dsack_dups = status->dsack_count;
+    info->tcpi_total_retrans = status->segs_rtx;
+    info->tcpi_bytes_acked = status->octets_acked;
+    info->tcpi_bytes_received = status->octets_in;
+    info->tcpi_bytes_sent = status->octets_out;
+    info->tcpi_bytes_retrans = status->octets_rtx;
+    info->tcpi_segs_out = status->segs_out;
+    info->tcpi_segs_in = status->segs_in;
+    info->tcpi_notsent_bytes = status->unsent;
+    info->tcpi_pacing_rate = status->pacing_rate != 0 ? status->pacing_rate : UINT64_MAX;
+    info->tcpi_max_pacing_rate = UINT64_MAX;
+    info->tcpi_delivery_rate = status->delivery_rate;
+    info->tcpi_delivery_rate_app_limited = status->app_limited;
+}
+
+/* What weir does not measure is 0: the delayed ACK's time, when octets came last, and what is
+ * counted in segments with octets, in segments delivered, and in time spent busy. */
 static int give_info(const struct call *call)
 {
     struct tcp_info info;
@@ -203,46 +284,14 @@ static int give_info(const struct call *call)
     info.tcpi_state = (uint8_t)call_state(call);
     if (call->socket != NULL &&
         weir_status(call->weird->weir, call->socket->handle, &status) == WEIR_OK) {
-        info.tcpi_options = (uint8_t)((status.timestamps ? TCPI_OPT_TIMESTAMPS : 0) |
-                                      (status.sack ? TCPI_OPT_SACK : 0) |
-                                      (status.snd_wscale != 0 ? TCPI_OPT_WSCALE : 0) |
-                                      (status.ecn != 0 ? TCPI_OPT_ECN : 0) |
-                                      (status.ce_in != 0 ? TCPI_OPT_ECN_SEEN : 0));
-        info.tcpi_pacing_rate = status.pacing_rate != 0 ? status.pacing_rate : UINT64_MAX;
-        info.tcpi_max_pacing_rate = UINT64_MAX;
-        info.tcpi_delivery_rate = status.delivery_rate;
-        info.tcpi_delivery_rate_app_limited = status.app_limited;
-        info.tcpi_backoff = status.backoff;
-        info.tcpi_probes = status.keepalive_probes;
-        info.tcpi_snd_wscale = status.snd_wscale & 0xfu;
-        info.tcpi_rcv_wscale = status.rcv_wscale & 0xfu;
-        info.tcpi_rto = micros(status.rto);
-        info.tcpi_snd_mss = status.mss;
-        info.tcpi_rcv_mss = status.rcv_mss;
-        info.tcpi_advmss = status.rcv_mss;
-        info.tcpi_rtt = micros(status.srtt);
-        info.tcpi_rttvar = micros(status.rttvar);
-        info.tcpi_min_rtt = micros(status.rtt_min);
-        if (status.mss != 0) {
-            info.tcpi_unacked = status.in_flight / status.mss;
-            info.tcpi_sacked = status.sacked / status.mss;
-            info.tcpi_lost = status.lost / status.mss;
-            info.tcpi_snd_cwnd = status.cwnd / status.mss;
-            info.tcpi_snd_ssthresh = status.ssthresh / status.mss;
-        }
-        info.tcpi_rcv_space = status.rcv_wnd;
-        info.tcpi_total_retrans = status.segs_rtx;
-        info.tcpi_bytes_acked = status.octets_acked;
-        info.tcpi_bytes_received = status.octets_in;
-        info.tcpi_bytes_sent = status.octets_out;
-        info.tcpi_bytes_retrans = status.octets_rtx;
-        info.tcpi_segs_out = status.segs_out;
-        info.tcpi_segs_in = status.segs_in;
-        info.tcpi_notsent_bytes = status.unsent;
-        if (status.state == WEIR_LISTEN) { /* as Linux has it there */
-            info.tcpi_unacked = status.acceptq_len;
-            info.tcpi_sacked = status.backlog;
-        }
+        info.tcpi_options = options_of(&status);
+        info.tcpi_ca_state = congestion_state(&status);
+        info.tcpi_pmtu = net_is_local(call->weird, &call->socket->remote.ip)
+                             ? UINT16_MAX + 1
+                             : call->weird->dev->mtu;
+        fill_times(&info, &status, call->now);
+        fill_segments(&info, &status);
+        fill_counts(&info, &status);
     }
     return give(call, &info, sizeof info, false);
 }
@@ -294,7 +343,7 @@ static int get_by_table(const struct call *call, const struct option *option)
 {
     const struct socket *socket = call->socket;
     int64_t value = option->usual;
-    if (socket == NULL)
+    if (socket == NULL || option->how == ZERO)
         return give_int(call, (int)value);
     if (option->how == KEPT || option->how == SWITCH)
         return give_int(call, socket->kept[option->which]);
@@ -393,6 +442,22 @@ static int defer_accept(const struct call *call, int value)
     return seconds;
 }
 
+/* How long the peer may take for its own end when the program has closed; below 0, no time. */
+static int set_linger2(const struct call *call, int value)
+{
+    struct socket *socket = call->socket;
+    if (value == 0)
+        value = LINGER2_USUAL;
+    else if (value < 0 || value > LINGER2_MOST)
+        value = -1;
+    socket->option[WEIR_OPT_LINGER2] = value < 0 ? -1 : value * WEIR_SECOND;
+    socket->option_set |= 1u << WEIR_OPT_LINGER2;
+    if (socket->handle != WEIR_NO_HANDLE)
+        (void)weir_set(socket->weird->weir, socket->handle, WEIR_OPT_LINGER2,
+                       socket->option[WEIR_OPT_LINGER2], call->now);
+    return value;
+}
+
 /* To be taken back only before there is a connection. */
 static int bound_window(const struct call *call, int value)
 {
@@ -418,10 +483,8 @@ static int set_kept(const struct call *call, const struct option *option, int va
         value = value != 0;
     else if (option->which == KEPT_DEFER_ACCEPT)
         value = defer_accept(call, value);
-    else if (option->which == KEPT_LINGER2 && value <= 0)
-        value = value < 0 ? -1 : LINGER2_USUAL;
-    else if (option->which == KEPT_LINGER2 && value > LINGER2_MOST)
-        value = -1;
+    else if (option->which == KEPT_LINGER2)
+        value = set_linger2(call, value);
     else if (option->which == KEPT_NOTSENT_LOWAT)
         bound_unsent(call->s, value);
     else if (option->which == KEPT_WINDOW_CLAMP)
@@ -537,6 +600,8 @@ void call_setsockopt(struct call *call)
     const struct option *option = find(call);
     int error;
     if (option != NULL && option->how == NATIVE && name != SO_COOKIE) {
+        if (call->socket != NULL)
+            call->socket->passes_on = true;
         call_continue(call);
         return;
     }
@@ -553,6 +618,17 @@ void call_setsockopt(struct call *call)
     else
         error = ENOPROTOOPT;
     call_answer(call->run, call->id, -error);
+}
+
+void options_pass_on(int from, int to)
+{
+    static const int names[] = { SO_RCVTIMEO, SO_SNDTIMEO, SO_OOBINLINE, SO_RCVLOWAT };
+    struct timeval value; /* the longest of them */
+    for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++) {
+        socklen_t len = sizeof value;
+        if (getsockopt(from, SOL_SOCKET, names[i], &value, &len) == 0)
+            (void)setsockopt(to, SOL_SOCKET, names[i], &value, len);
+    }
 }
 
 void options_apply(struct socket *socket, weir_time now)

@@ -372,7 +372,7 @@ static void on_notice(void *user, int fd, uint32_t ready, weir_time now)
         end_run(run);
 }
 
-bool run_start(struct weird *weird, int notify)
+bool run_start(struct weird *weird, int notify, bool any_port)
 {
     unsigned slot = 0;
     while (slot < RUNS_MAX && weird->run[slot].notify >= 0)
@@ -380,7 +380,7 @@ bool run_start(struct weird *weird, int notify)
     if (slot == RUNS_MAX)
         return false;
     struct run *run = &weird->run[slot];
-    *run = (struct run){ .weird = weird, .notify = notify };
+    *run = (struct run){ .weird = weird, .notify = notify, .any_port = any_port };
     /* Wakes us on the caller's own core, since it waits for us anyway. Older kernels cannot. */
     (void)ioctl(notify, SECCOMP_IOCTL_NOTIF_SET_FLAGS, SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP);
     if (weir_loop_add_fd(weird->loop, notify, EPOLLIN, on_notice, run) < 0) {

@@ -24,6 +24,7 @@
 #define PORT_SPREAD   60000 /* so that an address does not mean the next socket there at once */
 #define EVENTS_TURN   64
 #define EVENTS_OCTETS 8192
+#define GONE_FOR      (200 * WEIR_MS) /* within this, what S has sent arrives at D */
 
 #ifndef IPPROTO_UDPLITE
 #define IPPROTO_UDPLITE 136
@@ -114,9 +115,42 @@ void udp_forget(struct udp_host *host, struct udp_socket *socket)
         (void)weir_release(host->weird->weir, socket->handle, weir_loop_clock());
     if (host->held > 0 && host->held_place == socket->place)
         host->held = 0;
+    if (socket->gone_until != 0)
+        host->gone_count--;
     host->socket[socket->place] = NULL;
     host->count--;
     free(socket);
+}
+
+static void forget_gone(void *user, weir_time now)
+{
+    struct udp_host *host = user;
+    for (uint32_t i = 0; i < UDP_SOCKETS_MAX && host->gone_count > 0; i++) {
+        struct udp_socket *socket = host->socket[i];
+        if (socket != NULL && socket->gone_until != 0 && socket->gone_until <= now)
+            udp_forget(host, socket);
+    }
+    if (host->gone_count > 0)
+        weir_loop_set_timer(host->weird->loop, &host->gone_timer, now + GONE_FOR);
+}
+
+/* The kernel hands a datagram over a loopback on its own time: on a busy machine it may say that S
+ * is gone, and only then bring what S has sent. Only a connected one sends by itself. */
+void udp_leave(struct udp_host *host, struct udp_socket *socket)
+{
+    if (!socket->sends_itself) {
+        udp_forget(host, socket);
+        return;
+    }
+    if (socket->handle != WEIR_NO_HANDLE)
+        (void)weir_release(host->weird->weir, socket->handle, weir_loop_clock());
+    socket->handle = WEIR_NO_HANDLE;
+    socket->gone_until = weir_loop_clock() + GONE_FOR;
+    if (host->gone_count++ > 0)
+        return;
+    host->gone_timer.on_time = forget_gone;
+    host->gone_timer.user = host;
+    weir_loop_set_timer(host->weird->loop, &host->gone_timer, socket->gone_until);
 }
 
 static int make_s(struct udp_host *host, struct udp_socket *socket, int flags)
@@ -195,8 +229,8 @@ static void read_event(struct udp_host *host, const struct nlmsghdr *head)
     const uint32_t place = ntohl(gone->id.idiag_src[word]) - PLACES;
     const uint64_t cookie = (uint64_t)gone->id.idiag_cookie[1] << 32 | gone->id.idiag_cookie[0];
     struct udp_socket *socket = place < UDP_SOCKETS_MAX ? host->socket[place] : NULL;
-    if (socket != NULL && socket->cookie == cookie)
-        udp_forget(host, socket);
+    if (socket != NULL && socket->cookie == cookie && socket->gone_until == 0)
+        udp_leave(host, socket);
 }
 
 /* Asks about each: words were lost, or are late. */

@@ -65,10 +65,12 @@ struct udp_socket {
     uint8_t family;
     bool bound, address_given, port_given, connected;
     bool v6only, reuse_addr, reuse_port, freebind, broadcast, shut_write;
-    uint8_t told;        /* enum udp_told */
-    int mtu_discover[2]; /* of IPv4, of IPv6 */
-    int ttl[2], tos[2];  /* -1: the default */
-    weir_handle handle;  /* while bound */
+    bool sends_itself;    /* S was connected, so that not every send of it is caught */
+    weir_time gone_until; /* not 0: nobody holds S, but what it sent may still come to D */
+    uint8_t told;         /* enum udp_told */
+    int mtu_discover[2];  /* of IPv4, of IPv6 */
+    int ttl[2], tos[2];   /* -1: the default */
+    weir_handle handle;   /* while bound */
     struct weir_addr local, remote;
     struct udp_group group[UDP_GROUPS_MAX];
     struct udp_sends sends;
@@ -112,6 +114,9 @@ struct udp_host {
     struct weir_loop_timer timer, full_timer;
     size_t held; /* octets + 1 of a datagram in `out` that weir had no room for; 0: none */
     uint32_t held_place;
+    struct in_addr held_id;            /* where S sent it */
+    uint32_t gone_count;               /* sockets that are gone and not yet forgotten */
+    struct weir_loop_timer gone_timer; /* ends their time */
     uint8_t in[UDP_DATA_MAX], out[UDP_DATA_MAX];
 };
 
@@ -152,6 +157,8 @@ struct udp_socket *udp_socket_at(const struct udp_host *host, const struct socka
  * a moment later. */
 bool udp_is_gone(struct udp_host *host, const struct udp_socket *made);
 void udp_forget(struct udp_host *host, struct udp_socket *socket);
+/* Lets go of its port, and forgets it a moment later. */
+void udp_leave(struct udp_host *host, struct udp_socket *socket);
 /* Forgets all that are gone: words were lost, or are late. */
 void udp_sweep(struct udp_host *host);
 /* The address S knows as `addr` in its own family. */
@@ -165,6 +172,7 @@ bool udp_native_read(const struct sockaddr_in6 *native, struct sockaddr_in *addr
 
 /* Binds to any address and a port of our choice, if it is not bound. 0 or errno. */
 int udp_autobind(struct udp_socket *socket);
+unsigned udp_open_flags(const struct udp_socket *socket); /* for weir_udp_open_with */
 void udp_call_bind(struct call *call, struct udp_socket *socket);
 void udp_call_connect(struct call *call, struct udp_socket *socket);
 void udp_call_name(struct call *call, const struct udp_socket *socket);

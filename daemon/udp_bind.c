@@ -33,15 +33,14 @@ static bool is_taken(struct udp_socket *socket, const struct weir_addr *addr)
     struct udp_host *host = socket->weird->udp;
     for (uint32_t i = 0; i < UDP_SOCKETS_MAX; i++) {
         struct udp_socket *other = host->socket[i];
-        if (other == NULL || other == socket || !other->bound || other->local.port != addr->port ||
-            !overlap(socket, &addr->ip, other))
+        if (other == NULL || other == socket || !other->bound || other->gone_until != 0 ||
+            other->local.port != addr->port || !overlap(socket, &addr->ip, other))
             continue;
         if ((socket->reuse_addr && other->reuse_addr) || (socket->reuse_port && other->reuse_port))
             continue;
         if (!udp_is_gone(host, other))
             return true;
-        (void)udp_drain(host, weir_loop_clock());
-        udp_forget(host, other);
+        udp_leave(host, other);
     }
     return false;
 }
@@ -58,6 +57,12 @@ static bool draw_port(struct udp_socket *socket, struct weir_addr *addr)
     return false;
 }
 
+unsigned udp_open_flags(const struct udp_socket *socket)
+{
+    return WEIR_UDP_REUSEADDR | WEIR_UDP_REPORTS | (socket->reuse_port ? WEIR_UDP_REUSEPORT : 0) |
+           (socket->v6only ? WEIR_UDP_V6ONLY : 0) | (socket->freebind ? WEIR_UDP_ANYWHERE : 0);
+}
+
 /* 0 or errno. */
 static int take_address(struct udp_socket *socket, const struct weir_addr *addr)
 {
@@ -65,9 +70,7 @@ static int take_address(struct udp_socket *socket, const struct weir_addr *addr)
     struct weir_addr wanted = *addr;
     if (wanted.port != 0 ? is_taken(socket, &wanted) : !draw_port(socket, &wanted))
         return EADDRINUSE;
-    const unsigned flags =
-        WEIR_UDP_REUSEADDR | WEIR_UDP_REPORTS | (socket->reuse_port ? WEIR_UDP_REUSEPORT : 0) |
-        (socket->v6only ? WEIR_UDP_V6ONLY : 0) | (socket->freebind ? WEIR_UDP_ANYWHERE : 0);
+    const unsigned flags = udp_open_flags(socket);
     enum weir_error error = weir_udp_open_with(weir, &wanted, flags, &socket->handle);
     if (error == WEIR_NO_MEMORY) { /* perhaps by those of whose end the word is on its way */
         udp_sweep(socket->weird->udp);
@@ -101,6 +104,8 @@ void udp_call_bind(struct call *call, struct udp_socket *socket)
         error = EINVAL;
     if (error == 0 && socket->bound)
         error = EINVAL;
+    if (error == 0 && !address_may_bind(call, addr.port))
+        error = EACCES;
     if (error == 0)
         error = take_address(socket, &addr);
     call_answer(call->run, call->id, -error);
@@ -172,7 +177,7 @@ static int fix_peer(struct call *call, struct udp_socket *socket, const struct w
     if (weir_status(weird->weir, socket->handle, &status) == WEIR_OK)
         socket->local = status.local;
     socket->remote = *to;
-    socket->connected = true;
+    socket->connected = socket->sends_itself = true;
     socket->peer = weird->udp->at;
     socket->peer.sin_addr = udp_id_of(weird->udp->ids, to, &socket->local);
     const socklen_t len = udp_native(socket->family, &socket->peer, &name);
@@ -184,7 +189,6 @@ void udp_call_connect(struct call *call, struct udp_socket *socket)
     struct weir_addr addr;
     bool unspec;
     int error = address_read(call, call->arg[1], call->arg[2], &addr, &unspec);
-    (void)udp_drain(call->weird->udp, call->now); /* for the peer of before */
     if (error == 0 && unspec) {
         disconnect(call, socket);
         call_value(call, 0);

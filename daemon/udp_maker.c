@@ -114,10 +114,11 @@ static int open_events(void)
 
 static int open_d(void)
 {
-    const int in = D_RCVBUF, out = D_SNDBUF;
+    const int in = D_RCVBUF, out = D_SNDBUF, on = 1;
     const struct sockaddr_in any = { .sin_family = AF_INET };
     const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0 || bind(fd, (const struct sockaddr *)&any, sizeof any) < 0)
+    if (fd < 0 || bind(fd, (const struct sockaddr *)&any, sizeof any) < 0 ||
+        setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof on) < 0) /* under which id S knows D */
         return -1;
     /* Force is for those who may; others get what everybody may have. */
     if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &in, sizeof in) < 0)

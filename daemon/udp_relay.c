@@ -29,14 +29,38 @@ struct weir_udp_how udp_how(const struct udp_socket *socket, const struct weir_i
     };
 }
 
-/* False: weir has no room now. */
-static bool send_out(struct udp_host *host, struct udp_socket *socket, size_t len, weir_time now)
+/* From whom and to whom S sent it, which is told by where: meanwhile S may be connected to another,
+ * or closed, or the end of a longer queue. */
+static bool ends_of(const struct udp_host *host, const struct udp_socket *socket, struct in_addr id,
+                    struct weir_addr *remote, struct weir_addr *local)
 {
-    if (!socket->connected || !socket->bound)
+    if (udp_id_read(host->ids, id, remote, local))
         return true;
-    const struct weir_udp_how how = udp_how(socket, &socket->remote.ip);
-    return weir_udp_send_as(host->weird->weir, socket->handle, &how, host->out, len, now) !=
-           WEIR_AGAIN;
+    *remote = socket->remote;
+    *local = socket->local;
+    return socket->connected && id.s_addr == socket->peer.sin_addr.s_addr; /* forgotten, but his */
+}
+
+/* False: weir has no room now. */
+static bool send_out(struct udp_host *host, struct udp_socket *socket, struct in_addr id,
+                     size_t len, weir_time now)
+{
+    struct weir *weir = host->weird->weir;
+    struct weir_addr remote, local;
+    weir_handle handle = socket->handle;
+    if (!ends_of(host, socket, id, &remote, &local))
+        return true;
+    const bool anew = handle == WEIR_NO_HANDLE || local.port != socket->local.port;
+    if (anew && weir_udp_open_with(weir, &local, udp_open_flags(socket), &handle) != WEIR_OK)
+        return true;
+    struct weir_udp_how how = udp_how(socket, &remote.ip);
+    how.to = &remote;
+    if (anew && socket->broadcast)
+        (void)weir_set(weir, handle, WEIR_OPT_BROADCAST, 1, now);
+    const enum weir_error error = weir_udp_send_as(weir, handle, &how, host->out, len, now);
+    if (anew)
+        (void)weir_release(weir, handle, now);
+    return error != WEIR_AGAIN;
 }
 
 static void on_d(void *user, int fd, uint32_t ready, weir_time now)
@@ -61,10 +85,34 @@ static void retry_full(void *user, weir_time now)
 static bool drain_held(struct udp_host *host, weir_time now)
 {
     struct udp_socket *socket = host->socket[host->held_place];
-    if (host->held > 0 && socket != NULL && !send_out(host, socket, host->held - 1, now))
+    if (host->held > 0 && socket != NULL &&
+        !send_out(host, socket, host->held_id, host->held - 1, now))
         return false;
     host->held = 0;
     return true;
+}
+
+/* One datagram that an S sent, and the id it sent it to. -1: none. */
+static ssize_t take(struct udp_host *host, struct sockaddr_in *from, struct in_addr *id)
+{
+    union {
+        char octets[CMSG_SPACE(sizeof(struct in_pktinfo))];
+        struct cmsghdr align;
+    } control;
+    struct iovec iov = { host->out, sizeof host->out };
+    struct msghdr message = { .msg_name = from,
+                              .msg_namelen = sizeof *from,
+                              .msg_iov = &iov,
+                              .msg_iovlen = 1,
+                              .msg_control = control.octets,
+                              .msg_controllen = sizeof control.octets };
+    const ssize_t got = recvmsg(host->d, &message, MSG_DONTWAIT);
+    const struct cmsghdr *c = got >= 0 ? CMSG_FIRSTHDR(&message) : NULL;
+    struct in_pktinfo to = { .ipi_ifindex = 0 };
+    if (c != NULL && c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_PKTINFO)
+        memcpy(&to, CMSG_DATA(c), sizeof to);
+    *id = to.ipi_addr;
+    return got;
 }
 
 bool udp_drain(struct udp_host *host, weir_time now)
@@ -72,16 +120,14 @@ bool udp_drain(struct udp_host *host, weir_time now)
     bool room = drain_held(host, now);
     for (unsigned i = 0; room && i < DRAIN_TURN; i++) {
         struct sockaddr_in from;
-        struct iovec iov = { host->out, sizeof host->out };
-        struct msghdr message = {
-            .msg_name = &from, .msg_namelen = sizeof from, .msg_iov = &iov, .msg_iovlen = 1
-        };
-        const ssize_t got = recvmsg(host->d, &message, MSG_DONTWAIT);
+        struct in_addr id;
+        const ssize_t got = take(host, &from, &id);
         if (got < 0 && errno == EAGAIN)
             return true;
         struct udp_socket *socket = got >= 0 ? udp_socket_at(host, &from) : NULL;
-        if (socket != NULL && !send_out(host, socket, (size_t)got, now)) {
+        if (socket != NULL && !send_out(host, socket, id, (size_t)got, now)) {
             host->held = (size_t)got + 1;
+            host->held_id = id;
             host->held_place = socket->place;
             room = false;
         }

@@ -289,6 +289,9 @@ enum weir_error weir_set_cookie(struct weir *weir, weir_handle handle, uint64_t 
 /* A SYN is not answered but told to the program (WEIR_ASKED, weir_syn_next), which answers it. */
 #define WEIR_LISTEN_DEFER 4u
 
+/* With it: when the queue is full, SYNs are answered by cookies all the same, and not told. */
+#define WEIR_LISTEN_COOKIES 32u
+
 /* What a gateway needs: also every address that is not ours but is sent here (`local->ip` must be
  * an any), and every port (`local->port` must be 0) for which there is no other listener. Such
  * flows are found by weir_status as they are; from the first such listener on, the instance takes
@@ -301,6 +304,9 @@ enum weir_error weir_listen(struct weir *weir, const struct weir_addr *local, un
 enum weir_error weir_accept(struct weir *weir, weir_handle listener, weir_handle *conn,
                             weir_time now) __attribute__((warn_unused_result));
 
+/* A second listen(): the new limit counts from now on; who waits already stays. */
+enum weir_error weir_listen_backlog(struct weir *weir, weir_handle listener, unsigned backlog);
+
 /* For a program that takes connections out of the accept queue only to queue them again: how many
  * it holds. They count as if they were still here. */
 enum weir_error weir_listen_held(struct weir *weir, weir_handle listener, uint32_t held);
@@ -309,7 +315,7 @@ enum weir_error weir_listen_held(struct weir *weir, weir_handle listener, uint32
  * program then calls weir_admit (SYN-ACK, and on to weir_accept) or weir_refuse (reset) with its
  * handle. One that is not answered within a minute is forgotten without a word, as if it had been
  * lost; when its peer resets it, or the listener is released, it is gone at once: then the calls
- * say WEIR_BAD_HANDLE. SYN cookies are not used here: a full queue drops. */
+ * say WEIR_BAD_HANDLE. Without WEIR_LISTEN_COOKIES a full queue drops. */
 struct weir_syn {
     weir_handle handle;
     struct weir_addr local, remote;
@@ -390,7 +396,9 @@ enum weir_option {
     WEIR_OPT_THIN_LINEAR,  /* 0/1: timeouts of a thin stream do not double at first */
     WEIR_OPT_DEFER_ACCEPT, /* ns, listeners: a bare ACK makes no connection for so long, only data
                               does (TCP_DEFER_ACCEPT); rounded up to whole timeouts of a SYN-ACK */
-    WEIR_OPT_CONGESTION,   /* enum weir_congestion */
+    WEIR_OPT_LINGER2,    /* ns, at most 120 s: fin_timeout of this one; 0: the configuration's; -1:
+                            no FIN-WAIT-2 without an owner, the peer is reset (TCP_LINGER2) */
+    WEIR_OPT_CONGESTION, /* enum weir_congestion */
     WEIR_OPT_MAX_PACING_RATE, /* octets a second, at most 2^32 - 1; 0: no bound. Turns pacing on */
     WEIR_OPT_GROUP_TTL,  /* 0..255, UDP: of what is sent to a group; default 1; 0: it does not leave
                             this host (IP_MULTICAST_TTL) */
@@ -479,6 +487,8 @@ struct weir_status {
     bool timestamps, sack;
     weir_time srtt, rttvar, rto, rtt_min;
     weir_time rtx_at, delack_at, keepalive_at, user_at; /* WEIR_NEVER if not running */
+    weir_time sent_at, rcvd_at; /* the last segment with octets, SYN or FIN; the last that was
+                                   acceptable */
     uint8_t backoff, keepalive_probes;
     uint64_t octets_out, octets_in, octets_rtx, octets_acked;
     uint32_t segs_out, segs_in, segs_rtx, dupacks, rto_count, recovery_count;

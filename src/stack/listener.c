@@ -13,7 +13,7 @@
 
 #define LISTEN_FLAGS                                                                            \
     (WEIR_LISTEN_V6ONLY | WEIR_LISTEN_REUSEPORT | WEIR_LISTEN_DEFER | WEIR_LISTEN_ANY_ADDRESS | \
-     WEIR_LISTEN_ANY_PORT)
+     WEIR_LISTEN_ANY_PORT | WEIR_LISTEN_COOKIES)
 
 /* ---- finding one ---- */
 
@@ -214,6 +214,15 @@ void listener_close(struct weir *weir, uint32_t index, weir_time now)
     pool_give(&weir->listeners, index);
 }
 
+enum weir_error weir_listen_backlog(struct weir *weir, weir_handle handle, unsigned backlog)
+{
+    struct listener *listener = listener_of(weir, handle, NULL);
+    if (listener == NULL)
+        return WEIR_BAD_HANDLE;
+    listener->backlog = backlog < weir->config.somaxconn ? backlog : weir->config.somaxconn;
+    return WEIR_OK;
+}
+
 enum weir_error weir_listen_held(struct weir *weir, weir_handle handle, uint32_t held)
 {
     struct listener *listener = listener_of(weir, handle, NULL);
@@ -320,7 +329,8 @@ static enum weir_drop syn_arrives(struct weir *weir, uint32_t number, const stru
     if (local == LOCAL_NONE) {
         if (index != POOL_NONE)
             pool_give(&weir->synq, index);
-        if (!weir->config.syncookies || floor != NULL || (listener->flags & WEIR_LISTEN_DEFER) != 0)
+        if (!weir->config.syncookies || floor != NULL ||
+            (listener->flags & (WEIR_LISTEN_DEFER | WEIR_LISTEN_COOKIES)) == WEIR_LISTEN_DEFER)
             return WEIR_DROP_SYNQ_FULL;
         answer_cookie(weir, listener, in, path_mss, now);
         return WEIR_DROP_NONE;

@@ -3,8 +3,9 @@
  * and nothing changes. */
 #include "tcp/tcp.h"
 
-#define BUF_MIN  4096                  /* octets, SNDBUF and RCVBUF */
-#define KEEP_MAX (WEIR_SECOND * 32767) /* as Linux: MAX_TCP_KEEPIDLE */
+#define BUF_MIN     4096                  /* octets, SNDBUF and RCVBUF */
+#define KEEP_MAX    (WEIR_SECOND * 32767) /* as Linux: MAX_TCP_KEEPIDLE */
+#define LINGER2_MAX (WEIR_SECOND * 120)   /* as Linux: TCP_FIN_TIMEOUT_MAX */
 
 static bool is_flag(int64_t value)
 {
@@ -70,6 +71,12 @@ static enum weir_error set_buffer(struct tcb *tcb, enum weir_option option, int6
 
 static enum weir_error set_time(struct tcb *tcb, enum weir_option option, int64_t value)
 {
+    if (option == WEIR_OPT_LINGER2) {
+        if (value != -1 && !in(value, 0, LINGER2_MAX))
+            return WEIR_INVALID;
+        tcb->linger2 = (int8_t)(value < 0 ? -1 : (value + WEIR_SECOND - 1) / WEIR_SECOND);
+        return WEIR_OK;
+    }
     if (option == WEIR_OPT_USER_TIMEOUT) {
         if (!in(value, 0, KEEP_MAX))
             return WEIR_INVALID;
@@ -155,6 +162,7 @@ enum weir_error tcp_set(struct tcb *tcb, enum weir_option option, int64_t value,
     case WEIR_OPT_KEEPIDLE:
     case WEIR_OPT_KEEPINTVL:
     case WEIR_OPT_USER_TIMEOUT:
+    case WEIR_OPT_LINGER2:
         error = set_time(tcb, option, value);
         break;
     case WEIR_OPT_KEEPCNT:
@@ -189,6 +197,12 @@ static int64_t queue_of(const struct tcb *tcb, bool unsent_only)
         return 0;
     const seq32 end = tcb->snd.end + (tcb->fin_queued ? 1u : 0u);
     return end - (unsent_only ? tcb->snd.nxt : tcb->snd.una);
+}
+
+static enum weir_error get_linger2(const struct tcb *tcb, enum weir_option option, int64_t *value)
+{
+    *value = tcb->linger2 < 0 ? -1 : tcb->linger2 * WEIR_SECOND;
+    return option == WEIR_OPT_LINGER2 ? WEIR_OK : WEIR_INVALID;
 }
 
 enum weir_error tcp_get(const struct tcb *tcb, enum weir_option option, int64_t *value)
@@ -258,6 +272,6 @@ enum weir_error tcp_get(const struct tcb *tcb, enum weir_option option, int64_t 
         *value = tcb->maxseg != 0 && tcb->maxseg < tcb->mss ? tcb->maxseg : tcb->mss;
         return WEIR_OK;
     default:
-        return WEIR_INVALID;
+        return get_linger2(tcb, option, value);
     }
 }

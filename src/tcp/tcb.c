@@ -224,6 +224,8 @@ bool tcp_may_shrink(const struct tcb *tcb)
     if (tcb->owned || tcb->due != 0 || tcp_outstanding(tcb) > 0 || tcp_readable(tcb) > 0 ||
         tcb->flight != POOL_NONE || tcb->delack_at != WEIR_NEVER)
         return false;
+    if (tcb->linger2 < 0 && tcb->state == WEIR_FIN_WAIT_2) /* about to be reset */
+        return false;
     return tcb->state == WEIR_TIME_WAIT || tcb->state == WEIR_FIN_WAIT_2;
 }
 

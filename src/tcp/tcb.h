@@ -161,6 +161,7 @@ struct tcb {
     uint8_t reo_persist;         /* RACK.reo_wnd_persist */
     bool reo_seen : 1;           /* RACK.reordering_seen */
     bool thin_linear : 1;        /* WEIR_OPT_THIN_LINEAR */
+    int8_t linger2;              /* WEIR_OPT_LINGER2 in seconds, or -1; 0: the configuration's */
     weir_time srtt, rttvar, rto; /* ns; srtt 0: no sample yet */
     uint32_t rtt_min_us;         /* smallest sample since rtt_min_ms; UINT32_MAX: none */
     uint32_t rtt_min_old_us;     /* ... of the same time before */

@@ -87,6 +87,14 @@ static void keep_set(struct tcb *tcb, enum tcp_keep_kind kind, weir_time at)
     tcb->keep_at = kind == TCP_KEEP_NONE ? WEIR_NEVER : at;
 }
 
+/* How long FIN-WAIT-2 lasts that nobody owns. */
+static weir_time orphan_time(const struct tcb *tcb)
+{
+    if (tcb->linger2 < 0)
+        return 0;
+    return tcb->linger2 > 0 ? tcb->linger2 * WEIR_SECOND : tcb->host->config->fin_timeout;
+}
+
 static void settle_keep(struct tcb *tcb, weir_time now)
 {
     const struct weir_config *config = tcb->host->config;
@@ -95,7 +103,7 @@ static void settle_keep(struct tcb *tcb, weir_time now)
             keep_set(tcb, TCP_KEEP_TIME_WAIT, now + config->time_wait);
     } else if (tcb->state == WEIR_FIN_WAIT_2 && !tcb->owned) {
         if (tcb->keep_kind != TCP_KEEP_ORPHAN)
-            keep_set(tcb, TCP_KEEP_ORPHAN, now + config->fin_timeout);
+            keep_set(tcb, TCP_KEEP_ORPHAN, now + orphan_time(tcb));
     } else if (keepalive_wanted(tcb)) {
         const weir_time quiet = tcb->rcvd_at > tcb->sent_at ? tcb->rcvd_at : tcb->sent_at;
         if (tcb->probes == 0)
@@ -298,6 +306,10 @@ static void keep_timeout(struct tcb *tcb, weir_time now)
         break;
     case TCP_KEEP_ORPHAN:
         fired(tcb, WEIR_TIMER_ORPHAN, now);
+        if (tcb->linger2 < 0) {
+            tcp_abort(tcb, WEIR_CAUSE_TIMEOUT_ORPHAN, WEIR_OK, now);
+            break;
+        }
         tcp_event(tcb, TCP_EV_TIMEOUT_ORPHAN, WEIR_CAUSE_TIMEOUT_ORPHAN, now);
         break;
     default:

@@ -358,6 +358,8 @@ static void status_time(const struct tcb *tcb, struct weir_status *status)
     status->delack_at = tcb->delack_at;
     status->keepalive_at = tcb->keep_at;
     status->user_at = tcb->user_at;
+    status->sent_at = tcb->sent_at;
+    status->rcvd_at = tcb->rcvd_at;
     status->backoff = tcb->backoff;
     status->keepalive_probes = tcb->probes;
     static const uint8_t rtx[] = { WEIR_TIMER_NONE, WEIR_TIMER_RTX, WEIR_TIMER_PERSIST,

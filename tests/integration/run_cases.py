@@ -122,6 +122,26 @@ def case_reset_idle(address, port):
     say("recv again", sock.recv, 100)
 
 
+def case_reset_behind(address, port):
+    """What was acknowledged can be read although a reset has come behind it; sending is over."""
+    sock = opened(address, port, b"flood-and-reset")
+    time.sleep(1.2)
+    try:
+        for _ in range(1000):
+            sock.send(bytes(10000))
+        print("sends on")
+    except OSError as error:
+        print("send ends", error.errno in (errno.EPIPE, errno.ECONNRESET))
+    count, end = 0, "end of file"
+    try:
+        while part := sock.recv(10000):
+            count += len(part)
+    except OSError as error:
+        end = errno.errorcode[error.errno]
+    told = opened(address, port, b"told").recv(100)
+    print("read all that was acknowledged", count == int(told), count > 30000)
+
+
 def case_half_close_ours(address, port):
     sock = opened(address, port, b"count")
     sock.sendall(bytes(100000))
@@ -292,11 +312,39 @@ def case_other_families(address, port):
     print(udp.getsockopt(socket.SOL_SOCKET, socket.SO_TYPE))
 
 
+INFO = ("rto ato snd_mss rcv_mss unacked sacked lost retrans fackets last_data_sent last_ack_sent "
+        "last_data_recv last_ack_recv pmtu rcv_ssthresh rtt rttvar snd_ssthresh snd_cwnd advmss "
+        "reordering rcv_rtt rcv_space total_retrans").split()
+
+
+def case_info(address, port):
+    """What TCP_INFO says of the same exchange; what a path decides is only looked at."""
+    sock = opened(address, port, b"echo")
+    for _ in range(10):
+        sock.sendall(bytes(3000))
+        sock.recv(3000, socket.MSG_WAITALL)
+    time.sleep(0.3)
+    told = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 280)
+    info = dict(zip(INFO, struct.unpack("24I", told[8:104])))
+    print("state, congestion, retransmissions, probes, backoff, options", *told[:6])
+    for name in ("unacked sacked lost retrans fackets snd_ssthresh reordering "
+                 "total_retrans").split():
+        print(name, info[name])
+    print("times", 200000 <= info["rto"] < 400000, 0 < info["rtt"] < 200000,
+          info["last_data_sent"] >= 290, info["last_ack_recv"] >= 290)
+    print("sizes", info["pmtu"] >= 1280, info["snd_mss"] > 1000, info["snd_cwnd"] >= 10)
+    print("received, retransmitted", *struct.unpack("Q", told[128:136]),
+          *struct.unpack("Q", told[208:216]), "sent", *struct.unpack("Q", told[200:208]))
+
+
 def case_inherit(address, port):
     server = new(address)
     server.bind((address_any(address), 0))
     server.listen(1)
     server.setblocking(False)
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 1, 500000))
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 7, 0))
+    server.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
     loop = "::1" if ":" in address else "127.0.0.1"
     say("empty", server.accept)
     client = new(loop)
@@ -305,6 +353,10 @@ def case_inherit(address, port):
     fd, _ = server._accept()
     print("nonblocking", fcntl.fcntl(fd, fcntl.F_GETFL) & 0o4000,
           "cloexec", fcntl.fcntl(fd, fcntl.F_GETFD))
+    sock = socket.socket(fileno=fd)
+    print("timeouts", *(struct.unpack("ll", sock.getsockopt(socket.SOL_SOCKET, name, 16))
+                        for name in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO)),
+          "in line", sock.getsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE))
 
 
 CASES = {name[5:]: case for name, case in list(globals().items()) if name.startswith("case_")}

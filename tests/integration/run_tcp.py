@@ -9,6 +9,7 @@ prints must be the same; what is known to differ is left to tests/differential.
 """
 
 import argparse
+import fcntl
 import hashlib
 import os
 import shutil
@@ -18,6 +19,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import termios
 import threading
 import time
 
@@ -113,6 +115,19 @@ class Peer:
 
     def told(self, sock):
         sock.sendall(self.saw.encode())
+
+    def flood_and_reset(self, sock):
+        """Resets with as much on the way as the other side takes, and tells how much that is."""
+        sock.setblocking(False)
+        sent, end = 0, time.monotonic() + 0.7
+        while time.monotonic() < end:
+            try:
+                sent += sock.send(bytes(10000))
+            except BlockingIOError:
+                time.sleep(0.02)
+        waiting = struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)))[0]
+        self.saw = str(sent - waiting)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     def silent(self, sock):
         sock.recv(1)
@@ -361,6 +376,80 @@ def test_process(lab, tap):
               status, said)
 
 
+CLOSER = """
+import socket, sys
+for line in sys.stdin:
+    listener = socket.socket()
+    listener.bind(("0.0.0.0", 9300))
+    listener.listen(2)
+    print("listens", flush=True)
+    sys.stdin.readline()
+    listener.close()
+    print("closed", flush=True)
+"""
+
+
+def test_closed_listener(lab, tap):
+    """Whoever connects from outside right after a listener was closed."""
+    program = subprocess.Popen(lab.under(sys.executable, "-c", CLOSER), stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, text=True)
+    lab.children.append(program)
+
+    def step():
+        program.stdin.write("\n")
+        program.stdin.flush()
+        return program.stdout.readline()
+
+    def outcome():
+        try:
+            with socket.create_connection((WEIR[4], 9300), timeout=3) as sock:
+                sock.recv(1)
+            return "served"
+        except OSError as error:
+            return os.strerror(error.errno) if error.errno else str(error)
+    ends = []
+    for _ in range(20):
+        step()
+        with socket.create_connection((WEIR[4], 9300), timeout=3):
+            pass
+        time.sleep(0.005)
+        step()
+        ends.append(outcome())
+    tap.check(ends == ["Connection refused"] * 20, "who connects after the close is refused", *ends)
+    program.stdin.close()
+    lab.stop(program)
+
+
+LOW_PORTS = """
+import socket
+for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+    for port in (700, 1024):
+        s = socket.socket(socket.AF_INET, kind)
+        try:
+            s.bind(("0.0.0.0", port))
+            print(port, "bound")
+        except OSError as error:
+            print(port, error.strerror)
+"""
+
+
+def test_low_ports(lab, tap):
+    """Ports below 1024 are for those with CAP_NET_BIND_SERVICE, whoever has begun the run."""
+    low, free = "700 Permission denied\n1024 bound\n" * 2, "700 bound\n1024 bound\n" * 2
+    script = os.path.join(lab.folder, "low_ports.py")
+    with open(script, "w", encoding="ascii") as file:
+        file.write(LOW_PORTS)
+    python = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable
+    drop = ["setpriv", "--reuid", str(NOBODY), "--clear-groups"]
+    for text, command, want in (
+            ("root", lab.under(python, script), free),
+            ("root's program that has become nobody", lab.under(*drop, python, script), low),
+            ("nobody, on Linux", [*drop, python, script], low)):
+        os.chmod(lab.folder, 0o755)
+        status, said = lab.run(*command)
+        tap.check(status == 0 and said.decode() == want, f"low ports: {text}", said)
+
+
 def test_signals(lab, tap):
     script = ("import socket, signal, time\n"
               "signal.signal(signal.SIGALRM, lambda *a: (_ for _ in ()).throw(KeyError))\n"
@@ -442,8 +531,8 @@ def test_end(lab, tap):
     lab.stop(process)
 
 
-TESTS = [test_cases, test_curl, test_static, test_many, test_process, test_signals, test_private,
-         test_end]
+TESTS = [test_cases, test_curl, test_static, test_many, test_process, test_closed_listener,
+         test_low_ports, test_signals, test_private, test_end]
 
 
 def main():

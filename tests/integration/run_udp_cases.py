@@ -261,7 +261,8 @@ def closes():
         s.connect(t.getsockname())
         s.send(b"%d" % i)
         s.close()
-    say([t.recv(10) for _ in range(50)] == [b"%d" % i for i in range(50)])
+    # In any order: a busy kernel's loopback keeps none between sockets that are on two processors.
+    say(sorted(t.recv(10) for _ in range(50)) == sorted(b"%d" % i for i in range(50)))
 
 
 # ---- Data ----

@@ -94,6 +94,38 @@ static void test_life(bool v6, bool ip_only, bool offload)
     world_close(&world);
 }
 
+/* WEIR_OPT_LINGER2: how long FIN-WAIT-2 lasts that nobody owns. */
+static void test_linger2(int64_t value, unsigned seconds)
+{
+    struct world_options options;
+    world_defaults(&options);
+    world_open(&world, &options);
+    weir_handle listener = WEIR_NO_HANDLE, client, server;
+    int64_t got = 0;
+    CHECK(world_connect(&world, false, &listener, &client, &server), "connected");
+    const enum weir_error set = weir_set(world.side[0], client, WEIR_OPT_LINGER2, value, world.now);
+    const enum weir_error get = weir_get(world.side[0], client, WEIR_OPT_LINGER2, &got);
+    CHECK(set == WEIR_OK && get == WEIR_OK && got == value, "%u s are set", seconds);
+    CHECK(weir_set(world.side[0], client, WEIR_OPT_LINGER2, -2, world.now) == WEIR_INVALID &&
+              weir_set(world.side[0], client, WEIR_OPT_LINGER2, 121 * WEIR_SECOND, world.now) ==
+                  WEIR_INVALID,
+          "what is out of bounds is refused");
+    CHECK(weir_release(world.side[0], client, world.now) == WEIR_OK, "the client lets go");
+    world_run(&world, 100 * WEIR_MS);
+    if (seconds > 0) {
+        CHECK(world_pool_used(&world, 0, "tw") == 1, "FIN-WAIT-2 is small");
+        world_run(&world, (seconds - 1) * WEIR_SECOND);
+        CHECK(world_pool_used(&world, 0, "tw") == 1, "it lasts");
+        world_run(&world, 2 * WEIR_SECOND);
+        CHECK(world_state(&world, 1, server) == WEIR_CLOSE_WAIT, "the peer is not told");
+    } else {
+        CHECK(weir_error_take(world.side[1], server) == WEIR_PIPE, "the peer is reset");
+    }
+    CHECK(world_pool_used(&world, 0, "tw") == 0 && world_pool_used(&world, 0, "tcb") == 0,
+          "then nothing is left");
+    world_close(&world);
+}
+
 static void test_refused(void)
 {
     struct world_options options;
@@ -226,6 +258,9 @@ int main(void)
     test_life(true, false, false);
     test_life(false, true, true);
     test_life(true, false, true);
+    test_linger2(-1, 0);
+    test_linger2(2 * WEIR_SECOND, 2);
+    test_linger2(120 * WEIR_SECOND, 120);
     test_refused();
     test_abort();
     test_simultaneous();

@@ -459,6 +459,60 @@ static void test_group(void)
     world_close(&world);
 }
 
+/* WEIR_LISTEN_COOKIES with WEIR_LISTEN_DEFER: those for whom there is no place get a cookie. */
+static void test_defer_cookies(void)
+{
+    struct world_options options;
+    struct weir_counters counters;
+    world_defaults(&options);
+    options.config.syncookies = true;
+    world_open(&world, &options);
+    struct weir *w = world.side[1];
+    const struct weir_addr to = world_addr(1, false, 80);
+    weir_handle listener, conn[6];
+    struct weir_syn syn;
+    CHECK(weir_listen(w, &to, 3, WEIR_LISTEN_DEFER | WEIR_LISTEN_COOKIES, &listener) == WEIR_OK,
+          "a listener that asks, and has cookies");
+    for (unsigned i = 0; i < 6; i++) {
+        (void)!weir_connect(world.side[0], NULL, &to, &conn[i], world.now);
+        world_run(&world, 5 * WEIR_MS);
+    }
+    weir_counters(w, &counters);
+    CHECK(counters.cookies_sent == 2 && world_state(&world, 0, conn[5]) == WEIR_ESTABLISHED,
+          "two found no place and got a cookie");
+    unsigned told = 0;
+    while (weir_syn_next(w, listener, &syn, world.now) == WEIR_OK)
+        told++;
+    CHECK(told == 4 && world_state(&world, 0, conn[0]) == WEIR_SYN_SENT, "the others are told of");
+    world_close(&world);
+}
+
+/* A second listen(). */
+static void test_backlog_again(void)
+{
+    struct world_options options;
+    world_defaults(&options);
+    world_open(&world, &options);
+    struct weir *w = world.side[1];
+    const struct weir_addr to = world_addr(1, false, 80);
+    weir_handle listener, conn;
+    struct weir_status status;
+    CHECK(weir_listen(w, &to, 1, 0, &listener) == WEIR_OK, "a listener for two");
+    for (unsigned i = 0; i < 3; i++) {
+        (void)!weir_connect(world.side[0], NULL, &to, &conn, world.now);
+        world_run(&world, 5 * WEIR_MS);
+    }
+    CHECK(weir_status(w, listener, &status) == WEIR_OK && status.acceptq_len == 2, "two wait");
+    CHECK(weir_listen_backlog(w, listener, 5) == WEIR_OK &&
+              weir_listen_backlog(w, conn, 5) == WEIR_BAD_HANDLE,
+          "now it is one for six");
+    world_run(&world, 2 * WEIR_SECOND);
+    CHECK(weir_status(w, listener, &status) == WEIR_OK && status.acceptq_len == 3 &&
+              status.backlog == 5,
+          "the third is let in");
+    world_close(&world);
+}
+
 int main(void)
 {
     test_backlog();
@@ -472,6 +526,8 @@ int main(void)
     test_score();
     test_defer_accept();
     test_defer();
+    test_defer_cookies();
+    test_backlog_again();
     test_group();
     return tap_done();
 }
