@@ -33,6 +33,9 @@ int tool_top(int argc, char **argv);
 int tool_dump(int argc, char **argv);
 int tool_trace(int argc, char **argv);
 int tool_traceroute(int argc, char **argv);
+int tool_nslookup(int argc, char **argv);
+int tool_dig(int argc, char **argv);
+int tool_explain(int argc, char **argv);
 int tool_mtr(int argc, char **argv);
 int tool_pathping(int argc, char **argv);
 

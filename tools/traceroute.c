@@ -30,7 +30,7 @@ static const char help[] =
     "\n"
     "The routers on the way to HOST: packets are sent with TTL 1, 2, 3..., and who lets\n"
     "the TTL run out says so. A '*' is an answer that did not come; that alone is no\n"
-    "fault while later hops answer (see weir explain loss, weir mtr).\n"
+    "fault while later hops answer (weir mtr counts, and says so in words).\n"
     "\n"
     "  -U                UDP to ports where nobody listens; the default\n"
     "  -I                ICMP echo requests\n"
