@@ -32,8 +32,8 @@ static const char help[] =
     "  +norecurse        the server is not to ask others\n"
     "  +time=S +tries=N  how long to wait (5 s) and how often to ask (3)\n"
     "\n"
-    "A truncated answer is asked for again over TCP. NXDOMAIN and SERVFAIL are answers:\n"
-    "exit status 0, as dig has it; 1 if none came.\n";
+    "A truncated answer is asked for again over TCP. NXDOMAIN and SERVFAIL are\n"
+    "answers: exit status 0, as dig has it; 1 if none came.\n";
 
 struct dig {
     struct dns_settings settings;

@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define NUMBERS  57 /* columns that the numbers take */
+#define NUMBERS  55 /* columns that the numbers take */
 #define WORD_ROW 2  /* empty rows before the words */
 
 enum colour {
@@ -32,7 +32,7 @@ static void on_signal(int number)
 static void draw_ms(weir_time time)
 {
     const weir_time tenths = (time + 50 * WEIR_US) / (100 * WEIR_US);
-    printw(" %5" PRId64 ".%" PRId64, tenths / 10, tenths % 10);
+    printw(" %4" PRId64 ".%" PRId64, tenths / 10, tenths % 10);
 }
 
 /* Red is loss of the path; yellow what only looks like it. */
@@ -104,7 +104,7 @@ static void draw(const struct mtr *mtr, bool paused, bool colours)
         printw("  (cannot send: %s)", strerror(mtr->error));
     attron(A_REVERSE);
     mvprintw(2, 0, "%*s", COLS, "");
-    mvprintw(2, 0, "     %-*s   Loss   Snt    Last     Avg    Best    Wrst   StDev    Jttr", width,
+    mvprintw(2, 0, "     %-*s   Loss   Snt   Last    Avg   Best   Wrst  StDev   Jttr", width,
              "Host");
     attroff(A_REVERSE);
     int row = 3;

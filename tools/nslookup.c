@@ -13,13 +13,14 @@
 #define COMMAND "nslookup"
 
 static const char help[] =
-    "usage: weir nslookup [-type=TYPE] [-port=N] [-timeout=S] [-json] NAME|ADDRESS [SERVER]\n"
+    "usage: weir nslookup [-type=TYPE] [-port=N] [-timeout=S] [-json] NAME|ADDRESS\n"
+    "                     [SERVER]\n"
     "\n"
     "What a name server says of a name, or of an address. Without SERVER: those of\n"
     "/etc/resolv.conf; the files of the system (/etc/hosts) are not looked at, so a\n"
     "program may see something else.\n"
     "\n"
-    "  -type=TYPE        A and AAAA are the default; also MX, TXT, NS, SOA, SRV, PTR, ANY...\n"
+    "  -type=TYPE        default: A and AAAA; also MX, TXT, NS, SOA, SRV, PTR, ANY...\n"
     "  -port=N           the server's port; default 53\n"
     "  -timeout=S        seconds to wait; default 5\n"
     "  -json             as JSON\n"

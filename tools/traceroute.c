@@ -28,9 +28,9 @@
 static const char help[] =
     "usage: weir traceroute [OPTION...] HOST [LENGTH]\n"
     "\n"
-    "The routers on the way to HOST: packets are sent with TTL 1, 2, 3..., and who lets\n"
-    "the TTL run out says so. A '*' is an answer that did not come; that alone is no\n"
-    "fault while later hops answer (weir mtr counts, and says so in words).\n"
+    "The routers on the way to HOST: packets are sent with TTL 1, 2, 3..., and who\n"
+    "lets the TTL run out says so. A '*' is an answer that did not come; that alone\n"
+    "is no fault while later hops answer (weir mtr counts, and says so in words).\n"
     "\n"
     "  -U                UDP to ports where nobody listens; the default\n"
     "  -I                ICMP echo requests\n"
@@ -44,8 +44,8 @@ static const char help[] =
     "  -4, -6            only this family\n"
     "  -j, --json        as JSON\n"
     "\n"
-    "LENGTH is that of the whole packet; default 60 (IPv6: 80). Marks: !H host, !N network,\n"
-    "!P protocol unreachable, !X forbidden, !F-N needs fragments of N.\n";
+    "LENGTH is that of the whole packet; default 60 (IPv6: 80). Marks: !H host, !N\n"
+    "network, !P protocol unreachable, !X forbidden, !F-N needs fragments of N.\n";
 
 struct traceroute {
     struct probe_target target;
