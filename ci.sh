@@ -61,6 +61,8 @@ stage_netns() {
         "tests/differential/run.py --recorded" \
         "tests/conformance/run_kernel.py build/weir --every 6" \
         "tests/integration/run_sight.py --build build"
+        "tests/integration/run_sight.py --build build" \
+        "tests/integration/run_path.py --build build"
 }
 
 stage_docs() {

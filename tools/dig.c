@@ -20,7 +20,7 @@ static const char help[] =
     "usage: weir dig [@SERVER] NAME [TYPE] [-x ADDRESS] [OPTION...] [+FLAG...]\n"
     "\n"
     "Asks a name server, and shows the whole answer. Without @SERVER: those of\n"
-    "/etc/resolv.conf. TYPE is A (the default), AAAA, PTR, MX, TXT, NS, SOA, SRV, ANY...\n"
+    "/etc/resolv.conf. TYPE: A (default), AAAA, PTR, MX, TXT, NS, SOA, SRV, ANY...\n"
     "\n"
     "  -x ADDRESS        the name of an address (PTR)\n"
     "  -t, --type TYPE   the same as TYPE\n"

@@ -53,7 +53,7 @@ static const char help_pathping[] =
     "\n"
     "  -q, --queries N   probes for each hop; default 10 (Windows: 100)\n"
     "  -h, --max-hops N  the last TTL; default 30\n"
-    "  -p, --period MS   milliseconds between rounds; default 1000 (Windows: 250 a probe)\n"
+    "  -p, --period MS   milliseconds between rounds; default 1000\n"
     "  -w, --wait MS     milliseconds to wait for an answer; default 3000\n"
     "  -n, --numeric     no names\n"
     "  -4, -6            only this family\n"

@@ -171,6 +171,8 @@ static void begin(struct nslookup *self, const struct dns_answer *answer)
         json_array(&self->json, "records");
         return;
     }
+    if (self->name == self->reverse) /* nslookup(1) leaves the server out for an address */
+        return;
     snprintf(server, sizeof server, "%.*s", (int)strcspn(answer->server, "#"), answer->server);
     printf("Server:\t\t%s\nAddress:\t%s\n\n", server, answer->server);
     if ((answer->flags & 0x0400) == 0 && answer->rcode == 0)

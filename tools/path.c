@@ -98,6 +98,8 @@ unsigned path_judge(const struct path *path, struct path_statement out[PATH_STAT
     const int last = path_last_heard(path);
     for (int i = 0; i <= last; i++)
         judge_hop(path, i, last, out, &count);
+    if (last >= 0 && path->hop[last].stopped[0] != '\0')
+        return count; /* who says that it goes no farther has said why */
     if (!path_reached(path)) {
         out[count++] = (struct path_statement){ PATH_UNREACHED, last, 0, 0 };
         return count;

@@ -261,18 +261,18 @@ static int walk(struct traceroute *trace)
         int64_t next;
         size_t waiting = give_up(trace, probe_clock(), &next);
         print_complete(trace);
-        while (waiting < FLIGHT && is_needed(trace, trace->sent)) {
+        size_t sent = 0;
+        for (; waiting < FLIGHT && is_needed(trace, trace->sent); sent++, waiting++) {
             const unsigned ttl = ttl_at(trace, trace->sent);
             struct probe *probe = &trace->probe[trace->sent];
             const int error = probe_send(&trace->target, probe, ttl, (uint16_t)trace->sent);
             if (error != 0)
                 return tool_fail(COMMAND, "%s: %s", trace->host, strerror(error));
             trace->sent++;
-            waiting++;
             /* What answers at once is read at once: its time is not that of the other sends. */
             probe_wait(&trace->target, trace->probe, trace->sent, 0, -1);
         }
-        if (waiting > 0)
+        if (sent == 0 && waiting > 0) /* else count anew: answers may be here already */
             probe_wait(&trace->target, trace->probe, trace->sent, next, -1);
     }
     return TOOL_OK;
