@@ -156,9 +156,10 @@ static void say_limited(const struct path *path, const struct path_statement *st
     percent(statement->loss, loss);
     percent(statement->loss_after, after);
     snprintf(text, PATH_SENTENCE_MAX,
-             "Hop %u leaves %s of the probes unanswered, but behind it only %s are lost: it "
-             "forwards, and merely limits how many it answers. No fault.",
-             ttl, loss, after);
+             "Hop %u leaves %s of the probes unanswered, but behind it %s%s are lost: it forwards, "
+             "and merely limits how many it answers. No fault.",
+             ttl, loss, statement->loss_after > 0 ? "only " : "none",
+             statement->loss_after > 0 ? after : "");
 }
 
 static void say_unreached(const struct path *path, const struct path_statement *statement,
