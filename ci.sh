@@ -62,7 +62,8 @@ stage_netns() {
         "tests/conformance/run_kernel.py build/weir --every 6" \
         "tests/integration/run_sight.py --build build"
         "tests/integration/run_sight.py --build build" \
-        "tests/integration/run_path.py --build build"
+        "tests/integration/run_path.py --build build" \
+        "tests/integration/run_manual.py --build build"
 }
 
 stage_docs() {
