@@ -60,7 +60,9 @@ stage_netns() {
         "tests/integration/run_sandbox.py build" \
         "tests/differential/run.py --recorded" \
         "tests/conformance/run_kernel.py build/weir --every 6" \
-        "tests/integration/run_sight.py --build build"
+        "tests/integration/run_sight.py --build build" \
+        "tests/integration/run_path.py --build build" \
+        "tests/integration/run_manual.py --build build"
 }
 
 stage_docs() {

@@ -11,7 +11,8 @@ _weir() {
         cword=$COMP_CWORD
     fi
 
-    local commands='get serve echo ping demo sim bench run sysctl drill errno ss netstat lsof nstat sar top tcpview dump trace'
+    local commands='get serve echo ping demo sim bench run sysctl drill errno ss netstat lsof nstat sar top tcpview dump trace
+        traceroute mtr pathping dig nslookup explain'
     if [ "$cword" -eq 1 ]; then
         mapfile -t COMPREPLY < <(compgen -W "$commands --help --version" -- "$cur")
         return
@@ -20,6 +21,14 @@ _weir() {
     local states='established syn-sent syn-recv fin-wait-1 fin-wait-2 time-wait close-wait last-ack
         closing listening closed all connected synchronized bucket big'
     case $prev in
+    --lang)
+        mapfile -t COMPREPLY < <(compgen -W 'en zh' -- "$cur")
+        return
+        ;;
+    --pmtu)
+        mapfile -t COMPREPLY < <(compgen -W 'do want dont' -- "$cur")
+        return
+        ;;
     --ip)
         mapfile -t COMPREPLY < <(compgen -W 'ipv4 ipv6 ipv4-mapped-ipv6 all' -- "$cur")
         return
@@ -73,7 +82,19 @@ _weir() {
     get) options="$network --output --quiet" ;;
     serve) options="$network --port --verbose" ;;
     echo) options="$network --port" ;;
-    ping) options="$network --count --size --interval --wait" ;;
+    ping)
+        options="$network --count --size --interval --wait --deadline --ttl --pmtu --numeric --quiet"
+        options+=' --timestamps --json'
+        ;;
+    traceroute) options='--port --queries --wait --first --max-hops --numeric --json' ;;
+    mtr)
+        options='--report --wide --json --count --interval --wait --udp --tcp --port --first --max-hops
+            --size --numeric'
+        ;;
+    pathping) options='--queries --max-hops --period --wait --numeric' ;;
+    dig) options='--type --port --json' ;;
+    nslookup) options='-type= -port= -timeout= -json' ;;
+    explain) options='--list --lang' ;;
     demo) options='--ladder --pair --size --packet --pcap --columns --ascii' ;;
     sim) options='--seed --seeds --hash --pcap --verbose' ;;
     bench) options='path' ;;
@@ -97,6 +118,8 @@ _weir() {
         mapfile -t COMPREPLY < <(compgen -W "$(weir sysctl -a 2>/dev/null | cut -d' ' -f1)" -- "$cur")
     elif [[ ${words[1]} == drill || ${words[1]} == trace ]]; then
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+    elif [ "${words[1]}" = explain ]; then
+        mapfile -t COMPREPLY < <(compgen -W "$(weir explain -l 2>/dev/null | sed -n 's/^  \([^ ]*\).*/\1/p')" -- "$cur")
     elif [ "${words[1]}" = errno ]; then
         mapfile -t COMPREPLY < <(compgen -W "$(weir errno -l 2>/dev/null | cut -d' ' -f1)" -- "$cur")
     fi

@@ -16,7 +16,8 @@ OPTION = re.compile(r'\{ "([a-z][a-z0-9-]*)", (?:no|required|optional)_argument'
 SHELLS = ("completions/weir.bash", "completions/_weir")
 COMMANDS = ("get", "serve", "echo", "ping", "demo", "sim", "bench",
             "run", "sysctl", "drill", "errno", "ss", "netstat", "lsof", "nstat", "sar", "top",
-            "dump", "trace")
+            "dump", "trace",
+            "traceroute", "mtr", "pathping", "dig", "nslookup", "explain")
 
 
 def limits():

@@ -1,76 +1,122 @@
 /* SPDX-License-Identifier: MIT */
 
-/* `weir ping`: echo requests from our own stack, and what comes back. */
+/* `weir ping`: echo requests, and what comes back. */
 
-#include "amount.h"
+#include "ping.h"
+
 #include "args.h"
-#include "host.h"
 #include "tool.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <time.h>
 
-#define SIZE_MAX_V4    65507
-#define SIZE_DEFAULT   56
-#define INTERVAL_MIN   WEIR_MS
-#define INTERVAL_MAX   (3600 * WEIR_SECOND)
-#define WAIT_DEFAULT   (2 * WEIR_SECOND)
-#define SEQ_REMEMBERED 1024 /* requests whose sending time is known */
+#define COMMAND      "ping"
+#define SIZE_DEFAULT 56
+#define ICMP_HEADER  8
+#define INTERVAL_MIN WEIR_MS
+#define INTERVAL_MAX (3600 * WEIR_SECOND)
+#define WAIT_DEFAULT (2 * WEIR_SECOND)
 
 static const char help[] =
-    "usage: weir ping ADDRESS --dev DEVICE --addr IP/LEN [OPTION...]\n"
+    "usage: weir ping HOST [OPTION...]\n"
+    "       weir ping ADDRESS --dev DEVICE --addr IP/LEN [OPTION...]\n"
     "\n"
-    "Sends echo requests and prints the replies.\n"
+    "Sends echo requests and prints the replies: over this machine's kernel, or with\n"
+    "--dev from a host of its own. No reply proves little: many hosts and firewalls\n"
+    "drop echo requests (weir traceroute -T asks by TCP).\n"
     "\n"
     "  -c, --count N      stop after N requests; default: go on until interrupted;\n"
     "                     with --dev pair 4\n"
     "  -s, --size N       octets of data, 0 to 65507; default 56\n"
     "  -i, --interval S   seconds between requests; default 1\n"
-    "  -W, --wait S       seconds to wait for the last reply; default 2\n";
+    "  -W, --wait S       seconds to wait for the last reply; default 2\n"
+    "  -w, --deadline S   stop after S seconds, whatever has come\n"
+    "  -t, --ttl N        TTL of the requests, 1 to 255\n"
+    "  -M, --pmtu HOW     do: never in fragments; want: discover the path's MTU;\n"
+    "                     dont: fragments wherever needed. Kernel only\n"
+    "  -4, -6             only this family\n"
+    "  -n, --numeric      no names\n"
+    "  -q, --quiet        only the summary\n"
+    "  -D, --timestamps   the time of day before each line\n"
+    "  -j, --json         as JSON\n";
 
-struct ping {
-    struct host_options options;
-    struct host host;
-    const char *target;
-    struct weir_ip ip;
-    uint64_t count; /* 0: no end */
-    size_t size;
-    weir_time interval, wait;
-    weir_handle endpoint;
-    struct weir_loop_timer timer;
-    uint64_t sent, received, repeated, damaged;
-    weir_time sent_at[SEQ_REMEMBERED]; /* 0: answered, or never sent */
-    weir_time least, most, sum;
-    uint8_t data[SIZE_MAX_V4], reply[SIZE_MAX_V4 + 1];
-};
+/* ---- Options ---- */
 
-static bool option_own(struct ping *ping, int option, const char *text, const char **wrong)
+static int option_number(const char *name, uint64_t min, uint64_t max, uint64_t *value)
+{
+    if (args_number(optarg, min, max, value))
+        return TOOL_OK;
+    if (max == UINT32_MAX)
+        return tool_usage(COMMAND, "%s %s: not a number from 1 on", name, optarg);
+    return tool_usage(COMMAND, "%s %s: not a number from %" PRIu64 " to %" PRIu64, name, optarg,
+                      min, max);
+}
+
+static int option_seconds(const char *name, weir_time *value)
+{
+    if (args_seconds(optarg, INTERVAL_MIN, INTERVAL_MAX, value))
+        return TOOL_OK;
+    return tool_usage(COMMAND, "%s %s: not seconds from 0.001 to 3600", name, optarg);
+}
+
+static int option_mtu(struct ping *ping)
+{
+    static const char *const names[] = { "", "do", "want", "dont" };
+    for (unsigned i = 1; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(optarg, names[i]) == 0) {
+            ping->mtu = (enum ping_mtu)i;
+            return TOOL_OK;
+        }
+    return tool_usage(COMMAND, "--pmtu %s: not do, want or dont", optarg);
+}
+
+static int option_own(struct ping *ping, int option)
 {
     uint64_t size = 0;
-    *wrong = NULL;
+    int status;
     switch (option) {
     case 'c':
-        if (!args_number(text, 1, UINT32_MAX, &ping->count))
-            *wrong = "--count %s: not a number from 1 on";
-        return true;
+        return option_number("--count", 1, UINT32_MAX, &ping->count);
     case 's':
-        if (!args_number(text, 0, SIZE_MAX_V4, &size))
-            *wrong = "--size %s: not a number from 0 to 65507";
+        status = option_number("--size", 0, PING_SIZE_MAX, &size);
         ping->size = (size_t)size;
-        return true;
+        return status;
+    case 't':
+        return option_number("--ttl", 1, 255, &ping->ttl);
     case 'i':
-        if (!args_seconds(text, INTERVAL_MIN, INTERVAL_MAX, &ping->interval))
-            *wrong = "--interval %s: not seconds from 0.001 to 3600";
-        return true;
+        return option_seconds("--interval", &ping->interval);
     case 'W':
-        if (!args_seconds(text, INTERVAL_MIN, INTERVAL_MAX, &ping->wait))
-            *wrong = "--wait %s: not seconds from 0.001 to 3600";
-        return true;
+        return option_seconds("--wait", &ping->wait);
+    case 'w':
+        return option_seconds("--deadline", &ping->deadline);
+    case 'M':
+        return option_mtu(ping);
+    case '4':
+    case '6':
+        ping->family = option == '4' ? AF_INET : AF_INET6;
+        return TOOL_OK;
     default:
-        return false;
+        ping->numeric = ping->numeric || option == 'n';
+        ping->quiet = ping->quiet || option == 'q';
+        ping->stamps = ping->stamps || option == 'D';
+        ping->as_json = ping->as_json || option == 'j';
+        return TOOL_OK;
     }
+}
+
+/* Options of a host make no sense without a device, and one of the kernel's not with it. */
+static int check(const struct ping *ping, bool host_given)
+{
+    if (ping->options.dev == NULL && host_given)
+        return tool_usage(COMMAND, "--addr, --gateway and the like need --dev");
+    if (ping->options.dev == NULL)
+        return TOOL_OK;
+    if (ping->mtu != PING_MTU_DEFAULT)
+        return tool_usage(COMMAND, "--pmtu is the kernel's: not with --dev");
+    return host_options_check(&ping->options, COMMAND, true);
 }
 
 static int parse(struct ping *ping, int argc, char **argv, bool *done)
@@ -81,147 +127,206 @@ static int parse(struct ping *ping, int argc, char **argv, bool *done)
         { "size", required_argument, NULL, 's' },
         { "interval", required_argument, NULL, 'i' },
         { "wait", required_argument, NULL, 'W' },
+        { "deadline", required_argument, NULL, 'w' },
+        { "ttl", required_argument, NULL, 't' },
+        { "pmtu", required_argument, NULL, 'M' },
+        { "numeric", no_argument, NULL, 'n' },
+        { "quiet", no_argument, NULL, 'q' },
+        { "timestamps", no_argument, NULL, 'D' },
+        { "json", no_argument, NULL, 'j' },
         { NULL, 0, NULL, 0 },
     };
-    for (int option; (option = args_next(argc, argv, ":c:s:i:W:", longs)) != ARGS_END;) {
-        const char *wrong;
-        if (option == HOST_HELP) {
+    bool host_given = false;
+    for (int c; (c = args_next(argc, argv, ":c:s:i:W:w:t:M:46nqDj", longs)) != ARGS_END;) {
+        if (c == HOST_HELP) {
             fputs(help, stdout);
             fputs(host_help, stdout);
             *done = true;
             return TOOL_OK;
         }
-        if (!option_own(ping, option, optarg, &wrong)) {
-            const int status = host_option(&ping->options, argv[0], option, optarg);
-            if (status != TOOL_OK)
-                return status;
-        } else if (wrong != NULL) {
-            char line[256];
-            snprintf(line, sizeof line, "%.*s%s%s", (int)strcspn(wrong, "%"), wrong, optarg,
-                     strchr(wrong, ':'));
-            return tool_usage(argv[0], "%s", line);
-        }
+        const bool own = c > 0 && c < HOST_DEV;
+        const int status =
+            own ? option_own(ping, c) : host_option(&ping->options, argv[0], c, optarg);
+        if (status != TOOL_OK)
+            return status;
+        host_given = host_given || !own;
     }
     if (optind == argc)
-        return tool_usage(argv[0], "an address is missing");
+        return tool_usage(COMMAND, "an address is missing");
     if (optind + 1 < argc)
-        return tool_usage(argv[0], "one address at a time; what is '%s'?", argv[optind + 1]);
+        return tool_usage(COMMAND, "one address at a time; what is '%s'?", argv[optind + 1]);
     ping->target = argv[optind];
-    return host_options_check(&ping->options, argv[0], true);
+    return check(ping, host_given);
 }
 
-/* ---- Replies ---- */
+/* ---- What both ways report ---- */
 
-static void take_reply(struct ping *ping, const struct weir_datagram *info)
+static const char *name_of(const struct ping *ping, const struct weir_ip *from,
+                           char text[WEIR_IP_TEXT_MAX + 264])
 {
-    char ip[WEIR_IP_TEXT_MAX], time[AMOUNT_MAX];
-    weir_time *sent_at = &ping->sent_at[info->seq % SEQ_REMEMBERED];
-    if (info->len != ping->size || memcmp(ping->reply, ping->data, ping->size) != 0) {
-        ping->damaged++;
-        printf("%zu octets from %s: seq %u, not what was sent\n", info->len,
-               weir_ip_text(&info->from.ip, ip), info->seq);
+    char ip[WEIR_IP_TEXT_MAX];
+    weir_ip_text(from, ip);
+    if (ping->numeric || strcmp(ping->target, ip) == 0 || !weir_ip_equal(from, &ping->ip))
+        snprintf(text, WEIR_IP_TEXT_MAX, "%s", ip);
+    else
+        snprintf(text, WEIR_IP_TEXT_MAX + 264, "%.255s (%s)", ping->target, ip);
+    return text;
+}
+
+static void stamp(const struct ping *ping)
+{
+    struct timespec now;
+    if (!ping->stamps)
+        return;
+    clock_gettime(CLOCK_REALTIME, &now);
+    printf("[%lld.%06ld] ", (long long)now.tv_sec, now.tv_nsec / 1000);
+}
+
+void ping_begin(struct ping *ping, weir_time now)
+{
+    char ip[WEIR_IP_TEXT_MAX];
+    ping->began = now;
+    for (size_t i = 0; i < ping->size; i++)
+        ping->data[i] = (uint8_t)i;
+    weir_ip_text(&ping->ip, ip);
+    if (!ping->as_json) {
+        printf("PING %s (%s) %zu(%zu) bytes of data.\n", ping->target, ip, ping->size,
+               ping->size + ICMP_HEADER + (weir_ip_is_v4(&ping->ip) ? 20 : 40));
+        fflush(stdout);
+        return;
+    }
+    json_begin(&ping->json, stdout);
+    json_object(&ping->json, NULL);
+    json_string(&ping->json, "target", ping->target);
+    json_string(&ping->json, "address", ip);
+    json_unsigned(&ping->json, "size", ping->size);
+    json_array(&ping->json, "replies");
+}
+
+void ping_sent(struct ping *ping, uint16_t seq, weir_time now)
+{
+    ping->sent_at[seq % PING_SEQ_REMEMBERED] = now;
+}
+
+static void print_reply(struct ping *ping, const struct ping_reply *reply, weir_time took,
+                        const char *remark)
+{
+    char name[WEIR_IP_TEXT_MAX + 264];
+    if (ping->as_json) {
+        json_object(&ping->json, NULL);
+        json_string(&ping->json, "from", weir_ip_text(reply->from, name));
+        json_unsigned(&ping->json, "seq", reply->seq);
+        if (reply->ttl > 0)
+            json_unsigned(&ping->json, "ttl", reply->ttl);
+        if (took >= 0)
+            json_milli(&ping->json, "ms", took / WEIR_US);
+        if (remark[0] != '\0')
+            json_string(&ping->json, "remark", remark);
+        json_end_object(&ping->json);
+        return;
+    }
+    if (ping->quiet)
+        return;
+    stamp(ping);
+    printf("%zu bytes from %s: icmp_seq=%u", reply->len + ICMP_HEADER,
+           name_of(ping, reply->from, name), reply->seq);
+    if (reply->ttl > 0)
+        printf(" ttl=%u", reply->ttl);
+    if (took >= 0)
+        printf(" time=%" PRId64 ".%03" PRId64 " ms", took / WEIR_MS, took / WEIR_US % 1000);
+    printf("%s%s\n", remark[0] != '\0' ? " " : "", remark);
+    fflush(stdout);
+}
+
+void ping_answered(struct ping *ping, const struct ping_reply *reply)
+{
+    weir_time *sent_at = &ping->sent_at[reply->seq % PING_SEQ_REMEMBERED];
+    if (reply->len != ping->size || memcmp(reply->data, ping->data, ping->size) != 0) {
+        ping->stats.damaged++;
+        print_reply(ping, reply, -1, "(not what was sent)");
         return;
     }
     if (*sent_at == 0) {
-        ping->repeated++;
-        printf("%zu octets from %s: seq %u, once more\n", info->len,
-               weir_ip_text(&info->from.ip, ip), info->seq);
+        ping->stats.repeated++;
+        print_reply(ping, reply, -1, "(DUP!)");
         return;
     }
-    /* In memory, all of a turn happens at the same time by the loop's clock. */
-    const weir_time when = ping->host.is_pair ? weir_loop_clock() : info->when;
-    const weir_time took = when - *sent_at;
+    const weir_time took = reply->when - *sent_at;
     *sent_at = 0;
-    ping->received++;
-    ping->sum += took;
-    if (ping->received == 1 || took < ping->least)
-        ping->least = took;
-    if (took > ping->most)
-        ping->most = took;
-    printf("%zu octets from %s: seq %u, ttl %u, %s\n", info->len, weir_ip_text(&info->from.ip, ip),
-           info->seq, info->ttl, amount_time(took, time));
+    ping_stats_add(&ping->stats, took, reply->ttl);
+    print_reply(ping, reply, took, "");
 }
 
-static void on_event(void *user, struct weir *weir, const struct weir_event *event, weir_time now)
+void ping_trouble(struct ping *ping, const struct weir_ip *from, uint16_t seq, const char *what)
 {
-    struct ping *ping = user;
-    (void)now;
-    if (event->handle != ping->endpoint)
-        return;
-    struct weir_datagram info;
-    while (weir_udp_recv(weir, ping->endpoint, ping->reply, sizeof ping->reply, &info) == WEIR_OK)
-        take_reply(ping, &info);
-    if ((event->ready & WEIR_ERROR) != 0) {
-        const enum weir_error error = weir_error_take(weir, ping->endpoint);
-        if (error != WEIR_OK)
-            printf("%s: %s\n", ping->target, weir_error_text(error));
-    }
-    fflush(stdout);
-    if (ping->count > 0 && ping->sent == ping->count && ping->received == ping->count)
-        weir_loop_stop(ping->host.loop);
-}
-
-/* ---- Requests ---- */
-
-static void on_time(void *user, weir_time now)
-{
-    struct ping *ping = user;
-    if (ping->count > 0 && ping->sent == ping->count) { /* the last reply did not come */
-        weir_loop_stop(ping->host.loop);
+    char text[WEIR_IP_TEXT_MAX + 264];
+    ping->stats.errors++;
+    if (ping->as_json) {
+        json_object(&ping->json, NULL);
+        if (from != NULL)
+            json_string(&ping->json, "from", weir_ip_text(from, text));
+        if (seq > 0)
+            json_unsigned(&ping->json, "seq", seq);
+        json_string(&ping->json, "error", what);
+        json_end_object(&ping->json);
         return;
     }
-    const uint16_t seq = (uint16_t)(ping->sent + 1);
-    const enum weir_error error = weir_ping_send(ping->host.weir, ping->endpoint, &ping->ip, seq,
-                                                 ping->data, ping->size, now);
-    if (error == WEIR_OK)
-        ping->sent_at[seq % SEQ_REMEMBERED] = now;
+    if (ping->quiet)
+        return;
+    stamp(ping);
+    if (from != NULL)
+        printf("From %s", name_of(ping, from, text));
     else
-        printf("%s: %s\n", ping->target, weir_error_text(error));
-    ping->sent++;
-    const bool last = ping->count > 0 && ping->sent == ping->count;
-    weir_loop_set_timer(ping->host.loop, &ping->timer, now + (last ? ping->wait : ping->interval));
+        printf("%s", ping->target);
+    if (seq > 0)
+        printf("%s icmp_seq=%u", from != NULL ? "" : ":", seq);
+    printf("%s %s\n", from == NULL && seq == 0 ? ":" : "", what);
+    fflush(stdout);
 }
 
-static void summary(const struct ping *ping)
+bool ping_all_sent(const struct ping *ping)
 {
-    const uint64_t lost = ping->sent - ping->received;
-    char least[AMOUNT_MAX], mean[AMOUNT_MAX], most[AMOUNT_MAX];
-    printf("%" PRIu64 " sent, %" PRIu64 " answered, %" PRIu64 " lost (%u %%)", ping->sent,
-           ping->received, lost, ping->sent > 0 ? (unsigned)(100 * lost / ping->sent) : 0);
-    if (ping->repeated > 0)
-        printf(", %" PRIu64 " repeated", ping->repeated);
-    if (ping->damaged > 0)
-        printf(", %" PRIu64 " damaged", ping->damaged);
-    printf("\n");
-    if (ping->received > 0)
-        printf("least %s, mean %s, most %s\n", amount_time(ping->least, least),
-               amount_time(ping->sum / (weir_time)ping->received, mean),
-               amount_time(ping->most, most));
+    return ping->count > 0 && ping->stats.sent == ping->count;
 }
 
-static int run(struct ping *ping, const char *command)
+bool ping_all_answered(const struct ping *ping)
 {
-    struct host *host = &ping->host;
-    int status = host_resolve(host, ping->target, &ping->ip);
-    if (status == TOOL_OK)
-        status = host_attach(host, on_event, ping, NULL, NULL);
-    if (status == TOOL_OK)
-        status = host_wait_addresses(host);
-    if (status != TOOL_OK)
-        return status;
-    const enum weir_error error = weir_ping_open(host->weir, &ping->endpoint);
-    if (error != WEIR_OK)
-        return tool_fail(command, "%s", weir_error_text(error));
-    for (size_t i = 0; i < ping->size; i++)
-        ping->data[i] = (uint8_t)i;
-    if (host->is_pair && ping->count == 0)
-        ping->count = 4;
-    ping->timer = (struct weir_loop_timer){ .on_time = on_time, .user = ping };
-    weir_loop_set_timer(host->loop, &ping->timer, weir_loop_clock());
-    status = host_run(host);
-    weir_loop_clear_timer(host->loop, &ping->timer);
-    summary(ping);
-    return status != TOOL_OK ? status : ping->received > 0 ? TOOL_OK : TOOL_FAILED;
+    return ping_all_sent(ping) && ping->stats.received >= ping->count;
+}
+
+static void end_json(struct ping *ping)
+{
+    const struct ping_stats *stats = &ping->stats;
+    struct json *json = &ping->json;
+    json_end_array(json);
+    json_unsigned(json, "sent", stats->sent);
+    json_unsigned(json, "received", stats->received);
+    json_unsigned(json, "repeated", stats->repeated);
+    json_unsigned(json, "damaged", stats->damaged);
+    json_unsigned(json, "errors", stats->errors);
+    json_milli(json, "loss", ping_stats_loss(stats));
+    if (stats->received > 0) {
+        json_milli(json, "min_ms", stats->least / WEIR_US);
+        json_milli(json, "avg_ms", ping_stats_mean(stats) / WEIR_US);
+        json_milli(json, "max_ms", stats->most / WEIR_US);
+        json_milli(json, "mdev_ms", ping_stats_deviation(stats) / WEIR_US);
+        json_milli(json, "jitter_ms", ping_stats_jitter(stats) / WEIR_US);
+    }
+    if (stats->ttl_most > 0) {
+        json_unsigned(json, "ttl", stats->ttl_most);
+        json_unsigned(json, "hops_back_guessed", ping_stats_hops(stats->ttl_most, NULL));
+    }
+    json_end_object(json);
+    json_finish(json);
+}
+
+int ping_end(struct ping *ping, weir_time now)
+{
+    if (ping->as_json)
+        end_json(ping);
+    else
+        ping_stats_print(&ping->stats, ping->target, now - ping->began, stdout);
+    return ping->stats.received > 0 ? TOOL_OK : TOOL_FAILED;
 }
 
 int tool_ping(int argc, char **argv)
@@ -232,14 +337,11 @@ int tool_ping(int argc, char **argv)
     ping->size = SIZE_DEFAULT;
     ping->interval = WEIR_SECOND;
     ping->wait = WAIT_DEFAULT;
+    ping->family = AF_UNSPEC;
     bool done = false;
     int status = parse(ping, argc, argv, &done);
     if (status == TOOL_OK && !done)
-        status = host_open(&ping->host, argv[0], &ping->options);
-    if (status == TOOL_OK && !done) {
-        status = run(ping, argv[0]);
-        host_close(&ping->host);
-    }
+        status = ping->options.dev != NULL ? ping_over_stack(ping) : ping_over_kernel(ping);
     free(ping);
     return status;
 }

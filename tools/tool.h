@@ -32,6 +32,12 @@ int tool_sar(int argc, char **argv);
 int tool_top(int argc, char **argv);
 int tool_dump(int argc, char **argv);
 int tool_trace(int argc, char **argv);
+int tool_traceroute(int argc, char **argv);
+int tool_nslookup(int argc, char **argv);
+int tool_dig(int argc, char **argv);
+int tool_explain(int argc, char **argv);
+int tool_mtr(int argc, char **argv);
+int tool_pathping(int argc, char **argv);
 
 /* Prints "weir COMMAND: TEXT" (without COMMAND if it is NULL) and returns TOOL_USAGE. */
 __attribute__((format(printf, 2, 3))) int tool_usage(const char *command, const char *format, ...);

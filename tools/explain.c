@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MIT */
+#include "explain.h"
+
+#include "args.h"
+#include "terminal.h"
+#include "tool.h"
+
+#include <string.h>
+
+#define COMMAND   "explain"
+#define FOUND_MAX 4
+
+static const char help[] =
+    "usage: weir explain [--lang en|zh] STATE|FLAG|ERROR|OPTION|SYSCTL...\n"
+    "       weir explain [--lang en|zh] --list\n"
+    "\n"
+    "A short page on each: what it means, who must act, which command shows it, and\n"
+    "what is often said of it but not so. In English or Chinese.\n"
+    "\n"
+    "  weir explain close-wait          a state of TCP\n"
+    "  weir explain RST                 a control bit\n"
+    "  weir explain ECONNRESET 10054    an error, by name or number\n"
+    "  weir explain SACK TCP_NODELAY    options of a header, of a socket\n"
+    "  weir explain tcp_fin_timeout     a setting\n"
+    "\n"
+    "  -l, --list        all of them, a line each\n"
+    "      --lang LANG   en (the default) or zh\n";
+
+static int explain_one(const char *word, enum explain_lang lang, bool *first)
+{
+    const struct explain_page *pages[FOUND_MAX];
+    const unsigned count = explain_find(word, pages, FOUND_MAX);
+    for (unsigned i = 0; i < count; i++) {
+        if (!*first)
+            putchar('\n');
+        *first = false;
+        explain_print(pages[i], lang, stdout);
+    }
+    if (count > 0)
+        return TOOL_OK;
+    char safe[128], near[256];
+    terminal_safe(word, safe, sizeof safe);
+    explain_near(word, near, sizeof near);
+    if (near[0] != '\0')
+        return tool_usage(COMMAND, "no page on '%s'; did you mean %s?", safe, near);
+    return tool_usage(COMMAND, "no page on '%s' (weir explain --list shows them)", safe);
+}
+
+int tool_explain(int argc, char **argv)
+{
+    static const struct option longs[] = {
+        { "list", no_argument, NULL, 'l' },
+        { "lang", required_argument, NULL, 'g' },
+        { "help", no_argument, NULL, 'h' },
+        { NULL, 0, NULL, 0 },
+    };
+    enum explain_lang lang = EXPLAIN_EN;
+    bool list = false, first = true;
+    for (int c; (c = args_next(argc, argv, ":lh", longs)) != ARGS_END;) {
+        if (c == ARGS_BAD)
+            return TOOL_USAGE;
+        if (c == 'h') {
+            fputs(help, stdout);
+            return TOOL_OK;
+        }
+        list = list || c == 'l';
+        if (c != 'g')
+            continue;
+        if (strcmp(optarg, "en") != 0 && strcmp(optarg, "zh") != 0)
+            return tool_usage(COMMAND, "--lang %s: not en or zh", optarg);
+        lang = strcmp(optarg, "zh") == 0 ? EXPLAIN_ZH : EXPLAIN_EN;
+    }
+    if (list && optind < argc)
+        return tool_usage(COMMAND, "--list takes no names; what is '%s'?", argv[optind]);
+    if (!list && optind == argc)
+        return tool_usage(COMMAND, "a name is missing (--list shows them)");
+    if (list)
+        explain_list(lang, stdout);
+    int status = TOOL_OK;
+    for (int i = optind; i < argc; i++)
+        if (explain_one(argv[i], lang, &first) != TOOL_OK)
+            status = TOOL_USAGE;
+    return status;
+}

@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: MIT */
+#include "probe.h"
+
+#include "base/csum.h"
+#include "tool.h"
+
+#include <errno.h>
+#include <linux/errqueue.h>
+#include <netdb.h>
+#include <netinet/icmp6.h>
+#include <netinet/in.h>
+#include <netinet/ip.h>
+#include <netinet/ip_icmp.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define ECHO_HEADER 8
+#define FILTER      1 /* ICMP_FILTER of linux/icmp.h, which does not go with netinet/ip_icmp.h */
+#define POLLED_MAX  512
+#define SYN_ONCE    (990 * WEIR_MS) /* then the kernel sends the SYN again: whose answer is it? */
+
+int64_t probe_clock(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * WEIR_SECOND + now.tv_nsec;
+}
+
+const char *probe_kind_text(enum probe_kind kind)
+{
+    static const char *const text[] = { "UDP", "ICMP", "TCP" };
+    return text[kind];
+}
+
+struct weir_ip probe_ip(const struct sockaddr *address)
+{
+    struct weir_ip ip = { { 0 } };
+    if (address->sa_family == AF_INET6) {
+        struct sockaddr_in6 v6;
+        memcpy(&v6, address, sizeof v6);
+        memcpy(ip.octet, &v6.sin6_addr, sizeof ip.octet);
+    } else if (address->sa_family == AF_INET) {
+        struct sockaddr_in v4;
+        uint8_t octet[4];
+        memcpy(&v4, address, sizeof v4);
+        memcpy(octet, &v4.sin_addr, sizeof octet);
+        ip = weir_ip_v4(octet[0], octet[1], octet[2], octet[3]);
+    }
+    return ip;
+}
+
+int probe_resolve(struct probe_target *target, const char *command, const char *name, int family)
+{
+    const struct addrinfo hints = { .ai_family = family, .ai_socktype = SOCK_DGRAM };
+    struct addrinfo *found = NULL;
+    const int status = getaddrinfo(name, NULL, &hints, &found);
+    if (status != 0)
+        return tool_fail(command, "%s: %s", name,
+                         status == EAI_SYSTEM ? strerror(errno) : gai_strerror(status));
+    target->address_len = found->ai_addrlen;
+    memcpy(&target->address, found->ai_addr, found->ai_addrlen);
+    target->ip = probe_ip(found->ai_addr);
+    freeaddrinfo(found);
+    return TOOL_OK;
+}
+
+/* ---- Echo requests ---- */
+
+int probe_echo_socket(int family, bool *raw)
+{
+    const int protocol = family == AF_INET ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+    *raw = false;
+    int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, protocol);
+    if (fd >= 0 || (errno != EACCES && errno != EPROTONOSUPPORT))
+        return fd;
+    *raw = true;
+    fd = socket(family, SOCK_RAW | SOCK_CLOEXEC, protocol);
+    if (fd < 0)
+        return fd;
+    if (family == AF_INET6) {
+        struct icmp6_filter filter;
+        ICMP6_FILTER_SETBLOCKALL(&filter);
+        ICMP6_FILTER_SETPASS(ICMP6_ECHO_REPLY, &filter);
+        setsockopt(fd, IPPROTO_ICMPV6, ICMP6_FILTER, &filter, sizeof filter);
+    } else {
+        const uint32_t hidden = ~(UINT32_C(1) << ICMP_ECHOREPLY);
+        setsockopt(fd, SOL_RAW, FILTER, &hidden, sizeof hidden);
+    }
+    return fd;
+}
+
+uint16_t probe_echo_id(int fd, bool raw)
+{
+    struct sockaddr_storage local = { 0 };
+    socklen_t len = sizeof local;
+    if (raw) /* of two sockets of one process the numbers differ */
+        return (uint16_t)((unsigned)getpid() * 61 + (unsigned)fd);
+    getsockname(fd, (struct sockaddr *)&local, &len);
+    if (local.ss_family == AF_INET6)
+        return ntohs(((struct sockaddr_in6 *)&local)->sin6_port);
+    return ntohs(((struct sockaddr_in *)&local)->sin_port);
+}
+
+static void put16(uint8_t *to, uint16_t value)
+{
+    to[0] = (uint8_t)(value >> 8);
+    to[1] = (uint8_t)value;
+}
+
+void probe_echo(uint8_t *packet, int family, uint16_t id, uint16_t seq, size_t len)
+{
+    memset(packet, 0, ECHO_HEADER);
+    packet[0] = family == AF_INET ? ICMP_ECHO : ICMP6_ECHO_REQUEST;
+    put16(packet + 4, id);
+    put16(packet + 6, seq);
+    for (size_t i = 0; i < len; i++)
+        packet[ECHO_HEADER + i] = (uint8_t)i;
+    if (family == AF_INET) /* that of ICMPv6 the kernel fills in */
+        put16(packet + 2, csum_fold(csum_add(0, packet, ECHO_HEADER + len)));
+}
+
+/* ---- Sending ---- */
+
+static int open_socket(const struct probe_target *target, bool *raw)
+{
+    const int family = target->address.ss_family;
+    const int flags = SOCK_NONBLOCK | SOCK_CLOEXEC;
+    *raw = false;
+    if (target->kind == PROBE_ICMP)
+        return probe_echo_socket(family, raw);
+    return socket(family, (target->kind == PROBE_TCP ? SOCK_STREAM : SOCK_DGRAM) | flags, 0);
+}
+
+static void set_options(const struct probe_target *target, int fd, unsigned ttl)
+{
+    const int hops = (int)ttl, on = 1, once = 1;
+    const struct linger linger = { .l_onoff = 1, .l_linger = 0 };
+    if (target->address.ss_family == AF_INET6) {
+        setsockopt(fd, IPPROTO_IPV6, IPV6_UNICAST_HOPS, &hops, sizeof hops);
+        setsockopt(fd, IPPROTO_IPV6, IPV6_RECVERR, &on, sizeof on);
+    } else {
+        setsockopt(fd, IPPROTO_IP, IP_TTL, &hops, sizeof hops);
+        setsockopt(fd, IPPROTO_IP, IP_RECVERR, &on, sizeof on);
+    }
+    if (target->kind != PROBE_TCP)
+        return;
+    setsockopt(fd, IPPROTO_TCP, TCP_SYNCNT, &once, sizeof once);
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+}
+
+static int send_payload(const struct probe_target *target, struct probe *probe, bool raw)
+{
+    const bool echo = target->kind == PROBE_ICMP;
+    const size_t len = target->payload + (echo ? ECHO_HEADER : 0);
+    uint8_t *packet = calloc(1, len + 1);
+    if (packet == NULL)
+        return ENOMEM;
+    if (echo)
+        probe_echo(packet, target->address.ss_family, probe_echo_id(probe->fd, raw), probe->seq,
+                   target->payload);
+    probe->sent_at = probe_clock();
+    const ssize_t sent = send(probe->fd, packet, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    const int error = sent < 0 ? errno : 0;
+    free(packet);
+    return error;
+}
+
+int probe_send(const struct probe_target *target, struct probe *probe, unsigned ttl, uint16_t seq)
+{
+    struct sockaddr_storage to = target->address;
+    bool raw;
+    *probe = (struct probe){ .fd = open_socket(target, &raw), .ttl = ttl, .seq = seq };
+    if (probe->fd < 0)
+        return errno;
+    set_options(target, probe->fd, ttl);
+    const uint16_t port = target->kind == PROBE_ICMP  ? 0
+                          : target->kind == PROBE_UDP ? (uint16_t)(target->port + seq)
+                                                      : target->port;
+    if (to.ss_family == AF_INET6)
+        ((struct sockaddr_in6 *)&to)->sin6_port = htons(port);
+    else
+        ((struct sockaddr_in *)&to)->sin_port = htons(port);
+    probe->sent_at = probe_clock();
+    int error = 0;
+    if (connect(probe->fd, (const struct sockaddr *)&to, target->address_len) != 0)
+        error = errno;
+    if (target->kind == PROBE_TCP) /* refused at once: a host on loopback; poll will say so */
+        error = error == EINPROGRESS || error == ECONNREFUSED ? 0 : error;
+    else if (error == 0)
+        error = send_payload(target, probe, raw);
+    if (error != 0)
+        probe_close(probe);
+    return error;
+}
+
+void probe_close(struct probe *probe)
+{
+    if (probe->fd >= 0)
+        close(probe->fd);
+    probe->fd = -1;
+}
+
+/* ---- Answers ---- */
+
+/* What traceroute writes behind the time. */
+static void mark_v4(struct probe *probe, uint8_t code, uint32_t mtu)
+{
+    static const char *const marks[] = {
+        [0] = "!N",  [1] = "!H",  [2] = "!P",  [5] = "!S",  [9] = "!X",
+        [10] = "!X", [13] = "!X", [14] = "!V", [15] = "!C",
+    };
+    if (code == 4)
+        snprintf(probe->mark, sizeof probe->mark, "!F-%u", mtu & 0xffff);
+    else if (code < sizeof marks / sizeof marks[0] && marks[code] != NULL)
+        snprintf(probe->mark, sizeof probe->mark, "%s", marks[code]);
+    else
+        snprintf(probe->mark, sizeof probe->mark, "!<%u>", code);
+}
+
+static void mark_v6(struct probe *probe, uint8_t code)
+{
+    static const char *const marks[] = { "!N", "!X", "!S", "!H", "!p", "!X", "!X" };
+    if (code < sizeof marks / sizeof marks[0])
+        snprintf(probe->mark, sizeof probe->mark, "%s", marks[code]);
+    else
+        snprintf(probe->mark, sizeof probe->mark, "!<%u>", code);
+}
+
+static enum probe_answer answer_v4(struct probe *probe, const struct sock_extended_err *error)
+{
+    if (error->ee_type == ICMP_TIME_EXCEEDED)
+        return PROBE_HOP;
+    if (error->ee_type == ICMP_DEST_UNREACH && error->ee_code == ICMP_PORT_UNREACH)
+        return PROBE_REACHED;
+    mark_v4(probe, error->ee_code, error->ee_info);
+    return PROBE_STOPPED;
+}
+
+static enum probe_answer answer_v6(struct probe *probe, const struct sock_extended_err *error)
+{
+    if (error->ee_type == ICMP6_TIME_EXCEEDED)
+        return PROBE_HOP;
+    if (error->ee_type == ICMP6_DST_UNREACH && error->ee_code == ICMP6_DST_UNREACH_NOPORT)
+        return PROBE_REACHED;
+    if (error->ee_type == ICMP6_PACKET_TOO_BIG)
+        snprintf(probe->mark, sizeof probe->mark, "!F-%u", error->ee_info & 0xffff);
+    else
+        mark_v6(probe, error->ee_code);
+    return PROBE_STOPPED;
+}
+
+static void expire_syns(struct probe *probes, size_t count)
+{
+    const int64_t now = probe_clock();
+    for (size_t i = 0; i < count; i++) {
+        if (probes[i].fd < 0 || probes[i].answer != PROBE_WAITS ||
+            now - probes[i].sent_at < SYN_ONCE)
+            continue;
+        probes[i].answer = PROBE_SILENT;
+        probe_close(&probes[i]);
+    }
+}
+
+static void answered(struct probe *probe, enum probe_answer answer, const struct weir_ip *from)
+{
+    probe->took = probe_clock() - probe->sent_at;
+    probe->from = *from;
+    probe->answer = answer;
+    probe_close(probe);
+}
+
+/* On a raw socket lie the errors of every echo to that host; `data` is the echo that drew this. */
+static bool is_mine(const struct probe *probe, const uint8_t *data, ssize_t len)
+{
+    const uint16_t id = probe_echo_id(probe->fd, true);
+    return len >= ECHO_HEADER && data[4] == id >> 8 && data[5] == (uint8_t)id;
+}
+
+/* One message of the error queue. False: there is none. */
+static bool take_error(const struct probe_target *target, struct probe *probe, bool raw)
+{
+    uint8_t data[256], control[512];
+    struct iovec part = { data, sizeof data };
+    struct msghdr message = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control
+    };
+    const ssize_t len = recvmsg(probe->fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT);
+    if (len < 0)
+        return false;
+    for (struct cmsghdr *at = CMSG_FIRSTHDR(&message); at != NULL; at = CMSG_NXTHDR(&message, at)) {
+        const bool v4 = at->cmsg_level == IPPROTO_IP && at->cmsg_type == IP_RECVERR;
+        const bool v6 = at->cmsg_level == IPPROTO_IPV6 && at->cmsg_type == IPV6_RECVERR;
+        if (!v4 && !v6)
+            continue;
+        struct sock_extended_err error;
+        memcpy(&error, CMSG_DATA(at), sizeof error);
+        if (raw && !is_mine(probe, data, len))
+            continue;
+        if (error.ee_origin == SO_EE_ORIGIN_LOCAL) { /* our own kernel: too big, no neighbour */
+            snprintf(probe->mark, sizeof probe->mark, error.ee_errno == EMSGSIZE ? "!F-%u" : "!H",
+                     error.ee_info & 0xffff);
+            answered(probe, PROBE_STOPPED, &target->ip);
+            return true;
+        }
+        const struct weir_ip from =
+            probe_ip(SO_EE_OFFENDER((struct sock_extended_err *)CMSG_DATA(at)));
+        answered(probe, v4 ? answer_v4(probe, &error) : answer_v6(probe, &error), &from);
+        return true;
+    }
+    return true;
+}
+
+/* An echo reply, or whatever a UDP service says. False: nothing there. */
+static bool take_data(const struct probe_target *target, struct probe *probe, bool raw)
+{
+    uint8_t data[256];
+    const ssize_t len = recv(probe->fd, data, sizeof data, MSG_DONTWAIT);
+    if (len < 0)
+        return false;
+    const size_t header =
+        raw && target->address.ss_family == AF_INET && len > 0 ? (size_t)(data[0] & 15) * 4 : 0;
+    if (raw && ((size_t)len < header || !is_mine(probe, data + header, len - (ssize_t)header)))
+        return true; /* somebody else's; look on */
+    answered(probe, PROBE_REACHED, &target->ip);
+    return true;
+}
+
+static bool is_raw(int fd)
+{
+    int type = 0;
+    socklen_t len = sizeof type;
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_RAW;
+}
+
+static void take(const struct probe_target *target, struct probe *probe, short events)
+{
+    const bool raw = is_raw(probe->fd);
+    while (probe->answer == PROBE_WAITS && take_error(target, probe, raw))
+        ;
+    if (probe->answer != PROBE_WAITS)
+        return;
+    if (target->kind != PROBE_TCP) {
+        while (probe->answer == PROBE_WAITS && take_data(target, probe, raw))
+            ;
+        return;
+    }
+    int error = 0;
+    socklen_t len = sizeof error;
+    getsockopt(probe->fd, SOL_SOCKET, SO_ERROR, &error, &len);
+    if ((error == 0 && (events & POLLOUT) != 0) || error == ECONNREFUSED)
+        answered(probe, PROBE_REACHED, &target->ip);
+    else if (error == ETIMEDOUT) { /* the SYN and its repetition: as if nothing had come */
+        probe->answer = PROBE_SILENT;
+        probe_close(probe);
+    }
+}
+
+void probe_wait(const struct probe_target *target, struct probe *probes, size_t count,
+                int64_t until, int also)
+{
+    struct pollfd polled[POLLED_MAX + 1];
+    struct probe *whose[POLLED_MAX + 1];
+    nfds_t n = 0;
+    if (target->kind == PROBE_TCP)
+        expire_syns(probes, count);
+    for (size_t i = 0; i < count && n < POLLED_MAX; i++) {
+        if (probes[i].fd < 0 || probes[i].answer != PROBE_WAITS)
+            continue;
+        whose[n] = &probes[i];
+        polled[n++] = (struct pollfd){
+            .fd = probes[i].fd,
+            .events = target->kind == PROBE_TCP ? POLLOUT : POLLIN,
+        };
+    }
+    const nfds_t own = n;
+    if (also >= 0)
+        polled[n++] = (struct pollfd){ .fd = also, .events = POLLIN };
+    const int64_t now = probe_clock(), left = until > now ? until - now : 0;
+    const struct timespec time = { left / WEIR_SECOND, left % WEIR_SECOND };
+    if (ppoll(polled, n, &time, NULL) <= 0)
+        return;
+    for (nfds_t i = 0; i < own; i++)
+        if (polled[i].revents != 0)
+            take(target, whose[i], polled[i].revents);
+}
