@@ -222,9 +222,7 @@ static void cubic_undo(struct cc *cc, void *memory, const struct cc_path *path)
     c->cwnd_prior = was.cwnd_prior;
     c->epoch = was.epoch;
     c->w_est = was.w_est;
-    /* Slow start goes on, and must again find out where it ends. */
-    if (!was.hystart_done)
-        c->hystart = (struct cc_hystart){ .begun = false };
+    c->hystart.done = was.hystart_done; /* slow start goes on, and must still find its end */
 }
 
 static void cubic_idle(struct cc *cc, void *memory, const struct cc_path *path, weir_time idle,
