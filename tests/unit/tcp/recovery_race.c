@@ -134,7 +134,7 @@ static void judge(const char *name, const struct weir_status *o, unsigned which)
     case 6:
         CHECK(o->recovery_count <= 1 && o->undo_count == o->recovery_count,
               "%s: at most one error, and it is undone", name);
-        CHECK(o->segs_rtx < 64, "%s: hardly anything goes again", name);
+        CHECK(o->segs_rtx < 32, "%s: hardly anything goes again", name);
         CHECK(o->ssthresh == UINT32_MAX, "%s: nothing is left of it", name);
         break;
     default:
