@@ -63,8 +63,16 @@ static void answer_unacceptable(struct tcb *tcb, const struct tcp_seg *seg, weir
         tcp_owe_ack(tcb, WEIR_WHY_ACK_DUP);
 }
 
+/* RFC 2883: octets that we have came again. */
+static void tell_of_copy(struct tcb *tcb, const struct tcp_seg *seg)
+{
+    if (seg->len > 0 && !(seg->flags & TCP_SYN))
+        tcp_owe_dsack(tcb, seg->seq, seq_min(seg->seq + seg->len, tcb->rcv.nxt));
+}
+
 /* RFC 7323, 5.3 R1: an old timestamp is an old segment. A reset is judged by its sequence number
- * alone. */
+ * alone. What was late while its copy was not has an old timestamp: the peer is told, as by Linux,
+ * or it would never learn that it sent again what was not lost. */
 static enum weir_drop step1a_paws(struct tcb *tcb, struct arriving *in)
 {
     const struct tcp_opts *opts = in->arrival.opts;
@@ -73,6 +81,7 @@ static enum weir_drop step1a_paws(struct tcb *tcb, struct arriving *in)
     if (seq_geq(opts->tsval, tcb->ts_recent) ||
         tcp_ms(tcb->host, in->arrival.now) - tcb->ts_recent_ms > TCP_PAWS_AGE_MS)
         return WEIR_DROP_NONE;
+    tell_of_copy(tcb, &in->seg);
     answer_unacceptable(tcb, &in->seg, in->arrival.now);
     return WEIR_DROP_PAWS;
 }
@@ -145,8 +154,8 @@ static enum weir_drop step1_sequence(struct tcb *tcb, struct arriving *in)
         if (seg->flags & TCP_RST)
             return WEIR_DROP_RST_WINDOW;
         const bool old = seq_leq(seg->seq + tcp_seg_len(seg), tcb->rcv.nxt);
-        if (old && seg->len > 0 && !(seg->flags & TCP_SYN))
-            tcp_owe_dsack(tcb, seg->seq, seg->seq + seg->len);
+        if (old)
+            tell_of_copy(tcb, seg);
         answer_unacceptable(tcb, seg, in->arrival.now);
         /* TIME-WAIT: "the only thing that can arrive is a retransmission of the remote FIN:
          * acknowledge it, and restart the 2 MSL timeout". */

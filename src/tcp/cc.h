@@ -83,7 +83,7 @@ struct cc_cubic_undo {
     uint32_t cwnd, ssthresh, w_max, origin, k_ms, cwnd_prior;
     weir_time epoch;
     uint64_t w_est;
-    bool set;
+    bool hystart_done, set;
 };
 
 struct cc_cubic {

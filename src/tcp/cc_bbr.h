@@ -45,6 +45,8 @@ struct cc_bbr {
     weir_time probe_rtt_min_delay, probe_rtt_min_stamp;
     weir_time probe_rtt_done_stamp; /* 0: the flight is not small enough yet */
     weir_time cycle_stamp, bw_probe_wait;
+    uint64_t account_from,
+        account_lost; /* delivered octets when DOWN or REFILL began; lost since */
     weir_time extra_acked_start;
     uint64_t extra_acked_delivered;
     /* Rounds. */

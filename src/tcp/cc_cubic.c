@@ -156,6 +156,7 @@ static void remember(const struct cc *cc, struct cc_cubic *c)
         .cwnd_prior = c->cwnd_prior,
         .epoch = c->epoch,
         .w_est = c->w_est,
+        .hystart_done = c->hystart.done,
         .set = true,
     };
 }
@@ -221,6 +222,7 @@ static void cubic_undo(struct cc *cc, void *memory, const struct cc_path *path)
     c->cwnd_prior = was.cwnd_prior;
     c->epoch = was.epoch;
     c->w_est = was.w_est;
+    c->hystart.done = was.hystart_done; /* slow start goes on, and must still find its end */
 }
 
 static void cubic_idle(struct cc *cc, void *memory, const struct cc_path *path, weir_time idle,

@@ -30,24 +30,29 @@ static void take_sample(struct cc_hystart *hystart, weir_time rtt)
         hystart->samples++;
 }
 
-/* RFC 9406, 4.2: the round trip of this round against that of the last. */
-static bool delay_grew(const struct cc_hystart *hystart)
+/* RFC 9406, 4.2: the round trip of this round against that of the last, or of an earlier one. */
+static bool delay_grew(const struct cc_hystart *hystart, weir_time before)
 {
-    if (hystart->samples < N_RTT_SAMPLE || hystart->last_min == WEIR_NEVER)
+    if (hystart->samples < N_RTT_SAMPLE || before == WEIR_NEVER)
         return false;
-    weir_time thresh = hystart->last_min / MIN_RTT_DIVISOR;
+    weir_time thresh = before / MIN_RTT_DIVISOR;
     if (thresh < MIN_RTT_THRESH)
         thresh = MIN_RTT_THRESH;
     if (thresh > MAX_RTT_THRESH)
         thresh = MAX_RTT_THRESH;
-    return hystart->round_min >= hystart->last_min + thresh;
+    return hystart->round_min >= before + thresh;
 }
 
-/* Returns whether slow start is over. */
+/* Returns whether slow start is over.
+ *
+ * DEVIATION: RFC 9406, 4.2, stays in conservative slow start for five rounds, in which the window
+ * becomes three times as large. A round trip that goes on growing in it is no jitter: the queue is
+ * there, and five rounds would fill two bandwidth-delay products of it. Linux leaves at the first
+ * sign. */
 static bool look(struct cc_hystart *hystart, bool round_over)
 {
     if (hystart->base_min == 0) {
-        if (delay_grew(hystart)) {
+        if (delay_grew(hystart, hystart->last_min)) {
             hystart->base_min = hystart->round_min;
             hystart->css_rounds = 0;
         }
@@ -57,6 +62,8 @@ static bool look(struct cc_hystart *hystart, bool round_over)
         hystart->base_min = 0; /* it was jitter: back to slow start */
         return false;
     }
+    if (delay_grew(hystart, hystart->base_min))
+        return true;
     return round_over && ++hystart->css_rounds >= CSS_ROUNDS;
 }
 

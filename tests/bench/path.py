@@ -94,7 +94,7 @@ class Race:
         senders, taker = ends
         plan = {"seconds": seconds, "warm_up": warm_up, "congestion": algorithm, "what": what}
         children = []
-        path.begin(seed)
+        path.begin(seed, self._capture(cell, ends, what, seed))
         try:
             self._impair(path, rtt, buffer)
             children = [path.end(taker, TAKES, {**plan, "peer": senders[0],
@@ -118,6 +118,12 @@ class Race:
             for child in children:
                 lab.end(child)
             path.finish()
+
+    def _capture(self, cell, ends, what, seed):
+        if not self.options.capture:
+            return None
+        name = "-".join([*map(str, cell), *ends[0], ends[1], what, str(seed)])
+        return pathlib.Path(self.options.capture) / f"{name}.pcap"
 
     def _impair(self, path, rtt, buffer):
         rate = self.options.mbit * 1000
@@ -276,6 +282,7 @@ def arguments():
     parser.add_argument("--no-fairness", dest="fairness", action="store_false",
                         help="without flows that share")
     parser.add_argument("--json", metavar="FILE", help="all figures of all runs")
+    parser.add_argument("--capture", metavar="DIRECTORY", help="a pcap of each run (tcpdump)")
     parser.add_argument("--write", action="store_true", help="update docs/performance.md")
     options = parser.parse_args()
     options.pairs = options.pairs.split(",")

@@ -32,7 +32,7 @@ class Path:
         for side in (SENDS, TAKES):
             self.far[side].stdout.readline()
             self._veth(side)
-        self.relay = None
+        self.relay = self.capture = None
 
     def close(self):
         for child in self.far:
@@ -64,7 +64,13 @@ class Path:
 
     # ---- The relay ----
 
-    def begin(self, seed):
+    def begin(self, seed, capture=None):
+        """`capture`: a file for the heads of all frames at the sender, by tcpdump."""
+        if capture:
+            self.capture = subprocess.Popen(
+                ["tcpdump", "--immediate-mode", "-n", "-s", "120", "-B", "8192", "-U", "-Z", "root",
+                 "-i", self.near[SENDS], "-w", capture], stderr=subprocess.PIPE, text=True)
+            self.capture.stderr.readline()  # it listens
         self.relay = subprocess.Popen(
             [self.build / "tests" / "integration" / "weir-relay", *self.near, str(seed)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
@@ -83,6 +89,9 @@ class Path:
         self.relay.stdin.close()
         self.relay.wait(RELAY_SECONDS)
         self.relay.stdout.close()
+        if self.capture:
+            lab.end(self.capture)
+            self.capture = None
         return stats
 
     # ---- The ends ----

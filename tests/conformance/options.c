@@ -245,6 +245,24 @@ static void paws(struct t *t)
     read_octets(t, 30);
 }
 
+/* The copy was faster than what it is a copy of: the peer learns that nothing had been lost. */
+static void paws_tells_of_a_copy(struct t *t)
+{
+    passive(t, MODERN);
+    in(t, "P. 1:11 ack 1 <ts 1000 =>");
+    out(t, ". 1 ack 11 <ts * 1000>");
+    in(t, "P. 1:11 ack 1 <ts 990 =>");
+    drop(t, PAWS);
+    out(t, ". 1 ack 11 <ts * 1000,sack 1:11>");
+    in(t, "P. 6:16 ack 1 <ts 990 =>"); /* only of what we have */
+    drop(t, PAWS);
+    out(t, ". 1 ack 11 <ts * 1000,sack 6:11>");
+    in(t, "P. 11:21 ack 1 <ts 990 =>");
+    drop(t, PAWS);
+    out(t, ". 1 ack 11 <ts * 1000>");
+    read_octets(t, 10);
+}
+
 static void paws_after_24_days(struct t *t)
 {
     passive(t, MODERN);
@@ -323,6 +341,7 @@ int main(int argc, char **argv)
         CASE(timestamps_in_everything, "RFC 7323 3.2: in every segment, in milliseconds"),
         CASE(no_timestamps_unless_both, "RFC 7323 3.2: unless one side has not offered them"),
         CASE(paws, "RFC 7323 5: an old timestamp is an old segment"),
+        CASE(paws_tells_of_a_copy, "RFC 2883: an old timestamp on octets that came twice"),
         CASE(paws_after_24_days, "RFC 7323 5.5: but not after 24 days of silence"),
         CASE(missing_timestamp, "a segment without one is used, as on Linux"),
         CASE(ts_recent_of_the_left_edge, "RFC 7323 4.3: which timestamp is echoed"),

@@ -17,6 +17,8 @@
 #define SND_MAX    (4u << 20)
 #define PURPOSE    77
 #define APART      (10 * WEIR_MS)
+#define WAYS       3
+#define LATE_WAY   2 /* from side 0, too */
 
 struct frame {
     weir_time at;
@@ -40,8 +42,8 @@ struct side {
 struct path {
     const struct path_plan *plan;
     struct path_result *result;
-    struct side side[2]; /* 0 sends */
-    struct way way[2];   /* by the side it leaves */
+    struct side side[2];  /* 0 sends */
+    struct way way[WAYS]; /* by the side it leaves */
     weir_handle listener, sender[PATH_FLOWS];
     struct prng rng;
     weir_time now, busy_until, last_left;
@@ -146,7 +148,7 @@ static bool carry(struct path *path, struct frame *frame)
             result->first_drop_acked = path->received;
         return false;
     }
-    if (plan->loss != 0 && prng_chance(&path->rng, plan->loss)) {
+    if (plan->loss != 0 && path->now >= plan->loss_from && prng_chance(&path->rng, plan->loss)) {
         result->lost++;
         return false;
     }
@@ -161,7 +163,9 @@ static bool carry(struct path *path, struct frame *frame)
 
 static void put(struct path *path, unsigned side, const struct weir_out *out)
 {
-    struct way *way = &path->way[side];
+    const bool late =
+        side == 0 && path->plan->late != 0 && prng_chance(&path->rng, path->plan->late);
+    struct way *way = &path->way[late ? LATE_WAY : side];
     struct frame *frame = &way->frame[way->tail % FRAMES_MAX];
     must(way->tail - way->head < FRAMES_MAX);
     memcpy(frame->data, out->head, out->head_len);
@@ -173,8 +177,10 @@ static void put(struct path *path, unsigned side, const struct weir_out *out)
     frame->at = path->now + path->plan->rtt / 2;
     if (side == 0 && frame->len > MSS)
         note_gap(path);
-    if (side == 1 || carry(path, frame))
+    if (side == 1 || carry(path, frame)) {
+        frame->at += late ? path->plan->late_by : 0;
         way->tail++;
+    }
 }
 
 static void output(struct path *path, unsigned side)
@@ -189,13 +195,13 @@ static void output(struct path *path, unsigned side)
     } while (count == OUT_BATCH);
 }
 
-static void deliver(struct path *path, unsigned from)
+static void deliver(struct path *path, unsigned by)
 {
-    struct way *way = &path->way[from];
+    struct way *way = &path->way[by];
     while (way->head != way->tail && way->frame[way->head % FRAMES_MAX].at <= path->now) {
         const struct frame *frame = &way->frame[way->head++ % FRAMES_MAX];
         const struct weir_frame in = { .data = frame->data, .len = frame->len, .when = path->now };
-        struct side *to = &path->side[1 - from];
+        struct side *to = &path->side[by == 1 ? 0 : 1];
         weir_input(to->weir, to->iface, &in, 1, path->now);
     }
 }
@@ -315,12 +321,13 @@ static weir_time next_time(const struct path *path)
     const struct path_plan *plan = path->plan;
     const weir_time apart = plan->apart != 0 ? plan->apart : APART;
     weir_time next = plan->duration;
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < WAYS; i++) {
         const struct way *way = &path->way[i];
         if (way->head != way->tail)
             next = earliest(next, way->frame[way->head % FRAMES_MAX].at);
-        next = earliest(next, wake_at(plan, weir_deadline(path->side[i].weir)));
     }
+    for (unsigned i = 0; i < 2; i++)
+        next = earliest(next, wake_at(plan, weir_deadline(path->side[i].weir)));
     if (path->opened < plan->flows)
         next = earliest(next, apart * path->opened);
     if (plan->pause_for != 0 && path->now < plan->pause_at)
@@ -333,8 +340,8 @@ static weir_time next_time(const struct path *path)
 static void step(struct path *path)
 {
     pause_programs(path);
-    deliver(path, 0);
-    deliver(path, 1);
+    for (unsigned i = 0; i < WAYS; i++)
+        deliver(path, i);
     weir_timeout(path->side[0].weir, path->now);
     weir_timeout(path->side[1].weir, path->now);
     programs(path);
@@ -348,10 +355,10 @@ void path_run(const struct path_plan *plan, struct path_result *result)
     path = (struct path){ .plan = plan, .result = result };
     *result = (struct path_result){ .gap_least = WEIR_NEVER };
     prng_init(&path.rng, plan->seed, PURPOSE, 0);
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < WAYS; i++)
         path.way[i].frame = map(FRAMES_MAX * sizeof(struct frame));
+    for (unsigned i = 0; i < 2; i++)
         side_init(&path, i);
-    }
     const struct weir_addr any = { .port = PORT };
     must(weir_listen(path.side[1].weir, &any, 128, 0, &path.listener) == WEIR_OK);
     while (path.now < plan->duration) {
@@ -360,10 +367,10 @@ void path_run(const struct path_plan *plan, struct path_result *result)
     }
     for (unsigned i = 0; i < path.opened; i++)
         must(weir_status(path.side[0].weir, path.sender[i], &result->flow[i].status) == WEIR_OK);
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < WAYS; i++)
         munmap(path.way[i].frame, FRAMES_MAX * sizeof(struct frame));
+    for (unsigned i = 0; i < 2; i++)
         munmap(path.side[i].memory, path.side[i].size);
-    }
 }
 
 /* ---- What came of it ---- */

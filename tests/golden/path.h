@@ -11,10 +11,13 @@
 #define PATH_FLOWS 64
 
 struct path_plan {
-    uint64_t rate;      /* of the bottleneck, octets a second */
-    weir_time rtt;      /* without any queue */
-    uint32_t buffer;    /* octets that may wait */
-    uint32_t loss;      /* of frames to the receiver, per 2^32 */
+    uint64_t rate;       /* of the bottleneck, octets a second */
+    weir_time rtt;       /* without any queue */
+    uint32_t buffer;     /* octets that may wait */
+    uint32_t loss;       /* of frames to the receiver, per 2^32 */
+    weir_time loss_from; /* they are safe before */
+    uint32_t late;       /* of frames to the receiver, per 2^32: those that come `late_by` later */
+    weir_time late_by;
     uint32_t mark_at;   /* octets waiting from which on packets are marked; 0: never */
     weir_time warm_up;  /* what is received before counts nothing */
     weir_time duration; /* of the whole run */

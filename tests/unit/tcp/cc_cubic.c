@@ -152,6 +152,13 @@ static void undo(void)
     const struct cc less = cc;
     cc_cubic.undo(&cc, &memory, &path);
     CHECK(cc.cwnd == less.cwnd && cc.ssthresh == less.ssthresh, "what a mark took stays taken");
+
+    fresh(20);
+    lose(now);
+    CHECK(memory.of.cubic.hystart.done, "a loss ends the first slow start");
+    cc_cubic.undo(&cc, &memory, &path);
+    CHECK(cc.ssthresh == UINT32_MAX && !memory.of.cubic.hystart.done,
+          "one that was none does not, nor the search for its end");
 }
 
 /* RFC 9438, 4.2 and 5.8: time without enough to send does not count. */
@@ -260,6 +267,14 @@ static void hystart(void)
         slow_round(&s, 114 * WEIR_MS, true);
     CHECK(cc.ssthresh != UINT32_MAX && cc.cwnd - cc.ssthresh <= MSS,
           "and after five rounds slow start is over, without a loss");
+
+    s = (struct slow_start){ .now = WEIR_SECOND };
+    fresh(20);
+    for (unsigned i = 0; i < 3; i++)
+        slow_round(&s, 100 * WEIR_MS, true);
+    slow_round(&s, 113 * WEIR_MS, true);
+    slow_round(&s, 130 * WEIR_MS, true);
+    CHECK(cc.ssthresh != UINT32_MAX, "a round trip that goes on growing is over at once");
 
     s = (struct slow_start){ .now = WEIR_SECOND };
     fresh(20);
