@@ -375,3 +375,9 @@ bool udp_open(struct weird *weird, char why[WEIR_LINE_MAX])
     return udp_watch_d(host, EPOLLIN) &&
            weir_loop_add_fd(weird->loop, host->events, EPOLLIN, on_events, host) == 0;
 }
+
+void udp_end(struct weird *weird)
+{
+    if (weird->udp != NULL)
+        free(weird->udp->ids);
+}

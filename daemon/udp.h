@@ -145,6 +145,8 @@ bool udp_id_read(const struct udp_ids *ids, struct in_addr id, struct weir_addr 
 /* ---- udp.c: life ---- */
 
 bool udp_open(struct weird *weird, char why[WEIR_LINE_MAX]); /* before the sandbox */
+void udp_end(
+    struct weird *weird); /* gives back what is weird's alone; the rest is the keeper's, too */
 void udp_call_socket(struct call *call);
 /* Answers a call if its first argument is a UDP socket of ours. */
 bool udp_answer(struct call *call);

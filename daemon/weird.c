@@ -474,6 +474,7 @@ int main(int argc, char **argv)
     snapshot_end();
     weir_loop_close(weird->loop);
     net_close(weird);
+    udp_end(weird);
     /* Programs that still run are the keeper's from here on, until the next weird has them. */
     if (weird->run_count > 0)
         return error < 0 ? fail(why) : STATUS_OK;

@@ -256,10 +256,10 @@ uint16_t dump_checksum(const struct packet *packet)
 /* What stands there, and what should. */
 static void put_checksum(const struct dump *dump, const struct packet *packet, unsigned at)
 {
-    const uint16_t found = packet_u16(packet->l4 + at);
-    const uint16_t rest = dump_checksum(packet);
     if (packet->have < packet->l4_len || packet->fragment)
         return;
+    const uint16_t found = packet_u16(packet->l4 + at);
+    const uint16_t rest = dump_checksum(packet);
     fprintf(dump->out, ", cksum 0x%04x ", found);
     /* What is left over goes into the field: one's complement, as the sum itself. */
     uint32_t right = (uint32_t)found + rest;

@@ -6,6 +6,7 @@ import glob
 import os
 import shutil
 import subprocess
+import time
 
 from programs_lab import missing, program, said_by, sha256_of
 from run_tcp import KERNEL, WEIR
@@ -149,6 +150,10 @@ def test_postgres(lab, tap):
             f"listen_addresses={way.host}", "-c", "unix_socket_directories="))
         where = ["-h", way.host, "-p", str(port), "-U", "weir", "postgres"]
         bench = postgres_program("pgbench")
+        for _ in range(100):  # it listens before it lets anybody in
+            if lab.run(*way.use(postgres_program("psql"), "-Atc", "select 1", *where))[0] == 0:
+                break
+            time.sleep(0.1)
         status, said = lab.run(*way.use(bench, "-i", "-q", *where))
         tap.check(status == 0, f"pgbench fills its tables by COPY: {way.text}", status, said[-500:],
                   said_by(server))
