@@ -82,7 +82,7 @@ static void read_option(const uint8_t *p, size_t len, struct tcp_opts *opts)
             return;
         opts->present |= TCP_OPT_FASTOPEN;
         opts->cookie_len = (uint8_t)(len - 2);
-        memset(opts->cookie, 0, sizeof opts->cookie); /* given twice: nothing of the first is left */
+        memset(opts->cookie, 0, sizeof opts->cookie); /* a second leaves nothing of the first */
         memcpy(opts->cookie, p + 2, len - 2);
         return;
     default: /* RFC 9293, MUST-6 */
