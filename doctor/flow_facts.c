@@ -36,11 +36,12 @@ int64_t flow_rtt_min(const struct flow *flow)
 static int near_end(const struct flow *flow)
 {
     const int64_t left = answer_time(flow, 0), right = answer_time(flow, 1);
-    if (left == 0 || right == 0 || left + right < TOTAL_MIN)
+    if (left == 0 || right == 0 || left < TOTAL_MIN - right)
         return -1;
-    if (left * NEAR_SHARE < left + right)
+    const int64_t share = left / NEAR_SHARE + right / NEAR_SHARE; /* wild times do not overflow */
+    if (left < share)
         return 0;
-    return right * NEAR_SHARE < left + right ? 1 : -1;
+    return right < share ? 1 : -1;
 }
 
 enum facts_vantage flow_vantage(const struct flow *flow)
