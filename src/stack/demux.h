@@ -7,7 +7,7 @@
  *
  * It does not know what its references name, so it cannot compare keys: it gives every reference
  * with the same 32 bits of hash, and the caller looks whether it is the one. The table is never
- * more than half full; nothing that is sent or recorded may depend on its order. */
+ * more than two thirds full; nothing that is sent or recorded may depend on its order. */
 
 #include "base/arena.h"
 #include "base/assert.h"

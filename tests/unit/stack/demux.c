@@ -82,7 +82,10 @@ int main(void)
     CHECK(right == 1000, "1,000 seeds agree with the model");
     struct arena count_only = { NULL, 0, 0 };
     struct demux demux;
-    demux_init(&demux, &count_only, 1000);
-    CHECK(count_only.used == 2048 * sizeof(struct demux_slot), "never more than half full");
+    demux_init(&demux, &count_only, 1364);
+    CHECK(count_only.used == 2048 * sizeof(struct demux_slot), "never more than two thirds full");
+    count_only.used = 0;
+    demux_init(&demux, &count_only, 1365);
+    CHECK(count_only.used == 4096 * sizeof(struct demux_slot), "nor by one more");
     return tap_done();
 }
