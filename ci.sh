@@ -27,7 +27,7 @@ stage_lint() {
 
 # A variant takes both cores: one at a time.
 stage_build() {
-    $run --counts "$1" --timeout 300 --jobs 1 \
+    $run --counts "$1" --timeout 900 --jobs 1 \
         "scripts/variant.sh release" "scripts/variant.sh asan" "scripts/variant.sh fuzz" \
         "scripts/variant.sh gcc-O3" "scripts/variant.sh gcc-O0" \
         "scripts/variant.sh clang-O3" "scripts/variant.sh clang-O0" \
@@ -51,7 +51,7 @@ stage_fuzz() {
 }
 
 stage_netns() {
-    $run --counts "$1" --timeout 300 tests/integration/run.py \
+    $run --counts "$1" --timeout 600 tests/integration/run.py \
         "tests/integration/run_tcp.py --build build" \
         "tests/integration/run_faults.py --build build" \
         "tests/integration/run_udp.py --build build" \

@@ -39,7 +39,7 @@
 #define FDS_MAX         1024
 #define QUEUE_MAX       4096
 #define IDLE_MAX        (30 * WEIR_SECOND) /* how long netdev_receive waits for a packet */
-#define PATIENCE_MS     50                 /* for a thread that was woken to ask for the time */
+#define PATIENCE_S      2                  /* for a thread that was woken to ask for the time */
 #define ADDRESSES_MAX   4
 #define TCP_INFO_NUMBER 11 /* TCP_INFO of <linux/tcp.h>; <netinet/in.h> has none */
 
@@ -153,11 +153,7 @@ static void retry(struct adapter *a)
     pthread_cond_broadcast(&a->changed);
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += PATIENCE_MS * WEIR_MS;
-    if (until.tv_nsec >= WEIR_SECOND) {
-        until.tv_sec++;
-        until.tv_nsec -= WEIR_SECOND;
-    }
+    until.tv_sec += PATIENCE_S;
     while (a->awaited && pthread_cond_timedwait(&a->changed, &a->lock, &until) == 0)
         continue;
     a->awaited = false;

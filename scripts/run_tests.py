@@ -25,6 +25,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 RESULT = re.compile(r"^(not ok|ok)\b(?:\s+\d+)?(?:\s+-)?\s*(.*)$")
 PLAN = re.compile(r"^1\.\.(\d+)\s*(#\s*SKIP.*)?$", re.I)
 SKIP = re.compile(r"#\s*SKIP\b", re.I)
+PATIENCE = 4  # times meson's limit, which is there for hangs, on a machine that may be busy
 SHOWN_MAX = 40  # lines of one program's failures
 
 running = set()  # children; an interrupt must not leave them behind
@@ -63,7 +64,8 @@ def from_meson(build, suites):
         names = {suite.split(":")[-1] for suite in test["suite"]}
         if not suites or names & set(suites):
             yield Program(f"{os.path.basename(build)}: {test['name']}", test["cmd"], test["env"],
-                          test["workdir"] or os.path.abspath(build), test["timeout"], test["protocol"] == "tap")
+                          test["workdir"] or os.path.abspath(build), PATIENCE * test["timeout"],
+                          test["protocol"] == "tap")
 
 
 def judge_tap(lines, outcome):

@@ -110,7 +110,7 @@ static void *reader(void *unused)
 static void check_waiting(void)
 {
     pthread_t thread;
-    const struct timespec moment = { 0, 20000000 };
+    const struct timespec moment = { 0, 300000000 };
     pthread_create(&thread, NULL, reader, NULL);
     nanosleep(&moment, NULL);
     const long long before = now();

@@ -18,6 +18,7 @@ import pty
 import re
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -34,6 +35,7 @@ HOPS = {4: ["10.9.1.2", "10.9.2.2", "10.9.3.2", "10.9.4.2"],
         6: ["fd09:1::2", "fd09:2::2", "fd09:3::2", "fd09:4::2"]}
 NOWHERE = {4: "10.9.4.99", 6: "fd09:4::99"}
 DNS = ("10.9.4.2", "5353")
+GRACE = "1"  # seconds that mtr waits for the last answers, here where all are near
 FOREVER = 600000  # ms between ICMP errors of the router that limits them
 
 
@@ -118,10 +120,10 @@ def check_ping(tap, lab, family):
                   f"in the words of ping, IPv{family}", *lines, "theirs:", *theirs)
     else:
         tap.skip("ping is not installed")
-    done = lab.tool("ping", "-c", "1", "-t", "2", "-W", "0.3", far)
+    done = lab.tool("ping", "-c", "1", "-t", "2", "-W", "1", far)
     tap.check(done.returncode == 1 and f"From {HOPS[family][1]} icmp_seq=1 Time" in done.stdout and
               "100% packet loss" in done.stdout, "ping -t 2: who let it run out", done.stdout)
-    done = lab.tool("ping", "-c", "1", "-M", "do", "-s", "3000", "-W", "0.3", far)
+    done = lab.tool("ping", "-c", "1", "-M", "do", "-s", "3000", "-W", "1", far)
     tap.check(done.returncode == 1 and "mtu" in done.stdout, "ping -M do: too long", done.stdout)
     done = lab.tool("ping", "-c", "2", "-i", "0.05", "-s", "3000", "-q", far)
     tap.check(done.returncode == 0 and "bytes from" not in done.stdout and "2 received" in done.stdout,
@@ -180,12 +182,12 @@ def mtr(lab, far, *words):
 
 def check_mtr(tap, lab, family):
     far, hops = FAR[family], HOPS[family]
-    facts = mtr(lab, far, "-c", "4", "-i", "0.1", "-G", "0.3")
+    facts = mtr(lab, far, "-c", "4", "-i", "0.1", "-G", GRACE)
     tap.check([hop["addresses"] for hop in facts["hops"]] == [[hop] for hop in hops] and
               all(hop["sent"] == hop["received"] == 4 for hop in facts["hops"]) and
               findings(facts) == [("clean", 4)], f"mtr {far}: four hops, no loss", str(facts))
     for how in ("-u", "-T"):
-        facts = mtr(lab, far, how, "-c", "2", "-i", "0.1", "-G", "0.3")
+        facts = mtr(lab, far, how, "-c", "2", "-i", "0.1", "-G", GRACE)
         tap.check([hop["addresses"] for hop in facts["hops"]] == [[hop] for hop in hops],
                   f"mtr {how}: the same", str(facts))
     if shutil.which("mtr"):
@@ -199,7 +201,7 @@ def check_mtr(tap, lab, family):
 
 def check_limits(tap, lab, family):
     """r2 answers a few probes and then no more; r3 none. Both forward all."""
-    facts = mtr(lab, FAR[family], "-c", "20", "-i", "0.1", "-G", "0.3")
+    facts = mtr(lab, FAR[family], "-c", "20", "-i", "0.1", "-G", GRACE)
     found = findings(facts)
     limited = [finding for finding, ttl in found if ttl == 2]
     tap.check(limited in (["rate-limited"], ["hidden"]) and ("hidden", 3) in found and len(found) == 2,
@@ -209,10 +211,10 @@ def check_limits(tap, lab, family):
 
 
 def check_words(tap, lab):
-    done = lab.tool("mtr", "-n", "-r", "-c", "8", "-i", "0.1", "-G", "0.3", FAR[4])
+    done = lab.tool("mtr", "-n", "-r", "-c", "8", "-i", "0.1", "-G", GRACE, FAR[4])
     tap.check("No fault." in done.stdout and "Hop 3 never answers" in done.stdout,
               "mtr -r says so in words", done.stdout)
-    done = lab.tool("pathping", "-n", "-q", "2", "-p", "100", "-w", "300", FAR[4])
+    done = lab.tool("pathping", "-n", "-q", "2", "-p", "100", "-w", "1000", FAR[4])
     tap.check(done.returncode == 0 and "Windows" in done.stdout.splitlines()[0] and
               "Hop 3 never answers" in done.stdout, "pathping explains itself, and does it", done.stdout)
 
@@ -233,7 +235,7 @@ def check_loss(tap, lab, family):
     thread = threading.Thread(target=toggle)
     thread.start()
     try:
-        facts = mtr(lab, FAR[family], "-c", "40", "-i", "0.1", "-G", "0.3")
+        facts = mtr(lab, FAR[family], "-c", "40", "-i", "0.1", "-G", GRACE)
     finally:
         done.set()
         thread.join()
@@ -253,7 +255,7 @@ def check_screen(tap, lab):
     if pid == 0:
         os.environ.update(TERM="xterm", LC_ALL="C.UTF-8", LINES="24", COLUMNS="80")
         os.execvp("ip", ["ip", "netns", "exec", lab.spaces[0], lab.weir, "mtr", "-n", "-i", "0.2",
-                         "-G", "0.3", FAR[4]])
+                         "-G", GRACE, FAR[4]])
     seen, end, asked = b"", time.monotonic() + LIMIT, False
     while time.monotonic() < end:
         if select.select([screen], [], [], 0.2)[0]:
@@ -264,6 +266,8 @@ def check_screen(tap, lab):
         if not asked and b"No loss" in seen:
             asked = True
             os.write(screen, b"q")
+    if not asked:
+        os.kill(pid, signal.SIGKILL)
     _, status = os.waitpid(pid, 0)
     os.close(screen)
     tap.check(asked and status == 0 and FAR[4].encode() in seen and b"HOST:" in seen,
