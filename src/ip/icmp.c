@@ -83,6 +83,16 @@ static enum weir_drop echo_reply_arrives(struct ip_packet *packet, uint32_t rest
 
 /* ---- errors ---- */
 
+/* Whether only we can have sent what is quoted. An error that comes to an address that is somebody
+ * else's is about a connection that we have there. */
+static bool quotes_us(const struct ip_host *ip, const struct ip_packet *packet,
+                      const struct icmp_quote *quote)
+{
+    if (packet->foreign)
+        return quote->proto == IP_PROTO_TCP && weir_ip_equal(&quote->src, &packet->dst);
+    return ip_is_local(ip, &quote->src);
+}
+
 /* An error goes to the transport if it quotes what only we can have sent. That it is in flight, the
  * transport checks. */
 static enum weir_drop error_arrives(struct ip_host *ip, struct ip_packet *packet, enum ip_icmp icmp,
@@ -90,7 +100,7 @@ static enum weir_drop error_arrives(struct ip_host *ip, struct ip_packet *packet
 {
     const uint8_t echo_proto = packet->v4 ? IP_PROTO_ICMP : IP_PROTO_ICMP6;
     const uint8_t echo_type = packet->v4 ? (uint8_t)ICMP4_ECHO : (uint8_t)ICMP6_ECHO;
-    if (!ip_is_local(ip, &quote->src) || ip_is_any(&quote->dst))
+    if (!quotes_us(ip, packet, quote) || ip_is_any(&quote->dst))
         return WEIR_DROP_ICMP_QUOTE;
     if (quote->proto == echo_proto) {
         if (quote->transport[0] != echo_type)
@@ -192,6 +202,9 @@ enum weir_drop icmp4_arrives(struct ip_host *ip, struct ip_packet *packet, weir_
     ip->trace->count.icmp_in++;
     if (packet->group)
         return WEIR_DROP_ICMP_BROADCAST;
+    if (packet->foreign && icmp.type != ICMP4_UNREACH && icmp.type != ICMP4_TIME_EXCEEDED &&
+        icmp.type != ICMP4_PARAM)
+        return WEIR_DROP_IP_NOT_OURS;
 
     switch (icmp.type) {
     case ICMP4_ECHO: {
@@ -225,6 +238,8 @@ enum weir_drop icmp6_arrives(struct ip_host *ip, struct ip_packet *packet, weir_
     if (error != WIRE_OK)
         return error == WIRE_CSUM ? WEIR_DROP_ICMP_CSUM : WEIR_DROP_ICMP_BAD;
     ip->trace->count.icmp_in++;
+    if (packet->foreign && icmp.type > ICMP6_PARAM)
+        return WEIR_DROP_IP_NOT_OURS;
     if (icmp.type >= ICMP6_RS && icmp.type <= ICMP6_REDIRECT) {
         if (ip_is_any(&packet->src) && icmp.type != ICMP6_NS)
             return WEIR_DROP_ND_BAD;

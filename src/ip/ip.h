@@ -98,7 +98,7 @@ struct ip_packet {
     bool csum_ok; /* transport sum need not be checked */
     bool reassembled;
     bool loopback; /* never was on a wire: from ip_loop_next */
-    bool foreign;  /* dst is not ours: TCP only, and only after ip_take_foreign */
+    bool foreign;  /* dst is not ours: TCP and errors about it, after ip_take_foreign */
     uint16_t gso_size;
     const uint8_t *payload; /* in the frame, or in the reassembly buffer until the next call */
     uint32_t len;

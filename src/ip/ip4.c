@@ -33,7 +33,7 @@ static enum weir_drop judge_addresses(const struct ip_host *ip, struct ip_packet
         return link_group ? WEIR_DROP_IP_NOT_OURS : WEIR_DROP_NONE;
     if (!ip_is_broadcast(ip, &packet->dst)) {
         packet->foreign = ip->take_foreign && !link_group && first != 0 && first < 224 &&
-                          packet->proto == IP_PROTO_TCP;
+                          (packet->proto == IP_PROTO_TCP || packet->proto == IP_PROTO_ICMP);
         return packet->foreign ? WEIR_DROP_NONE : WEIR_DROP_IP_NOT_OURS;
     }
     packet->group = true;

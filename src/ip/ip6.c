@@ -27,7 +27,7 @@ static enum weir_drop judge_addresses(const struct ip_host *ip, struct ip_packet
     if (!link_group && ip_address_find(ip, packet->iface, &packet->dst) != NULL)
         return WEIR_DROP_NONE;
     packet->foreign = ip->take_foreign && !link_group && !ip_is_link_local(&packet->dst) &&
-                      packet->proto == IP_PROTO_TCP;
+                      (packet->proto == IP_PROTO_TCP || packet->proto == IP_PROTO_ICMP6);
     return packet->foreign ? WEIR_DROP_NONE : WEIR_DROP_IP_NOT_OURS;
 }
 

@@ -311,6 +311,7 @@ static void send_icmp(uint8_t type, uint8_t code, uint32_t rest, const struct we
     const struct icmp4_head icmp = { .type = type, .code = code, .rest = rest };
     wire_icmp4_emit(frame + head, ICMP_HEAD, &icmp);
     memcpy(frame + head + ICMP_HEAD, quote + 14, quoted);
+    frame[5] = 2; /* to this station, whoever's the address */
     w = wr_begin(frame + head + ICMP_CSUM_OFF, 2);
     wr_u16(&w, csum_fold(csum_add(0, frame + head, ICMP_HEAD + quoted)));
     world_inject(&world, 1, frame, head + ICMP_HEAD + quoted);
@@ -380,6 +381,49 @@ static void test_icmp(void)
     world_close(&world);
 }
 
+/* A flow on an address that is somebody else's (WEIR_LISTEN_ANY_ADDRESS): errors about it come to
+ * that address. */
+static void test_icmp_elsewhere(void)
+{
+    weir_handle listener = open_world(), client, server;
+    const struct weir_ip all = weir_ip_v4(0, 0, 0, 0), ours = world_addr(0, false, 0).ip;
+    const struct weir_ip theirs = world_addr(1, false, 0).ip;
+    const struct weir_addr far = { weir_ip_v4(198, 51, 100, 7), 443, 0 }, any = { .port = 443 };
+    struct weir_status status;
+    size_t done;
+    static uint8_t block[20000];
+    (void)!weir_route_add(world.side[0], &all, 0, &theirs, 0, 0);
+    (void)!weir_route_add(world.side[1], &all, 0, &ours, 0, 0);
+    (void)!weir_listen(world.side[1], &any, 8, WEIR_LISTEN_ANY_ADDRESS, &listener);
+    (void)!weir_connect(world.side[0], NULL, &far, &client, world.now);
+    world_run(&world, 50 * WEIR_MS);
+    (void)!weir_accept(world.side[1], listener, &server, world.now);
+    (void)!weir_send(world.side[1], server, block, sizeof block, 0, &done, world.now);
+    world.filter = from_server;
+    world_run(&world, 5 * WEIR_MS);
+    (void)!weir_status(world.side[1], server, &status);
+    send_icmp(ICMP4_UNREACH, 4, 1000, &status, status.snd_una - 1);
+    CHECK(weir_drop_count(world.side[1], WEIR_DROP_ICMP_OUT_OF_WINDOW) == 1,
+          "elsewhere: not believed of a segment that is not in flight");
+    send_icmp(ICMP4_UNREACH, 4, 1000, &status, status.snd_una);
+    struct weir_status after;
+    (void)!weir_status(world.side[1], server, &after);
+    CHECK(after.mss == 1000 - 40 - 12, "elsewhere: the path is what it is, MSS %u", after.mss);
+
+    const uint64_t frames = world.frames;
+    const uint64_t dropped = weir_drop_count(world.side[1], WEIR_DROP_IP_NOT_OURS);
+    send_icmp(ICMP4_ECHO, 0, 0, &status, 0);
+    send_icmp(ICMP4_TIMESTAMP, 0, 0, &status, 0);
+    send_icmp(ICMP4_REDIRECT, 1, 0, &status, status.snd_una);
+    status.local.ip.octet[15] ^= 1; /* nobody's flow, and an address that is not ours */
+    send_icmp(ICMP4_UNREACH, 4, 600, &status, status.snd_una);
+    world.filter = note;
+    CHECK(weir_drop_count(world.side[1], WEIR_DROP_IP_NOT_OURS) == dropped + 3 &&
+              world.frames == frames,
+          "elsewhere: an echo is not ours to answer");
+    world_close(&world);
+}
+
 int main(void)
 {
     test_before_lookup();
@@ -389,5 +433,6 @@ int main(void)
     test_iss_floor();
     test_fin_wait_2();
     test_icmp();
+    test_icmp_elsewhere();
     return tap_done();
 }
