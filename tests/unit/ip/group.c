@@ -235,9 +235,50 @@ static void limits(void)
     net_end(net);
 }
 
+static unsigned drain(struct net *net, unsigned iface)
+{
+    struct weir_out out;
+    unsigned count = 0;
+    for (; ip_reply_next(net->ip, iface, &out); count++)
+        ip_call_begins(net->ip);
+    return count;
+}
+
+/* When an answer comes (RFC 3376, 5.2; RFC 2236, 4), and from where. */
+static void questions(void)
+{
+    struct net *net = start(8);
+    const struct weir_ip a = net_ip("239.1.2.3"), b = net_ip("239.1.2.4");
+    const uint8_t soon[12] = { 0x11, 10, [8] = 2, [9] = 125 };
+    const uint8_t some_time[12] = { 0x11, 0xff, [8] = 2, [9] = 125 }; /* 3,174 s */
+    const uint8_t query1[8] = { 0x11, 0 };
+    const unsigned other = net_iface(net, false, false);
+    CHECK(group_join(net->ip, 0, &a, net->now) && group_join(net->ip, other, &b, net->now),
+          "a member of a group here, and of one on the other interface");
+    net_pass(net, 2 * WEIR_SECOND);
+    CHECK(drain(net, 0) > 0 && drain(net, other) > 0, "both are told of it");
+    (void)hear4(net, "224.0.0.1", 1, soon, 12);
+    (void)hear4(net, "224.0.0.1", 1, some_time, 12);
+    net_pass(net, WEIR_SECOND + WEIR_MS);
+    SAID4(net, "224.0.0.22 22000000000102000000ef010203");
+    net_pass(net, 4000 * WEIR_SECOND);
+    CHECK(drain(net, 0) == 0, "the later answer was in the sooner one");
+    CHECK(drain(net, other) == 0, "who was not asked is silent");
+    unsigned longest = 0;
+    for (unsigned i = 0; i < 20; i++) {
+        unsigned halves = 0; /* of a second until it is answered */
+        for (hear4(net, "224.0.0.1", 1, query1, 8); drain(net, 0) == 0 && halves < 100; halves++)
+            net_pass(net, WEIR_SECOND / 2);
+        longest = halves > longest ? halves : longest;
+    }
+    CHECK(longest > 10 && longest <= 21, "version 1 says no time, and means ten seconds");
+    net_end(net);
+}
+
 int main(void)
 {
     igmp();
+    questions();
     old_queriers();
     mld();
     limits();
