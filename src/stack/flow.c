@@ -122,8 +122,7 @@ uint32_t flow_find(const struct weir *weir, const struct flow *flow, uint32_t ha
 }
 
 /* Every segment touches all lines of a connection: the last ones count it. With its wheel node, its
- * cookie (the event tells it) and its slot in the table these are ten lines on four pages. */
-#define PREFETCH_LINES (sizeof(struct conn) / 64)
+ * cookie (the event tells it) and its slot in the table these are eleven lines on four pages. */
 
 void flow_prefetch(const struct weir *weir, uint32_t hash)
 {
@@ -133,8 +132,9 @@ void flow_prefetch(const struct weir *weir, uint32_t hash)
         return;
     if (flow_ref_tag(ref) == FLOW_CONN) {
         const uint8_t *conn = pool_at(&weir->conns, flow_ref_index(ref));
-        for (unsigned i = 0; i < PREFETCH_LINES; i++)
-            __builtin_prefetch(conn + 64 * i);
+        for (unsigned i = 0; i < sizeof(struct conn); i += 64)
+            __builtin_prefetch(conn + i);
+        __builtin_prefetch(conn + sizeof(struct conn) - 1);
         __builtin_prefetch(&weir->wheel.node[flow_ref_index(ref)]);
         __builtin_prefetch(&weir->conn_cookie[flow_ref_index(ref)]);
         return;

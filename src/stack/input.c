@@ -192,6 +192,17 @@ static size_t take_batch(struct weir *weir, unsigned iface, const struct weir_fr
     return taken;
 }
 
+/* A few segments ahead: what the memory needs for their connections passes while others are worked
+ * on. All of a batch at once would have the processor wait for the memory, and the cache lose the
+ * last ones. */
+#define PREFETCH_AHEAD 4
+
+static void prefetch(const struct weir *weir, const struct arrival *in)
+{
+    if (in->packet.kind == IP_TCP)
+        flow_prefetch(weir, in->hash);
+}
+
 void weir_input(struct weir *weir, unsigned iface, const struct weir_frame *frames, size_t count,
                 weir_time now)
 {
@@ -200,11 +211,13 @@ void weir_input(struct weir *weir, unsigned iface, const struct weir_frame *fram
     room_forget(weir);
     while (count > 0) {
         const size_t taken = take_batch(weir, iface, frames, count, now);
-        for (size_t i = 0; taken > 1 && i < taken; i++)
-            if (weir->arrival[i].packet.kind == IP_TCP)
-                flow_prefetch(weir, weir->arrival[i].hash);
-        for (size_t i = 0; i < taken; i++)
+        for (size_t i = 0; taken > 1 && i < PREFETCH_AHEAD && i < taken; i++)
+            prefetch(weir, &weir->arrival[i]);
+        for (size_t i = 0; i < taken; i++) {
+            if (i + PREFETCH_AHEAD < taken)
+                prefetch(weir, &weir->arrival[i + PREFETCH_AHEAD]);
             input_packet(weir, &weir->arrival[i], now);
+        }
         frames += taken;
         count -= taken;
     }
