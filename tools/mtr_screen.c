@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "mtr.h"
 
+#include "terminal.h"
 #include "tool.h"
 
 #include <inttypes.h>
@@ -141,7 +142,7 @@ int mtr_screen(struct mtr *mtr)
             quit = !mtr_step(mtr, STDIN_FILENO);
         timeout(paused ? 1000 : 0);
         const int key = getch();
-        quit = quit || key == 'q' || key == 3;
+        quit = quit || key == 'q' || key == 3 || (key == ERR && terminal_gone());
         if (key == 'p' || key == ' ')
             paused = !paused;
         if (key == 'r')

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "terminal.h"
 
+#include <poll.h>
 #include <stdio.h>
+#include <unistd.h>
 
 char *terminal_safe(const char *text, char *to, size_t room)
 {
@@ -19,4 +21,10 @@ char *terminal_safe(const char *text, char *to, size_t room)
     }
     to[len] = '\0';
     return to;
+}
+
+bool terminal_gone(void)
+{
+    struct pollfd keys = { .fd = STDIN_FILENO, .events = POLLIN };
+    return poll(&keys, 1, 0) > 0 && (keys.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0;
 }

@@ -2,13 +2,17 @@
 #ifndef WEIR_TOOLS_TERMINAL_H
 #define WEIR_TOOLS_TERMINAL_H
 
-/* Text of others on its way to a terminal. The name of a process, a name server's answer, octets
- * from the wire: any may hold what a terminal takes for a command. */
+/* The terminal, and text of others on its way to it. The name of a process, a name server's answer,
+ * octets from the wire: any may hold what a terminal takes for a command. */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Copies `text` with every control character, every octet that is no ASCII, quotes and backslashes
  * as \xNN; cut at what fits into `room` octets with the final zero. Returns `to`. */
 char *terminal_safe(const char *text, char *to, size_t room);
+
+/* Whether the terminal that keys come from has gone: curses reports that as "no key", for ever. */
+bool terminal_gone(void);
 
 #endif

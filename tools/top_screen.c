@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "top.h"
 
+#include "terminal.h"
 #include "tool.h"
 
 #include <langinfo.h>
@@ -323,6 +324,8 @@ int top_screen(struct top *top)
     while (!screen.quit && status == TOOL_OK) {
         draw_list(&screen);
         const int key = getch();
+        if (key == ERR && terminal_gone())
+            break;
         const bool anew = key != ERR && take_key(&screen, key);
         if (!anew && (screen.paused || clock_now() < next))
             continue;

@@ -274,6 +274,24 @@ def check_screen(tap, lab):
               "mtr live: the screen fills, q ends it, and the table stays", repr(seen[-300:]))
 
 
+def check_gone(tap, lab):
+    """The terminal goes away, and nobody hears the hang-up."""
+    pid, screen = pty.fork()
+    if pid == 0:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        os.environ.update(TERM="xterm", LC_ALL="C.UTF-8", LINES="24", COLUMNS="80")
+        os.execvp("ip", ["ip", "netns", "exec", lab.spaces[0], lab.weir, "mtr", "-n", "-i", "0.2", FAR[4]])
+    os.read(screen, 1)
+    os.close(screen)
+    end, ended = time.monotonic() + LIMIT, 0
+    while not ended and time.monotonic() < end:
+        ended, _ = os.waitpid(pid, os.WNOHANG)
+        time.sleep(0.05)
+    if not tap.check(ended, "mtr live ends with its terminal"):
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
 # ---- Names ----
 
 def check_dns(tap, lab):
@@ -350,6 +368,7 @@ def check_all(tap, lab):
         check_mtr(tap, lab, family)
         check_loss(tap, lab, family)
     check_screen(tap, lab)
+    check_gone(tap, lab)
     check_dns(tap, lab)
     check_bad(tap, lab)
     lab.limit_r2(True)
