@@ -77,6 +77,7 @@ _weir() {
     trace)
         options='--flow --ladder --tsg --rtt --flight --timeline --diagram --ascii --absolute'
         options+=' --whole --reverse --svg --xpl --html --json'
+        options+=' --stack --net --socket --seconds --cwnd'
         ;;
     top | tcpview) options="$look --delay --batch --iterations" ;;
     get) options="$network --output --quiet" ;;

@@ -240,6 +240,10 @@ static void put_flow(FILE *out, const struct flow *flow, bool is_open)
     trace_rtt_svg(out, flow);
     fputs("</figure>\n<h3>In flight</h3><figure>", out);
     trace_flight_svg(out, flow);
+    if (trace_has_cwnd(flow)) {
+        fputs("</figure>\n<h3>Congestion window</h3><figure>", out);
+        trace_cwnd_svg(out, flow);
+    }
     fputs("</figure>\n<h3>States</h3><figure>", out);
     trace_diagram_svg(out, flow);
     fputs("</figure>\n<h3>Ladder</h3><figure class=\"wide\">", out);
@@ -255,9 +259,9 @@ static void put_heading(FILE *out, const struct trace *trace)
             "<h1>weir trace</h1>\n<p class=\"dim\">%s, %" PRIu64 " packets, %s octets in %s; "
             "%zu connections. States, losses and what held a sender up are inferred from "
             "what passed%s.</p>\n",
-            about->is_pcapng ? "pcapng" : "pcap", about->frames,
-            trace_amount(about->octets, octets), trace_time(about->last - about->first, took),
-            trace->table.count, trace->merged ? " both ends" : " one place");
+            trace_source(trace), about->frames, trace_amount(about->octets, octets),
+            trace_time(about->last - about->first, took), trace->table.count,
+            trace->merged ? " both ends" : " one place");
     if (trace->damaged) {
         fputs("<p>The file is damaged ", out);
         svg_escaped(out, trace->why);

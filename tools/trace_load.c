@@ -103,6 +103,9 @@ void trace_complain(const struct trace *trace, const char *path)
     if (about->backwards > 0)
         tool_fail("trace", "%s: %llu times go backwards: orders and round trips may be wrong", path,
                   (unsigned long long)about->backwards);
+    if (trace->lost > 0)
+        tool_fail("trace", "%s: %llu records were overwritten before they were read", path,
+                  (unsigned long long)trace->lost);
     if (about->dropped > 0)
         tool_fail("trace", "%s: the capture itself lost %llu packets", path,
                   (unsigned long long)about->dropped);

@@ -318,6 +318,66 @@ def check_json(tap, scene):
               "both at once, and which is which", both)
 
 
+def local_states(flows, address):
+    """{peer's port: the state that `weir trace` gives the end at `address`}."""
+    found = {}
+    for flow in flows:
+        ends = [end["address"].rsplit(":", 1) for end in flow["ends"]]
+        here = [end[0] for end in ends].index(address)
+        found[ends[1 - here][1]] = flow["ends"][here]["state"]
+    return found
+
+
+def check_trace(tap, scene):
+    """The flight recorder of weir, drawn: what it infers is what the instance says of itself."""
+    known = json.loads(scene.stack("trace", "--json"))
+    states = local_states(known["flows"], WEIR)
+    shown = {str(port): state.replace("ESTAB", "ESTABLISHED") for port, state in STATES.items()}
+    wrong = [f"{port}: {states.get(port)}, not {state}" for port, state in shown.items()
+             if states.get(port) != state]
+    tap.check(not wrong, "weir trace of a running weir: a connection in each state", *wrong)
+    two = [flow for flow in known["flows"] if flow["ends"][1]["address"].endswith(":2")][0]
+    tap.check(two["captured"] == "at the opener" and two["whole"] and
+              two["ends"][0]["octets"] == 100 and two["ends"][0]["cwnd_quality"] == "exact",
+              "with what it sent and its congestion window", str(two))
+    ladder = scene.stack("trace", "--ladder", "--ascii")
+    tap.check("retransmit: syn" in ladder and "retransmit: timeout" in ladder,
+              "and why each segment left", ladder)
+    page = scene.stack("trace", "--html", "-")
+    kinds = set(re.findall(r'class="wp (\w+)"', page))
+    tap.check({"ladder", "tsg", "rtt", "flight", "cwnd", "timeline", "diagram"} <= kinds,
+              "its report has every picture", *kinds)
+    tap.check('class="cwnd" d="M' in scene.stack("trace", "--cwnd", "--svg", "-", "--flow",
+                                                  str(two["flow"])), "the congestion window is drawn")
+    done = subprocess.run([scene.weir, "trace", "--socket", scene.socket, "--seconds", "0.1",
+                           "--json"], capture_output=True, text=True, timeout=LIMIT, check=False)
+    later = local_states(json.loads(done.stdout)["flows"], WEIR)
+    tap.check(done.returncode == 0 and later == states, "and looks on for a while", done.stderr,
+              str(later))
+
+
+def check_trace_kernel(tap, scene):
+    """An interface's packets, with the congestion window of the kernel's sockets."""
+    watcher = scene.start([scene.weir, "trace", "-i", "lo", "--json", "tcp", "port", "7078"],
+                          stderr=subprocess.PIPE)
+    watcher.stderr.readline()  # it listens
+    with socket.create_server(("127.0.0.1", 7078)) as server, \
+            socket.create_connection(("127.0.0.1", 7078)) as client:
+        held = server.accept()[0]
+        for _ in range(20):
+            client.sendall(b"x" * 1000)
+            held.recv(1000, socket.MSG_WAITALL)
+            time.sleep(0.02)
+        held.close()
+    watcher.send_signal(2)
+    out, errors = watcher.communicate(timeout=LIMIT)
+    flows = json.loads(out)["flows"] if out else []
+    end = flows[0]["ends"][0] if flows else {}
+    tap.check(len(flows) == 1 and end.get("octets") == 20000 and
+              end.get("cwnd_quality") == "sampled" and end["cwnd_max"] >= 10 * 1000,
+              "weir trace -i: packets and the kernel's congestion window", out, errors)
+
+
 def check_top(tap, scene):
     lines = scene.stack("top", "-b", "-d", "0.1").splitlines()
     tap.check(len(lines) == 10 and lines[0].startswith("STATE"), "weir top -b prints them", *lines)
@@ -461,6 +521,8 @@ def inside(build, write):
             else:
                 tap.skip("ss, netstat, lsof or nstat is not installed")
             check_json(tap, scene)
+            check_trace(tap, scene)
+            check_trace_kernel(tap, scene)
             check_top(tap, scene)
             check_private(tap, scene)
             check_hostile(tap, scene)
