@@ -11,9 +11,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NO_CONN  UINT32_MAX
-#define HEADS_V4 40u /* octets before the payload, options aside */
-#define HEADS_V6 60u
+#define NO_CONN   UINT32_MAX
+#define HEADS_V4  40u /* octets before the payload, options aside */
+#define HEADS_V6  60u
+#define SHIFT_MAX 14 /* RFC 7323, 2.3 */
 
 /* ---- Lives of numbers ---- */
 
@@ -330,12 +331,17 @@ static void comment(char *to, size_t room, const struct weir_record *record, str
     life->story[0] = '\0';
 }
 
+static uint8_t shift_of(uint8_t said)
+{
+    return said < SHIFT_MAX ? said : SHIFT_MAX;
+}
+
 static void put_options(struct packet_tcp *tcp, const struct life *life, bool in)
 {
     const struct recorder_seen *seen = &life->seen;
     if ((tcp->flags & PACKET_SYN) == 0)
         return;
-    const uint8_t wscale = in ? seen->snd_wscale : seen->rcv_wscale;
+    const uint8_t wscale = shift_of(in ? seen->snd_wscale : seen->rcv_wscale);
     if (!life->agreed)
         return;
     tcp->options =
@@ -356,7 +362,7 @@ static void put_scales(struct flow *flow, const struct recorder_seen *seen)
         if (end->syn || !seen->wscale)
             continue;
         end->options |= PACKET_HAS_WSCALE | (seen->sack ? PACKET_HAS_SACK_OK : 0);
-        end->wscale = local ? seen->rcv_wscale : seen->snd_wscale;
+        end->wscale = shift_of(local ? seen->rcv_wscale : seen->snd_wscale);
     }
 }
 
