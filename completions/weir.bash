@@ -95,7 +95,7 @@ _weir() {
     pathping) options='--queries --max-hops --period --wait --numeric' ;;
     dig) options='--type --port --json' ;;
     nslookup) options='-type= -port= -timeout= -json' ;;
-    explain) options='--list --lang' ;;
+    explain) options='--list --lang --json' ;;
     demo) options='--ladder --pair --size --packet --pcap --columns --ascii' ;;
     sim) options='--seed --seeds --hash --pcap --verbose' ;;
     bench) options='path' ;;
