@@ -405,6 +405,7 @@ static void add_segment(struct building *building, const struct weir_record *rec
     if (recorder->first == 0)
         recorder->first = frame->when;
     recorder->last = frame->when;
+    recorder->octets += frame->whole_len;
 }
 
 /* Both rings in the order of time; what happened stands before the segment that it happened with.

@@ -122,6 +122,7 @@ static int from_instance(struct trace *trace, const struct trace_live_want *want
         snprintf(trace->source, sizeof trace->source, "weir:%.64s",
                  terminal_safe(one.name, safe, sizeof safe));
         trace->about.frames = trace->table.tcp;
+        trace->about.octets = recorder.octets;
         trace->about.first = recorder.first;
         trace->about.last = recorder.last;
         trace->nameless = recorder.nameless;
@@ -135,6 +136,7 @@ static int from_instance(struct trace *trace, const struct trace_live_want *want
 struct sampled {
     struct weir_addr local, remote;
     bool used;
+    uint8_t snd_wscale, rcv_wscale;
     unsigned count; /* in all; the last SAMPLES are kept */
     struct {
         int64_t when;
@@ -183,6 +185,8 @@ static bool on_socket(void *user, const struct facts_flow *flow)
         sampled->local = flow->local;
         sampled->remote = flow->remote;
     }
+    sampled->snd_wscale = flow->info.tcpi_snd_wscale;
+    sampled->rcv_wscale = flow->info.tcpi_rcv_wscale;
     if (sampled->count > 0 && sampled->at[(sampled->count - 1) % SAMPLES].cwnd == cwnd)
         return true;
     sampled->at[sampled->count % SAMPLES].when = watching->now;
@@ -226,6 +230,22 @@ static void sample(struct watching *watching)
     (void)kernel_flows(&watching->here, &query, NULL, on_socket, watching);
 }
 
+/* Of a connection whose SYNs were before our time the kernel knows how windows are scaled. */
+static void take_scales(struct watching *watching, struct flow *flow)
+{
+    const struct weir_addr *addr[] = { &flow->end[0].addr, &flow->end[1].addr };
+    for (unsigned i = 0; i < 2 && !flow->whole; i++) {
+        const struct sampled *sampled = sampled_of(watching, addr[i], addr[!i]);
+        if (sampled == NULL || !sampled->used ||
+            (sampled->snd_wscale == 0 && sampled->rcv_wscale == 0))
+            continue;
+        flow->end[i].options |= PACKET_HAS_WSCALE;
+        flow->end[!i].options |= PACKET_HAS_WSCALE;
+        flow->end[i].wscale = sampled->rcv_wscale;
+        flow->end[!i].wscale = sampled->snd_wscale;
+    }
+}
+
 static void take(struct watching *watching, const struct capture_frame *frame)
 {
     struct trace *trace = watching->trace;
@@ -233,7 +253,9 @@ static void take(struct watching *watching, const struct capture_frame *frame)
     packet_dissect(frame, &packet);
     const uint32_t cwnd = packet.kind == PACKET_TCP ? cwnd_at(watching, &packet, frame->when) : 0;
     const struct flow_passage passage = { .cwnd = cwnd, .cwnd_quality = FACTS_SAMPLED };
-    (void)flow_table_add(&trace->table, frame, &packet, &passage);
+    struct flow *flow = flow_table_add(&trace->table, frame, &packet, &passage);
+    if (flow != NULL && flow->packets == 1)
+        take_scales(watching, flow);
     trace->other_links += packet.kind == PACKET_OTHER && packet.ethertype == 0;
     trace->about.octets += frame->whole_len;
     trace->about.last = frame->when;
