@@ -77,6 +77,7 @@ _weir() {
     trace)
         options='--flow --ladder --tsg --rtt --flight --timeline --diagram --ascii --absolute'
         options+=' --whole --reverse --svg --xpl --html --json'
+        options+=' --stack --net --socket --seconds --cwnd'
         ;;
     top | tcpview) options="$look --delay --batch --iterations" ;;
     get) options="$network --output --quiet" ;;
@@ -94,7 +95,7 @@ _weir() {
     pathping) options='--queries --max-hops --period --wait --numeric' ;;
     dig) options='--type --port --json' ;;
     nslookup) options='-type= -port= -timeout= -json' ;;
-    explain) options='--list --lang' ;;
+    explain) options='--list --lang --json' ;;
     demo) options='--ladder --pair --size --packet --pcap --columns --ascii' ;;
     sim) options='--seed --seeds --hash --pcap --verbose' ;;
     bench) options='path' ;;

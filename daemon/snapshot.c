@@ -5,12 +5,14 @@
 #include "snapshot.h"
 
 #include "ipc/sight_server.h"
+#include "udp.h"
 
+#include <linux/sock_diag.h>
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-/* syscall: ioctl close */
+/* syscall: ioctl close getsockopt */
 
 static struct sight_server server;
 
@@ -39,11 +41,34 @@ static void add_relayed(const struct weird *weird, const struct socket *socket,
     close(s);
 }
 
+/* Datagrams wait at S, in the namespace; the kernel counts them as ss does, with what they weigh.
+ */
+static void name_udp(const struct udp_socket *socket, struct sight_head *head)
+{
+    uint32_t memory[SK_MEMINFO_VARS] = { 0 };
+    socklen_t len = sizeof memory;
+    head->id = socket->cookie;
+    head->pid = socket->pid;
+    head->fd = socket->fd;
+    const int s = socket->pid > 0 ? fetch_fd(socket->pid, socket->fd) : -1;
+    if (s < 0)
+        return;
+    if (socket_cookie(s) == socket->cookie &&
+        getsockopt(s, SOL_SOCKET, SO_MEMINFO, memory, &len) == 0)
+        head->rcvq += memory[SK_MEMINFO_RMEM_ALLOC];
+    close(s);
+}
+
 /* The program that was given the socket, and the number it has there. A descriptor that was copied
  * or passed on since is somewhere else as well, which nobody tells us. */
 static void name_owner(void *user, struct sight_head *head, uint64_t cookie)
 {
     const struct weird *weird = user;
+    const struct udp_socket *udp = udp_owner(weird, cookie);
+    if (udp != NULL && udp->handle == head->handle) {
+        name_udp(udp, head);
+        return;
+    }
     const struct socket *socket = cookie != 0 ? socket_find(weird, cookie) : NULL;
     if (socket == NULL)
         return;

@@ -40,7 +40,7 @@ static const int sandbox_calls[] = {
     __NR_getsockname, /* sockets.c udp.c */
 #endif
 #if defined __NR_getsockopt
-    __NR_getsockopt, /* accept.c connect.c control.c messages.c relay.c sockets.c ... */
+    __NR_getsockopt, /* accept.c connect.c control.c messages.c relay.c snapshot.c ... */
 #endif
 #if defined __NR_ioctl
     __NR_ioctl, /* ends.c messages.c relay.c snapshot.c supervisor.c udp_wait.c */

@@ -300,6 +300,14 @@ static void answer_lost(const struct call *call)
     call_error(call, error != 0 ? error : ENETDOWN);
 }
 
+const struct udp_socket *udp_owner(const struct weird *weird, uint64_t cookie)
+{
+    const struct udp_host *host = weird->udp;
+    if (host == NULL || (cookie & UDP_EVENT_MARK) == 0)
+        return NULL;
+    return host->socket[cookie % UDP_SOCKETS_MAX];
+}
+
 bool udp_answer(struct call *call)
 {
     struct udp_host *host = call->weird->orphaned ? NULL : call->weird->udp;
@@ -311,6 +319,8 @@ bool udp_answer(struct call *call)
         return lost;
     }
     call->family = socket->family;
+    socket->pid = call->pid;
+    socket->fd = (int)call->arg[0];
     switch (call->nr) {
     case __NR_bind:
         udp_call_bind(call, socket);

@@ -59,6 +59,8 @@ struct udp_socket {
     struct weird *weird;
     struct run *run; /* NULL: the run is over, another process may still hold S */
     uint64_t cookie; /* SO_COOKIE of S: nothing else has it */
+    pid_t pid;       /* the thread that last called with it, and its descriptor there */
+    int fd;
     uint32_t place;
     struct sockaddr_in at;   /* S's address in the namespace */
     struct sockaddr_in peer; /* what S is connected to: D, under an id; port 0: it is not */
@@ -150,6 +152,8 @@ void udp_end(
 void udp_call_socket(struct call *call);
 /* Answers a call if its first argument is a UDP socket of ours. */
 bool udp_answer(struct call *call);
+/* Whose an endpoint of ours is, by its cookie; NULL: nobody's. */
+const struct udp_socket *udp_owner(const struct weird *weird, uint64_t cookie);
 /* In the keeper, when weird is gone. */
 void udp_end_waiting(struct weird *weird);
 void udp_forget_run(struct weird *weird, const struct run *run);

@@ -229,6 +229,10 @@ static void count(struct flow *flow, const struct flow_segment *segment, uint8_t
         end->ttl_max = ttl;
     end->kind[segment->class]++;
     end->lost += segment->delivery == FLOW_LOST;
+    if (segment->cwnd > end->cwnd_max)
+        end->cwnd_max = segment->cwnd;
+    if (segment->cwnd != 0 && (end->cwnd_min == 0 || segment->cwnd < end->cwnd_min))
+        end->cwnd_min = segment->cwnd;
     end->pure_acks += flow_space(segment) == 0 && (segment->flags & PACKET_RST) == 0;
     if (flow_is_rtx(segment->class)) {
         end->rtx_segments++;
@@ -307,6 +311,7 @@ static struct flow_segment segment_of(const struct flow *flow, const struct capt
         .options = tcp->options,
         .wscale = tcp->wscale,
         .before = flow->end[from].state,
+        .cwnd = passage != NULL ? passage->cwnd : 0,
     };
     segment.sack_count = tcp->sack_count < FLOW_SACKS ? tcp->sack_count : FLOW_SACKS;
     memcpy(segment.sack, tcp->sack, segment.sack_count * sizeof segment.sack[0]);
@@ -360,6 +365,8 @@ static struct flow *add_tcp(struct flow_table *table, const struct capture_frame
     follow(table, flow, &segment, packet);
     flow->packets++;
     flow->octets += frame->whole_len;
+    if (segment.cwnd != 0)
+        flow->end[segment.from].cwnd_quality = passage->cwnd_quality;
     if (frame->when > flow->last)
         flow->last = frame->when;
     segment.flight = flow_flight(&flow->end[segment.from]);

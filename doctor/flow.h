@@ -117,6 +117,8 @@ struct flow_end {
     uint64_t segments, octets, data_segments, kind[FLOW_CLASS_COUNT];
     uint64_t rtx_segments, rtx_octets, pure_acks, dsacks, lost, icmp;
     uint32_t window_min, window_max, flight_max, zero_windows;
+    uint32_t cwnd_min, cwnd_max; /* octets; 0: not known */
+    uint8_t cwnd_quality;        /* enum facts_quality */
     int64_t zero_since, zero_time, last_ack_at, first_data, last_data;
     struct flow_rtt rtt; /* of what this end sent, to its acknowledgment */
     int64_t limit_time[FLOW_LIMIT_COUNT];
@@ -134,6 +136,7 @@ struct flow_segment {
     int64_t when, arrived; /* arrived: of two captures, 0 if it did not */
     uint64_t number;
     uint32_t seq, ack, len, window, flight, tsval, tsecr; /* window: scaled */
+    uint32_t cwnd;                                        /* of its sender; 0: not known */
     int64_t rtt;                                          /* of what it acknowledges; 0: none */
     uint16_t flags, mss;
     uint8_t from, class, delivery, options, wscale, sack_count, before;
@@ -155,6 +158,7 @@ struct flow {
     uint64_t packets, octets; /* octets on the wire */
     int64_t syn_at, syn_ack_at, open_at;
     int8_t closed_by, reset_by; /* the end; -1: nobody */
+    uint8_t here;               /* the end that itself told us, plus 1; 0: it has to be inferred */
     uint8_t vantage;            /* enum facts_vantage, by flow_vantage */
     uint16_t edges[2][FLOW_EDGES_MAX];
     struct flow_change *changes;
@@ -182,10 +186,12 @@ struct flow_table {
     uint64_t not_followed; /* packets of flows beyond FLOWS_MAX, or without memory */
 };
 
-/* What goes with a packet that two captures are known of. */
+/* What is known of a packet beside itself: from a second capture, from its sender. */
 struct flow_passage {
     enum flow_delivery delivery;
     int64_t arrived;
+    uint32_t cwnd;        /* octets; 0: not known */
+    uint8_t cwnd_quality; /* enum facts_quality */
 };
 
 bool flow_table_begin(struct flow_table *table, const struct flow_keep *keep);

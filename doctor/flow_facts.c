@@ -36,6 +36,8 @@ int64_t flow_rtt_min(const struct flow *flow)
 static int near_end(const struct flow *flow)
 {
     const int64_t left = answer_time(flow, 0), right = answer_time(flow, 1);
+    if (flow->here != 0)
+        return flow->here - 1;
     if (left == 0 || right == 0 || left < TOTAL_MIN - right)
         return -1;
     const int64_t share = left / NEAR_SHARE + right / NEAR_SHARE; /* wild times do not overflow */
@@ -57,6 +59,8 @@ const char *flow_vantage_text(const struct flow *flow)
     const int near = near_end(flow);
     if (near < 0)
         return "somewhere between";
+    if (flow->here != 0)
+        return near == 0 ? "at the opener" : "at the other end";
     return near == 0 ? "near the opener" : "near the other end";
 }
 

@@ -14,8 +14,6 @@
 #include <sys/random.h>
 #include <sys/select.h>
 
-#define HEADER_LEN 12
-
 struct dns {
     ares_channel channel;
     bool recurse, done;
@@ -102,11 +100,6 @@ void dns_close(struct dns *dns)
     free(dns);
 }
 
-static uint16_t get16(const uint8_t *at)
-{
-    return (uint16_t)(at[0] << 8 | at[1]);
-}
-
 static void on_answer(void *user, int status, int timeouts, unsigned char *message, int len)
 {
     struct dns *dns = user;
@@ -115,20 +108,13 @@ static void on_answer(void *user, int status, int timeouts, unsigned char *messa
     dns->done = true;
     if (answer == NULL)
         return;
-    if (message == NULL || len < HEADER_LEN) {
+    if (message == NULL || !dns_take(answer, message, (size_t)len)) {
         answer->failure = status == ARES_ETIMEOUT ? "no answer in time"
                           : status == ARES_ECONNREFUSED
                               ? "no server could be reached (refused, or no route)"
                               : ares_strerror(status);
         return;
     }
-    answer->len = (size_t)len;
-    memcpy(answer->message, message, answer->len);
-    answer->id = get16(message);
-    answer->flags = get16(message + 2);
-    answer->rcode = answer->flags & 15;
-    for (unsigned i = 0; i < DNS_SECTIONS; i++)
-        answer->count[i] = get16(message + 6 + 2 * i);
 }
 
 void dns_ask(struct dns *dns, const char *name, unsigned type, struct dns_answer *answer)

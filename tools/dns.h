@@ -72,6 +72,9 @@ void dns_close(struct dns *dns);
 /* `answer` is big: not on a stack. */
 void dns_ask(struct dns *dns, const char *name, unsigned type, struct dns_answer *answer);
 
+/* Takes a message in: its header is read. False: it is no message (too short, too long). */
+bool dns_take(struct dns_answer *answer, const uint8_t *message, size_t len);
+
 /* Calls for each record in order; false if the message is damaged (what came before was given). */
 typedef void dns_record_fn(void *user, const struct dns_record *record);
 bool dns_records(const struct dns_answer *answer, dns_record_fn *on_record, void *user);

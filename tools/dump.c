@@ -5,17 +5,15 @@
 #include "args.h"
 #include "dev/pcapng.h"
 #include "dump_text.h"
+#include "packets.h"
 #include "tool.h"
 
 #include <errno.h>
 #include <pcap/pcap.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define SNAP_DEFAULT   262144
-#define READ_TIMEOUT   100 /* ms: how long the kernel may collect packets */
 #define FILTER_MAX     4096
 #define LINKS_FILTERED 16 /* link types of one file that a filter is compiled for */
 
@@ -62,14 +60,6 @@ struct copying {
     struct pcapng file;
     uint32_t ifaces;
 };
-
-static volatile sig_atomic_t stopped;
-
-static void on_signal(int number)
-{
-    (void)number;
-    stopped = 1;
-}
 
 /* ---- Options ---- */
 
@@ -279,99 +269,39 @@ static int from_file(struct options *options, struct filters *filters, struct co
 
 /* ---- An interface ---- */
 
-static pcap_t *open_live(const struct options *options, const char *name)
-{
-    char error[PCAP_ERRBUF_SIZE];
-    pcap_t *live = pcap_create(name, error);
-    if (live == NULL) {
-        tool_fail("dump", "%s: %s", name, error);
-        return NULL;
-    }
-    pcap_set_snaplen(live, (int)options->snap_len);
-    pcap_set_promisc(live, strcmp(name, "any") != 0);
-    pcap_set_timeout(live, READ_TIMEOUT);
-    pcap_set_tstamp_precision(live, PCAP_TSTAMP_PRECISION_NANO);
-    const int result = pcap_activate(live);
-    /* libpcap itself would sleep through a signal as long as no packet comes. */
-    if (result < 0 || pcap_setnonblock(live, 1, error) < 0) {
-        const char *more = pcap_geterr(live);
-        tool_fail("dump", "%s: %s%s%s", name, pcap_statustostr(result), more[0] != '\0' ? ": " : "",
-                  more);
-        pcap_close(live);
-        return NULL;
-    }
-    return live;
-}
-
-static int set_filter(pcap_t *live, const char *text)
-{
-    struct bpf_program program;
-    if (text[0] == '\0')
-        return TOOL_OK;
-    if (pcap_compile(live, &program, text, 1, PCAP_NETMASK_UNKNOWN) != 0)
-        return tool_usage("dump", "filter \"%s\": %s", text, pcap_geterr(live));
-    const int error = pcap_setfilter(live, &program);
-    pcap_freecode(&program);
-    return error == 0 ? TOOL_OK : tool_fail("dump", "%s", pcap_geterr(live));
-}
-
-static void catch_signals(void)
-{
-    struct sigaction action = { .sa_handler = on_signal };
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
-
-static int listen_to(pcap_t *live, struct options *options, struct copying *copying)
+static int listen_to(struct packets *packets, struct options *options, struct copying *copying)
 {
     struct capture_frame *frame = calloc(1, sizeof *frame);
-    struct pcap_pkthdr *head;
     int got = 0;
     if (frame == NULL)
         return tool_fail("dump", "no memory");
-    struct pollfd wait = { .fd = pcap_get_selectable_fd(live), .events = POLLIN };
-    const int dlt = pcap_datalink(live);
-    frame->link = dlt == DLT_RAW ? CAPTURE_RAW : (uint32_t)dlt;
-    while (!stopped && (got = pcap_next_ex(live, &head, &frame->data)) >= 0) {
-        if (got == 0) { /* nothing for now: what was said is shown */
-            if (options->write != NULL)
-                pcapng_flush(&copying->file);
-            else
-                fflush(stdout);
-            (void)poll(&wait, 1, READ_TIMEOUT); /* a signal ends it early */
-            continue;
-        }
-        frame->number++;
-        frame->when = head->ts.tv_sec * WEIR_SECOND + head->ts.tv_usec; /* nanoseconds */
-        frame->len = head->caplen;
-        frame->whole_len = head->len;
-        if (!pass(options, copying, frame))
+    while (!packets_stopped() && (got = packets_next(packets, frame, PACKETS_WAIT)) >= 0) {
+        if (got > 0 && !pass(options, copying, frame))
             break;
+        if (got > 0)
+            continue;
+        if (options->write != NULL) /* nothing for now: what was said is shown */
+            pcapng_flush(&copying->file);
+        else
+            fflush(stdout);
     }
     free(frame);
-    return got == PCAP_ERROR ? tool_fail("dump", "%s", pcap_geterr(live)) : TOOL_OK;
+    return got < 0 ? TOOL_FAILED : TOOL_OK;
 }
 
 static int from_iface(struct options *options, struct copying *copying)
 {
     const char *name = options->iface != NULL ? options->iface : "any";
-    struct pcap_stat counts;
-    pcap_t *live = open_live(options, name);
+    struct packets packets;
     char room[32];
-    if (live == NULL)
-        return TOOL_FAILED;
-    int status = set_filter(live, options->filter);
-    if (status == TOOL_OK) {
-        catch_signals();
-        fprintf(stderr, "listening on %s, link-type %s, snapshot length %d bytes\n", name,
-                capture_link_text((uint32_t)pcap_datalink(live), room), (int)options->snap_len);
-        status = listen_to(live, options, copying);
-        fflush(stdout);
-        if (pcap_stats(live, &counts) == 0)
-            fprintf(stderr, "%u packets received by filter, %u dropped by kernel\n", counts.ps_recv,
-                    counts.ps_drop);
-    }
-    pcap_close(live);
+    int status = packets_open(&packets, "dump", name, (unsigned)options->snap_len, options->filter);
+    if (status != TOOL_OK)
+        return status;
+    fprintf(stderr, "listening on %s, link-type %s, snapshot length %d bytes\n", name,
+            capture_link_text(packets_link(&packets), room), (int)options->snap_len);
+    status = listen_to(&packets, options, copying);
+    fflush(stdout);
+    packets_close(&packets, true);
     return status;
 }
 

@@ -11,7 +11,7 @@
 #define FOUND_MAX 4
 
 static const char help[] =
-    "usage: weir explain [--lang en|zh] STATE|FLAG|ERROR|OPTION|SYSCTL...\n"
+    "usage: weir explain [--lang en|zh] [--json] STATE|FLAG|ERROR|OPTION|SYSCTL...\n"
     "       weir explain [--lang en|zh] --list\n"
     "\n"
     "A short page on each: what it means, who must act, which command shows it, and\n"
@@ -23,18 +23,23 @@ static const char help[] =
     "  weir explain SACK TCP_NODELAY    options of a header, of a socket\n"
     "  weir explain tcp_fin_timeout     a setting\n"
     "\n"
+    "  -j, --json        the pages as JSON\n"
     "  -l, --list        all of them, a line each\n"
     "      --lang LANG   en (the default) or zh\n";
 
-static int explain_one(const char *word, enum explain_lang lang, bool *first)
+/* With `json` not NULL into that. */
+static int explain_one(const char *word, enum explain_lang lang, struct json *json, bool *first)
 {
     const struct explain_page *pages[FOUND_MAX];
     const unsigned count = explain_find(word, pages, FOUND_MAX);
     for (unsigned i = 0; i < count; i++) {
-        if (!*first)
+        if (!*first && json == NULL)
             putchar('\n');
         *first = false;
-        explain_print(pages[i], lang, stdout);
+        if (json != NULL)
+            explain_json(pages[i], lang, json);
+        else
+            explain_print(pages[i], lang, stdout);
     }
     if (count > 0)
         return TOOL_OK;
@@ -46,17 +51,38 @@ static int explain_one(const char *word, enum explain_lang lang, bool *first)
     return tool_usage(COMMAND, "no page on '%s' (weir explain --list shows them)", safe);
 }
 
+/* Words up to NULL. */
+static int explain_all(char **words, enum explain_lang lang, bool as_json)
+{
+    struct json json;
+    bool first = true;
+    int status = TOOL_OK;
+    if (as_json) {
+        json_begin(&json, stdout);
+        json_array(&json, NULL);
+    }
+    for (; *words != NULL; words++)
+        if (explain_one(*words, lang, as_json ? &json : NULL, &first) != TOOL_OK)
+            status = TOOL_USAGE;
+    if (as_json) {
+        json_end_array(&json);
+        json_finish(&json);
+    }
+    return status;
+}
+
 int tool_explain(int argc, char **argv)
 {
     static const struct option longs[] = {
         { "list", no_argument, NULL, 'l' },
+        { "json", no_argument, NULL, 'j' },
         { "lang", required_argument, NULL, 'g' },
         { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
     enum explain_lang lang = EXPLAIN_EN;
-    bool list = false, first = true;
-    for (int c; (c = args_next(argc, argv, ":lh", longs)) != ARGS_END;) {
+    bool list = false, as_json = false;
+    for (int c; (c = args_next(argc, argv, ":ljh", longs)) != ARGS_END;) {
         if (c == ARGS_BAD)
             return TOOL_USAGE;
         if (c == 'h') {
@@ -64,21 +90,20 @@ int tool_explain(int argc, char **argv)
             return TOOL_OK;
         }
         list = list || c == 'l';
+        as_json = as_json || c == 'j';
         if (c != 'g')
             continue;
         if (strcmp(optarg, "en") != 0 && strcmp(optarg, "zh") != 0)
             return tool_usage(COMMAND, "--lang %s: not en or zh", optarg);
         lang = strcmp(optarg, "zh") == 0 ? EXPLAIN_ZH : EXPLAIN_EN;
     }
+    if (list && as_json)
+        return tool_usage(COMMAND, "--list is for people; --json takes names");
     if (list && optind < argc)
         return tool_usage(COMMAND, "--list takes no names; what is '%s'?", argv[optind]);
     if (!list && optind == argc)
         return tool_usage(COMMAND, "a name is missing (--list shows them)");
     if (list)
         explain_list(lang, stdout);
-    int status = TOOL_OK;
-    for (int i = optind; i < argc; i++)
-        if (explain_one(argv[i], lang, &first) != TOOL_OK)
-            status = TOOL_USAGE;
-    return status;
+    return explain_all(argv + optind, lang, as_json);
 }

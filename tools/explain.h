@@ -8,6 +8,8 @@
  * errno_table.c, and what a setting is to weir from sysctl_table.c, so that neither is said twice.
  */
 
+#include "json.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -54,6 +56,7 @@ char *explain_name(const struct explain_page *page, char text[EXPLAIN_NAME_MAX])
 const char *explain_title(const struct explain_page *page, enum explain_lang lang);
 
 void explain_print(const struct explain_page *page, enum explain_lang lang, FILE *file);
+void explain_json(const struct explain_page *page, enum explain_lang lang, struct json *json);
 void explain_list(enum explain_lang lang, FILE *file);
 
 #endif

@@ -8,9 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COLUMNS 90
-#define MARGIN  2
-#define LIST_AT 30 /* column of the titles in a list */
+#define COLUMNS   90
+#define LINE_ROOM 512
+#define MARGIN    2
+#define LIST_AT   30 /* column of the titles in a list */
 
 /* ---- Text in columns: a Chinese character takes two, and a line may end behind it ---- */
 
@@ -125,32 +126,41 @@ static void print_causes(FILE *file, const struct errno_entry *entry)
     }
 }
 
-static void print_weir(FILE *file, const struct explain_page *page, enum explain_lang lang)
+/* What a setting is to weir; "" for other pages. */
+static char *weir_line(const struct explain_page *page, enum explain_lang lang,
+                       char line[LINE_ROOM])
 {
-    const struct sysctl *setting = sysctl_find(page->names);
-    char line[512] = "";
+    const struct sysctl *setting = page->kind == EXPLAIN_SYSCTL ? sysctl_find(page->names) : NULL;
+    line[0] = '\0';
     if (setting == NULL)
-        return;
+        return line;
     const char *note = setting->note != NULL ? setting->note : "";
     switch (setting->kind) {
     case SYSCTL_FIXED:
-        snprintf(line, sizeof line,
-                 lang == EXPLAIN_EN ? "weir: always %s; %s." : "weir：固定为 %s。", setting->fixed,
-                 note);
+        snprintf(line, LINE_ROOM, lang == EXPLAIN_EN ? "weir: always %s; %s." : "weir：固定为 %s。",
+                 setting->fixed, note);
         break;
     case SYSCTL_ABSENT:
-        snprintf(line, sizeof line,
-                 lang == EXPLAIN_EN ? "weir has it not: %s." : "weir：没有此项。", note);
+        snprintf(line, LINE_ROOM, lang == EXPLAIN_EN ? "weir has it not: %s." : "weir：没有此项。",
+                 note);
         break;
     case SYSCTL_REMOVED:
-        snprintf(line, sizeof line,
+        snprintf(line, LINE_ROOM,
                  lang == EXPLAIN_EN ? "weir never had it." : "weir：从来没有此项。");
         break;
     default:
-        snprintf(line, sizeof line,
+        snprintf(line, LINE_ROOM,
                  lang == EXPLAIN_EN ? "weir: %s." : "weir：支持此项，名称和取值与 Linux 相同。",
                  note);
     }
+    return line;
+}
+
+static void print_weir(FILE *file, const struct explain_page *page, enum explain_lang lang)
+{
+    char line[LINE_ROOM];
+    if (weir_line(page, lang, line)[0] == '\0')
+        return;
     fprintf(file, "%*s", MARGIN, "");
     wrapped(file, line, MARGIN, MARGIN);
 }
@@ -232,6 +242,14 @@ static void print_heading(FILE *file, const struct explain_page *page, enum expl
     fprintf(file, lang == EXPLAIN_EN ? ": %s\n" : "：%s\n", kinds[page->kind][lang]);
 }
 
+static const char *myth_of(const struct explain_page *page, enum explain_lang lang)
+{
+    const struct errno_entry *entry = entry_of(page);
+    if (page->myth[lang] == NULL && entry != NULL && lang == EXPLAIN_EN)
+        return entry->not_so;
+    return page->myth[lang];
+}
+
 void explain_print(const struct explain_page *page, enum explain_lang lang, FILE *file)
 {
     static const char *const headings[][EXPLAIN_LANGS] = {
@@ -245,18 +263,55 @@ void explain_print(const struct explain_page *page, enum explain_lang lang, FILE
     print_heading(file, page, lang);
     fprintf(file, "%*s", MARGIN, "");
     wrapped(file, explain_title(page, lang), MARGIN, MARGIN);
-    if (page->kind == EXPLAIN_SYSCTL)
-        print_weir(file, page, lang);
+    print_weir(file, page, lang);
     if (entry != NULL && lang == EXPLAIN_EN)
         print_causes(file, entry);
     else
         section(file, headings[0][lang], page->means[lang]);
     section(file, headings[1][lang], who_acts(page, lang));
     section(file, headings[2][lang], what_shows(page, lang, shows, sizeof shows));
-    const char *myth = page->myth[lang];
-    if (myth == NULL && entry != NULL && lang == EXPLAIN_EN)
-        myth = entry->not_so;
-    section(file, headings[3][lang], myth);
+    section(file, headings[3][lang], myth_of(page, lang));
+}
+
+static void json_text(struct json *json, const char *key, const char *text)
+{
+    if (text != NULL && text[0] != '\0')
+        json_string(json, key, text);
+}
+
+static void json_error(struct json *json, const struct errno_entry *entry)
+{
+    json_signed(json, "number", entry->number);
+    if (entry->winsock != 0)
+        json_signed(json, "winsock", entry->winsock);
+    json_array(json, "causes");
+    for (unsigned i = 0; i < ERRNO_CAUSES && entry->cause[i].call != NULL; i++) {
+        json_object(json, NULL);
+        json_string(json, "call", entry->cause[i].call);
+        json_string(json, "state", entry->cause[i].state);
+        json_string(json, "when", entry->cause[i].when);
+        json_end_object(json);
+    }
+    json_end_array(json);
+}
+
+void explain_json(const struct explain_page *page, enum explain_lang lang, struct json *json)
+{
+    char name[EXPLAIN_NAME_MAX], shows[256], line[LINE_ROOM];
+    const struct errno_entry *entry = entry_of(page);
+    json_object(json, NULL);
+    json_string(json, "name", explain_name(page, name));
+    json_string(json, "names", page->names);
+    json_string(json, "kind", kinds[page->kind][lang]);
+    json_string(json, "title", explain_title(page, lang));
+    json_text(json, "weir", weir_line(page, lang, line));
+    if (entry != NULL)
+        json_error(json, entry);
+    json_text(json, "means", page->means[lang]);
+    json_text(json, "who", who_acts(page, lang));
+    json_text(json, "shows", what_shows(page, lang, shows, sizeof shows));
+    json_text(json, "not_so", myth_of(page, lang));
+    json_end_object(json);
 }
 
 void explain_list(enum explain_lang lang, FILE *file)

@@ -164,7 +164,8 @@ static const struct sysctl table[] = {
     { FIXED("net.ipv4.tcp_autocorking", "0"),
       NOTE("only Nagle's rule and TCP_CORK hold octets back") },
     { NUMBER("net.ipv4.tcp_mtu_probing"), AT(mtu_probing), LINUX(0, 2), WEIR(0, 2),
-      NOTE("1 and 2: the fourth timeout tries 1,024 octets, then half of it, for all connections "
+      NOTE("default 1; 1 and 2: the fourth timeout tries 1,024 octets, then half of it, for all "
+           "connections "
            "to that address and for ten minutes; nothing probes upwards before") },
     { FIXED("net.ipv4.tcp_no_metrics_save", "1"),
       NOTE("nothing is remembered of old connections") },

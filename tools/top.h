@@ -54,6 +54,7 @@ struct top {
     bool reverse;
     size_t places;
     int64_t interval; /* ns */
+    unsigned columns; /* there is room for; 0: as many as it takes */
 };
 
 /* Looks again. TOOL_OK, or a line has been said. */

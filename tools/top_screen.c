@@ -92,8 +92,9 @@ static void draw_summary(const struct screen *screen)
 
 static void draw_list(struct screen *screen)
 {
-    const struct top *top = screen->top;
+    struct top *top = screen->top;
     char line[TOP_LINE_MAX];
+    top->columns = (unsigned)COLS;
     const size_t rows = LINES > FIRST_ROW ? (size_t)(LINES - FIRST_ROW) : 0;
     erase();
     draw_summary(screen);

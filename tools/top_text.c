@@ -78,14 +78,58 @@ static char *timer_text(const struct facts_flow *flow, char text[48])
     return text;
 }
 
-#define FORMAT                                                                              \
-    "%-11.11s %-21.21s %-21.21s %-16.16s %5.5s/%-5.5s %5.5s %6.6s %6.6s %5.5s %5.5s %-10s " \
-    "%-12.12s %s"
+/* Where a terminal is narrow, what is longest gives way first; the owner, what holds a connection
+ * up and its timer stay in sight. */
+struct widths {
+    unsigned columns; /* for which it is made */
+    int local, peer, owner, limits, timer;
+    bool rates;
+};
+
+static const struct widths *widths_of(const struct top *top)
+{
+    static const struct widths widths[] = {
+        { 141, 21, 21, 16, TOP_HISTORY, 12, true },
+        { 126, 21, 21, 12, 5, 8, true },
+        { 110, 6, 21, 12, 5, 7, true },
+        { 0, 6, 21, 12, 5, 7, false },
+    };
+    unsigned i = 0;
+    while (top->columns != 0 && widths[i].columns > top->columns)
+        i++;
+    return &widths[i];
+}
+
+struct cells {
+    const char *state, *local, *peer, *owner, *rtt, *least, *rtx, *rcvq, *sndq, *in, *out, *limits,
+        *timer, *place;
+};
+
+static void put_cells(const struct top *top, const struct cells *cells, char text[TOP_LINE_MAX])
+{
+    const struct widths *at = widths_of(top);
+    char rates[16] = "";
+    const size_t known = strlen(cells->limits);
+    const size_t shown = (size_t)at->limits;
+    if (at->rates)
+        snprintf(rates, sizeof rates, "%5.5s %5.5s ", cells->in, cells->out);
+    /* Of what held it up, the newest. */
+    snprintf(text, TOP_LINE_MAX,
+             "%-11.11s %-*.*s %-*.*s %-*.*s %5.5s/%-5.5s %5.5s %6.6s %6.6s %s%-*.*s %-*.*s %s",
+             cells->state, at->local, at->local, cells->local, at->peer, at->peer, cells->peer,
+             at->owner, at->owner, cells->owner, cells->rtt, cells->least, cells->rtx, cells->rcvq,
+             cells->sndq, rates, at->limits, at->limits,
+             cells->limits + (known > shown && known == TOP_HISTORY ? known - shown : 0), at->timer,
+             at->timer, cells->timer, cells->place);
+}
 
 const char *top_heading(const struct top *top, char text[TOP_LINE_MAX])
 {
-    snprintf(text, TOP_LINE_MAX, FORMAT, "STATE", "LOCAL", "PEER", "OWNER", "RTT", "MIN", "RTX%",
-             "RECVQ", "SENDQ", "IN/s", "OUT/s", "LIMITS", "TIMER", top->places > 1 ? "STACK" : "");
+    const struct cells cells = {
+        "STATE", "LOCAL", "PEER", "OWNER", "RTT",    "MIN",   "RTX%",
+        "RECVQ", "SENDQ", "IN/s", "OUT/s", "LIMITS", "TIMER", top->places > 1 ? "STACK" : ""
+    };
+    put_cells(top, &cells, text);
     return text;
 }
 
@@ -100,13 +144,26 @@ char *top_line(const struct top *top, const struct top_flow *flow, char text[TOP
                  flow->retrans_permille % 10);
     else
         strcpy(rtx, "-");
-    snprintf(text, TOP_LINE_MAX, FORMAT, socket_state_ss(facts),
-             end_text(facts, &facts->local, local), end_text(facts, &facts->remote, remote),
-             owner_text(facts, owner), short_ms(facts->info.tcpi_rtt, rtt),
-             short_ms(facts->info.tcpi_min_rtt, least), rtx, short_size(facts->rcvq, rcvq),
-             short_size(facts->sndq, sndq), short_size(flow->in_rate, in),
-             short_size(flow->out_rate, out), flow->limits, timer_text(facts, timer),
-             top->places > 1 ? look_place(facts->source, facts->net, place) : "");
+    const char *left = end_text(facts, &facts->local, local);
+    if (widths_of(top)->local < (int)strlen(left)) /* its port says more than its address */
+        left = strrchr(left, ':');
+    const struct cells cells = {
+        socket_state_ss(facts),
+        left,
+        end_text(facts, &facts->remote, remote),
+        owner_text(facts, owner),
+        short_ms(facts->info.tcpi_rtt, rtt),
+        short_ms(facts->info.tcpi_min_rtt, least),
+        rtx,
+        short_size(facts->rcvq, rcvq),
+        short_size(facts->sndq, sndq),
+        short_size(flow->in_rate, in),
+        short_size(flow->out_rate, out),
+        flow->limits,
+        timer_text(facts, timer),
+        top->places > 1 ? look_place(facts->source, facts->net, place) : "",
+    };
+    put_cells(top, &cells, text);
     return text;
 }
 

@@ -15,13 +15,24 @@
 
 #define COLUMNS_DEFAULT 116
 #define COLUMNS_MOST    160
+#define FILTER_MAX      4096
+#define SECONDS_MAX     86400
 
 static const char help[] =
     "usage: weir trace [OPTION...] FILE [FILE2]\n"
+    "       weir trace [OPTION...] --stack|--net NAME|--socket PATH\n"
+    "       weir trace [OPTION...] -i NAME [FILTER]\n"
     "\n"
-    "The TCP connections of a capture (pcap or pcapng, gzip too; - is standard input): a table, "
-    "or\n"
-    "pictures of one. With a second file, captured at the other end, what was lost is exact.\n"
+    "The TCP connections of a capture (pcap or pcapng, gzip too; - is standard input), of a weir "
+    "that\n"
+    "runs, or of an interface: a table, or pictures of one. With a second file, captured at the\n"
+    "other end, what was lost is exact.\n"
+    "\n"
+    "  --stack            of the weir that runs here: what its flight recorder remembers\n"
+    "  --net NAME, --socket PATH\n"
+    "                     of that one\n"
+    "  -i NAME            what passes an interface, beside the kernel's sockets, until a signal\n"
+    "  --seconds N        look for so long\n"
     "\n"
     "  --flow N           that one: everything of it in words, or the picture of it\n"
     "  --ladder           both ends' states and the segments between, in the terminal\n"
@@ -32,6 +43,7 @@ static const char help[] =
     "  --tsg              the time-sequence graph; --svg FILE, or --xpl FILE for xplot\n"
     "    --reverse        of what the other end sent\n"
     "  --rtt, --flight    round trips; octets in flight and the window; with --svg FILE\n"
+    "  --cwnd             the congestion window, of what is no file; with --svg FILE\n"
     "  --timeline         a bar for each flow, coloured by state; with --svg FILE\n"
     "  --diagram          the state diagram of RFC 9293 with the edges that were taken\n"
     "  --html FILE        one page with all of it, that needs no network\n"
@@ -43,6 +55,7 @@ enum picture {
     PICTURE_TSG,
     PICTURE_RTT,
     PICTURE_FLIGHT,
+    PICTURE_CWND,
     PICTURE_TIMELINE,
     PICTURE_DIAGRAM,
 };
@@ -58,17 +71,58 @@ enum long_option { /* long ones only */
     OPTION_XPL,
     OPTION_HTML,
     OPTION_JSON,
+    OPTION_STACK,
+    OPTION_NET,
+    OPTION_SOCKET,
+    OPTION_SECONDS,
 };
 
 struct options {
     uint64_t flow;
     unsigned picture;
     bool ascii, absolute, whole, reverse, json, help;
-    const char *svg, *xpl, *html, *first, *second;
+    bool stack;
+    const char *svg, *xpl, *html, *first, *second, *net, *socket, *iface;
+    weir_time time;
+    char filter[FILTER_MAX];
 };
+
+static bool is_live(const struct options *options)
+{
+    return options->stack || options->net != NULL || options->socket != NULL ||
+           options->iface != NULL;
+}
+
+/* Where it looks, if that is no file. ARGS_END: not one of these. */
+static int take_source(struct options *options, int option)
+{
+    switch (option) {
+    case 'i':
+        options->iface = optarg;
+        return TOOL_OK;
+    case OPTION_STACK:
+        options->stack = true;
+        return TOOL_OK;
+    case OPTION_NET:
+        options->net = optarg;
+        return TOOL_OK;
+    case OPTION_SOCKET:
+        options->socket = optarg;
+        return TOOL_OK;
+    case OPTION_SECONDS:
+        if (!args_seconds(optarg, WEIR_MS, SECONDS_MAX * WEIR_SECOND, &options->time))
+            return tool_usage("trace", "--seconds %s: a time up to %d s", optarg, SECONDS_MAX);
+        return TOOL_OK;
+    default:
+        return ARGS_END;
+    }
+}
 
 static int take(struct options *options, int option)
 {
+    const int status = take_source(options, option);
+    if (status != ARGS_END)
+        return status;
     switch (option) {
     case OPTION_FLOW:
         if (!args_number(optarg, 1, FLOWS_MAX, &options->flow))
@@ -114,8 +168,14 @@ static int check(const struct options *options)
 {
     const unsigned picture = options->picture;
     const bool drawn = picture != PICTURE_NONE && picture != PICTURE_LADDER;
-    if (options->first == NULL)
+    const unsigned sources = (unsigned)(options->first != NULL) + (options->iface != NULL) +
+                             (options->stack || options->net != NULL || options->socket != NULL);
+    if (sources == 0)
         return tool_usage("trace", "which capture? weir trace FILE, or - for standard input");
+    if (sources > 1 || (options->net != NULL && options->socket != NULL))
+        return tool_usage("trace", "one of a file, a weir and an interface");
+    if (options->time != 0 && !is_live(options))
+        return tool_usage("trace", "--seconds goes with a weir or an interface");
     if (options->xpl != NULL && picture != PICTURE_TSG)
         return tool_usage("trace", "--xpl goes with --tsg");
     if (options->svg != NULL && picture == PICTURE_NONE)
@@ -127,11 +187,29 @@ static int check(const struct options *options)
     return TOOL_OK;
 }
 
+/* libpcap's language, of all words that are left. */
+static int read_filter(int argc, char **argv, struct options *options)
+{
+    size_t len = 0;
+    for (int i = optind; i < argc; i++) {
+        len += (size_t)snprintf(options->filter + len, FILTER_MAX - len, "%s%s", len > 0 ? " " : "",
+                                argv[i]);
+        if (len >= FILTER_MAX)
+            return tool_usage("trace", "the filter is longer than %d characters", FILTER_MAX - 1);
+    }
+    return check(options);
+}
+
 static int read_options(int argc, char **argv, struct options *options)
 {
     static const struct option longs[] = {
         { "flow", required_argument, NULL, OPTION_FLOW },
         { "ladder", no_argument, NULL, OPTION_PICTURE + PICTURE_LADDER },
+        { "stack", no_argument, NULL, OPTION_STACK },
+        { "net", required_argument, NULL, OPTION_NET },
+        { "socket", required_argument, NULL, OPTION_SOCKET },
+        { "seconds", required_argument, NULL, OPTION_SECONDS },
+        { "cwnd", no_argument, NULL, OPTION_PICTURE + PICTURE_CWND },
         { "tsg", no_argument, NULL, OPTION_PICTURE + PICTURE_TSG },
         { "rtt", no_argument, NULL, OPTION_PICTURE + PICTURE_RTT },
         { "flight", no_argument, NULL, OPTION_PICTURE + PICTURE_FLIGHT },
@@ -150,13 +228,15 @@ static int read_options(int argc, char **argv, struct options *options)
     };
     int option;
     args_begin();
-    while ((option = args_next(argc, argv, ":h", longs)) != ARGS_END) {
+    while ((option = args_next(argc, argv, ":hi:", longs)) != ARGS_END) {
         if (option == ARGS_BAD)
             return TOOL_USAGE;
         const int status = take(options, option);
         if (status != TOOL_OK || options->help)
             return status;
     }
+    if (options->iface != NULL)
+        return read_filter(argc, argv, options);
     if (argc - optind > 2)
         return tool_usage("trace", "%s: two captures at most", argv[optind + 2]);
     options->first = optind < argc ? argv[optind] : NULL;
@@ -212,6 +292,8 @@ static void picture(FILE *out, const struct trace *trace, const struct options *
         trace_rtt_svg(out, flow);
     else if (options->picture == PICTURE_FLIGHT)
         trace_flight_svg(out, flow);
+    else if (options->picture == PICTURE_CWND)
+        trace_cwnd_svg(out, flow);
     else
         trace_diagram_svg(out, flow);
 }
@@ -241,6 +323,11 @@ static int show(const struct trace *trace, const struct options *options)
     if (options->flow > trace->table.count)
         return tool_usage("trace", "--flow %llu: there are %zu", (unsigned long long)options->flow,
                           trace->table.count);
+    const uint64_t id = options->flow != 0 ? options->flow : 1;
+    if (options->picture == PICTURE_CWND &&
+        (trace->table.count == 0 || !trace_has_cwnd(trace->table.flows[id - 1])))
+        return tool_fail("trace", "the congestion window is not known: no packet tells it, a weir "
+                                  "(--net) or the kernel (-i) does");
     if (options->html != NULL || options->svg != NULL || options->xpl != NULL)
         return write_file(trace, options);
     if (options->picture == PICTURE_LADDER)
@@ -254,6 +341,36 @@ static int show(const struct trace *trace, const struct options *options)
     return ferror(stdout) ? TOOL_FAILED : TOOL_OK;
 }
 
+/* What is to be said of the source comes last. */
+static int show_all(const struct trace *trace, const struct options *options, const char *source)
+{
+    const int status = show(trace, options);
+    fflush(stdout);
+    trace_complain(trace, source);
+    return status;
+}
+
+static int run(const struct options *options, struct trace *trace)
+{
+    const bool pictures = options->picture != PICTURE_NONE || options->html != NULL;
+    const struct flow_keep keep = { .all = pictures && options->flow == 0,
+                                    .only = pictures ? options->flow : 0 };
+    int status;
+    if (is_live(options)) {
+        const struct trace_live_want want = { options->net,    options->socket, options->iface,
+                                              options->filter, options->time,   keep };
+        status = trace_live(trace, &want);
+        if (status == TOOL_OK)
+            status = show_all(trace, options, trace->source);
+        return status;
+    }
+    const struct trace_want want = { options->first, options->second, keep, .progress = true };
+    if (!trace_load(trace, &want))
+        return tool_fail("trace", "%s: %s", options->first, trace->why);
+    status = show_all(trace, options, options->first);
+    return trace->damaged && status == TOOL_OK ? TOOL_FAILED : status;
+}
+
 int tool_trace(int argc, char **argv)
 {
     struct options options = { .flow = 0 };
@@ -265,22 +382,7 @@ int tool_trace(int argc, char **argv)
         puts(help);
         return TOOL_OK;
     }
-    const bool pictures = options.picture != PICTURE_NONE || options.html != NULL;
-    const struct trace_want want = {
-        .path = options.first,
-        .second = options.second,
-        .keep = { .all = pictures && options.flow == 0, .only = pictures ? options.flow : 0 },
-        .progress = true,
-    };
-    if (!trace_load(&trace, &want)) {
-        status = tool_fail("trace", "%s: %s", options.first, trace.why);
-    } else {
-        status = show(&trace, &options);
-        fflush(stdout);
-        trace_complain(&trace, options.first);
-        if (trace.damaged && status == TOOL_OK)
-            status = TOOL_FAILED;
-    }
+    status = run(&options, &trace);
     trace_free(&trace);
     return status;
 }

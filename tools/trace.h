@@ -2,7 +2,8 @@
 #ifndef WEIR_TOOLS_TRACE_H
 #define WEIR_TOOLS_TRACE_H
 
-/* `weir trace`: the connections of a capture, in words and in pictures.
+/* `weir trace`: the connections of a capture, of a running instance or of an interface, in words
+ * and in pictures.
  *
  * A capture is read into a table of flows (doctor/flow.h), and each picture is drawn from that: as
  * text into a terminal, as SVG into a file or into the report. Text from the file is escaped before
@@ -18,6 +19,9 @@ struct trace {
     uint64_t other_links; /* frames of link types nobody here understands */
     bool damaged;         /* the file ends early, as `why` says */
     char why[CAPTURE_WHY_MAX];
+    char source[80];      /* "weir:default", "eth0"; "": a file */
+    uint64_t older, lost; /* of an instance: records from before, and that we were too late for */
+    uint64_t nameless;    /* segments of connections that nobody saw any more */
     bool merged;          /* of two captures */
     int64_t clock_offset; /* of the second capture's clock */
     uint64_t matched, only_first, only_second;
@@ -33,6 +37,16 @@ struct trace_want {
  * read before damage counts. trace_free in any case. */
 bool trace_load(struct trace *trace, const struct trace_want *want);
 void trace_free(struct trace *trace);
+
+/* What happens: an instance's flight recorder, or an interface's packets beside the kernel's
+ * sockets. TOOL_...; what is wrong has been said. trace_free in any case. */
+struct trace_live_want {
+    const char *net, *socket;   /* which instance; both NULL: the only one */
+    const char *iface, *filter; /* iface NULL: an instance */
+    int64_t time; /* ns; 0: of an instance what it remembers, of an interface until a signal */
+    struct flow_keep keep;
+};
+int trace_live(struct trace *trace, const struct trace_live_want *want);
 
 /* Two captures of both ends, by their packets (trace_merge.c). */
 bool trace_merge(struct trace *trace, const struct trace_want *want);
@@ -59,6 +73,7 @@ char *trace_amount(uint64_t octets, char text[TRACE_TIME_MAX]);
 /* Adds what the file's packets say in words to one line each; all start with "weir trace: ". */
 void trace_complain(const struct trace *trace, const char *path);
 
+const char *trace_source(const struct trace *trace); /* "pcap", "weir:default" */
 void trace_summary(FILE *out, const struct trace *trace);
 void trace_flow_text(FILE *out, const struct flow *flow); /* everything of one, in lines */
 void trace_json(FILE *out, const struct trace *trace, uint64_t only);
@@ -83,6 +98,8 @@ void trace_tsg_svg(FILE *out, const struct flow *flow, unsigned end);
 void trace_tsg_xpl(FILE *out, const struct flow *flow, unsigned end);
 void trace_rtt_svg(FILE *out, const struct flow *flow);
 void trace_flight_svg(FILE *out, const struct flow *flow);
+void trace_cwnd_svg(FILE *out, const struct flow *flow);
+bool trace_has_cwnd(const struct flow *flow); /* its source knew the congestion window */
 void trace_timeline_svg(FILE *out, const struct trace *trace, uint64_t only);
 void trace_diagram_svg(FILE *out, const struct flow *flow);
 void trace_html(FILE *out, const struct trace *trace, uint64_t only);

@@ -30,12 +30,13 @@ static void bar(const struct svg_plot *plot, uint8_t state, double y, int64_t fr
             state, x, y, width, weir_state_text(state), trace_time(to - from, took));
 }
 
-/* A state lasts to the next change, the last one to the end of the flow. */
+/* A state lasts to the next change, the last one to the end of the flow; where that end has not
+ * closed, it stays so, as far as anybody knows: paler to the end of all. */
 static void bars(const struct svg_plot *plot, const struct flow *flow, unsigned end, double y,
                  int64_t began)
 {
     int64_t since = flow->first - began;
-    uint8_t state = flow->whole ? WEIR_STATE_COUNT : flow->end[end].state;
+    uint8_t state = WEIR_STATE_COUNT; /* that before the first change */
     for (uint32_t i = 0; i < flow->change_count; i++) {
         const struct flow_change *change = &flow->changes[i];
         if (change->end != end)
@@ -46,8 +47,14 @@ static void bars(const struct svg_plot *plot, const struct flow *flow, unsigned 
         state = change->to;
         since = change->when - began;
     }
-    bar(plot, state == WEIR_STATE_COUNT ? flow->end[end].state : state, y, since,
-        flow->last - began);
+    if (state == WEIR_STATE_COUNT)
+        state = flow->end[end].state;
+    bar(plot, state, y, since, flow->last - began);
+    if (state != WEIR_CLOSED && state != WEIR_LISTEN && flow->last - began < plot->x.most) {
+        fputs("<g opacity=\".35\">", plot->out);
+        bar(plot, state, y, flow->last - began, plot->x.most);
+        fputs("</g>\n", plot->out);
+    }
 }
 
 static void marks(const struct svg_plot *plot, const struct flow *flow, double y, int64_t began)
@@ -130,9 +137,9 @@ void trace_timeline_svg(FILE *out, const struct trace *trace, uint64_t only)
 static const struct place {
     double x, y;
 } places[WEIR_STATE_COUNT + 1] = {
-    [WEIR_CLOSED] = { 450, 60 },        [WEIR_LISTEN] = { 200, 130 },
-    [WEIR_SYN_RECEIVED] = { 200, 250 }, [WEIR_SYN_SENT] = { 680, 190 },
-    [WEIR_ESTABLISHED] = { 450, 310 },  [WEIR_FIN_WAIT_1] = { 200, 400 },
+    [WEIR_CLOSED] = { 450, 60 },        [WEIR_LISTEN] = { 170, 130 },
+    [WEIR_SYN_RECEIVED] = { 170, 250 }, [WEIR_SYN_SENT] = { 680, 190 },
+    [WEIR_ESTABLISHED] = { 480, 310 },  [WEIR_FIN_WAIT_1] = { 200, 400 },
     [WEIR_CLOSE_WAIT] = { 690, 400 },   [WEIR_FIN_WAIT_2] = { 110, 530 },
     [WEIR_CLOSING] = { 340, 530 },      [WEIR_TIME_WAIT] = { 340, 640 },
     [WEIR_LAST_ACK] = { 690, 530 },     [BOTTOM] = { 690, 640 },

@@ -9,6 +9,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define FLOWS_DRAWN 24u /* with all their pictures: those with the most packets */
 #define ROWS_MAX    2000u
@@ -30,7 +31,8 @@ static const char head[] =
     "border-radius:8px;background:var(--row);color:var(--fg)}\n"
     ".scroll{overflow-x:auto}table{border-collapse:collapse;width:100%;font-size:.9rem}"
     "th,td{padding:5px 9px;text-align:right;white-space:nowrap;border-bottom:1px solid var(--line)}"
-    "th{color:var(--dim);font-weight:600}td.t,th.t{text-align:left}"
+    "th{color:var(--dim);font-weight:600}td.t,th.t{text-align:left}td.w{white-space:normal;min-"
+    "width:9em}"
     "tbody tr[data-drawn]{cursor:pointer}tbody tr:hover{background:var(--row)}"
     "td a{color:var(--mark)}td.bad{color:var(--bad);font-weight:600}\n"
     "details{border:1px solid var(--line);border-radius:10px;margin:12px 0;padding:0 14px}"
@@ -68,7 +70,8 @@ static const char script[] =
     "document.getElementById('found').textContent=words.length?n+' found':'';});\n"
     "function zoom(svg){const whole=svg.getAttribute('viewBox').split(' ').map(Number);"
     "let box=[...whole],drag=null;const points=new Map();let apart=0;\n"
-    "const set=()=>svg.setAttribute('viewBox',box.join(' '));\n"
+    "const b=document.createElement('button');\n"
+    "const set=()=>{svg.setAttribute('viewBox',box.join(' '));b.hidden=box[2]===whole[2];};\n"
     "const at=e=>{const r=svg.getBoundingClientRect();return[box[0]+(e.clientX-r.left)/r.width*"
     "box[2],box[1]+(e.clientY-r.top)/r.height*box[3]];};\n"
     "const scale=(f,c)=>{const w=Math.min(whole[2],Math.max(whole[2]/200,box[2]*f));"
@@ -89,7 +92,7 @@ static const char script[] =
     "if(!drag)return;const p=at(e);box[0]+=drag[0]-p[0];box[1]+=drag[1]-p[1];scale(1,p);});\n"
     "svg.addEventListener('dblclick',e=>{if(box[2]<whole[2]){box=[...whole];set();"
     "svg.style.touchAction='pan-y';}else scale(1/3,at(e));});\n"
-    "const b=document.createElement('button');b.type='button';b.textContent='whole';"
+    "b.type='button';b.textContent='whole';b.hidden=true;"
     "b.title='show all of it; the wheel and two fingers zoom, a drag moves';"
     "b.addEventListener('click',()=>{box=[...whole];set();svg.style.touchAction='pan-y';});"
     "svg.parentElement.append(b);}\n"
@@ -177,7 +180,7 @@ static void put_row(FILE *out, const struct trace *trace, const struct flow *flo
     fprintf(out, "<td>%" PRIu64 "</td><td>%s</td><td>%s</td><td>%s</td><td%s>%" PRIu64 "</td>",
             flow->packets, trace_amount(flow->end[0].octets, sent[0]),
             trace_amount(flow->end[1].octets, sent[1]), rtt, rtx > 0 ? " class=\"bad\"" : "", rtx);
-    fprintf(out, "<td class=\"t\">%s / %s</td><td class=\"t\">%s</td></tr>\n",
+    fprintf(out, "<td class=\"t w\">%s / %s</td><td class=\"t w\">%s</td></tr>\n",
             weir_state_text(flow->end[0].state), weir_state_text(flow->end[1].state),
             flow_ending(flow, ending));
 }
@@ -240,11 +243,28 @@ static void put_flow(FILE *out, const struct flow *flow, bool is_open)
     trace_rtt_svg(out, flow);
     fputs("</figure>\n<h3>In flight</h3><figure>", out);
     trace_flight_svg(out, flow);
+    if (trace_has_cwnd(flow)) {
+        fputs("</figure>\n<h3>Congestion window</h3><figure>", out);
+        trace_cwnd_svg(out, flow);
+    }
     fputs("</figure>\n<h3>States</h3><figure>", out);
     trace_diagram_svg(out, flow);
     fputs("</figure>\n<h3>Ladder</h3><figure class=\"wide\">", out);
     trace_ladder_svg(out, flow);
     fputs("</figure>\n</details>\n", out);
+}
+
+static const char *how_known(const struct trace *trace)
+{
+    if (trace->merged)
+        return "States, losses and what held a sender up are inferred from what passed both ends.";
+    if (strncmp(trace->source, "weir:", 5) == 0)
+        return "Segments, the reasons beside them and the congestion window are what weir itself "
+               "has recorded; the far end's states, and losses, are inferred from them.";
+    if (trace->source[0] != '\0')
+        return "States, losses and what held a sender up are inferred from what passed; the "
+               "congestion window is that of the kernel's sockets, looked at meanwhile.";
+    return "States, losses and what held a sender up are inferred from what passed one place.";
 }
 
 static void put_heading(FILE *out, const struct trace *trace)
@@ -253,11 +273,9 @@ static void put_heading(FILE *out, const struct trace *trace)
     char took[TRACE_TIME_MAX], octets[TRACE_TIME_MAX];
     fprintf(out,
             "<h1>weir trace</h1>\n<p class=\"dim\">%s, %" PRIu64 " packets, %s octets in %s; "
-            "%zu connections. States, losses and what held a sender up are inferred from "
-            "what passed%s.</p>\n",
-            about->is_pcapng ? "pcapng" : "pcap", about->frames,
-            trace_amount(about->octets, octets), trace_time(about->last - about->first, took),
-            trace->table.count, trace->merged ? " both ends" : " one place");
+            "%zu connections. %s</p>\n",
+            trace_source(trace), about->frames, trace_amount(about->octets, octets),
+            trace_time(about->last - about->first, took), trace->table.count, how_known(trace));
     if (trace->damaged) {
         fputs("<p>The file is damaged ", out);
         svg_escaped(out, trace->why);

@@ -80,7 +80,8 @@ char *trace_amount(uint64_t octets, char text[TRACE_TIME_MAX])
     static const char *const unit[] = { "", " k", " M", " G", " T" };
     unsigned i = 0;
     uint64_t tenths = octets * 10;
-    while (tenths >= 100000 && i + 1 < sizeof unit / sizeof unit[0]) {
+    /* "9999", but "1.2 M" rather than "1234.5 k" */
+    while (tenths >= (i == 0 ? 100000u : 10000u) && i + 1 < sizeof unit / sizeof unit[0]) {
         tenths /= 1000;
         i++;
     }
@@ -103,6 +104,9 @@ void trace_complain(const struct trace *trace, const char *path)
     if (about->backwards > 0)
         tool_fail("trace", "%s: %llu times go backwards: orders and round trips may be wrong", path,
                   (unsigned long long)about->backwards);
+    if (trace->lost > 0)
+        tool_fail("trace", "%s: %llu records were overwritten before they were read", path,
+                  (unsigned long long)trace->lost);
     if (about->dropped > 0)
         tool_fail("trace", "%s: the capture itself lost %llu packets", path,
                   (unsigned long long)about->dropped);

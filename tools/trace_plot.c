@@ -330,16 +330,29 @@ void trace_rtt_svg(FILE *out, const struct flow *flow)
     svg_end(out);
 }
 
-static void put_line(const struct svg_plot *plot, const struct flow *flow, unsigned end,
-                     bool window)
+enum line {
+    LINE_FLIGHT, /* of what an end sent */
+    LINE_WINDOW, /* that its peer offers */
+    LINE_CWND,
+};
+
+static int64_t value_of(const struct flow_segment *at, enum line line)
 {
+    return line == LINE_WINDOW ? at->window : line == LINE_CWND ? at->cwnd : at->flight;
+}
+
+static void put_line(const struct svg_plot *plot, const struct flow *flow, unsigned end,
+                     enum line line)
+{
+    static const char *const class[] = { "data", "win", "cwnd" };
     bool begun = false;
-    fprintf(plot->out, "<path class=\"%s\" d=\"", window ? "win" : "data");
+    fprintf(plot->out, "<path class=\"%s\" d=\"", class[line]);
     for (uint32_t i = 0; i < flow->segment_count; i++) {
         const struct flow_segment *at = &flow->segments[i];
-        if (at->from != (window ? !end : end) || (at->flags & PACKET_RST) != 0)
+        if (at->from != (line == LINE_WINDOW ? !end : end) || (at->flags & PACKET_RST) != 0 ||
+            (line == LINE_CWND && at->cwnd == 0))
             continue;
-        int64_t value = window ? at->window : at->flight;
+        int64_t value = value_of(at, line);
         if (value > plot->y.most)
             value = plot->y.most;
         fprintf(plot->out, begun ? "H%.1fV%.1f" : "M%.1f %.1f", svg_x(plot, at->when - flow->first),
@@ -351,18 +364,51 @@ static void put_line(const struct svg_plot *plot, const struct flow *flow, unsig
 
 void trace_flight_svg(FILE *out, const struct flow *flow)
 {
-    static const char *const names[][2] = { { "data", "in flight" }, { "win", "window" } };
+    static const char *const names[][2] = { { "data", "in flight" },
+                                            { "win", "window" },
+                                            { "cwnd", "congestion window" } };
     const unsigned end = flow->end[0].octets >= flow->end[1].octets ? 0 : 1;
+    const bool cwnd = flow->end[end].cwnd_max > 0;
     struct svg_plot plot = plot_of(out, flow);
     const int64_t flight = flow->end[end].flight_max, window = flow->end[!end].window_max;
     const int64_t most = window < flight * WINDOW_OVER ? window : flight + flight / 8;
     plot.y = (struct svg_axis){ 0, (most > flight ? most : flight) + 1, false, "octets" };
     svg_begin(out, WIDTH, HEIGHT, "flight", "octets in flight over time");
     title(out, flow, end, "in flight");
+    put_legend(out, names, cwnd ? 3 : 2);
+    svg_axes(&plot);
+    put_line(&plot, flow, end, LINE_WINDOW);
+    if (cwnd)
+        put_line(&plot, flow, end, LINE_CWND);
+    put_line(&plot, flow, end, LINE_FLIGHT);
+    put_band(&plot, flow, end);
+    put_band_legend(out);
+    svg_end(out);
+}
+
+bool trace_has_cwnd(const struct flow *flow)
+{
+    return flow->end[0].cwnd_max > 0 || flow->end[1].cwnd_max > 0;
+}
+
+/* Of the end that sent more, or the only one whose window is known. */
+void trace_cwnd_svg(FILE *out, const struct flow *flow)
+{
+    static const char *const names[][2] = { { "cwnd", "congestion window" },
+                                            { "data", "in flight" } };
+    unsigned end = flow->end[0].octets >= flow->end[1].octets ? 0 : 1;
+    if (flow->end[end].cwnd_max == 0)
+        end = !end;
+    struct svg_plot plot = plot_of(out, flow);
+    const struct flow_end *at = &flow->end[end];
+    const int64_t most = at->cwnd_max > at->flight_max ? at->cwnd_max : at->flight_max;
+    plot.y = (struct svg_axis){ 0, most + most / 8 + 1, false, "octets" };
+    svg_begin(out, WIDTH, HEIGHT, "cwnd", "the congestion window over time");
+    title(out, flow, end, "congestion window");
     put_legend(out, names, 2);
     svg_axes(&plot);
-    put_line(&plot, flow, end, true);
-    put_line(&plot, flow, end, false);
+    put_line(&plot, flow, end, LINE_CWND);
+    put_line(&plot, flow, end, LINE_FLIGHT);
     put_band(&plot, flow, end);
     put_band_legend(out);
     svg_end(out);

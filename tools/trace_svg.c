@@ -24,6 +24,7 @@ static const char style[] =
     ".wp .grid{stroke:var(--grid)}.wp .axis{stroke:var(--dim)}"
     ".wp .data{stroke:var(--data);stroke-width:1.6}.wp .rtx{stroke:var(--rtx);stroke-width:2.4}"
     ".wp .ooo{stroke:var(--ooo);stroke-width:2.4}.wp .ack{stroke:var(--ack);stroke-width:1.2}"
+    ".wp .cwnd{stroke:var(--ack);stroke-width:1.8;stroke-dasharray:7 3}"
     ".wp .win{stroke:var(--win);stroke-width:1.2}.wp .sack{stroke:var(--sack);stroke-width:1.6}"
     ".wp .dot0{fill:var(--data)}.wp .dot1{fill:var(--ack)}.wp .lost{stroke-dasharray:7 4}"
     ".wp .box{fill:var(--box);stroke:var(--dim)}.wp .lit{stroke:var(--data);stroke-width:2.6}"

@@ -42,12 +42,19 @@ static void summary_line(FILE *out, const struct flow *flow, int64_t began)
             of_both(flow, FLOW_DUPLICATE), state_pair(flow, states), flow_ending(flow, ending));
 }
 
+const char *trace_source(const struct trace *trace)
+{
+    if (trace->source[0] != '\0')
+        return trace->source;
+    return trace->about.is_pcapng ? "pcapng" : "pcap";
+}
+
 void trace_summary(FILE *out, const struct trace *trace)
 {
     const struct capture_about *about = &trace->about;
     const struct flow_table *table = &trace->table;
     char took[TRACE_TIME_MAX];
-    fprintf(out, "%s%s, %" PRIu64 " packets", about->is_pcapng ? "pcapng" : "pcap",
+    fprintf(out, "%s%s, %" PRIu64 " packets", trace_source(trace),
             about->is_compressed ? " (gzip)" : "", about->frames);
     fprintf(out,
             " in %s: TCP %" PRIu64 ", UDP %" PRIu64 ", ICMP %" PRIu64 ", ARP %" PRIu64
@@ -57,6 +64,9 @@ void trace_summary(FILE *out, const struct trace *trace)
     if (about->snapped > 0)
         fprintf(out, "%" PRIu64 " packets are not kept whole (snap length %" PRIu32 ")\n",
                 about->snapped, about->snap_len);
+    if (trace->nameless > 0)
+        fprintf(out, "%" PRIu64 " segments of connections that were gone already are left out\n",
+                trace->nameless);
     if (trace->merged)
         fprintf(out,
                 "two captures: %" PRIu64 " segments in both, %" PRIu64 " only at one end; clocks"
@@ -136,6 +146,9 @@ static void put_end(FILE *out, const struct flow *flow, unsigned index)
                 trace_time(end->rtt.max, c));
     fprintf(out, "    window: %" PRIu32 " to %" PRIu32 "; most in flight %" PRIu32 "\n",
             end->window_min, end->window_max, end->flight_max);
+    if (end->cwnd_max > 0)
+        fprintf(out, "    congestion window: %" PRIu32 " to %" PRIu32 " (%s)\n", end->cwnd_min,
+                end->cwnd_max, facts_quality_text(end->cwnd_quality));
     if (end->zero_windows > 0)
         fprintf(out, "    closed its window %" PRIu32 " times, for %s\n", end->zero_windows,
                 trace_time(end->zero_time, a));
@@ -193,6 +206,11 @@ static void json_end_of(struct json *json, const struct flow *flow, unsigned ind
     json_unsigned(json, "zero_windows", end->zero_windows);
     json_milli(json, "zero_window_us", end->zero_time);
     json_unsigned(json, "flight_max", end->flight_max);
+    if (end->cwnd_max > 0) {
+        json_unsigned(json, "cwnd_min", end->cwnd_min);
+        json_unsigned(json, "cwnd_max", end->cwnd_max);
+        json_string(json, "cwnd_quality", facts_quality_text(end->cwnd_quality));
+    }
     json_unsigned(json, "rtt_samples", end->rtt.count);
     json_milli(json, "rtt_min_us", end->rtt.min);
     json_milli(json, "rtt_mean_us",
@@ -248,7 +266,7 @@ void trace_json(FILE *out, const struct trace *trace, uint64_t only)
     const struct capture_about *about = &trace->about;
     json_begin(&json, out);
     json_object(&json, NULL);
-    json_string(&json, "format", about->is_pcapng ? "pcapng" : "pcap");
+    json_string(&json, "format", trace_source(trace));
     json_unsigned(&json, "packets", about->frames);
     json_unsigned(&json, "octets", about->octets);
     json_milli(&json, "takes_us", about->last - about->first);

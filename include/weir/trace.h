@@ -279,8 +279,11 @@ enum weir_record_type {
     WEIR_REC_NONE,
     WEIR_REC_SEG_IN, /* flow. code: drop (0 = used); flags, seq, ack, value = payload octets, window
                         as in the header */
-    WEIR_REC_SEG_OUT, /* flow. code: why; the same */
-    WEIR_REC_STATE, /* story. code: cause; flags = from, extra = to; seq = snd.nxt, ack = rcv.nxt */
+    WEIR_REC_SEG_OUT, /* flow. code: why; the same; extra = cwnd in KiB, rounded up, 65,535 at most
+                         (0: of no connection) */
+    WEIR_REC_STATE,   /* story. code: cause; flags = from, extra = to; seq = snd.nxt, ack = rcv.nxt;
+                         value = WEIR_AGREED_...; window = shifts of the windows, the peer's << 8 |
+                         ours */
     WEIR_REC_DROP,  /* story. code: drop; flags, seq, ack, value = payload octets (0 where there is
                        no TCP header) */
     WEIR_REC_RTX,   /* story. code: why; seq, value = octets, ack = snd.una */
@@ -290,8 +293,15 @@ enum weir_record_type {
     WEIR_REC_ERROR,    /* story. code: weir_error told to the program */
     WEIR_REC_WINDOW,   /* story. flags: 1 peer's window closed, 0 opened; value = window */
     WEIR_REC_LIMIT,    /* story. code: drop that names the limit, extra = pool number */
-    WEIR_REC_CWND,     /* flow, on change only. value = cwnd, ack = ssthresh */
+    WEIR_REC_LOCAL,    /* story, after a birth. An end of the connection: code = port, flags = zone;
+                          its 16 octets, first ones highest, in seq, ack, value, window, extra */
+    WEIR_REC_REMOTE,   /* story. The other end */
 };
+
+/* What both ends have agreed on. */
+#define WEIR_AGREED_SACK   1u
+#define WEIR_AGREED_TS     2u
+#define WEIR_AGREED_WSCALE 4u
 
 struct weir_record {
     weir_time when;

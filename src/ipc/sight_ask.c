@@ -64,7 +64,7 @@ static int exchange(struct sight_client *client, const struct sight_request *req
     if ((size_t)got < sizeof *page || page->magic != SIGHT_MAGIC || page->version != SIGHT_VERSION)
         return -EPROTO;
     const size_t each = (size_t)page->head_len + page->info_len + page->tail_len;
-    if (page->count > (SIGHT_PAGE_MAX - sizeof *page) ||
+    if (page->error < 0 || page->count > (SIGHT_PAGE_MAX - sizeof *page) ||
         (size_t)got < sizeof *page + page->count * each)
         return -EPROTO;
     client->secrets = (page->flags & SIGHT_SECRETS) != 0;

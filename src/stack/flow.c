@@ -65,6 +65,32 @@ static struct flow flow_from(const struct weir *weir, uint16_t local, const uint
     return flow;
 }
 
+static uint32_t word_of(const struct weir_ip *ip, unsigned at)
+{
+    const uint8_t *octet = ip->octet + at;
+    return (uint32_t)octet[0] << 24 | (uint32_t)octet[1] << 16 | (uint32_t)octet[2] << 8 | octet[3];
+}
+
+void flow_record(struct weir *weir, uint32_t conn, const struct flow *flow, weir_time now)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        const struct weir_ip *ip = i == 0 ? &flow->local : &flow->peer;
+        const uint32_t last = word_of(ip, 12);
+        trace_story(&weir->trace, &(struct weir_record){
+                                      .when = now,
+                                      .conn = conn,
+                                      .type = i == 0 ? WEIR_REC_LOCAL : WEIR_REC_REMOTE,
+                                      .flags = (uint8_t)flow->scope,
+                                      .code = i == 0 ? flow->lport : flow->rport,
+                                      .seq = word_of(ip, 0),
+                                      .ack = word_of(ip, 4),
+                                      .value = word_of(ip, 8),
+                                      .window = (uint16_t)(last >> 16),
+                                      .extra = (uint16_t)last,
+                                  });
+    }
+}
+
 struct flow flow_of_conn(const struct weir *weir, const struct conn *conn)
 {
     struct flow flow = flow_from(weir, conn->local, conn->peer.octet, conn->path.iface);

@@ -80,6 +80,12 @@ static void build(struct weir *weir, uint32_t index, const struct tcp_plan *plan
     fill_csum(weir, conn, out, ip_len, tcp_len);
 }
 
+static uint16_t cwnd_kib(uint32_t cwnd)
+{
+    const uint32_t kib = (cwnd >> 10) + ((cwnd & 1023u) != 0);
+    return kib < UINT16_MAX ? (uint16_t)kib : UINT16_MAX;
+}
+
 static void record_sent(struct weir *weir, uint32_t index, const struct tcp_plan *plan,
                         weir_time now)
 {
@@ -94,6 +100,7 @@ static void record_sent(struct weir *weir, uint32_t index, const struct tcp_plan
         .ack = plan->ack,
         .value = plan->len,
         .window = plan->wnd,
+        .extra = cwnd_kib(conn_at(weir, index)->tcb.cc.cwnd),
     };
     trace_publish(&weir->trace, WEIR_TRACE_FLOW);
     weir->trace.count.segs_out +=

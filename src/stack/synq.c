@@ -283,6 +283,7 @@ static uint32_t make_conn(struct weir *weir, const struct synq_entry *entry,
         return POOL_NONE;
     }
     auth_begin(weir, &in->flow, &conn->tcb);
+    flow_record(weir, index, &in->flow, now);
     conn->peer = in->flow.peer;
     conn->lport = in->flow.lport;
     conn->rport = in->flow.rport;

@@ -72,6 +72,7 @@ static uint32_t make_conn(struct weir *weir, const struct flow *flow, const stru
         return POOL_NONE;
     }
     auth_begin(weir, flow, &conn->tcb);
+    flow_record(weir, index, flow, weir->now);
     conn->peer = flow->peer;
     conn->lport = flow->lport;
     conn->rport = flow->rport;

@@ -23,20 +23,29 @@ uint8_t tcp_fsm_next(enum tcp_event event, unsigned state)
     return next == 0 ? TCP_NEVER : (uint8_t)(next - 1);
 }
 
+static uint32_t agreed(const struct tcb *tcb)
+{
+    return (tcb->sack_ok ? WEIR_AGREED_SACK : 0) | (tcb->ts_ok ? WEIR_AGREED_TS : 0) |
+           (tcb->ws_ok ? WEIR_AGREED_WSCALE : 0);
+}
+
 void tcp_event(struct tcb *tcb, enum tcp_event event, enum weir_cause cause, weir_time now)
 {
     const uint8_t next = tcp_fsm_next(event, tcb->state);
     WEIR_ASSERT(next != TCP_NEVER);
     if (next == tcb->state)
         return;
-    trace_story(tcp_trace(tcb), &(struct weir_record){ .when = now,
-                                                       .type = WEIR_REC_STATE,
-                                                       .conn = tcb->index,
-                                                       .flags = tcb->state,
-                                                       .code = (uint16_t)cause,
-                                                       .seq = tcb->snd.nxt,
-                                                       .ack = tcb->rcv.nxt,
-                                                       .extra = next });
+    trace_story(tcp_trace(tcb),
+                &(struct weir_record){ .when = now,
+                                       .type = WEIR_REC_STATE,
+                                       .conn = tcb->index,
+                                       .flags = tcb->state,
+                                       .code = (uint16_t)cause,
+                                       .seq = tcb->snd.nxt,
+                                       .ack = tcb->rcv.nxt,
+                                       .value = agreed(tcb),
+                                       .window = (uint16_t)(tcb->snd_wscale << 8 | tcb->rcv_wscale),
+                                       .extra = next });
     tcb->state = next;
     tcb->cause = (uint8_t)cause;
     tcb->since = now;

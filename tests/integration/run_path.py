@@ -3,11 +3,12 @@
 """weir ping, traceroute, mtr, pathping, dig and nslookup: along a chain of namespaces, and against
 a name server of the test's own.
 
-    run_path.py [--build DIR]
+    run_path.py [--build DIR] [--write]
 
     near -- r1 -- r2 (limits its ICMP) -- r3 (never says a word of its own) -- far
 
-What ping, traceroute and mtr of the system say must be what ours say, where they are installed.
+What ping, traceroute and mtr of the system say must be what ours say, where they are installed;
+tests/golden/sight holds what ours say in all, times aside (--write makes it anew).
 Needs root, for network namespaces; says so and skips otherwise.
 """
 
@@ -27,7 +28,9 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(ROOT, "scripts"))
+sys.path.insert(0, HERE)
 from tap import Tap  # noqa: E402
+import sight_golden  # noqa: E402
 
 LIMIT = 30
 FAR = {4: "10.9.4.2", 6: "fd09:4::2"}
@@ -353,6 +356,35 @@ def check_nslookup(tap, lab):
               facts["status"] == "NOERROR", "nslookup -json", str(facts))
 
 
+GOLDEN = (
+    ("ping", ["ping", "-n", "-c", "3", "-i", "0.05", FAR[4]]),
+    ("ping6", ["ping", "-n", "-c", "3", "-i", "0.05", FAR[6]]),
+    ("ping-ttl", ["ping", "-n", "-c", "1", "-t", "2", "-W", "0.3", FAR[4]]),
+    ("traceroute", ["traceroute", "-n", "-q", "1", FAR[4]]),
+    ("traceroute-icmp", ["traceroute", "-n", "-q", "1", "-I", FAR[6]]),
+    ("traceroute-tcp", ["traceroute", "-n", "-q", "1", "-T", FAR[4]]),
+    ("mtr", ["mtr", "-n", "-r", "-c", "2", "-i", "0.2", FAR[4]]),
+    ("pathping", ["pathping", "-n", "-q", "2", "-p", "100", FAR[4]]),
+    ("dig", ["dig", "@" + DNS[0], "-p", DNS[1], "a.test", "MX"]),
+    ("dig-nxdomain", ["dig", "@" + DNS[0], "-p", DNS[1], "no.test"]),
+    ("nslookup", ["nslookup", "-port=" + DNS[1], "a.test", DNS[0]]),
+)
+
+
+def check_golden(tap, lab, write):
+    """All that they print, but for times, sizes that hang on them, and a query's number."""
+    for name, words in GOLDEN:
+        text = lab.tool(*words).stdout
+        text = re.sub(r"(?m)\d+(\.\d+)? ?(us|ms|s|msec)\b|(?<= )\d+\.\d+(?= |$)", "TIME", text)
+        text = re.sub(r"\d+\.\d+/\S+", "TIMES", text)
+        text = re.sub(r"(id: |WHEN: |^Start: |^HOST: ).*", r"\1...", text, flags=re.M)
+        if "|--" in text:  # the verdict hangs on how busy the machine is
+            text = re.sub(r"(?s)(.*\|--[^\n]*\n).*", r"\1", text)
+        lines = (" ".join(line.split()) for line in text.splitlines() if line.strip())
+        sight_golden.compare(tap, "path-" + name, "\n".join(lines) + "\n",
+                             f"weir {' '.join(words)}", write)
+
+
 def check_bad(tap, lab):
     for words in (["ping"], ["ping", "-c", "0", "x"], ["traceroute", "-q", "0", "x"], ["mtr", "--nonsense"],
                   ["pathping", "-h", "0", "x"], ["dig", "+nonsense", "x"], ["nslookup", "-nonsense", "x"]):
@@ -361,7 +393,7 @@ def check_bad(tap, lab):
                   f"weir {' '.join(words)}: exit status 2", done.stderr)
 
 
-def check_all(tap, lab):
+def check_all(tap, lab, write):
     for family in (4, 6):
         check_ping(tap, lab, family)
         check_traceroute(tap, lab, family)
@@ -370,6 +402,7 @@ def check_all(tap, lab):
     check_screen(tap, lab)
     check_gone(tap, lab)
     check_dns(tap, lab)
+    check_golden(tap, lab, write)
     check_bad(tap, lab)
     lab.limit_r2(True)
     lab.silence_r3(True)
@@ -381,6 +414,7 @@ def check_all(tap, lab):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", default=os.path.join(ROOT, "build"))
+    parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     tap = Tap()
     if os.geteuid() != 0 or subprocess.run(["unshare", "--net", "true"], check=False).returncode:
@@ -388,7 +422,7 @@ def main():
         return tap.done()
     lab = Lab(os.path.abspath(options.build))
     try:
-        check_all(tap, lab)
+        check_all(tap, lab, options.write)
     finally:
         lab.close()
     return tap.done()

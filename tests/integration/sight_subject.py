@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A program with a connection in each state, against sight_peer.py: says "ready", and holds them
+"""A program with a connection in each state and two UDP sockets, against sight_peer.py: says "ready", and holds them
 until its input ends.
 
     sight_subject.py PEER-ADDRESS
@@ -11,6 +11,7 @@ import time
 
 SYN_SENT, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT, LAST_ACK, CLOSING, TIME_WAIT = range(1, 9)
 LISTEN_PORT = 7000
+DATAGRAM_PORT = 7001
 GRACE = 0.3
 
 
@@ -27,6 +28,10 @@ def main():
             one.settimeout(5)
             one.connect((peer, port))
         held.append(one)
+    bound, connected = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(2))
+    bound.bind(("0.0.0.0", DATAGRAM_PORT))
+    connected.connect((peer, DATAGRAM_PORT))
+    held += [bound, connected]
     fresh = socket.socket()  # CLOSED: nobody lists it
     held[ESTABLISHED - 1].sendall(b"x" * 100)
     held[ESTABLISHED - 1].setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
