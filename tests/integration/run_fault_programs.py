@@ -74,8 +74,26 @@ def epolled(sock):
         return epoll.poll()[0][1] & (select.EPOLLHUP | select.EPOLLERR)
 
 
+WAYS = 10  # in which blocked() waits for weird
+
+
+def hold_by_another(count):
+    """A process that holds the other ends of so many streams, each with one who waits for them."""
+    streams = [socket.socketpair() for _ in range(count)]
+    holder = os.fork()
+    if holder == 0:
+        for ours, _ in streams:
+            ours.close()
+        signal.pause()
+    for i, (ours, theirs) in enumerate(streams):
+        theirs.close()
+        watch(f"holder-{i}", lambda ours=ours: ours.recv(1))
+    return holder
+
+
 def blocked(*_):
-    """Waits in every way there is."""
+    """Waits in every way there is, and as often for a process that is none of weir's."""
+    holder = hold_by_another(WAYS)
     pairs = [pair() for _ in range(4)]
     listeners = [socket.create_server((LOOP, 0)) for _ in range(3)]
     connecting = [socket.socket() for _ in range(2)]
@@ -98,6 +116,7 @@ def blocked(*_):
     held = [pair() for _ in range(200)]
     time.sleep(0.3)
     say("ready")
+    say("holder", holder)
     sys.stdin.readline()
     errors = {ended(one) for one, _ in held}
     say("all", *errors)
@@ -120,7 +139,7 @@ def last_words(address, port, *_):
     """Octets on their way when weird is told to end, and a stream whose peer says nothing."""
     sock, quiet = (socket.create_connection((address, int(port))) for _ in range(2))
     quiet.sendall(b"hold\n")
-    sock.sendall(b"count_slowly\n" + b"z" * (1 << 20))
+    sock.sendall(b"count_late\n" + b"z" * (1 << 20))
     say("ready")
     try:
         say("quiet", quiet.recv(1))
@@ -324,6 +343,18 @@ def passed(*_):
     os.wait()
 
 
+def wait_until_it_sleeps(thread):
+    """... in a system call other than Python's own waiting for its lock."""
+    for _ in range(1000):
+        try:
+            with open(f"/proc/self/task/{thread.native_id}/syscall", encoding="ascii") as file:
+                if file.read().split()[0] not in ("running", "98", "202"):  # futex
+                    return
+        except OSError:
+            pass
+        time.sleep(0.01)
+
+
 def close_under_reader(*_):
     """Another thread closes what one reads: it is not woken, and reads what comes."""
     one, other = pair()
@@ -331,12 +362,12 @@ def close_under_reader(*_):
     thread = threading.Thread(target=lambda: seen.append(LIBC.recv(one.fileno(), buffer, 9, 0)))
     buffer = ctypes.create_string_buffer(9)
     thread.start()
-    time.sleep(0.2)
+    wait_until_it_sleeps(thread)
     os.close(one.detach())
     time.sleep(0.2)
     say("woken" if seen else "waits")
     other.sendall(b"four")
-    thread.join(5)
+    thread.join(20)
     say(*seen)
 
 
@@ -370,23 +401,38 @@ def ping_pong(address, port, count, how, *_):
 
 
 def connect_all(address, port, count, *_):
-    """That many connects in progress at once; how many come through."""
+    """That many connects, as many of them in progress at once as there can be; how many come through,
+    and how many still wait when nothing has happened for long."""
     resource.setrlimit(resource.RLIMIT_NOFILE, resource.getrlimit(resource.RLIMIT_NOFILE)[1:] * 2)
-    epoll, socks = select.epoll(), {}
-    for _ in range(int(count)):
-        sock = socket.socket()
-        sock.setblocking(False)
-        sock.connect_ex((address, int(port)))
-        socks[sock.fileno()] = sock
-        epoll.register(sock, select.EPOLLOUT)
-    good = 0
-    while socks and (events := epoll.poll(20)):
+    epoll, socks, good, left = select.epoll(), {}, 0, int(count)
+    while left > 0 or socks:
+        sock = new_socket() if left > 0 else None
+        if sock is not None:
+            sock.setblocking(False)
+            sock.connect_ex((address, int(port)))
+            socks[sock.fileno()] = sock
+            epoll.register(sock, select.EPOLLOUT)
+            left -= 1
+            continue
+        events = epoll.poll(60)
+        if not events:
+            break
         for fd, _ in events:
             epoll.unregister(fd)
             sock = socks.pop(fd)
             good += sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
             sock.close()
-    say("connected", good, "waiting", len(socks))
+    say("connected", good, "waiting", len(socks) + left)
+
+
+def new_socket():
+    """None: the program has, or weird has, no descriptor left for one."""
+    try:
+        return socket.socket()
+    except OSError as error:
+        if error.errno not in (errno.EMFILE, errno.ENFILE):
+            raise
+        return None
 
 
 def accept_all(port, count, *_):
