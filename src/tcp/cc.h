@@ -72,10 +72,13 @@ struct cc_loss {
 struct cc_hystart {
     uint64_t round_end; /* delivered octets at which the round is over */
     weir_time last_min, round_min;
+    weir_time train_from, train_at; /* the first and the last of ACKs without a pause between */
     weir_time base_min; /* what the round trip was when conservative slow start began; 0: it is not
                            on */
     uint8_t samples;    /* in this round; stops at N_RTT_SAMPLE */
     uint8_t css_rounds;
+    uint8_t above; /* samples in a row that show a queue */
+    bool by_train; /* conservative slow start began with a train, not with a delay */
     bool begun, done;
 };
 

@@ -14,6 +14,8 @@
  * foresees it. Octets up to the furthest edge ever advertised are still accepted. */
 #include "tcp/tcp.h"
 
+#define WINDOW_ROUNDS 4
+
 uint32_t tcp_window_slack(const struct tcb *tcb, uint32_t space)
 {
     return space / 16 + (UINT32_C(2) << tcb->rcv_wscale);
@@ -69,9 +71,12 @@ bool tcp_window_update_owed(const struct tcb *tcb)
     return target - tcb->rcv.edge >= step && tcb->rcv.edge - tcb->rcv.nxt <= tcb->rcv.space / 2;
 }
 
-/* The window grows with what the program reads in a round trip: twice that, and a little for slow
- * start to grow into. Growth takes at most a quarter of the credit still free, so that many small
- * connections never starve and a few big ones get nearly all. */
+/* The window grows with what the program reads in a round trip: to WINDOW_ROUNDS times that, and a
+ * little for slow start to begin with. What is read tells of a round trip that is over: the peer's
+ * slow start has twice as much in flight by now and sends twice that in the next, and a hole takes
+ * one more to be filled, in which nothing is read (Linux allows for six). Growth takes at most a
+ * quarter of the credit still free, so that many small connections never starve and a few big ones
+ * get nearly all. */
 void tcp_window_tune(struct tcb *tcb, uint32_t read, weir_time now)
 {
     tcb->tune_octets += read;
@@ -81,7 +86,8 @@ void tcp_window_tune(struct tcb *tcb, uint32_t read, weir_time now)
     if (tcb->tune_octets < tcb->rcv.space &&
         (tcp_us(tcb->host, now) - tcb->tune_us) * WEIR_US < rtt)
         return;
-    const uint64_t wanted = 2 * (uint64_t)tcb->tune_octets + 16u * (uint64_t)tcb->rcv_mss;
+    const uint64_t wanted =
+        WINDOW_ROUNDS * (uint64_t)tcb->tune_octets + 16u * (uint64_t)tcb->rcv_mss;
     tcb->tune_octets = 0;
     tcb->tune_us = tcp_us(tcb->host, now);
     if (wanted <= tcb->rcv.space || tcb->rcv.space >= tcb->rcv.max)
