@@ -69,6 +69,8 @@ struct weir_config {
     uint32_t group_max;       /* groups joined, over all interfaces; IPv6 addresses take one each;
                                  default 64 */
     uint32_t pmtu_max;        /* destinations with a path MTU of their own; default 256 */
+    uint32_t known_max;  /* destinations of which something is remembered, 80 octets each; default
+                            1,024, rounded up to a power of two */
     uint32_t ring_chunk; /* octets of a ring chunk, a power of two, 4,096..65,536; default 16,384 */
     uint32_t ring_chunks;  /* chunks in the pool; default 16,384 (256 MiB of address space) */
     uint32_t reply_octets; /* ring of replies and datagrams waiting for output, a power of two;
@@ -115,7 +117,14 @@ struct weir_config {
     uint8_t mtu_probing; /* as Linux's tcp_mtu_probing: not 0: segments get smaller when the fourth
                             timeout suspects a path that swallows long ones (RFC 4821, 7.7);
                             default 1 */
-    uint32_t fastopen;   /* enum weir_fastopen; default WEIR_FASTOPEN_CLIENT */
+    uint8_t tw_reuse; /* as Linux's tcp_tw_reuse: whether weir_connect may draw a port in TIME-WAIT,
+                         if timestamps tell old from new. 0: never; 1: yes; 2: if the peer is an
+                         address of this instance; default 2 */
+    bool no_metrics_save; /* connections that end leave nothing for the next one to the same
+                        destination (tcp_no_metrics_save); default false */
+    bool no_ssthresh_metrics_save;    /* what they leave does not say where slow start ends; default
+                                         true */
+    uint32_t fastopen;                /* enum weir_fastopen; default WEIR_FASTOPEN_CLIENT */
     const struct weir_crypto *crypto; /* NULL, the default: no signatures */
     uint64_t fastopen_key[2];         /* of the cookies we give; zeros: made from `secret` */
     bool ecn_abe;               /* a mark shrinks cwnd less than a loss (RFC 8511); default false */
@@ -132,6 +141,7 @@ struct weir_config {
     weir_time keepalive_interval; /* default 75 s */
     weir_time fin_timeout;        /* FIN-WAIT-2 without owner; default 60 s */
     weir_time time_wait;          /* default 60 s */
+    weir_time tw_reuse_delay;     /* how old a TIME-WAIT must be for tw_reuse; default 1 s */
     weir_time user_timeout;       /* 0 = by retries_max; default 0 */
 
     /* Determinism and secrets. The caller fills `seed` and `secret` from a real random source,

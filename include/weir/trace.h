@@ -326,6 +326,7 @@ struct weir_counters {
     uint64_t syn_in, cookies_sent, cookies_ok, cookies_failed, listen_overflows;
     uint64_t datagrams_in, datagrams_out, icmp_in, icmp_out, reassembled, fragmented;
     uint64_t rto_fired, fast_rtx, recoveries, dsack_in, challenge_acks, tw_overflow, used_in;
+    uint64_t tw_reused; /* TIME-WAITs whose place a connection of ours has taken */
     uint64_t tlp_probes, undos;
     uint64_t rtx_unlogged; /* retransmissions only the timeout watches over: no room in the log */
 };

@@ -21,6 +21,7 @@ void weir_config_default(struct weir_config *config)
         .frag_octets_max = 4 << 20,
         .group_max = 64,
         .pmtu_max = 256,
+        .known_max = 1024,
         .ring_chunk = 16384,
         .ring_chunks = 16384,
         .reply_octets = 512 << 10,
@@ -53,6 +54,8 @@ void weir_config_default(struct weir_config *config)
         .congestion = WEIR_CC_CUBIC,
         .ecn = 2,
         .mtu_probing = 1,
+        .tw_reuse = 2,
+        .no_ssthresh_metrics_save = true,
         .fastopen = WEIR_FASTOPEN_CLIENT,
         .slow_start_after_idle = true,
         .rto_min = 200 * WEIR_MS,
@@ -63,6 +66,7 @@ void weir_config_default(struct weir_config *config)
         .keepalive_interval = 75 * WEIR_SECOND,
         .fin_timeout = 60 * WEIR_SECOND,
         .time_wait = 60 * WEIR_SECOND,
+        .tw_reuse_delay = 1 * WEIR_SECOND,
         .shard_count = 1,
     };
 }
@@ -86,7 +90,7 @@ static bool limits_make_sense(const struct weir_config *c)
            within(c->neigh_max, 1, POOL_MAX) && within(c->route_max, 1, UINT16_MAX) &&
            within(c->address_max, 1, ADDRESS_MAX_MAX) && within(c->iface_max, 1, IP_IFACE_MAX) &&
            within(c->frag_max, 1, POOL_MAX) && within(c->pmtu_max, 1, POOL_MAX) &&
-           c->group_max <= GROUP_MAX_MAX && c->event_batch > 0;
+           within(c->known_max, 4, POOL_MAX) && c->group_max <= GROUP_MAX_MAX && c->event_batch > 0;
 }
 
 static bool memory_makes_sense(const struct weir_config *c)
@@ -107,7 +111,7 @@ static bool tcp_makes_sense(const struct weir_config *c)
            c->rcv_max <= reach && c->snd_min > 0 && c->snd_max > 0 && c->snd_max <= reach &&
            c->udp_rcv_max > 0 && within(c->ranges_max, 1, RANGES_MAX) && c->output_quantum > 0 &&
            c->somaxconn > 0 && c->synack_retries <= SYNQ_RETRY_MAX && c->rack <= RACK_ALL &&
-           c->congestion < WEIR_CC_COUNT && c->ecn <= 5 && c->shard_count > 0 &&
+           c->congestion < WEIR_CC_COUNT && c->ecn <= 5 && c->tw_reuse <= 2 && c->shard_count > 0 &&
            c->shard_index < c->shard_count;
 }
 
@@ -118,7 +122,7 @@ static bool times_make_sense(const struct weir_config *c)
            c->rto_max <= longest && c->rto_initial <= c->rto_max && c->delack >= 0 &&
            c->keepalive_idle > 0 && c->keepalive_interval > 0 && c->fin_timeout > 0 &&
            c->fin_timeout <= longest && c->time_wait > 0 && c->time_wait <= longest &&
-           c->user_timeout >= 0;
+           c->user_timeout >= 0 && c->tw_reuse_delay >= 0;
 }
 
 bool config_makes_sense(const struct weir_config *config)

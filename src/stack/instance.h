@@ -11,6 +11,7 @@
 #include "stack/conn.h"
 #include "stack/demux.h"
 #include "tcp/isn.h"
+#include "tcp/known.h"
 #include "tcp/small.h"
 #include "udp/udp.h"
 
@@ -58,8 +59,7 @@ struct local_addr {
 };
 #define LOCAL_NONE UINT16_MAX
 
-#define KEYS_MAX     64  /* keys of peers */
-#define FAST_SERVERS 256 /* servers whose Fast Open cookies are remembered; a power of two */
+#define KEYS_MAX 64 /* keys of peers */
 
 struct listener {
     struct weir_ip ip; /* all zero: any */
@@ -178,7 +178,8 @@ struct weir {
     weir_handle shown;     /* the connection whose room weir_send_room is showing */
     uint32_t shown_len;    /* octets of it */
     struct siphash_key fast_key[2]; /* of Fast Open cookies: the newest, and the one before */
-    struct tcp_fast *fast;          /* FAST_SERVERS of them */
+    struct tcp_known *known;        /* what is remembered of destinations (known.h) */
+    uint32_t known_count;           /* of them; a power of two */
     struct weir_key key[KEYS_MAX];  /* who signs what they send (auth.h) */
     unsigned key_count;
     uint32_t fast_pending; /* connections whose SYN's text was taken, in SYN-RECEIVED */

@@ -111,9 +111,10 @@ static void carve(struct weir *weir, struct arena *arena, weir_time now)
     weir->cookie_used = arena_take(arena, sizeof *weir->cookie_used * (weir->cookie_mask + 1));
     for (uint32_t i = 0; weir->cookie_used != NULL && i <= weir->cookie_mask; i++)
         weir->cookie_used[i] = 0;
-    weir->fast = arena_take(arena, sizeof *weir->fast * FAST_SERVERS);
-    if (weir->fast != NULL)
-        memset(weir->fast, 0, sizeof *weir->fast * FAST_SERVERS);
+    weir->known_count = ip_bucket_count(c->known_max);
+    weir->known = arena_take(arena, sizeof *weir->known * weir->known_count);
+    if (weir->known != NULL)
+        memset(weir->known, 0, sizeof *weir->known * weir->known_count);
     weir->due_count = c->iface_max + 1;
     weir->due = arena_take(arena, sizeof *weir->due * weir->due_count);
     weir->arrival = arena_take(arena, sizeof *weir->arrival * INPUT_BATCH);
@@ -169,7 +170,7 @@ enum weir_error weir_init(struct weir **weir, void *memory, size_t size,
     w->tcp.bbrs = &w->bbrs;
     w->tcp.sent = (struct sent_memory){ &w->sent_blocks, &w->rings };
     w->tcp.trace = &w->trace;
-    w->tcp.fast = w->fast;
+    w->tcp.known = w->known;
     w->tcp.epoch = now;
     *weir = w;
     return WEIR_OK;

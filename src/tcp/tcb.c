@@ -231,8 +231,19 @@ bool tcp_may_shrink(const struct tcb *tcb)
 
 seq32 tcp_reopen_floor(const struct tcb *tcb)
 {
+    return tcp_iss_floor(tcb->snd.nxt);
+}
+
+seq32 tcp_iss_floor(seq32 snd_nxt)
+{
     /* RFC 6528, 3 and Linux: well beyond anything the old incarnation sent. */
-    return tcb->snd.nxt + 65535 + 2;
+    return snd_nxt + 65535 + 2;
+}
+
+seq32 tcp_iss_beyond(seq32 iss, const seq32 *floor)
+{
+    /* RFC 6191: nothing of the connection before may be taken for part of the new one. */
+    return floor != NULL && seq_leq(iss, *floor) ? *floor + 1 + (iss & 0xffff) : iss;
 }
 
 static void check_send(const struct tcb *tcb)

@@ -37,8 +37,8 @@ struct tcp_host {
     struct sent_memory sent;
     struct trace *trace;
     struct siphash_key isn_key, cookie_key, ts_key, port_key;
-    const struct tcp_fast *fast; /* what is known of servers (fastopen.h) */
-    weir_time epoch;             /* `now` at init: ISN and timestamp clocks count from it */
+    const struct tcp_known *known; /* what is remembered of destinations (known.h) */
+    weir_time epoch;               /* `now` at init: ISN and timestamp clocks count from it */
 };
 
 enum tcp_due {
@@ -67,6 +67,11 @@ enum tcp_keep_kind {
     TCP_KEEP_ALIVE,
     TCP_KEEP_ORPHAN,
     TCP_KEEP_TIME_WAIT
+};
+enum tcp_known_use {
+    TCP_KNOWN_NOT,      /* what is remembered of the peer was not asked for yet */
+    TCP_KNOWN_RECALLED, /* it was, when the handshake was through */
+    TCP_KNOWN_DONE,     /* and what this connection has learnt is written */
 };
 enum tcp_recovery {
     TCP_OPEN,
@@ -110,6 +115,7 @@ struct tcb {
     bool fast : 1;         /* SYN-SENT, SYN-RECEIVED: text goes with a SYN (fastopen.h) */
     bool is_signed : 1;    /* its segments have a signature (the owner's affair) */
     bool paced_hold : 1;   /* pace_at is when the next octets may leave */
+    uint8_t known : 2;     /* enum tcp_known_use */
     uint8_t recovery;      /* enum tcp_recovery */
     uint8_t frame;         /* segments since the superframe began that leaves now; stops at 255 */
 
@@ -291,6 +297,9 @@ bool tcp_is_over(const struct tcb *tcb);
 bool tcp_may_shrink(const struct tcb *tcb);
 /* After WEIR_DROP_REOPEN: the new ISS must lie beyond this. */
 seq32 tcp_reopen_floor(const struct tcb *tcb);
+/* The same, of a SND.NXT; and what an ISS becomes that does not. */
+seq32 tcp_iss_floor(seq32 snd_nxt);
+seq32 tcp_iss_beyond(seq32 iss, const seq32 *floor);
 
 /* All invariants; panics if one is broken. */
 void tcb_check(const struct tcb *tcb);
