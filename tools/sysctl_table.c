@@ -57,6 +57,9 @@ static const struct sysctl table[] = {
     { NUMBER("net.ipv4.tcp_ecn"), AT(ecn), LINUX(0, 5), WEIR(0, 5),
       NOTE("0 never; 1 ask and take; 2 take; 3 to 5 the same with accurate ECN (RFC 9768), "
            "which Linux 6.18 does not offer yet") },
+    { NUMBER("net.ipv4.tcp_ecn_option"), AT(ecn_option), LINUX(0, 3), WEIR(0, 2),
+      NOTE("where accurate ECN is agreed, its option is sent 0 never, 1 when it says something "
+           "new, 2 in all segments; weir's default is 1, Linux's 2") },
     { FLAG("net.ipv4.tcp_slow_start_after_idle"), AT(slow_start_after_idle),
       NOTE("cwnd is halved for each timeout of silence, down to ten segments (RFC 5681, 4.1)") },
 
@@ -180,8 +183,15 @@ static const struct sysctl table[] = {
     { FIXED("net.ipv4.tcp_autocorking", "0"),
       NOTE("only Nagle's rule and TCP_CORK hold octets back") },
     { NUMBER("net.ipv4.tcp_mtu_probing"), AT(mtu_probing), LINUX(0, 2), WEIR(0, 2),
-      NOTE("1 and 2: the fourth timeout tries 1,024 octets, then half of it, for all connections "
-           "to that address and for ten minutes; nothing probes upwards before") },
+      NOTE("1 and 2: the fourth timeout tries tcp_base_mss octets, then half of it, for all "
+           "connections to that address and for ten minutes, and probes find what passes; 2: all "
+           "connections begin with tcp_base_mss and probe upwards") },
+    { NUMBER("net.ipv4.tcp_base_mss"), AT(mtu_base_mss), LINUX(0, INT32_MAX), WEIR(88, 65535),
+      NOTE("octets of text that are tried where longer segments vanish (tcp_mtu_probing)") },
+    { SECONDS("net.ipv4.tcp_probe_interval"), AT(mtu_probe_interval), LINUX(0, INT32_MAX),
+      WEIR(1, LONGEST), NOTE("seconds until a path is probed again after what passes was found") },
+    { FIXED("net.ipv4.tcp_probe_threshold", "8"),
+      NOTE("octets: the search for the path's MTU ends when it is nearer than that") },
     { FIXED("net.ipv4.tcp_stdurg", "0"), NOTE("RFC 6093: as the BSDs and Linux do it") },
     { FIXED("net.ipv4.tcp_invalid_ratelimit", "500"),
       NOTE("milliseconds between challenge ACKs of a connection") },
@@ -204,7 +214,6 @@ static const struct sysctl table[] = {
            "an outsider nothing") },
     { ABSENT("net.ipv4.tcp_allowed_congestion_control"), NOTE("a program may choose any of them") },
     { ABSENT("net.ipv4.tcp_fastopen_key"), NOTE("a program's affair: weir_fastopen_key") },
-    { ABSENT("net.ipv4.tcp_base_mss"), NOTE("MTU probing is not built") },
     { ABSENT("net.ipv4.tcp_adv_win_scale"), NOTE("weir counts octets, not the size of buffers") },
     { ABSENT("net.ipv4.tcp_app_win"), NOTE("weir counts octets, not the size of buffers") },
     { ABSENT("net.ipv4.tcp_retrans_collapse"), NOTE("it worked around printers of the nineties") },

@@ -67,7 +67,7 @@ enum fast_verdict fast_judge(const struct weir *weir, const struct listener *lis
     const uint32_t most = pending_max(weir, listener);
     const bool option = in->opts.present & TCP_OPT_FASTOPEN;
     if (most == 0 || (listener->flags & WEIR_LISTEN_DEFER) != 0 ||
-        (in->opts.present & TCP_OPT_AUTH)) /* no room for both */
+        (in->opts.present & (TCP_OPT_AUTH | TCP_OPT_AO))) /* no room for both */
         return FAST_NO;
     const bool anyone = weir->config.fastopen & WEIR_FASTOPEN_SERVER_NO_COOKIE && in->seg.len > 0;
     if (!option && !anyone)

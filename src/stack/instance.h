@@ -10,8 +10,10 @@
 #include "ip/host.h"
 #include "stack/conn.h"
 #include "stack/demux.h"
+#include "tcp/extra.h"
 #include "tcp/isn.h"
 #include "tcp/known.h"
+#include "tcp/path.h"
 #include "tcp/small.h"
 #include "udp/udp.h"
 
@@ -76,7 +78,7 @@ struct listener {
     weir_time overflow_at; /* when a cookie was last sent; WEIR_NEVER: never */
     uint64_t cookie;
     struct watch watch;
-    uint32_t option_set; /* a bit an option that its connections inherit */
+    uint64_t option_set; /* a bit an option that its connections inherit */
     int64_t option[WEIR_OPT_COUNT];
 };
 
@@ -147,7 +149,7 @@ struct weir {
     struct trace trace;
     struct tcp_host tcp;
     struct ring_pool rings;
-    struct pool conns, flights, bbrs, sent_blocks, listeners, synq, tw, endpoints;
+    struct pool conns, flights, bbrs, extras, sent_blocks, listeners, synq, tw, endpoints;
     struct siphash_key table_key;
     uint64_t *conn_cookie; /* the programs', by index: cold, and a TCB's lines are full */
 
@@ -182,6 +184,8 @@ struct weir {
     uint32_t known_count;           /* of them; a power of two */
     struct weir_key key[KEYS_MAX];  /* who signs what they send (auth.h) */
     unsigned key_count;
+    struct weir_ao_key ao_key[KEYS_MAX]; /* the same by TCP-AO (ao.h) */
+    unsigned ao_count;
     uint32_t fast_pending; /* connections whose SYN's text was taken, in SYN-RECEIVED */
 
     uint32_t generation;

@@ -80,7 +80,11 @@ static uint32_t make_conn(struct weir *weir, const struct flow *flow, const stru
         pool_give(&weir->conns, index);
         return POOL_NONE;
     }
-    auth_begin(weir, flow, &conn->tcb);
+    if (!auth_begin(weir, flow, &conn->tcb, NULL)) {
+        tcp_free(&conn->tcb);
+        pool_give(&weir->conns, index);
+        return POOL_NONE;
+    }
     conn->peer = flow->peer;
     conn->lport = flow->lport;
     conn->rport = flow->rport;

@@ -13,6 +13,13 @@
 
 #include "tcp/tcb.h"
 
+/* `known` of a TCB. */
+enum tcp_known_use {
+    TCP_KNOWN_NOT,      /* what is remembered of the peer was not asked for yet */
+    TCP_KNOWN_RECALLED, /* it was, when the handshake was through */
+    TCP_KNOWN_DONE,     /* and what this connection has learnt is written */
+};
+
 struct tcp_known {
     struct weir_ip peer; /* owner's */
     bool used;           /* owner's */

@@ -34,6 +34,7 @@ struct tcp_host {
     struct ring_pool *rings;
     struct pool *flights; /* struct tcb_flight */
     struct pool *bbrs;    /* struct cc_bbr */
+    struct pool *extras;  /* struct tcb_extra */
     struct sent_memory sent;
     struct trace *trace;
     struct siphash_key isn_key, cookie_key, ts_key, port_key;
@@ -67,11 +68,6 @@ enum tcp_keep_kind {
     TCP_KEEP_ALIVE,
     TCP_KEEP_ORPHAN,
     TCP_KEEP_TIME_WAIT
-};
-enum tcp_known_use {
-    TCP_KNOWN_NOT,      /* what is remembered of the peer was not asked for yet */
-    TCP_KNOWN_RECALLED, /* it was, when the handshake was through */
-    TCP_KNOWN_DONE,     /* and what this connection has learnt is written */
 };
 enum tcp_recovery {
     TCP_OPEN,
@@ -116,8 +112,10 @@ struct tcb {
     bool is_signed : 1;    /* its segments have a signature (the owner's affair) */
     bool paced_hold : 1;   /* pace_at is when the next octets may leave */
     uint8_t known : 2;     /* enum tcp_known_use */
+    bool has_ao : 1;       /* of is_signed: by TCP-AO, and not MD5 */
     uint8_t recovery;      /* enum tcp_recovery */
     uint8_t frame;         /* segments since the superframe began that leaves now; stops at 255 */
+    uint16_t extra;        /* extra.h: the block's number + 1, or 0 */
 
     /* Send. */
     struct {
@@ -212,7 +210,9 @@ struct tcp_birth {
 enum weir_error tcp_open(struct tcb *tcb, const struct tcp_birth *birth, weir_time now)
     __attribute__((warn_unused_result));
 
-void tcp_signed(struct tcb *tcb); /* right after birth: segments have room for a signature */
+/* Right after birth: segments have room for a signature. False: TCP-AO, and no block is free for
+ * what the owner keeps of it (extra.h). */
+bool tcp_signed(struct tcb *tcb, bool ao) __attribute__((warn_unused_result));
 
 /* Gives back everything the TCB holds (rings, credit, flight). */
 void tcp_free(struct tcb *tcb);
@@ -237,13 +237,6 @@ enum weir_drop tcp_icmp_error(struct tcb *tcb, enum weir_error error, seq32 quot
 
 /* Whether `quoted` is in flight: to be asked before a path MTU is believed. */
 bool tcp_icmp_plausible(const struct tcb *tcb, seq32 quoted);
-
-/* The path's MTU changed (`path_mss` as in tcp_birth): what is too long is lost, and no event. */
-void tcp_path_changed(struct tcb *tcb, uint16_t path_mss, weir_time now);
-
-/* After tcp_timeout: nothing has come back for four timeouts although ICMP is silent, and what
- * waits is long. The path_mss to be tried instead (RFC 4821, 7.7), or 0. */
-uint16_t tcp_black_hole(const struct tcb *tcb);
 
 /* User calls. */
 void tcp_close(struct tcb *tcb, weir_time now); /* CLOSE */
@@ -297,9 +290,6 @@ bool tcp_is_over(const struct tcb *tcb);
 bool tcp_may_shrink(const struct tcb *tcb);
 /* After WEIR_DROP_REOPEN: the new ISS must lie beyond this. */
 seq32 tcp_reopen_floor(const struct tcb *tcb);
-/* The same, of a SND.NXT; and what an ISS becomes that does not. */
-seq32 tcp_iss_floor(seq32 snd_nxt);
-seq32 tcp_iss_beyond(seq32 iss, const seq32 *floor);
 
 /* All invariants; panics if one is broken. */
 void tcb_check(const struct tcb *tcb);

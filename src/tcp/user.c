@@ -317,6 +317,8 @@ void tcp_path_changed(struct tcb *tcb, uint16_t path_mss, weir_time now)
         return;
     const bool smaller = path_mss < tcb->path_mss;
     tcb->path_mss = path_mss;
+    if (smaller)
+        tcp_search_narrow(tcb, path_mss);
     tcp_mss_update(tcb);
     if (tcb->cc.cwnd < tcb->mss)
         tcb->cc.cwnd = tcb->mss;
@@ -332,10 +334,11 @@ uint16_t tcp_black_hole(const struct tcb *tcb)
     if (tcb->state == WEIR_CLOSED || tcb->host->config->mtu_probing == 0 ||
         tcb->retries < TCP_BLACK_HOLE_RETRIES || tcb->snd.wnd == 0)
         return 0;
-    if (tcb->mss < TCP_BASE_MSS || tcp_outstanding(tcb) <= TCP_BASE_MSS / 2)
+    const uint32_t base = tcb->host->config->mtu_base_mss;
+    if (tcb->mss < base || tcp_outstanding(tcb) <= base / 2)
         return 0; /* not long */
-    const uint32_t mss = tcb->mss > TCP_BASE_MSS ? TCP_BASE_MSS : TCP_BASE_MSS / 2;
-    return (uint16_t)(mss + (tcb->ts_ok ? TCP_TS_OPT_LEN : 0));
+    const uint32_t mss = tcb->mss > base ? base : base / 2;
+    return (uint16_t)(mss + tcp_options_len(tcb));
 }
 
 /* ---- STATUS ---- */

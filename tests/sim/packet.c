@@ -144,6 +144,13 @@ static const char *parse_option(struct sim_packet *packet, const uint8_t *p, uns
         packet->tsval = get32(p + 2);
         packet->tsecr = get32(p + 6);
         return NULL;
+    case 28: /* RFC 5482 */
+        return len != 4 ? "user timeout of a wrong length" : NULL;
+    case 172: /* RFC 9768 */
+    case 174:
+        if (len > 11 || len % 3 != 2 || (syn && !(packet->flags & SIM_ACK)))
+            return "accurate ecn option malformed, or on a first syn";
+        return NULL;
     default:
         return "a tcp option nobody asked for";
     }

@@ -331,6 +331,26 @@ static void draw_congestion(struct sim_plan *plan, uint64_t seed)
     }
 }
 
+/* What few connections have, and what one leaves for the next. */
+static void draw_extensions(struct sim_plan *plan, uint64_t seed)
+{
+    struct prng rng;
+    prng_init(&rng, seed, SIM_PURPOSE_EXTENSIONS, 0);
+    for (unsigned h = 0; h < SIM_HOSTS; h++) {
+        struct weir_config *config = &plan->host[h].config;
+        config->tw_reuse = (uint8_t)prng_below(&rng, 3);
+        config->no_metrics_save = one_in(&rng, 4);
+        config->no_ssthresh_metrics_save = !one_in(&rng, 3);
+        config->known_max = one_in(&rng, 4) ? 4 : 64;
+        config->ecn_option = (uint8_t)prng_below(&rng, 3);
+        config->mtu_probing = (uint8_t)prng_below(&rng, 3);
+        config->mtu_base_mss = between(&rng, 256, 1024);
+        config->mtu_probe_interval = (weir_time)between(&rng, 1, 600) * WEIR_SECOND;
+        config->user_timeout_option = one_in(&rng, 2);
+        config->extra_max = one_in(&rng, 4) ? between(&rng, 0, 3) : config->tcp_max;
+    }
+}
+
 void sim_plan_draw(struct sim_plan *plan, uint64_t seed)
 {
     struct prng rng;
@@ -358,6 +378,7 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed)
     draw_traffic(&rng, plan);
     draw_congestion(plan, seed);
     draw_recovery(plan, seed);
+    draw_extensions(plan, seed);
     /* A host that merges or trusts sums needs links that carry whole, checked frames. */
     for (unsigned h = 0; h < plan->host_count; h++)
         if (!plan->host[h].rx_csum)

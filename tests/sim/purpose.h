@@ -20,6 +20,7 @@ enum sim_purpose {
     SIM_PURPOSE_CONGESTION,
     SIM_PURPOSE_MARK,
     SIM_PURPOSE_RECOVERY,
+    SIM_PURPOSE_EXTENSIONS,
 };
 
 #endif
