@@ -44,7 +44,7 @@ static uint32_t pseudo_sum(const struct sim_packet *packet)
 
 static bool has_pseudo(const struct sim_packet *packet)
 {
-    return packet->proto != SIM_ICMP4;
+    return packet->proto != SIM_ICMP4 && packet->proto != SIM_IGMP;
 }
 
 bool sim_packet_sum_ok(const struct sim_packet *packet, const uint8_t *data)
@@ -237,6 +237,8 @@ static const char *parse_l4(struct sim_packet *packet, const uint8_t *data)
         packet->icmp_type = p[0];
         packet->icmp_code = p[1];
         return NULL;
+    case SIM_IGMP: /* RFC 3376, 4: never forwarded */
+        return packet->l4_len < 8 || !packet->v4 ? "igmp cut, or over ipv6" : NULL;
     default:
         return "a protocol weir does not speak";
     }

@@ -21,6 +21,7 @@ enum sim_purpose {
     SIM_PURPOSE_MARK,
     SIM_PURPOSE_RECOVERY,
     SIM_PURPOSE_EXTENSIONS,
+    SIM_PURPOSE_LISTEN,
 };
 
 #endif
