@@ -57,6 +57,9 @@ static const struct sysctl table[] = {
     { NUMBER("net.ipv4.tcp_ecn"), AT(ecn), LINUX(0, 5), WEIR(0, 5),
       NOTE("0 never; 1 ask and take; 2 take; 3 to 5 the same with accurate ECN (RFC 9768), "
            "which Linux 6.18 does not offer yet") },
+    { NUMBER("net.ipv4.tcp_ecn_option"), AT(ecn_option), LINUX(0, 3), WEIR(0, 2),
+      NOTE("where accurate ECN is agreed, its option is sent 0 never, 1 when it says something "
+           "new, 2 in all segments; weir's default is 1, Linux's 2") },
     { FLAG("net.ipv4.tcp_slow_start_after_idle"), AT(slow_start_after_idle),
       NOTE("cwnd is halved for each timeout of silence, down to ten segments (RFC 5681, 4.1)") },
 
@@ -105,6 +108,24 @@ static const struct sysctl table[] = {
     { NUMBER("net.ipv4.tcp_max_tw_buckets"), AT(tw_max), ANY_INT, WEIR(1, POOL_MOST),
       NOTE("TIME-WAITs kept; beyond it weir forgets the oldest, Linux the newest") },
 
+    { NUMBER("net.ipv4.tcp_tw_reuse"), AT(tw_reuse), LINUX(0, 2), WEIR(0, 2),
+      NOTE("whether a connect may draw the port of a TIME-WAIT with timestamps: 0 no, 1 yes, 2 to "
+           "addresses of this host. A SYN from outside may in any case (RFC 6191)") },
+    { .name = "net.ipv4.tcp_tw_reuse_delay",
+      .kind = SYSCTL_FIELD,
+      AT(tw_reuse_delay),
+      .unit = WEIR_MS,
+      LINUX(1, 60000),
+      WEIR(1, 60000),
+      NOTE("milliseconds that a TIME-WAIT must have lasted for that") },
+
+    /* ---- what is remembered ---- */
+    { FLAG("net.ipv4.tcp_no_metrics_save"), AT(no_metrics_save),
+      NOTE("1: connections that end leave nothing for the next one to the same destination; what "
+           "is known already counts for an hour") },
+    { FLAG("net.ipv4.tcp_no_ssthresh_metrics_save"), AT(no_ssthresh_metrics_save),
+      NOTE("0: the next connection to a destination begins with the ssthresh of those before it") },
+
     /* ---- memory ---- */
     { .name = "net.ipv4.tcp_rmem",
       .kind = SYSCTL_VECTOR,
@@ -147,8 +168,6 @@ static const struct sysctl table[] = {
       NOTE("the same switch: ICMP redirects of both families") },
 
     /* ---- what weir does in one way ---- */
-    { FIXED("net.ipv4.tcp_tw_reuse", "0"),
-      NOTE("a connect does not take the ports of a TIME-WAIT; a SYN from outside may (RFC 6191)") },
     { FIXED("net.ipv4.tcp_rfc1337", "1"), NOTE("a reset does not end TIME-WAIT") },
     { FIXED("net.ipv4.tcp_available_congestion_control", "cubic reno bbr dctcp"),
       NOTE("read only; BBR is version 3, as nowhere in Linux yet") },
@@ -164,11 +183,16 @@ static const struct sysctl table[] = {
     { FIXED("net.ipv4.tcp_autocorking", "0"),
       NOTE("only Nagle's rule and TCP_CORK hold octets back") },
     { NUMBER("net.ipv4.tcp_mtu_probing"), AT(mtu_probing), LINUX(0, 2), WEIR(0, 2),
-      NOTE("default 1; 1 and 2: the fourth timeout tries 1,024 octets, then half of it, for all "
-           "connections "
-           "to that address and for ten minutes; nothing probes upwards before") },
-    { FIXED("net.ipv4.tcp_no_metrics_save", "1"),
-      NOTE("nothing is remembered of old connections") },
+      NOTE("default 1; 1 and 2: the fourth timeout tries tcp_base_mss octets, then half of it, for "
+           "all "
+           "connections to that address and for ten minutes, and probes find what passes; 2: all "
+           "connections begin with tcp_base_mss and probe upwards") },
+    { NUMBER("net.ipv4.tcp_base_mss"), AT(mtu_base_mss), LINUX(0, INT32_MAX), WEIR(88, 65535),
+      NOTE("octets of text that are tried where longer segments vanish (tcp_mtu_probing)") },
+    { SECONDS("net.ipv4.tcp_probe_interval"), AT(mtu_probe_interval), LINUX(0, INT32_MAX),
+      WEIR(1, LONGEST), NOTE("seconds until a path is probed again after what passes was found") },
+    { FIXED("net.ipv4.tcp_probe_threshold", "8"),
+      NOTE("octets: the search for the path's MTU ends when it is nearer than that") },
     { FIXED("net.ipv4.tcp_stdurg", "0"), NOTE("RFC 6093: as the BSDs and Linux do it") },
     { FIXED("net.ipv4.tcp_invalid_ratelimit", "500"),
       NOTE("milliseconds between challenge ACKs of a connection") },
@@ -186,13 +210,11 @@ static const struct sysctl table[] = {
     { ABSENT("net.ipv4.tcp_max_orphans"),
       NOTE("connections that nobody holds count in tcp_max, like all others") },
     { ABSENT("net.ipv4.tcp_retries1"), NOTE("weir does not look for another route on a timeout") },
-    { ABSENT("net.ipv4.tcp_tw_reuse_delay"), NOTE("there is no tcp_tw_reuse to delay") },
     { ABSENT("net.ipv4.tcp_challenge_ack_limit"),
       NOTE("challenge ACKs are limited for each connection (tcp_invalid_ratelimit), which tells "
            "an outsider nothing") },
     { ABSENT("net.ipv4.tcp_allowed_congestion_control"), NOTE("a program may choose any of them") },
     { ABSENT("net.ipv4.tcp_fastopen_key"), NOTE("a program's affair: weir_fastopen_key") },
-    { ABSENT("net.ipv4.tcp_base_mss"), NOTE("MTU probing is not built") },
     { ABSENT("net.ipv4.tcp_adv_win_scale"), NOTE("weir counts octets, not the size of buffers") },
     { ABSENT("net.ipv4.tcp_app_win"), NOTE("weir counts octets, not the size of buffers") },
     { ABSENT("net.ipv4.tcp_retrans_collapse"), NOTE("it worked around printers of the nineties") },

@@ -43,9 +43,18 @@ enum weir_fastopen {
 
 /* What an instance has of cryptography: the caller's, or weir_crypto (loop.h). */
 #define WEIR_MD5_LEN 16
+#define WEIR_MAC_MAX 20
+enum weir_mac {
+    WEIR_MAC_HMAC_SHA1,   /* RFC 2104; 20 octets */
+    WEIR_MAC_AES128_CMAC, /* RFC 4493; 16 octets; its key has 16 */
+    WEIR_MAC_COUNT
+};
 struct weir_crypto {
     /* The digest of all parts, one after the other. */
     void (*md5)(const struct weir_span *part, unsigned count, uint8_t digest[WEIR_MD5_LEN]);
+    /* The same with a key; NULL: no TCP-AO. */
+    void (*mac)(enum weir_mac which, const struct weir_span *key, const struct weir_span *part,
+                unsigned count, uint8_t mac[WEIR_MAC_MAX]);
 };
 
 struct weir_config {
@@ -58,6 +67,9 @@ struct weir_config {
     uint32_t flight_max; /* connections with octets in flight or out of order; default tcp_max */
     uint32_t bbr_max;    /* connections under BBR, about 300 octets each; default 1,024;
                             beyond it a connection begins with CUBIC */
+    uint32_t extra_max; /* connections with something that few have (TCP-AO, the options of RFC 9768
+                           and RFC 5482, probes of the path), about 130 octets each, at most
+                           65,534; default 1,024; beyond it they do without */
     uint32_t sent_block_max;  /* blocks of 14 sent records (1 KiB each); default 4,096 */
     uint32_t udp_max;         /* UDP and ping endpoints; default 256 */
     uint32_t neigh_max;       /* ARP and ND entries; default 1,024 */
@@ -69,6 +81,8 @@ struct weir_config {
     uint32_t group_max;       /* groups joined, over all interfaces; IPv6 addresses take one each;
                                  default 64 */
     uint32_t pmtu_max;        /* destinations with a path MTU of their own; default 256 */
+    uint32_t known_max;  /* destinations of which something is remembered, 80 octets each; default
+                            1,024, rounded up to a power of two */
     uint32_t ring_chunk; /* octets of a ring chunk, a power of two, 4,096..65,536; default 16,384 */
     uint32_t ring_chunks;  /* chunks in the pool; default 16,384 (256 MiB of address space) */
     uint32_t reply_octets; /* ring of replies and datagrams waiting for output, a power of two;
@@ -112,10 +126,23 @@ struct weir_config {
                          */
     uint8_t ecn; /* as Linux's tcp_ecn. 0: never; 1: ask and take (RFC 3168); 2: take; 3: ask for
                     and take RFC 9768; 4: take that, ask for RFC 3168; 5: take that; default 2 */
+    uint8_t ecn_option; /* as Linux's tcp_ecn_option, where RFC 9768 is agreed. 0: its option is not
+                           sent; 1: when it says something new; 2: in all segments; default 1 */
     uint8_t mtu_probing; /* as Linux's tcp_mtu_probing: not 0: segments get smaller when the fourth
-                            timeout suspects a path that swallows long ones (RFC 4821, 7.7);
-                            default 1 */
-    uint32_t fastopen;   /* enum weir_fastopen; default WEIR_FASTOPEN_CLIENT */
+                            timeout suspects a path that swallows long ones (RFC 4821, 7.7), and
+                            longer again by probes (RFC 8899); 2: all connections begin with
+                            mtu_base_mss and probe; default 1 */
+    uint32_t mtu_base_mss;    /* default 1,024 */
+    bool user_timeout_option; /* RFC 5482: the peer's wish moves the user timeout of a connection
+                                 that has not set its own; default false */
+    uint8_t tw_reuse; /* as Linux's tcp_tw_reuse: whether weir_connect may draw a port in TIME-WAIT,
+                         if timestamps tell old from new. 0: never; 1: yes; 2: if the peer is an
+                         address of this instance; default 2 */
+    bool no_metrics_save; /* connections that end leave nothing for the next one to the same
+                        destination (tcp_no_metrics_save); default false */
+    bool no_ssthresh_metrics_save;    /* what they leave does not say where slow start ends; default
+                                         true */
+    uint32_t fastopen;                /* enum weir_fastopen; default WEIR_FASTOPEN_CLIENT */
     const struct weir_crypto *crypto; /* NULL, the default: no signatures */
     uint64_t fastopen_key[2];         /* of the cookies we give; zeros: made from `secret` */
     bool ecn_abe;               /* a mark shrinks cwnd less than a loss (RFC 8511); default false */
@@ -132,6 +159,11 @@ struct weir_config {
     weir_time keepalive_interval; /* default 75 s */
     weir_time fin_timeout;        /* FIN-WAIT-2 without owner; default 60 s */
     weir_time time_wait;          /* default 60 s */
+    weir_time tw_reuse_delay;     /* how old a TIME-WAIT must be for tw_reuse; default 1 s */
+    weir_time mtu_probe_interval; /* how long what was found out of a path is believed; default
+                                     600 s */
+    weir_time user_timeout_min;   /* what RFC 5482 may make of it: L_LIMIT, default 100 s, */
+    weir_time user_timeout_max;   /* U_LIMIT, default 3,600 s */
     weir_time user_timeout;       /* 0 = by retries_max; default 0 */
 
     /* Determinism and secrets. The caller fills `seed` and `secret` from a real random source,
@@ -420,6 +452,9 @@ enum weir_option {
                                together; 0: none (TCP_FASTOPEN). Connections: 1, right after
                                weir_connect: the SYN takes along what is sent until weir_output, or
                                asks for a cookie (TCP_FASTOPEN_CONNECT); to get says: 1 or 0 */
+    WEIR_OPT_USER_TIMEOUT_OPTION, /* ns, whole seconds up to 32,767 and minutes beyond: the peer is
+                               told that data will be waited for so long (RFC 5482), and told
+                               again when it changes; what it tells counts; 0, the default: no */
     WEIR_OPT_COUNT
 };
 enum weir_error weir_set(struct weir *weir, weir_handle handle, enum weir_option option,
@@ -453,6 +488,33 @@ struct weir_key {
     uint8_t key[WEIR_KEY_MAX];
 };
 enum weir_error weir_key_set(struct weir *weir, const struct weir_key *key);
+
+/* TCP-AO (RFC 5925, 5926), as Linux's TCP_AO_ADD_KEY: a master key tuple for connections with these
+ * peers. Several may be for the same, with other identifiers: the first that fits is the current
+ * key of a new connection, and the peer's wish, or weir_ao_use, moves it to another. All segments
+ * of such a connection are signed, and none that is not is believed. WEIR_INVALID without crypto,
+ * or if an MD5 key is for the same peers, or for identifiers that are taken; WEIR_NO_MEMORY
+ * beyond 64. */
+struct weir_ao_key {
+    struct weir_ip peer;
+    unsigned prefix_len;              /* of the family's own address */
+    uint16_t local_port, remote_port; /* 0: all */
+    uint8_t send_id, recv_id;         /* SendID, RecvID */
+    uint8_t mac;       /* enum weir_mac: of the KDF and of the MAC, which has 96 bits */
+    bool skip_options; /* the MAC does not cover other TCP options */
+    uint8_t key_len;
+    uint8_t key[WEIR_KEY_MAX];
+};
+enum weir_error weir_ao_add(struct weir *weir, const struct weir_ao_key *key);
+/* The tuple of the same peers and identifiers. Connections that use it go on with another of
+ * theirs, or end with their timeouts. */
+enum weir_error weir_ao_remove(struct weir *weir, const struct weir_ao_key *key);
+/* Which tuples a connection uses: the SendID of the current key, and the RecvID of the one the peer
+ * shall use next; negative: as it is. WEIR_INVALID: no such tuple, or no TCP-AO. */
+enum weir_error weir_ao_use(struct weir *weir, weir_handle conn, int send_id, int recv_id,
+                            weir_time now);
+/* What they are; false without TCP-AO. */
+bool weir_ao_used(const struct weir *weir, weir_handle conn, uint8_t *send_id, uint8_t *recv_id);
 
 /* A new key for the cookies of Fast Open; those of the one before are good until the next. */
 void weir_fastopen_key(struct weir *weir, const uint64_t key[2]);

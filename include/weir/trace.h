@@ -59,6 +59,7 @@ enum weir_state {
     X(RTX_RACK, "retransmit: rack")       \
     X(RTX_TLP, "retransmit: tail probe")  \
     X(NEW_TLP, "new data: tail probe")    \
+    X(NEW_PROBE, "new data: path probe")  \
     X(RTX_SYN, "retransmit: syn")         \
     X(RTX_SYN_ACK, "retransmit: syn-ack") \
     X(PROBE, "window probe")              \
@@ -181,6 +182,10 @@ enum weir_cause {
     X(TCP_MD5_MISSING, "tcp: not signed, though its peer has a key")       \
     X(TCP_MD5_UNEXPECTED, "tcp: signed, but its peer has no key")          \
     X(TCP_MD5_WRONG, "tcp: signed with another key, or changed")           \
+    X(TCP_AO_MISSING, "tcp: no TCP-AO, though its peer has keys")          \
+    X(TCP_AO_UNEXPECTED, "tcp: TCP-AO, but its peer has no keys")          \
+    X(TCP_AO_KEY, "tcp: TCP-AO with a key that its peer does not have")    \
+    X(TCP_AO_WRONG, "tcp: TCP-AO that does not fit the segment")           \
     X(TCP_NO_CONN, "tcp: no such connection")                              \
     /* listeners */                                                        \
     X(LISTEN_FLAGS, "listen: neither a clean syn nor an ack")              \
@@ -336,7 +341,8 @@ struct weir_counters {
     uint64_t syn_in, cookies_sent, cookies_ok, cookies_failed, listen_overflows;
     uint64_t datagrams_in, datagrams_out, icmp_in, icmp_out, reassembled, fragmented;
     uint64_t rto_fired, fast_rtx, recoveries, dsack_in, challenge_acks, tw_overflow, used_in;
-    uint64_t tlp_probes, undos;
+    uint64_t tw_reused; /* TIME-WAITs whose place a connection of ours has taken */
+    uint64_t tlp_probes, undos, mtu_probes;
     uint64_t rtx_unlogged; /* retransmissions only the timeout watches over: no room in the log */
 };
 void weir_counters(const struct weir *weir, struct weir_counters *counters);

@@ -239,6 +239,8 @@ bool ip_group_is_joined(const struct ip_host *ip, unsigned iface, const struct w
  * path MTU (RFC 1191, RFC 8201; floor 552 for IPv4 as Linux, 1,280 for IPv6), which is forgotten
  * after 10 minutes. Returns the path MTU now in force. */
 uint16_t ip_pmtu_lower(struct ip_host *ip, const struct weir_ip *dst, uint32_t mtu, weir_time now);
+/* A packet that long has got through. */
+void ip_pmtu_raise(struct ip_host *ip, const struct weir_ip *dst, uint16_t mtu, weir_time now);
 uint16_t ip_pmtu(const struct ip_host *ip, const struct weir_ip *dst, unsigned iface);
 
 #endif

@@ -121,3 +121,17 @@ uint16_t ip_pmtu_lower(struct ip_host *ip, const struct weir_ip *dst, uint32_t m
     ip->version++;
     return pmtu->mtu;
 }
+
+void ip_pmtu_raise(struct ip_host *ip, const struct weir_ip *dst, uint16_t mtu, weir_time now)
+{
+    const uint32_t index = find(ip, dst);
+    if (index == POOL_NONE || entry(ip, index)->mtu >= mtu)
+        return;
+    struct pmtu *pmtu = entry(ip, index);
+    pmtu->mtu = mtu;
+    pmtu->set_at = now;
+    list_remove(&ip->pmtu.order, nodes(ip), index);
+    list_push_tail(&ip->pmtu.order, nodes(ip), index);
+    set_timer(ip);
+    ip->version++;
+}

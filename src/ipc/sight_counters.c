@@ -100,6 +100,7 @@ static void put_linux(struct page_writer *writer, const struct weir *weir)
     put(writer, "TcpExtTCPDSACKRecv", c.dsack_in);
     put(writer, "TcpExtTCPChallengeACK", c.challenge_acks);
     put(writer, "TcpExtTCPTimeWaitOverflow", c.tw_overflow);
+    put(writer, "TcpExtTWRecycled", c.tw_reused);
     put(writer, "TcpExtPAWSEstab", weir_drop_count(weir, WEIR_DROP_PAWS));
     put(writer, "TcpExtTCPReqQFullDrop", weir_drop_count(weir, WEIR_DROP_SYNQ_FULL));
     put(writer, "IpExtInOctets", c.octets_in);

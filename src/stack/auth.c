@@ -1,18 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 #include "stack/auth.h"
 
+#include "stack/ao.h"
+
 #include <string.h>
 
 #define PSEUDO_V4 12
 #define PSEUDO_V6 40
 #define PARTS_MAX (WEIR_SPANS + 3) /* pseudo header, header, text, key */
 
-static bool same_prefix(const struct weir_ip *a, const struct weir_ip *b, unsigned bits)
+bool auth_in_prefix(const struct weir_ip *ip, const struct weir_ip *peer, unsigned prefix_len)
 {
+    const unsigned bits = prefix_len + (weir_ip_is_v4(peer) ? 96u : 0u);
     const unsigned whole = bits / 8, rest = bits % 8;
-    if (memcmp(a->octet, b->octet, whole) != 0)
+    if (memcmp(ip->octet, peer->octet, whole) != 0)
         return false;
-    return rest == 0 || (a->octet[whole] ^ b->octet[whole]) >> (8 - rest) == 0;
+    return rest == 0 || (ip->octet[whole] ^ peer->octet[whole]) >> (8 - rest) == 0;
+}
+
+bool auth_has_peer(const struct weir *weir, const struct weir_ip *peer, unsigned prefix_len)
+{
+    for (unsigned i = 0; i < weir->key_count; i++)
+        if (weir_ip_equal(&weir->key[i].peer, peer) && weir->key[i].prefix_len == prefix_len)
+            return true;
+    return false;
 }
 
 /* Of a prefix, counted in the family's own addresses, the bits of the sixteen octets. */
@@ -28,7 +39,7 @@ const struct weir_key *auth_key(const struct weir *weir, const struct flow *flow
         const struct weir_key *key = &weir->key[i];
         if ((key->local_port != 0 && key->local_port != flow->lport) ||
             (key->remote_port != 0 && key->remote_port != flow->rport) ||
-            !same_prefix(&key->peer, &flow->peer, bits_of(key)))
+            !auth_in_prefix(&flow->peer, &key->peer, key->prefix_len))
             continue;
         if (best == NULL || bits_of(key) > bits_of(best))
             best = key;
@@ -36,10 +47,12 @@ const struct weir_key *auth_key(const struct weir *weir, const struct flow *flow
     return best;
 }
 
-void auth_begin(const struct weir *weir, const struct flow *flow, struct tcb *tcb)
+bool auth_begin(const struct weir *weir, const struct flow *flow, struct tcb *tcb,
+                const struct tcp_opts *opts)
 {
-    if (weir->key_count > 0 && auth_key(weir, flow) != NULL)
-        tcp_signed(tcb);
+    if (ao_has(weir, flow))
+        return ao_begin(weir, flow, tcb, opts);
+    return weir->key_count == 0 || auth_key(weir, flow) == NULL || tcp_signed(tcb, false);
 }
 
 /* What a signature is made of. */
@@ -134,6 +147,8 @@ enum weir_error weir_key_set(struct weir *weir, const struct weir_key *key)
 {
     if (weir->config.crypto == NULL || key->key_len > WEIR_KEY_MAX ||
         key->prefix_len > (weir_ip_is_v4(&key->peer) ? 32u : 128u))
+        return WEIR_INVALID;
+    if (ao_has_peer(weir, &key->peer, key->prefix_len))
         return WEIR_INVALID;
     struct weir_key *old = same_key(weir, key);
     if (key->key_len == 0) {

@@ -11,8 +11,15 @@
 /* The key of a flow, or NULL. */
 const struct weir_key *auth_key(const struct weir *weir, const struct flow *flow);
 
-/* A connection begins: room for signatures, if it has a key. */
-void auth_begin(const struct weir *weir, const struct flow *flow, struct tcb *tcb);
+/* A connection begins: room for signatures, if it has a key, of either kind. `opts` are those of
+ * the peer's segment, or NULL. False: there is no memory for what it needs. */
+bool auth_begin(const struct weir *weir, const struct flow *flow, struct tcb *tcb,
+                const struct tcp_opts *opts) __attribute__((warn_unused_result));
+
+/* Whether an address lies in a prefix of the family's own length; whether the very prefix has a
+ * key. */
+bool auth_in_prefix(const struct weir_ip *ip, const struct weir_ip *peer, unsigned prefix_len);
+bool auth_has_peer(const struct weir *weir, const struct weir_ip *peer, unsigned prefix_len);
 
 /* Whether a segment is signed as its flow wants it: WEIR_DROP_NONE, or what is wrong. `p` is its
  * header, `in` says what it holds. */

@@ -3,6 +3,22 @@
 
 #define RACK_ALL (WEIR_RACK_ON | WEIR_RACK_STATIC | WEIR_RACK_NO_DUPTHRESH)
 
+static void default_times(struct weir_config *config)
+{
+    config->rto_min = 200 * WEIR_MS;
+    config->rto_max = 120 * WEIR_SECOND;
+    config->rto_initial = 1 * WEIR_SECOND;
+    config->delack = 40 * WEIR_MS;
+    config->keepalive_idle = 7200 * WEIR_SECOND;
+    config->keepalive_interval = 75 * WEIR_SECOND;
+    config->fin_timeout = 60 * WEIR_SECOND;
+    config->time_wait = 60 * WEIR_SECOND;
+    config->mtu_probe_interval = 600 * WEIR_SECOND;
+    config->user_timeout_min = 100 * WEIR_SECOND;
+    config->user_timeout_max = 3600 * WEIR_SECOND;
+    config->tw_reuse_delay = 1 * WEIR_SECOND;
+}
+
 void weir_config_default(struct weir_config *config)
 {
     *config = (struct weir_config){
@@ -11,6 +27,7 @@ void weir_config_default(struct weir_config *config)
         .synq_max = 4096,
         .tw_max = 16384,
         .bbr_max = 1024,
+        .extra_max = 1024,
         .sent_block_max = 4096,
         .udp_max = 256,
         .neigh_max = 1024,
@@ -21,6 +38,7 @@ void weir_config_default(struct weir_config *config)
         .frag_octets_max = 4 << 20,
         .group_max = 64,
         .pmtu_max = 256,
+        .known_max = 1024,
         .ring_chunk = 16384,
         .ring_chunks = 16384,
         .reply_octets = 512 << 10,
@@ -52,19 +70,16 @@ void weir_config_default(struct weir_config *config)
         .nagle = true,
         .congestion = WEIR_CC_CUBIC,
         .ecn = 2,
+        .ecn_option = 1,
         .mtu_probing = 1,
+        .mtu_base_mss = 1024,
+        .tw_reuse = 2,
+        .no_ssthresh_metrics_save = true,
         .fastopen = WEIR_FASTOPEN_CLIENT,
         .slow_start_after_idle = true,
-        .rto_min = 200 * WEIR_MS,
-        .rto_max = 120 * WEIR_SECOND,
-        .rto_initial = 1 * WEIR_SECOND,
-        .delack = 40 * WEIR_MS,
-        .keepalive_idle = 7200 * WEIR_SECOND,
-        .keepalive_interval = 75 * WEIR_SECOND,
-        .fin_timeout = 60 * WEIR_SECOND,
-        .time_wait = 60 * WEIR_SECOND,
         .shard_count = 1,
     };
+    default_times(config);
 }
 
 static bool within(uint32_t value, uint32_t least, uint32_t most)
@@ -82,10 +97,11 @@ static bool limits_make_sense(const struct weir_config *c)
     return within(c->tcp_max, 1, TCP_MAX_MAX) && within(c->listener_max, 1, UINT16_MAX - 1) &&
            within(c->synq_max, 1, POOL_MAX) && within(c->tw_max, 1, POOL_MAX) &&
            within(c->flight_max, 0, POOL_MAX) && within(c->bbr_max, 0, POOL_MAX) &&
-           within(c->sent_block_max, 1, POOL_MAX) && within(c->udp_max, 1, POOL_MAX) &&
-           within(c->neigh_max, 1, POOL_MAX) && within(c->route_max, 1, UINT16_MAX) &&
-           within(c->address_max, 1, ADDRESS_MAX_MAX) && within(c->iface_max, 1, IP_IFACE_MAX) &&
-           within(c->frag_max, 1, POOL_MAX) && within(c->pmtu_max, 1, POOL_MAX) &&
+           c->extra_max < UINT16_MAX && within(c->sent_block_max, 1, POOL_MAX) &&
+           within(c->udp_max, 1, POOL_MAX) && within(c->neigh_max, 1, POOL_MAX) &&
+           within(c->route_max, 1, UINT16_MAX) && within(c->address_max, 1, ADDRESS_MAX_MAX) &&
+           within(c->iface_max, 1, IP_IFACE_MAX) && within(c->frag_max, 1, POOL_MAX) &&
+           within(c->pmtu_max, 1, POOL_MAX) && within(c->known_max, 4, POOL_MAX) &&
            c->group_max <= GROUP_MAX_MAX && c->event_batch > 0;
 }
 
@@ -107,7 +123,8 @@ static bool tcp_makes_sense(const struct weir_config *c)
            c->rcv_max <= reach && c->snd_min > 0 && c->snd_max > 0 && c->snd_max <= reach &&
            c->udp_rcv_max > 0 && within(c->ranges_max, 1, RANGES_MAX) && c->output_quantum > 0 &&
            c->somaxconn > 0 && c->synack_retries <= SYNQ_RETRY_MAX && c->rack <= RACK_ALL &&
-           c->congestion < WEIR_CC_COUNT && c->ecn <= 5 && c->shard_count > 0 &&
+           c->congestion < WEIR_CC_COUNT && c->ecn <= 5 && c->tw_reuse <= 2 && c->ecn_option <= 2 &&
+           within(c->mtu_base_mss, 88, UINT16_MAX) && c->shard_count > 0 &&
            c->shard_index < c->shard_count;
 }
 
@@ -118,7 +135,8 @@ static bool times_make_sense(const struct weir_config *c)
            c->rto_max <= longest && c->rto_initial <= c->rto_max && c->delack >= 0 &&
            c->keepalive_idle > 0 && c->keepalive_interval > 0 && c->fin_timeout > 0 &&
            c->fin_timeout <= longest && c->time_wait > 0 && c->time_wait <= longest &&
-           c->user_timeout >= 0;
+           c->user_timeout >= 0 && c->tw_reuse_delay >= 0 && c->mtu_probe_interval > 0 &&
+           c->user_timeout_min > 0 && c->user_timeout_max >= c->user_timeout_min;
 }
 
 bool config_makes_sense(const struct weir_config *config)

@@ -2,6 +2,7 @@
 #include "stack/fastopen.h"
 
 #include "base/siphash.h"
+#include "stack/known.h"
 
 #include <string.h>
 
@@ -66,7 +67,7 @@ enum fast_verdict fast_judge(const struct weir *weir, const struct listener *lis
     const uint32_t most = pending_max(weir, listener);
     const bool option = in->opts.present & TCP_OPT_FASTOPEN;
     if (most == 0 || (listener->flags & WEIR_LISTEN_DEFER) != 0 ||
-        (in->opts.present & TCP_OPT_AUTH)) /* no room for both */
+        (in->opts.present & (TCP_OPT_AUTH | TCP_OPT_AO))) /* no room for both */
         return FAST_NO;
     const bool anyone = weir->config.fastopen & WEIR_FASTOPEN_SERVER_NO_COOKIE && in->seg.len > 0;
     if (!option && !anyone)
@@ -93,19 +94,6 @@ void weir_fastopen_key(struct weir *weir, const uint64_t key[2])
 
 /* ---- client ---- */
 
-static uint32_t place_of(const struct weir *weir, const struct weir_ip *peer)
-{
-    return (uint32_t)siphash13(&weir->table_key, peer->octet, sizeof peer->octet) &
-           (FAST_SERVERS - 1);
-}
-
-static struct tcp_fast *known(struct weir *weir, const struct weir_ip *peer, uint32_t *number)
-{
-    *number = place_of(weir, peer);
-    struct tcp_fast *fast = &weir->fast[*number];
-    return fast->used && weir_ip_equal(&fast->peer, peer) ? fast : NULL;
-}
-
 enum weir_error fast_connect(struct weir *weir, struct conn *conn, weir_time now)
 {
     struct tcb *tcb = &conn->tcb;
@@ -114,7 +102,7 @@ enum weir_error fast_connect(struct weir *weir, struct conn *conn, weir_time now
     if (tcb->is_signed || tcb->state != WEIR_SYN_SENT || tcb->snd.nxt != tcb->iss)
         return WEIR_INVALID;
     uint32_t number;
-    const struct tcp_fast *fast = known(weir, &conn->peer, &number);
+    const struct tcp_known *fast = known_find(weir, &conn->peer, &number);
     if (fast != NULL && now < fast->not_until)
         return WEIR_OK; /* an ordinary SYN */
     if (fast != NULL && fast->cookie_len > 0)
@@ -132,24 +120,12 @@ bool fast_takes_text(const struct conn *conn)
     return tcb->fast && tcb->state == WEIR_SYN_SENT && tcb->rcv.fin != TCP_FAST_ASK;
 }
 
-/* Two servers that fall on one place take turns in it. */
-static struct tcp_fast *place_for(struct weir *weir, const struct weir_ip *peer)
-{
-    uint32_t number;
-    struct tcp_fast *fast = known(weir, peer, &number);
-    if (fast != NULL)
-        return fast;
-    fast = &weir->fast[number];
-    *fast = (struct tcp_fast){ .peer = *peer, .used = true };
-    return fast;
-}
-
 void fast_learn(struct weir *weir, const struct conn *conn, const struct tcp_opts *opts,
                 weir_time now)
 {
     const struct tcb *tcb = &conn->tcb;
     if ((opts->present & TCP_OPT_FASTOPEN) && opts->cookie_len > 0) {
-        struct tcp_fast *fast = place_for(weir, &conn->peer);
+        struct tcp_known *fast = known_place(weir, &conn->peer, now);
         memcpy(fast->cookie, opts->cookie, opts->cookie_len);
         fast->cookie_len = opts->cookie_len;
         fast->mss = tcb->peer_mss;
@@ -157,5 +133,5 @@ void fast_learn(struct weir *weir, const struct conn *conn, const struct tcp_opt
     /* The SYN with text, or with the question for a cookie, got lost, and the one without did not:
      * something on the way may be to blame (RFC 7413, 4.1.3.1 and 7.1). */
     if (tcb->syn_rtx)
-        place_for(weir, &conn->peer)->not_until = now + BAD_PATH_TIME;
+        known_place(weir, &conn->peer, now)->not_until = now + BAD_PATH_TIME;
 }

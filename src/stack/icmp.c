@@ -26,8 +26,14 @@ static enum weir_drop too_big(struct weir *weir, uint32_t index, const struct ip
     struct conn *conn = conn_at(weir, index);
     if (!tcp_icmp_plausible(&conn->tcb, quoted))
         return WEIR_DROP_ICMP_OUT_OF_WINDOW;
-    if (packet->mtu >= conn->path.mtu)
-        return WEIR_DROP_ICMP_MTU;
+    if (packet->mtu >= conn->path.mtu) {
+        if (packet->mtu > UINT16_MAX ||
+            !tcp_search_told(&conn->tcb, quoted, path_mss_of(&conn->peer, (uint16_t)packet->mtu),
+                             now))
+            return WEIR_DROP_ICMP_MTU;
+        conn_settle(weir, index, now);
+        return WEIR_DROP_NONE;
+    }
     const uint16_t mtu = ip_pmtu_lower(&weir->ip, &conn->peer, packet->mtu, now);
     if (mtu >= conn->path.mtu)
         return WEIR_DROP_ICMP_MTU;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/csum.h"
+#include "stack/ao.h"
 #include "stack/auth.h"
 #include "stack/fastopen.h"
 
@@ -76,6 +77,18 @@ void input_prepare(struct weir *weir, struct arrival *in)
 
 /* ---- stage 3 ---- */
 
+/* A longer segment than the path was thought to take has arrived: that is true for all who go
+ * there. */
+static void path_found(struct weir *weir, struct conn *conn, weir_time now)
+{
+    const uint16_t path_mss = tcp_path_found(&conn->tcb);
+    if (path_mss == 0)
+        return;
+    const uint32_t heads = conn->path.mtu - path_mss_of(&conn->peer, conn->path.mtu);
+    conn->path.mtu = (uint16_t)(path_mss + heads);
+    ip_pmtu_raise(&weir->ip, &conn->peer, conn->path.mtu, now);
+}
+
 static enum weir_drop conn_arrives(struct weir *weir, uint32_t index, const struct arrival *in,
                                    weir_time now)
 {
@@ -94,6 +107,8 @@ static enum weir_drop conn_arrives(struct weir *weir, uint32_t index, const stru
     }
     if (fast && !tcb->fast && tcb->state >= WEIR_ESTABLISHED && tcb->state != WEIR_CLOSED)
         fast_learn(weir, conn, &in->opts, now);
+    if (tcb->extra != 0)
+        path_found(weir, conn, now);
     if (tcb->snd.una != una)
         ip_path_confirm(&weir->ip, &conn->path, now);
     conn_settle(weir, index, now);
@@ -116,6 +131,11 @@ static enum weir_drop tcp_arrives(struct weir *weir, struct arrival *in, weir_ti
 
     const uint32_t ref = flow_find(weir, &in->flow, in->hash);
     const uint32_t index = flow_ref_index(ref);
+    if (weir->ao_count > 0 || (in->opts.present & TCP_OPT_AO)) {
+        const enum weir_drop bad = ao_check(weir, in, ref);
+        if (bad != WEIR_DROP_NONE)
+            return bad;
+    }
     enum weir_drop drop;
     switch (ref == DEMUX_NONE ? 0 : flow_ref_tag(ref)) {
     case FLOW_CONN:

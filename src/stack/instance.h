@@ -10,7 +10,10 @@
 #include "ip/host.h"
 #include "stack/conn.h"
 #include "stack/demux.h"
+#include "tcp/extra.h"
 #include "tcp/isn.h"
+#include "tcp/known.h"
+#include "tcp/path.h"
 #include "tcp/small.h"
 #include "udp/udp.h"
 
@@ -58,8 +61,7 @@ struct local_addr {
 };
 #define LOCAL_NONE UINT16_MAX
 
-#define KEYS_MAX     64  /* keys of peers */
-#define FAST_SERVERS 256 /* servers whose Fast Open cookies are remembered; a power of two */
+#define KEYS_MAX 64 /* keys of peers */
 
 struct listener {
     struct weir_ip ip; /* all zero: any */
@@ -76,7 +78,7 @@ struct listener {
     weir_time overflow_at; /* when a cookie was last sent; WEIR_NEVER: never */
     uint64_t cookie;
     struct watch watch;
-    uint32_t option_set; /* a bit an option that its connections inherit */
+    uint64_t option_set; /* a bit an option that its connections inherit */
     int64_t option[WEIR_OPT_COUNT];
 };
 
@@ -147,7 +149,7 @@ struct weir {
     struct trace trace;
     struct tcp_host tcp;
     struct ring_pool rings;
-    struct pool conns, flights, bbrs, sent_blocks, listeners, synq, tw, endpoints;
+    struct pool conns, flights, bbrs, extras, sent_blocks, listeners, synq, tw, endpoints;
     struct siphash_key table_key;
     uint64_t *conn_cookie; /* the programs', by index: cold, and a TCB's lines are full */
 
@@ -178,9 +180,12 @@ struct weir {
     weir_handle shown;     /* the connection whose room weir_send_room is showing */
     uint32_t shown_len;    /* octets of it */
     struct siphash_key fast_key[2]; /* of Fast Open cookies: the newest, and the one before */
-    struct tcp_fast *fast;          /* FAST_SERVERS of them */
+    struct tcp_known *known;        /* what is remembered of destinations (known.h) */
+    uint32_t known_count;           /* of them; a power of two */
     struct weir_key key[KEYS_MAX];  /* who signs what they send (auth.h) */
     unsigned key_count;
+    struct weir_ao_key ao_key[KEYS_MAX]; /* the same by TCP-AO (ao.h) */
+    unsigned ao_count;
     uint32_t fast_pending; /* connections whose SYN's text was taken, in SYN-RECEIVED */
 
     uint32_t generation;

@@ -283,9 +283,7 @@ static seq32 iss_of(const struct weir *weir, const struct flow *flow, const seq3
 {
     uint8_t tuple[FLOW_TUPLE];
     flow_tuple(flow, tuple);
-    const seq32 iss = tcp_isn(&weir->tcp, tuple, now);
-    /* RFC 6191: nothing of the connection before may be taken for part of the new one. */
-    return floor != NULL && seq_leq(iss, *floor) ? *floor + 1 + (iss & 0xffff) : iss;
+    return tcp_iss_beyond(tcp_isn(&weir->tcp, tuple, now), floor);
 }
 
 /* A SYN with a good Fast Open cookie: no place in the queue, a connection at once. */

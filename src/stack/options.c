@@ -51,7 +51,7 @@ static enum weir_error set_listener(struct weir *weir, struct listener *listener
     if (error != WEIR_OK)
         return error;
     listener->option[option] = value;
-    listener->option_set |= UINT32_C(1) << option;
+    listener->option_set |= UINT64_C(1) << option;
     return WEIR_OK;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/csum.h"
+#include "stack/ao.h"
 #include "stack/auth.h"
 #include "wire/cursor.h"
 
@@ -75,7 +76,11 @@ static void build(struct weir *weir, uint32_t index, const struct tcp_plan *plan
     out->span_count = tcp_plan_spans(&conn->tcb, plan, out->span, WEIR_SPANS);
     if (conn->tcb.is_signed) {
         const struct flow flow = flow_of_conn(weir, conn);
-        auth_sign(weir, &flow, out->head + ip_len, tcp_len, out->span, out->span_count);
+        uint8_t *head = out->head + ip_len;
+        if (conn->tcb.has_ao)
+            ao_sign(weir, &flow, &conn->tcb, head, tcp_len, out->span, out->span_count);
+        else
+            auth_sign(weir, &flow, head, tcp_len, out->span, out->span_count);
     }
     fill_csum(weir, conn, out, ip_len, tcp_len);
 }

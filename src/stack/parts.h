@@ -147,6 +147,10 @@ enum weir_drop synq_promote(struct weir *weir, const struct synq_entry *entry, u
 void tw_put(struct weir *weir, struct conn *conn, uint32_t index, weir_time now);
 enum weir_drop tw_arrives(struct weir *weir, uint32_t index, const struct arrival *in,
                           weir_time now);
+/* Whether a connection that we open may take the place of an entry (tcp_tw_reuse): `drawn` if it
+ * has not asked for this very port. `floor` as in tcp_may_replace. */
+bool tw_may_reuse(const struct weir *weir, uint32_t index, bool drawn, seq32 *floor);
+void tw_replace(struct weir *weir, uint32_t index); /* and it does */
 void tw_drop_local(struct weir *weir, const struct weir_ip *ip, weir_time now);
 void tw_timeout(struct weir *weir, weir_time now);
 struct list_nodes tw_nodes(const struct weir *weir);

@@ -3,15 +3,15 @@
 
 /* The pools by name: how full they are, and fault injection. */
 
-#define OWN_POOLS 8
+#define OWN_POOLS 9
 
 static struct pool *own_pool(struct weir *weir, unsigned i, const char **name)
 {
-    static const char *const names[OWN_POOLS] = { "tcb",  "flight", "sent",     "listener",
-                                                  "synq", "tw",     "endpoint", "bbr" };
+    static const char *const names[OWN_POOLS] = { "tcb", "flight",   "sent", "listener", "synq",
+                                                  "tw",  "endpoint", "bbr",  "extra" };
     struct pool *const pools[OWN_POOLS] = {
-        &weir->conns, &weir->flights, &weir->sent_blocks, &weir->listeners,
-        &weir->synq,  &weir->tw,      &weir->endpoints,   &weir->bbrs,
+        &weir->conns, &weir->flights,   &weir->sent_blocks, &weir->listeners, &weir->synq,
+        &weir->tw,    &weir->endpoints, &weir->bbrs,        &weir->extras,
     };
     if (i < OWN_POOLS) {
         *name = names[i];

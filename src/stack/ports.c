@@ -40,7 +40,10 @@ uint16_t port_draw_flow(struct weir *weir, const struct flow *flow)
         /* A connection with itself is made on purpose or not at all. */
         if (wanted.lport == wanted.rport && weir_ip_equal(&wanted.local, &wanted.peer))
             continue;
-        if (flow_find(weir, &wanted, flow_hash(weir, &wanted)) == DEMUX_NONE) {
+        const uint32_t ref = flow_find(weir, &wanted, flow_hash(weir, &wanted));
+        seq32 floor;
+        if (ref == DEMUX_NONE || (flow_ref_tag(ref) == FLOW_TW &&
+                                  tw_may_reuse(weir, flow_ref_index(ref), true, &floor))) {
             *step += i; /* those passed are in use: the next search begins behind them */
             return wanted.lport;
         }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "stack/ao.h"
 #include "stack/auth.h"
 
 /* Segments that belong to no connection: SYN-ACKs of half-open entries and of cookies, challenge
@@ -44,8 +45,13 @@ void reply_segment(struct weir *weir, const struct flow *flow, unsigned iface,
     uint8_t head[TCP_HEAD_MAX];
     struct tcp_opts all = *opts;
     const bool is_signed = weir->key_count > 0 && auth_key(weir, flow) != NULL;
-    if (is_signed)
-        all.present |= TCP_OPT_AUTH;
+    const bool has_ao = ao_has(weir, flow);
+    if (has_ao && (seg->flags & TCP_RST)) /* it could not be signed: of what connection? */
+        return;
+    if (is_signed || has_ao) {
+        all.present |= has_ao ? TCP_OPT_AO : TCP_OPT_AUTH;
+        all.present &= (uint16_t)~TCP_OPT_ACC; /* there is no room for both */
+    }
     const struct ip_send send = {
         .src = flow->local,
         .dst = flow->peer,
@@ -58,7 +64,9 @@ void reply_segment(struct weir *weir, const struct flow *flow, unsigned iface,
         .csum_offset = TCP_CSUM_OFF,
     };
     WEIR_ASSERT(send.head_len > 0);
-    if (is_signed)
+    if (has_ao)
+        ao_sign_reply(weir, flow, seg, head, send.head_len);
+    else if (is_signed)
         auth_sign(weir, flow, head, send.head_len, NULL, 0);
     /* What cannot be sent is a lost packet: whoever waits for it has a timer. ip has counted why.
      */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "stack/fastopen.h"
+#include "stack/known.h"
 
 /* What follows from a change of a connection: the table of flows, its timer, the lists of those who
  * have something to send, what the program is told, and in the end its small form or its end. One
@@ -158,6 +159,7 @@ void conn_settle(struct weir *weir, uint32_t index, weir_time now)
     struct tcb *tcb = &conn->tcb;
 
     fast_settle(weir, tcb);
+    known_settle(weir, conn, now);
 
     /* A connection that is over has no claim to its four ends any more; what comes for it is
      * answered as for nobody. */

@@ -65,6 +65,7 @@ static void take_pools(struct weir *weir, struct arena *arena)
     take_pool(arena, &weir->conns, c->tcp_max, sizeof(struct conn), c->verify);
     take_pool(arena, &weir->flights, c->flight_max, sizeof(struct tcb_flight), c->verify);
     take_pool(arena, &weir->bbrs, c->bbr_max, sizeof(struct cc_bbr), c->verify);
+    take_pool(arena, &weir->extras, c->extra_max, sizeof(struct tcb_extra), c->verify);
     take_pool(arena, &weir->sent_blocks, c->sent_block_max, sizeof(struct sent) * SENT_BLOCK,
               c->verify);
     take_pool(arena, &weir->listeners, c->listener_max, sizeof(struct listener), c->verify);
@@ -111,9 +112,10 @@ static void carve(struct weir *weir, struct arena *arena, weir_time now)
     weir->cookie_used = arena_take(arena, sizeof *weir->cookie_used * (weir->cookie_mask + 1));
     for (uint32_t i = 0; weir->cookie_used != NULL && i <= weir->cookie_mask; i++)
         weir->cookie_used[i] = 0;
-    weir->fast = arena_take(arena, sizeof *weir->fast * FAST_SERVERS);
-    if (weir->fast != NULL)
-        memset(weir->fast, 0, sizeof *weir->fast * FAST_SERVERS);
+    weir->known_count = ip_bucket_count(c->known_max);
+    weir->known = arena_take(arena, sizeof *weir->known * weir->known_count);
+    if (weir->known != NULL)
+        memset(weir->known, 0, sizeof *weir->known * weir->known_count);
     weir->due_count = c->iface_max + 1;
     weir->due = arena_take(arena, sizeof *weir->due * weir->due_count);
     weir->arrival = arena_take(arena, sizeof *weir->arrival * INPUT_BATCH);
@@ -167,9 +169,10 @@ enum weir_error weir_init(struct weir **weir, void *memory, size_t size,
     w->tcp.rings = &w->rings;
     w->tcp.flights = &w->flights;
     w->tcp.bbrs = &w->bbrs;
+    w->tcp.extras = &w->extras;
     w->tcp.sent = (struct sent_memory){ &w->sent_blocks, &w->rings };
     w->tcp.trace = &w->trace;
-    w->tcp.fast = w->fast;
+    w->tcp.known = w->known;
     w->tcp.epoch = now;
     *weir = w;
     return WEIR_OK;
@@ -245,8 +248,10 @@ static void escape_black_hole(struct weir *weir, uint32_t index, weir_time now)
     const uint16_t mtu = ip_pmtu_lower(&weir->ip, &conn->peer, path_mss + heads, now);
     if (mtu >= conn->path.mtu)
         return;
+    const uint16_t before = conn->tcb.path_mss;
     conn->path.mtu = mtu;
     tcp_path_changed(&conn->tcb, path_mss_of(&conn->peer, mtu), now);
+    tcp_search_after(&conn->tcb, before, now);
 }
 
 static void fire(struct weir *weir, uint32_t timer, weir_time now)

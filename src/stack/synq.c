@@ -282,7 +282,12 @@ static uint32_t make_conn(struct weir *weir, const struct synq_entry *entry,
         pool_give(&weir->conns, index);
         return POOL_NONE;
     }
-    auth_begin(weir, &in->flow, &conn->tcb);
+    if (!auth_begin(weir, &in->flow, &conn->tcb, &in->opts)) {
+        tcp_free(&conn->tcb);
+        local_give(weir, local);
+        pool_give(&weir->conns, index);
+        return POOL_NONE;
+    }
     flow_record(weir, index, &in->flow, now);
     conn->peer = in->flow.peer;
     conn->lport = in->flow.lport;

@@ -9,8 +9,10 @@
  *
  * There is a FIFO for each of the two, since all in it last equally long, with one timer each. */
 
-#define TW_LOOK_BACK 64 /* entries passed to put one into the order of deadlines */
-#define TW_PLANS     4  /* segments an entry may send in answer to one */
+#define TW_LOOK_BACK   64 /* entries passed to put one into the order of deadlines */
+#define TW_REUSE_ALL   1  /* config.tw_reuse, as Linux counts */
+#define TW_REUSE_LOCAL 2
+#define TW_PLANS       4 /* segments an entry may send in answer to one */
 
 struct list_nodes tw_nodes(const struct weir *weir)
 {
@@ -192,6 +194,26 @@ enum weir_drop tw_arrives(struct weir *weir, uint32_t index, const struct arriva
     }
     tcp_free(tcb);
     return drop;
+}
+
+/* Linux's rules: who names the port himself gets it at once, whatever tcp_tw_reuse says, as long as
+ * there are timestamps. */
+bool tw_may_reuse(const struct weir *weir, uint32_t index, bool drawn, seq32 *floor)
+{
+    const struct weir_config *config = &weir->config;
+    const struct tw_entry *entry = at(weir, index);
+    const struct flow flow = flow_of_tw(weir, entry);
+    if (drawn && config->tw_reuse != TW_REUSE_ALL &&
+        (config->tw_reuse != TW_REUSE_LOCAL || !ip_is_local(&weir->ip, &flow.peer)))
+        return false;
+    return tcp_may_replace(entry, &weir->tcp, drawn ? config->tw_reuse_delay : -1, weir->now,
+                           floor);
+}
+
+void tw_replace(struct weir *weir, uint32_t index)
+{
+    weir->trace.count.tw_reused++;
+    forget(weir, &weir->tw_fifo, index, weir->now);
 }
 
 static void drop_of(struct weir *weir, struct list *fifo, const struct weir_ip *ip, weir_time now)

@@ -13,6 +13,15 @@ static bool may_be_connected(const struct weir *weir, const struct weir_addr *re
     return remote->port != 0 && !ip_is_any(&remote->ip) && !ip_is_group(&weir->ip, &remote->ip);
 }
 
+/* Nothing has the four ends, or a TIME-WAIT whose place may be taken. */
+static bool is_free(const struct weir *weir, const struct flow *flow)
+{
+    const uint32_t ref = flow_find(weir, flow, flow_hash(weir, flow));
+    seq32 floor;
+    return ref == DEMUX_NONE ||
+           (flow_ref_tag(ref) == FLOW_TW && tw_may_reuse(weir, flow_ref_index(ref), false, &floor));
+}
+
 /* The four ends and the way: everything that can go wrong before anything is taken. */
 static enum weir_error find_way(struct weir *weir, const struct weir_addr *local,
                                 const struct weir_addr *remote, struct flow *flow,
@@ -39,7 +48,7 @@ static enum weir_error find_way(struct weir *weir, const struct weir_addr *local
     flow->scope = scope_of(&flow->peer, path->iface);
     if (flow->lport == 0)
         flow->lport = port_draw_flow(weir, flow);
-    else if (flow_find(weir, flow, flow_hash(weir, flow)) != DEMUX_NONE)
+    else if (!is_free(weir, flow))
         return WEIR_IN_USE;
     const bool itself = flow->lport == flow->rport && weir_ip_equal(&flow->local, &flow->peer);
     if (itself && listener_has_port(weir, flow->lport))
@@ -49,7 +58,7 @@ static enum weir_error find_way(struct weir *weir, const struct weir_addr *local
 
 /* A connection in SYN-SENT with the SYN due, or POOL_NONE. */
 static uint32_t make_conn(struct weir *weir, const struct flow *flow, const struct ip_path *path,
-                          uint16_t local)
+                          uint16_t local, const seq32 *floor)
 {
     const uint32_t index = pool_take(&weir->conns);
     if (index == POOL_NONE)
@@ -61,7 +70,7 @@ static uint32_t make_conn(struct weir *weir, const struct flow *flow, const stru
     const struct tcp_birth birth = {
         .host = &weir->tcp,
         .index = index,
-        .iss = tcp_isn(&weir->tcp, tuple, weir->now),
+        .iss = tcp_iss_beyond(tcp_isn(&weir->tcp, tuple, weir->now), floor),
         .ts_offset = tcp_ts_offset(&weir->tcp, tuple),
         .path_mss = path_mss_of(&flow->peer, path->mtu),
         .v6 = !weir_ip_is_v4(&flow->peer),
@@ -71,7 +80,11 @@ static uint32_t make_conn(struct weir *weir, const struct flow *flow, const stru
         pool_give(&weir->conns, index);
         return POOL_NONE;
     }
-    auth_begin(weir, flow, &conn->tcb);
+    if (!auth_begin(weir, flow, &conn->tcb, NULL)) {
+        tcp_free(&conn->tcb);
+        pool_give(&weir->conns, index);
+        return POOL_NONE;
+    }
     flow_record(weir, index, flow, weir->now);
     conn->peer = flow->peer;
     conn->lport = flow->lport;
@@ -102,12 +115,19 @@ enum weir_error weir_connect(struct weir *weir, const struct weir_addr *local,
     const uint16_t number = local_take(weir, &flow.local);
     if (number == LOCAL_NONE)
         return WEIR_NO_MEMORY;
-    const uint32_t index = make_conn(weir, &flow, &path, number);
+    const uint32_t hash = flow_hash(weir, &flow);
+    const uint32_t old = flow_find(weir, &flow, hash); /* nothing, or a TIME-WAIT in our way */
+    seq32 floor = 0;
+    if (old != DEMUX_NONE)
+        (void)!tw_may_reuse(weir, flow_ref_index(old), false, &floor);
+    const uint32_t index = make_conn(weir, &flow, &path, number, old != DEMUX_NONE ? &floor : NULL);
     if (index == POOL_NONE) {
         local_give(weir, number);
         return WEIR_NO_MEMORY;
     }
-    demux_add(&weir->flows, flow_hash(weir, &flow), flow_ref(FLOW_CONN, index));
+    if (old != DEMUX_NONE)
+        tw_replace(weir, flow_ref_index(old));
+    demux_add(&weir->flows, hash, flow_ref(FLOW_CONN, index));
     conn_at(weir, index)->hashed = true;
     conn_settle(weir, index, now);
     *handle = conn_handle(weir, index);

@@ -273,6 +273,7 @@ static enum weir_drop step5_ack(struct tcb *tcb, struct arriving *in)
     }
     tcb->rcvd_at = in->arrival.now;
     tcb->probes = 0;
+    tcp_uto_arrives(tcb, in->arrival.opts);
     tcp_ack_arrives(tcb, seg, &in->arrival);
     return WEIR_DROP_NONE;
 }

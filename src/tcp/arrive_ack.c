@@ -23,6 +23,8 @@ void tcp_syn_acked_now(struct tcb *tcb, const struct tcp_seg *seg,
     } else {
         tcb->rto = tcb->host->config->rto_initial * 3; /* RFC 6298, 5.7 */
     }
+    if (tcb->host->config->mtu_probing >= TCP_PROBING_ALWAYS && tcb->sack_ok)
+        tcp_search_start(tcb, arrival->now);
     tcb->backoff = tcb->retries = 0;
     tcb->probes = 0;
     tcb->user_at = WEIR_NEVER;
@@ -189,7 +191,7 @@ void tcp_ack_arrives(struct tcb *tcb, const struct tcp_seg *seg, const struct tc
     struct tcb_flight *flight = tcb_flight(tcb);
     if (flight != NULL)
         rate_sample(tcb, flight, &acked.newest, arrival->now);
-    tcp_ecn_told(tcb, seg, acked.octets + acked.sacked, arrival->now);
+    tcp_ecn_told(tcb, seg, arrival->opts, acked.octets + acked.sacked, arrival->now);
     tcp_recovery_ack(tcb, &acked, dup, rtt, arrival->now);
     if (flight != NULL && (forward || acked.sacked > 0 || dup))
         tcp_cc_model(tcb, flight, acked.octets + acked.sacked, rtt, arrival->now);
@@ -197,6 +199,8 @@ void tcp_ack_arrives(struct tcb *tcb, const struct tcp_seg *seg, const struct tc
         tcb->due |= TCP_DUE_DATA | TCP_DUE_RTX;
     if (forward || acked.sacked > 0)
         set_timers(tcb, forward, arrival->now);
+    if (forward && tcb->extra != 0)
+        tcp_extra_acked(tcb, arrival->now);
     if (forward)
         check_fin_acked(tcb, arrival->now);
     if (tcb->rtx_kind == TCP_RTX_PERSIST && tcb->snd.wnd == 0)

@@ -17,6 +17,7 @@ void tcp_take_options(struct tcb *tcb, const struct tcp_opts *opts)
         tcb->rcv_wscale = 0;
     if (tcb->ts_ok)
         tcb->ts_recent = opts->tsval;
+    tcp_uto_arrives(tcb, opts);
     tcp_mss_update(tcb);
     tcb->rcv_mss = tcb->mss < 536 ? tcb->mss : 536;
 }
@@ -74,7 +75,7 @@ enum weir_drop tcp_arrives_syn_sent(struct tcb *tcb, const struct tcp_seg *seg,
         tcb->syn_rtx = true; /* which of our two SYNs is acknowledged later cannot be told */
         return WEIR_DROP_NONE;
     }
-    tcp_ecn_answered(tcb, seg);
+    tcp_ecn_answered(tcb, seg, opts);
     struct tcp_seg rest = *seg;
     rest.flags &= (uint16_t)~TCP_SYN;
     rest.seq++;

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Explicit congestion notification (RFC 9293 SHLD-8): RFC 3168 in both roles, the exact echo of
- * DCTCP (RFC 8257, 3.2), and the three-bit counter of accurate ECN (RFC 9768; its option is not
- * sent, which the RFC leaves open).
+ * DCTCP (RFC 8257, 3.2), and the three-bit counter of accurate ECN (RFC 9768; its option is in
+ * marks.c).
  *
  * ECT goes on new octets only: not on SYNs, pure ACKs, probes or what is sent again (RFC 3168,
  * 6.1.1, 6.1.4, 6.1.5). */
 #include "tcp/ecn.h"
 
 #include "tcp/congestion.h"
+#include "tcp/extra.h"
 #include "tcp/small.h"
 #include "tcp/tcp.h"
 
@@ -96,6 +97,7 @@ void tcp_ecn_promote(struct tcb *tcb, uint8_t synq_flags)
     if (synq_flags & SYNQ_ACCECN) {
         tcb->ecn = TCP_ECN_ACC | TCP_ECN_FIRST;
         tcb->ace = ACE_INITIAL << TCP_ACE_SEEN_SHIFT | ACE_INITIAL;
+        tcp_marks_begin(tcb);
     } else if (synq_flags & SYNQ_ECN) {
         tcb->ecn = TCP_ECN_CLASSIC;
     }
@@ -109,7 +111,7 @@ void tcp_ecn_asked(struct tcb *tcb, uint16_t flags)
 }
 
 /* The SYN-ACK to our SYN: RFC 3168, 6.1.1; RFC 9768, table 2. */
-void tcp_ecn_answered(struct tcb *tcb, const struct tcp_seg *seg)
+void tcp_ecn_answered(struct tcb *tcb, const struct tcp_seg *seg, const struct tcp_opts *opts)
 {
     const bool asked = tcb->ecn & TCP_ECN_ASKED;
     const bool accurate = tcb->ecn & TCP_ECN_ASKED_ACC;
@@ -124,6 +126,8 @@ void tcp_ecn_answered(struct tcb *tcb, const struct tcp_seg *seg)
         const unsigned ce = seg->ecn == ECN_CE;
         tcb->ace = (uint8_t)(ACE_INITIAL << TCP_ACE_SEEN_SHIFT | (ACE_INITIAL + ce));
         tcb->ace |= (uint8_t)(seg->ecn << TCP_ACE_SYN_SHIFT);
+        tcp_marks_begin(tcb);
+        (void)tcp_marks_told(tcb, opts);
     }
 }
 
@@ -156,6 +160,7 @@ static void follow_marks(struct tcb *tcb, bool ce)
 
 static void accurate_arrives(struct tcb *tcb, const struct tcp_seg *seg)
 {
+    tcp_marks_arrive(tcb, seg);
     if (seg->ecn != ECN_CE)
         return;
     const uint32_t packets = packets_of(seg);
@@ -228,12 +233,18 @@ static uint32_t marks_told(struct tcb *tcb, const struct tcp_seg *seg, uint32_t 
     return 0;
 }
 
-void tcp_ecn_told(struct tcb *tcb, const struct tcp_seg *seg, uint32_t acked, weir_time now)
+void tcp_ecn_told(struct tcb *tcb, const struct tcp_seg *seg, const struct tcp_opts *opts,
+                  uint32_t acked, weir_time now)
 {
     if (tcb->ecn == 0)
         return;
     struct tcb_flight *flight = tcb_flight(tcb);
-    const uint32_t marked = marks_told(tcb, seg, acked);
+    uint32_t marked = marks_told(tcb, seg, acked);
+    const int64_t said = tcb->extra != 0 ? tcp_marks_told(tcb, opts) : -1;
+    if (said >= 0) /* the option knows better than three bits */
+        marked = (uint32_t)said;
+    else if (tcb->extra != 0)
+        tcp_marks_assume(tcb, marked);
     if (flight == NULL)
         return;
     flight->marked = marked;
@@ -245,8 +256,8 @@ void tcp_ecn_told(struct tcb *tcb, const struct tcp_seg *seg, uint32_t acked, we
         tcb->ece_in++;
     /* Once a round trip, and not when a loss has just done the same. With nothing in flight there
      * is no round trip to count: the peer repeats itself until it has heard of our CWR. */
-    const bool said = tcp_outstanding(tcb) == 0 && (tcb->ecn & TCP_ECN_CWR);
-    if (flight->cwr || tcb->recovery != TCP_OPEN || said)
+    const bool repeats = tcp_outstanding(tcb) == 0 && (tcb->ecn & TCP_ECN_CWR);
+    if (flight->cwr || tcb->recovery != TCP_OPEN || repeats)
         return;
     flight->cwr = true;
     flight->cwr_point = tcb->snd.nxt;

@@ -30,13 +30,15 @@ uint16_t tcp_ecn_syn(const struct tcb *tcb); /* flags of our SYN */
 uint8_t tcp_ecn_take_syn(const struct tcp_host *host, const struct tcp_seg *syn);
 uint16_t tcp_ecn_syn_ack(uint8_t synq_flags);
 void tcp_ecn_promote(struct tcb *tcb, uint8_t synq_flags);
-void tcp_ecn_asked(struct tcb *tcb, uint16_t flags);               /* our SYN has left */
-void tcp_ecn_answered(struct tcb *tcb, const struct tcp_seg *seg); /* the SYN-ACK to it */
+void tcp_ecn_asked(struct tcb *tcb, uint16_t flags); /* our SYN has left */
+void tcp_ecn_answered(struct tcb *tcb, const struct tcp_seg *seg,
+                      const struct tcp_opts *opts); /* the SYN-ACK to it */
 
 /* How an acceptable segment came, and what its ACK says of our marks (`acked`: octets newly
  * acknowledged or sacked). */
 void tcp_ecn_arrives(struct tcb *tcb, const struct tcp_seg *seg);
-void tcp_ecn_told(struct tcb *tcb, const struct tcp_seg *seg, uint32_t acked, weir_time now);
+void tcp_ecn_told(struct tcb *tcb, const struct tcp_seg *seg, const struct tcp_opts *opts,
+                  uint32_t acked, weir_time now);
 
 /* cwnd became smaller: the peer of a classic connection is told (RFC 3168, 6.1.2). */
 void tcp_ecn_reduced(struct tcb *tcb);

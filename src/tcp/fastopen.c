@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tcp/fastopen.h"
 
+#include "tcp/known.h"
 #include "tcp/tcp.h"
 
 #include <string.h>
@@ -14,7 +15,7 @@ void tcp_fast_begin(struct tcb *tcb, uint32_t which)
     tcb->rcv.fin = which;
 }
 
-static uint32_t text_max(const struct tcb *tcb, const struct tcp_fast *known)
+static uint32_t text_max(const struct tcb *tcb, const struct tcp_known *known)
 {
     uint32_t mss = tcb->path_mss;
     if (known != NULL && known->mss != 0 && known->mss < mss)
@@ -29,8 +30,8 @@ uint32_t tcp_fast_fill(const struct tcb *tcb, struct tcp_opts *opts)
     if (!tcb->fast || tcb->probes > 0 ||
         tcb->syn_rtx) /* again: without, something may not like it */
         return 0;
-    const struct tcp_fast *known =
-        tcb->rcv.fin < TCP_FAST_PLAIN ? &tcb->host->fast[tcb->rcv.fin] : NULL;
+    const struct tcp_known *known =
+        tcb->rcv.fin < TCP_FAST_PLAIN ? &tcb->host->known[tcb->rcv.fin] : NULL;
     if (tcb->rcv.fin == TCP_FAST_ASK) {
         opts->present |= TCP_OPT_FASTOPEN;
         return 0;

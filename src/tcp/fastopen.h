@@ -16,17 +16,7 @@
 #define TCP_FAST_ASK   UINT32_C(0xffffffff) /* no cookie is known: ask for one */
 #define TCP_FAST_PLAIN UINT32_C(0xfffffffe) /* text without cookie, by configuration */
 
-/* What a client remembers of a server. */
-struct tcp_fast {
-    struct weir_ip peer; /* owner's */
-    uint8_t cookie[TCP_COOKIE_MAX];
-    uint8_t cookie_len;  /* 0: none */
-    bool used;           /* owner's */
-    uint16_t mss;        /* of the last SYN-ACK, or 0 */
-    weir_time not_until; /* owner's: text in SYNs was lost before */
-};
-
-/* SYN-SENT, before the SYN has left: what it carries. `which` is a number of host->fast, or one of
+/* SYN-SENT, before the SYN has left: what it carries. `which` is a number of host->known, or one of
  * the above. */
 void tcp_fast_begin(struct tcb *tcb, uint32_t which);
 

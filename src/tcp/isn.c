@@ -41,3 +41,15 @@ uint32_t tcp_us(const struct tcp_host *host, weir_time now)
 {
     return (uint32_t)((now - host->epoch) / WEIR_US);
 }
+
+seq32 tcp_iss_floor(seq32 snd_nxt)
+{
+    /* RFC 6528, 3 and Linux: well beyond anything the old incarnation sent. */
+    return snd_nxt + 65535 + 2;
+}
+
+seq32 tcp_iss_beyond(seq32 iss, const seq32 *floor)
+{
+    /* RFC 6191: nothing of the connection before may be taken for part of the new one. */
+    return floor != NULL && seq_leq(iss, *floor) ? *floor + 1 + (iss & 0xffff) : iss;
+}

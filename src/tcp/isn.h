@@ -22,4 +22,9 @@ uint32_t tcp_ms(const struct tcp_host *host, weir_time now);
 /* The same in microseconds. */
 uint32_t tcp_us(const struct tcp_host *host, weir_time now);
 
+/* What an ISS must lie beyond if the connection before with the same ends stood at `snd_nxt`, and
+ * what becomes of one that does not (`floor` NULL: nothing). */
+seq32 tcp_iss_floor(seq32 snd_nxt);
+seq32 tcp_iss_beyond(seq32 iss, const seq32 *floor);
+
 #endif

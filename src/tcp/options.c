@@ -71,6 +71,8 @@ static enum weir_error set_buffer(struct tcb *tcb, enum weir_option option, int6
 
 static enum weir_error set_time(struct tcb *tcb, enum weir_option option, int64_t value)
 {
+    if (option == WEIR_OPT_USER_TIMEOUT_OPTION)
+        return tcp_uto_set(tcb, value);
     if (option == WEIR_OPT_LINGER2) {
         if (value != -1 && !in(value, 0, LINGER2_MAX))
             return WEIR_INVALID;
@@ -163,6 +165,7 @@ enum weir_error tcp_set(struct tcb *tcb, enum weir_option option, int64_t value,
     case WEIR_OPT_KEEPINTVL:
     case WEIR_OPT_USER_TIMEOUT:
     case WEIR_OPT_LINGER2:
+    case WEIR_OPT_USER_TIMEOUT_OPTION:
         error = set_time(tcb, option, value);
         break;
     case WEIR_OPT_KEEPCNT:
@@ -199,8 +202,12 @@ static int64_t queue_of(const struct tcb *tcb, bool unsent_only)
     return end - (unsent_only ? tcb->snd.nxt : tcb->snd.una);
 }
 
-static enum weir_error get_linger2(const struct tcb *tcb, enum weir_option option, int64_t *value)
+static enum weir_error get_time(const struct tcb *tcb, enum weir_option option, int64_t *value)
 {
+    if (option == WEIR_OPT_USER_TIMEOUT_OPTION) {
+        *value = tcp_uto_get(tcb);
+        return WEIR_OK;
+    }
     *value = tcb->linger2 < 0 ? -1 : tcb->linger2 * WEIR_SECOND;
     return option == WEIR_OPT_LINGER2 ? WEIR_OK : WEIR_INVALID;
 }
@@ -272,6 +279,6 @@ enum weir_error tcp_get(const struct tcb *tcb, enum weir_option option, int64_t 
         *value = tcb->maxseg != 0 && tcb->maxseg < tcb->mss ? tcb->maxseg : tcb->mss;
         return WEIR_OK;
     default:
-        return get_linger2(tcb, option, value);
+        return get_time(tcb, option, value);
     }
 }

@@ -20,8 +20,11 @@ static void fill_ack(const struct tcb *tcb, weir_time now, struct tcp_plan *plan
         plan->opts.tsval = tcp_ms(tcb->host, now) + tcb->ts_offset;
         plan->opts.tsecr = tcb->ts_recent;
     }
-    const unsigned used = (tcb->ts_ok ? TCP_TS_OPT_LEN : 0u) + (tcb->is_signed ? TCP_AUTH_LEN : 0u);
-    tcp_sack_option(tcb, &plan->opts, TCP_HEAD_MAX - TCP_HEAD_MIN - used);
+    unsigned room = TCP_HEAD_MAX - TCP_HEAD_MIN - tcp_auth_len(tcb);
+    room -= tcb->ts_ok ? TCP_TS_OPT_LEN : 0u;
+    if (tcb->extra != 0)
+        room = tcp_extra_fill(tcb, &plan->opts, room);
+    tcp_sack_option(tcb, &plan->opts, room);
     const struct tcb_flight *flight = tcb_flight(tcb);
     plan->dsacks = flight != NULL && flight->dsack_count > 0 && (plan->opts.present & TCP_OPT_SACK);
     tcp_ecn_fill(tcb, plan);
@@ -30,16 +33,15 @@ static void fill_ack(const struct tcb *tcb, weir_time now, struct tcp_plan *plan
 static void fill_head(const struct tcb *tcb, struct tcp_plan *plan)
 {
     if (tcb->is_signed)
-        plan->opts.present |= TCP_OPT_AUTH;
+        plan->opts.present |= tcb->has_ao ? TCP_OPT_AO : TCP_OPT_AUTH;
     plan->head_len = (uint8_t)wire_tcp_head_len(&plan->opts);
 }
 
-/* Options beyond timestamps leave less room for payload than MSS says. */
+/* Options beyond those of all segments leave less room for payload than MSS says. */
 static uint32_t payload_max(const struct tcb *tcb, const struct tcp_plan *plan)
 {
-    const uint32_t base =
-        TCP_HEAD_MIN + (tcb->ts_ok ? TCP_TS_OPT_LEN : 0u) + (tcb->is_signed ? TCP_AUTH_LEN : 0u);
-    return tcb->mss - ((uint32_t)plan->head_len - base);
+    const uint32_t base = TCP_HEAD_MIN + tcp_options_len(tcb);
+    return plan->head_len > base ? tcb->mss - (plan->head_len - base) : tcb->mss;
 }
 
 static void start(struct tcp_plan *plan, enum weir_why why, seq32 seq)
@@ -53,7 +55,7 @@ static bool plan_rst(const struct tcb *tcb, weir_time now, struct tcp_plan *plan
         return false;
     start(plan, WEIR_WHY_RST, tcb->snd.nxt);
     fill_ack(tcb, now, plan);
-    plan->opts.present &= (uint8_t)~TCP_OPT_SACK;
+    plan->opts.present &= (uint16_t) ~(TCP_OPT_SACK | TCP_OPT_UTO | TCP_OPT_ACC);
     plan->dsacks = 0;
     plan->flags |= TCP_RST;
     plan->wnd = 0;
@@ -93,6 +95,8 @@ static bool plan_syn(const struct tcb *tcb, weir_time now, struct tcp_plan *plan
     plan->wnd = tcp_window(tcb, true, &plan->edge);
     if (!answer)
         plan->len = tcp_fast_fill(tcb, &plan->opts);
+    if (!(plan->opts.present & TCP_OPT_FASTOPEN) && tcp_auth_len(tcb) <= TCP_AO_LEN)
+        tcp_uto_fill(tcb, &plan->opts);
     fill_head(tcb, plan);
     return true;
 }
@@ -320,8 +324,17 @@ static bool plan_new(const struct tcb *tcb, const struct tcp_env *env, weir_time
         chance.fin = chance.fin && whole == chance.len;
         chance.len = whole;
     }
+    const uint32_t probe = chance.len > 0 ? tcp_search_probe(tcb, chance.burst, now) : 0;
+    if (probe > 0 && max == tcb->mss) {
+        chance.len = probe;
+        chance.fin = false;
+    }
     plan->len = chance.len;
     tcp_ecn_fill_new(tcb, plan);
+    if (probe > 0 && chance.len == probe) {
+        plan->why = WEIR_WHY_NEW_PROBE;
+        return true;
+    }
     fill_text(tcb, plan, chance.len, chance.fin);
     if (frame_ends(tcb, plan, chance.burst))
         plan->flags |= TCP_PSH;
@@ -415,7 +428,7 @@ static void commit_fresh(struct tcb *tcb, const struct tcp_plan *plan, weir_time
     tcb->snd.nxt += len;
     if (plan->len > 0 && plan->len < tcb->mss)
         tcb->snd.sml = plan->seq + plan->len;
-    if (plan->len % tcb->mss != 0)
+    if (plan->len % tcb->mss != 0 && plan->why != WEIR_WHY_NEW_PROBE)
         tcb->snd.sml = plan->seq + plan->len;
     const uint32_t segments = frame_segments(tcb, plan);
     tcb->frame = (plan->flags & TCP_PSH) || segments >= frame_max(tcb) ? 0 : (uint8_t)segments;
@@ -429,6 +442,8 @@ static void commit_fresh(struct tcb *tcb, const struct tcp_plan *plan, weir_time
     prr_sent(tcb, len);
     if (idle)
         tcp_rtx_restart(tcb, now);
+    if (plan->why == WEIR_WHY_NEW_PROBE)
+        tcp_search_sent(tcb, plan->seq, plan->len);
     struct tcb_flight *flight = tcb_flight(tcb);
     if (plan->why == WEIR_WHY_NEW_TLP)
         tlp_sent(tcb, flight, false, now);
@@ -475,6 +490,8 @@ void tcp_output_commit(struct tcb *tcb, const struct tcp_plan *plan, weir_time n
         return;
     }
     tcp_ecn_left(tcb, plan);
+    if (tcb->extra != 0)
+        tcp_extra_left(tcb, plan);
     if (plan->flags & TCP_SYN)
         commit_syn(tcb, plan, now);
     else if (plan->fresh)

@@ -146,10 +146,11 @@ void tcp_recovery_ack(struct tcb *tcb, const struct sb_acked *acked, bool dup, w
     const uint32_t lost = find_lost(tcb, flight, acked, now);
     if (lost > 0)
         tcb->due |= TCP_DUE_RTX;
+    const bool probe = lost > 0 && tcp_search_explains(tcb, now);
     if (!tcb->sack_ok)
         reno_ack(tcb, flight, acked->octets, dup);
 
-    if (tcb->recovery == TCP_OPEN &&
+    if (tcb->recovery == TCP_OPEN && !probe &&
         (lost > 0 || (!tcb->sack_ok && flight->dupacks == TCP_DUPTHRESH && dup)))
         enter_recovery(tcb, flight, acked, now);
     else if (repaired && tcb->recovery == TCP_OPEN)
@@ -167,7 +168,7 @@ void tcp_recovery_reorder(struct tcb *tcb, weir_time now)
     if (rack_find_lost(tcb, flight, now) == 0)
         return;
     tcb->due |= TCP_DUE_RTX | TCP_DUE_DATA;
-    if (tcb->recovery != TCP_OPEN)
+    if (tcp_search_explains(tcb, now) || tcb->recovery != TCP_OPEN)
         return;
     const struct sb_acked nothing = { .rtt_at = WEIR_NEVER, .rack_at = WEIR_NEVER };
     enter_recovery(tcb, flight, &nothing, now);
@@ -196,6 +197,7 @@ void tcp_recovery_timeout(struct tcb *tcb, weir_time now)
     const bool frto = tcb->host->config->frto != 0 && tcb->sack_ok;
     flight->frto = frto && (tcb->recovery == TCP_OPEN || again) ? FRTO_FIRST : FRTO_OFF;
     sb_all_lost(tcb, lost_if_left_by(tcb, flight, now));
+    (void)tcp_search_explains(tcb, now);
     tcb->cc.cwnd += sb_pipe(tcb); /* what is not given up has its place beside the one segment */
     tcb->recovery = TCP_LOSS;
     tcb->rtx_force = false;

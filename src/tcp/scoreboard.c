@@ -54,7 +54,9 @@ bool sb_sent(struct tcb *tcb, const struct tcp_plan *plan, weir_time now)
     if (flight == NULL)
         return false;
     const uint32_t len = plan->len + ((plan->flags & TCP_FIN) ? 1u : 0u);
-    const uint16_t mss = plan->gso_size != 0 ? plan->gso_size : tcb->mss;
+    /* A probe of the path is one segment, longer than others. */
+    const uint32_t one = plan->len > tcb->mss ? plan->len : tcb->mss;
+    const uint16_t mss = plan->gso_size != 0 ? plan->gso_size : (uint16_t)one;
     const uint32_t count = sent_count(&flight->map);
     struct sent *r = count > 0 ? at(tcb, flight, count - 1) : NULL;
     if (r != NULL && extends(r, plan, len, mss, now)) {

@@ -42,6 +42,15 @@ static weir_time time_of(const struct tcp_host *host, uint32_t ms, weir_time now
     return now + (int32_t)(ms - tcp_ms(host, now)) * WEIR_MS;
 }
 
+bool tcp_may_replace(const struct tw_entry *entry, const struct tcp_host *host, weir_time age,
+                     weir_time now, seq32 *floor)
+{
+    const uint8_t wanted = SMALL_TIME_WAIT | SMALL_TS;
+    const weir_time since = time_of(host, entry->due_ms, now) - host->config->time_wait;
+    *floor = tcp_iss_floor(entry->snd_nxt);
+    return (entry->flags & wanted) == wanted && now - since > age;
+}
+
 void tcp_unshrink(const struct tw_entry *entry, struct tcb *scratch, const struct tcp_birth *birth,
                   weir_time now)
 {

@@ -118,6 +118,11 @@ void tcp_cookie_answer(const struct tcp_birth *birth, const struct tcp_seg *syn,
                        const struct tcp_opts *opts, weir_time now, struct tcp_reply *reply);
 
 void tcp_shrink(const struct tcb *tcb, struct tw_entry *entry);
+/* Whether a connection of ours may take the place of an entry: it is TIME-WAIT, for longer than
+ * `age`, and both sides have timestamps, so that the peer tells what is old by them (RFC 7323, 5;
+ * Linux's tcp_tw_reuse). `floor` is what its ISS must lie beyond. */
+bool tcp_may_replace(const struct tw_entry *entry, const struct tcp_host *host, weir_time age,
+                     weir_time now, seq32 *floor);
 /* To a scratch TCB (no rings, no flight, no owner); then tcp_segment_arrives, plan and commit, and
  * tcp_shrink again if it is not CLOSED. */
 void tcp_unshrink(const struct tw_entry *entry, struct tcb *scratch, const struct tcp_birth *birth,

@@ -80,6 +80,11 @@ void tcp_synq_answer(const struct synq_entry *entry, const struct tcp_host *host
     }
     if (entry->flags & SYNQ_SACK)
         opts->present |= TCP_OPT_SACK_OK;
+    /* Not again: a way that drops what it does not know shall let the second one through (RFC
+     * 9768, 3.2.3.2.2). */
+    if ((entry->flags & (SYNQ_ACCECN | SYNQ_RTX | SYNQ_FAST)) == SYNQ_ACCECN &&
+        host->config->ecn_option != 0)
+        tcp_marks_initial(opts);
 }
 
 void tcp_synq_challenge(const struct synq_entry *entry, const struct tcp_host *host,

@@ -102,6 +102,7 @@ void tcb_flight_drop(struct tcb *tcb)
 void tcp_free(struct tcb *tcb)
 {
     tcp_cc_free(tcb);
+    tcb_extra_drop(tcb);
     struct ring_pool *rings = tcb->host->rings;
     tcb_flight_drop(tcb);
     ring_clear(rings, &tcb->snd_ring);
@@ -146,22 +147,14 @@ void tcb_flight_release(struct tcb *tcb)
     tcb_flight_drop(tcb);
 }
 
-/* Eff.snd.MSS of RFC 9293, 3.7.1, less the timestamps that every segment carries. */
-void tcp_signed(struct tcb *tcb)
-{
-    tcb->is_signed = true;
-    tcp_mss_update(tcb);
-}
-
+/* Eff.snd.MSS of RFC 9293, 3.7.1, less the timestamps and signatures that every segment carries. */
 void tcp_mss_update(struct tcb *tcb)
 {
-    uint32_t mss = tcb->peer_mss < tcb->path_mss ? tcb->peer_mss : tcb->path_mss;
+    const uint16_t path_mss = tcp_search_bound(tcb, tcb->path_mss);
+    uint32_t mss = tcb->peer_mss < path_mss ? tcb->peer_mss : path_mss;
     if (tcb->maxseg != 0 && tcb->maxseg < mss)
         mss = tcb->maxseg;
-    if (tcb->ts_ok)
-        mss = mss > TCP_TS_OPT_LEN ? mss - TCP_TS_OPT_LEN : 0;
-    if (tcb->is_signed)
-        mss = mss > TCP_AUTH_LEN ? mss - TCP_AUTH_LEN : 0;
+    mss = mss > tcp_options_len(tcb) ? mss - tcp_options_len(tcb) : 0;
     /* What a frame's spans can cover, wherever in a chunk it begins. */
     const uint32_t spans_max = (uint32_t)(WEIR_SPANS - 1) << tcb->host->rings->chunk_shift;
     if (mss > spans_max)
@@ -224,6 +217,8 @@ bool tcp_may_shrink(const struct tcb *tcb)
     if (tcb->owned || tcb->due != 0 || tcp_outstanding(tcb) > 0 || tcp_readable(tcb) > 0 ||
         tcb->flight != POOL_NONE || tcb->delack_at != WEIR_NEVER)
         return false;
+    if (tcb->has_ao) /* the small form has no room for what its keys are made of */
+        return false;
     if (tcb->linger2 < 0 && tcb->state == WEIR_FIN_WAIT_2) /* about to be reset */
         return false;
     return tcb->state == WEIR_TIME_WAIT || tcb->state == WEIR_FIN_WAIT_2;
@@ -231,8 +226,7 @@ bool tcp_may_shrink(const struct tcb *tcb)
 
 seq32 tcp_reopen_floor(const struct tcb *tcb)
 {
-    /* RFC 6528, 3 and Linux: well beyond anything the old incarnation sent. */
-    return tcb->snd.nxt + 65535 + 2;
+    return tcp_iss_floor(tcb->snd.nxt);
 }
 
 static void check_send(const struct tcb *tcb)

@@ -34,11 +34,12 @@ struct tcp_host {
     struct ring_pool *rings;
     struct pool *flights; /* struct tcb_flight */
     struct pool *bbrs;    /* struct cc_bbr */
+    struct pool *extras;  /* struct tcb_extra */
     struct sent_memory sent;
     struct trace *trace;
     struct siphash_key isn_key, cookie_key, ts_key, port_key;
-    const struct tcp_fast *fast; /* what is known of servers (fastopen.h) */
-    weir_time epoch;             /* `now` at init: ISN and timestamp clocks count from it */
+    const struct tcp_known *known; /* what is remembered of destinations (known.h) */
+    weir_time epoch;               /* `now` at init: ISN and timestamp clocks count from it */
 };
 
 enum tcp_due {
@@ -110,8 +111,11 @@ struct tcb {
     bool fast : 1;         /* SYN-SENT, SYN-RECEIVED: text goes with a SYN (fastopen.h) */
     bool is_signed : 1;    /* its segments have a signature (the owner's affair) */
     bool paced_hold : 1;   /* pace_at is when the next octets may leave */
+    uint8_t known : 2;     /* enum tcp_known_use */
+    bool has_ao : 1;       /* of is_signed: by TCP-AO, and not MD5 */
     uint8_t recovery;      /* enum tcp_recovery */
     uint8_t frame;         /* segments since the superframe began that leaves now; stops at 255 */
+    uint16_t extra;        /* extra.h: the block's number + 1, or 0 */
 
     /* Send. */
     struct {
@@ -206,7 +210,9 @@ struct tcp_birth {
 enum weir_error tcp_open(struct tcb *tcb, const struct tcp_birth *birth, weir_time now)
     __attribute__((warn_unused_result));
 
-void tcp_signed(struct tcb *tcb); /* right after birth: segments have room for a signature */
+/* Right after birth: segments have room for a signature. False: TCP-AO, and no block is free for
+ * what the owner keeps of it (extra.h). */
+bool tcp_signed(struct tcb *tcb, bool ao) __attribute__((warn_unused_result));
 
 /* Gives back everything the TCB holds (rings, credit, flight). */
 void tcp_free(struct tcb *tcb);
@@ -231,13 +237,6 @@ enum weir_drop tcp_icmp_error(struct tcb *tcb, enum weir_error error, seq32 quot
 
 /* Whether `quoted` is in flight: to be asked before a path MTU is believed. */
 bool tcp_icmp_plausible(const struct tcb *tcb, seq32 quoted);
-
-/* The path's MTU changed (`path_mss` as in tcp_birth): what is too long is lost, and no event. */
-void tcp_path_changed(struct tcb *tcb, uint16_t path_mss, weir_time now);
-
-/* After tcp_timeout: nothing has come back for four timeouts although ICMP is silent, and what
- * waits is long. The path_mss to be tried instead (RFC 4821, 7.7), or 0. */
-uint16_t tcp_black_hole(const struct tcb *tcb);
 
 /* User calls. */
 void tcp_close(struct tcb *tcb, weir_time now); /* CLOSE */

@@ -6,8 +6,10 @@
 
 #include "tcp/congestion.h"
 #include "tcp/ecn.h"
+#include "tcp/extra.h"
 #include "tcp/flight.h"
 #include "tcp/isn.h"
+#include "tcp/path.h"
 #include "tcp/tcb.h"
 
 #define TCP_TUPLE_LEN 40 /* octets that name a connection, as the owner lays them out */
@@ -23,7 +25,7 @@
 #define TCP_THIN_RETRIES  6 /* timeouts that do not double for a thin stream */
 #define TCP_BLACK_HOLE_RETRIES \
     4 /* timeouts until long segments are suspected: Linux's tcp_retries1 */
-#define TCP_BASE_MSS         1024            /* and the payload that is tried then (tcp_base_mss) */
+#define TCP_PROBING_ALWAYS   2               /* config.mtu_probing, as Linux counts */
 #define TCP_TS_OPT_LEN       12              /* NOP NOP TS */
 #define TCP_CHALLENGE_GAP_MS 500             /* INV 27 */
 #define TCP_DEFER_MAX        WEIR_MS         /* for a longer superframe (architecture, 5.2a) */
@@ -59,6 +61,19 @@ static inline bool tcp_syn_acked(const struct tcb *tcb)
 static inline bool tcp_fin_sent(const struct tcb *tcb)
 {
     return tcb->fin_queued && tcb->snd.nxt == tcb->snd.end + 1;
+}
+
+/* Octets that the signature takes of the options of each segment. */
+static inline unsigned tcp_auth_len(const struct tcb *tcb)
+{
+    return !tcb->is_signed ? 0u : tcb->has_ao ? TCP_AO_LEN : TCP_AUTH_LEN;
+}
+
+/* Octets of options that every segment has once the handshake is through. */
+static inline unsigned tcp_options_len(const struct tcb *tcb)
+{
+    return (tcb->ts_ok ? TCP_TS_OPT_LEN : 0u) + tcp_auth_len(tcb) +
+           (tcb->extra != 0 ? tcp_marks_len(tcb) : 0u);
 }
 
 static inline uint32_t tcp_outstanding(const struct tcb *tcb)

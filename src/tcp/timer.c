@@ -119,8 +119,10 @@ static void settle_keep(struct tcb *tcb, weir_time now)
 
 weir_time tcp_user_limit(const struct tcb *tcb)
 {
-    return tcb->user_timeout_ms != 0 ? tcb->user_timeout_ms * WEIR_MS
-                                     : tcb->host->config->user_timeout;
+    if (tcb->user_timeout_ms != 0) /* the program's own word: RFC 5482's CHANGEABLE is false */
+        return tcb->user_timeout_ms * WEIR_MS;
+    const weir_time agreed = tcp_uto_limit(tcb);
+    return agreed != 0 ? agreed : tcb->host->config->user_timeout;
 }
 
 static void settle_user(struct tcb *tcb, weir_time now)

@@ -223,6 +223,9 @@ void tcp_close(struct tcb *tcb, weir_time now)
     }
     tcb->fin_queued = true;
     tcb->due |= TCP_DUE_DATA;
+    /* DEVIATION: RFC 9293, 3.10.4 and Linux send a FIN from SYN-RECEIVED at once if nothing is
+     * queued. Here the state moves, and the FIN waits for the ACK of our SYN: the peer cannot use it
+     * before it is established either, and until then nothing of ours is in flight but the SYN. */
     const bool waits = tcb->state == WEIR_SYN_RECEIVED && tcb->snd.end != tcb->iss + 1;
     tcp_event(tcb, waits ? TCP_EV_CLOSE_QUEUED : TCP_EV_CLOSE, WEIR_CAUSE_CLOSE, now);
     tcp_settle(tcb, now);
@@ -319,6 +322,8 @@ void tcp_path_changed(struct tcb *tcb, uint16_t path_mss, weir_time now)
         return;
     const bool smaller = path_mss < tcb->path_mss;
     tcb->path_mss = path_mss;
+    if (smaller)
+        tcp_search_narrow(tcb, path_mss);
     tcp_mss_update(tcb);
     if (tcb->cc.cwnd < tcb->mss)
         tcb->cc.cwnd = tcb->mss;
@@ -334,10 +339,11 @@ uint16_t tcp_black_hole(const struct tcb *tcb)
     if (tcb->state == WEIR_CLOSED || tcb->host->config->mtu_probing == 0 ||
         tcb->retries < TCP_BLACK_HOLE_RETRIES || tcb->snd.wnd == 0)
         return 0;
-    if (tcb->mss < TCP_BASE_MSS || tcp_outstanding(tcb) <= TCP_BASE_MSS / 2)
+    const uint32_t base = tcb->host->config->mtu_base_mss;
+    if (tcb->mss < base || tcp_outstanding(tcb) <= base / 2)
         return 0; /* not long */
-    const uint32_t mss = tcb->mss > TCP_BASE_MSS ? TCP_BASE_MSS : TCP_BASE_MSS / 2;
-    return (uint16_t)(mss + (tcb->ts_ok ? TCP_TS_OPT_LEN : 0));
+    const uint32_t mss = tcb->mss > base ? base : base / 2;
+    return (uint16_t)(mss + tcp_options_len(tcb));
 }
 
 /* ---- STATUS ---- */

@@ -18,7 +18,11 @@ enum {
     KIND_SACK = 5,
     KIND_TS = 8,
     KIND_MD5 = 19,
+    KIND_UTO = 28,
+    KIND_AO = 29,
     KIND_FASTOPEN = 34,
+    KIND_ACC0 = 172,
+    KIND_ACC1 = 174,
 };
 
 enum {
@@ -26,11 +30,46 @@ enum {
     LEN_WSCALE = 3,
     LEN_SACK_OK = 2,
     LEN_TS = 10,
-    LEN_BLOCK = 8
+    LEN_BLOCK = 8,
+    LEN_COUNTER = 3
 };
 
 #define TS_ALIGNED     ((uint32_t)KIND_NOP << 24 | KIND_NOP << 16 | KIND_TS << 8 | LEN_TS)
 #define TS_ALIGNED_LEN 12 /* NOP NOP TS */
+
+/* Which counter stands at place `i` of the option: the first is ECT(0)'s, or ECT(1)'s. */
+static unsigned counter_at(bool one, unsigned i)
+{
+    return one ? TCP_ACC_COUNT - 1 - i : i;
+}
+
+/* RFC 9768, 3.2.3: of three counters the last ones may be left out. */
+static void read_counters(const uint8_t *p, size_t len, struct tcp_opts *opts)
+{
+    if (len > 2 + TCP_ACC_COUNT * LEN_COUNTER || len % LEN_COUNTER != 2)
+        return;
+    opts->present |= TCP_OPT_ACC;
+    opts->acc_one = p[0] == KIND_ACC1;
+    opts->acc_count = (uint8_t)(len / LEN_COUNTER);
+    memset(opts->acc, 0, sizeof opts->acc);
+    for (unsigned i = 0; i < opts->acc_count; i++)
+        opts->acc[counter_at(opts->acc_one, i)] =
+            (uint32_t)p[2 + i * LEN_COUNTER] << 16 | get_u16(p + 3 + i * LEN_COUNTER);
+}
+
+/* RFC 2385, and TCP-AO: one whose MAC has another length is none that anybody here could check. */
+static void read_signature(const uint8_t *p, size_t len, struct tcp_opts *opts)
+{
+    if (p[0] == KIND_MD5 && len == 2 + TCP_DIGEST) {
+        opts->present |= TCP_OPT_AUTH;
+        memcpy(opts->digest, p + 2, TCP_DIGEST);
+    } else if (p[0] == KIND_AO && len == TCP_AO_LEN) {
+        opts->present |= TCP_OPT_AO;
+        opts->ao_key = p[2];
+        opts->ao_next = p[3];
+        memcpy(opts->mac, p + 4, TCP_AO_MAC);
+    }
+}
 
 /* One option of `len` octets. A length that its kind does not have makes it an option we do not
  * know. */
@@ -72,10 +111,18 @@ static void read_option(const uint8_t *p, size_t len, struct tcp_opts *opts)
         }
         return;
     case KIND_MD5:
-        if (len != 2 + TCP_DIGEST)
+    case KIND_AO:
+        read_signature(p, len, opts);
+        return;
+    case KIND_UTO:
+        if (len != TCP_UTO_LEN)
             return;
-        opts->present |= TCP_OPT_AUTH;
-        memcpy(opts->digest, p + 2, TCP_DIGEST);
+        opts->present |= TCP_OPT_UTO;
+        opts->uto = get_u16(p + 2);
+        return;
+    case KIND_ACC0:
+    case KIND_ACC1:
+        read_counters(p, len, opts);
         return;
     case KIND_FASTOPEN:
         if (len % 2 != 0 || len - 2 > TCP_COOKIE_MAX || (len > 2 && len < 6))
@@ -140,6 +187,11 @@ enum wire_error wire_tcp_parse(const uint8_t *p, size_t len, struct tcp_seg *seg
     return WIRE_OK;
 }
 
+static unsigned counters_len(const struct tcp_opts *opts)
+{
+    return 2u + opts->acc_count * LEN_COUNTER;
+}
+
 /* How the options are laid out: every one on a word boundary, or, if that is over 40 octets,
  * packed. Whatever came in 40 octets leaves in 40. */
 struct layout {
@@ -148,8 +200,9 @@ struct layout {
     size_t len;      /* a multiple of 4 */
 };
 
-static size_t options_len(uint8_t present, unsigned blocks, unsigned cookie, bool packed)
+static size_t options_len(const struct tcp_opts *opts, unsigned blocks, bool packed)
 {
+    const unsigned present = opts->present, cookie = opts->cookie_len;
     const bool sack_ok_by_ts = (present & TCP_OPT_TS) && (present & TCP_OPT_SACK_OK);
     size_t len = present & TCP_OPT_AUTH ? (packed ? 2u + TCP_DIGEST : TCP_AUTH_LEN) : 0;
     if (present & TCP_OPT_MSS)
@@ -162,6 +215,12 @@ static size_t options_len(uint8_t present, unsigned blocks, unsigned cookie, boo
         len += packed ? LEN_WSCALE : 4;
     if (present & TCP_OPT_FASTOPEN)
         len += packed ? 2u + cookie : (2u + cookie + 3u) & ~(size_t)3;
+    if (present & TCP_OPT_AO)
+        len += TCP_AO_LEN;
+    if (present & TCP_OPT_UTO)
+        len += TCP_UTO_LEN;
+    if (present & TCP_OPT_ACC)
+        len += packed ? counters_len(opts) : (counters_len(opts) + 3u) & ~(size_t)3;
     if (blocks > 0)
         len += (packed ? 2u : 4u) + (size_t)blocks * LEN_BLOCK;
     return len;
@@ -172,13 +231,10 @@ static struct layout options_layout(const struct tcp_opts *opts)
     struct layout layout = { .blocks = (opts->present & TCP_OPT_SACK) ? opts->sack_count : 0 };
     if (layout.blocks > TCP_SACK_MAX)
         layout.blocks = TCP_SACK_MAX;
-    while (layout.blocks > 0 &&
-           options_len(opts->present, layout.blocks, opts->cookie_len, true) > OPTIONS_MAX)
+    while (layout.blocks > 0 && options_len(opts, layout.blocks, true) > OPTIONS_MAX)
         layout.blocks--;
-    layout.packed =
-        options_len(opts->present, layout.blocks, opts->cookie_len, false) > OPTIONS_MAX;
-    layout.len = (options_len(opts->present, layout.blocks, opts->cookie_len, layout.packed) + 3) &
-                 ~(size_t)3;
+    layout.packed = options_len(opts, layout.blocks, false) > OPTIONS_MAX;
+    layout.len = (options_len(opts, layout.blocks, layout.packed) + 3) & ~(size_t)3;
     return layout;
 }
 
@@ -205,6 +261,24 @@ static void write_kind(struct wr *w, unsigned nops, uint8_t kind, unsigned len)
     wr_u8(w, (uint8_t)len);
 }
 
+/* What RFC 5482, 5925 and 9768 have brought. */
+static void write_late(struct wr *w, const struct tcp_opts *opts, const struct layout *layout)
+{
+    if (opts->present & TCP_OPT_UTO) {
+        write_kind(w, 0, KIND_UTO, TCP_UTO_LEN);
+        wr_u16(w, opts->uto);
+    }
+    if (!(opts->present & TCP_OPT_ACC))
+        return;
+    write_kind(w, 0, opts->acc_one ? KIND_ACC1 : KIND_ACC0, counters_len(opts));
+    for (unsigned i = 0; i < opts->acc_count; i++) {
+        const uint32_t counter = opts->acc[counter_at(opts->acc_one, i)];
+        wr_u8(w, (uint8_t)(counter >> 16));
+        wr_u16(w, (uint16_t)counter);
+    }
+    write_nops(w, layout->packed ? 0 : -counters_len(opts) & 3);
+}
+
 static void write_options(struct wr *w, const struct tcp_opts *opts, const struct layout *layout)
 {
     const unsigned two = layout->packed ? 0 : 2, one = layout->packed ? 0 : 1;
@@ -216,6 +290,13 @@ static void write_options(struct wr *w, const struct tcp_opts *opts, const struc
         write_kind(w, two, KIND_MD5, 2 + TCP_DIGEST);
         for (unsigned i = 0; i < TCP_DIGEST; i++)
             wr_u8(w, opts->digest[i]);
+    }
+    if (opts->present & TCP_OPT_AO) {
+        write_kind(w, 0, KIND_AO, TCP_AO_LEN);
+        wr_u8(w, opts->ao_key);
+        wr_u8(w, opts->ao_next);
+        for (unsigned i = 0; i < TCP_AO_MAC; i++)
+            wr_u8(w, opts->mac[i]);
     }
     if (opts->present & TCP_OPT_MSS) {
         write_kind(w, 0, KIND_MSS, LEN_MSS);
@@ -238,6 +319,8 @@ static void write_options(struct wr *w, const struct tcp_opts *opts, const struc
             wr_u8(w, opts->cookie[i]);
         write_nops(w, layout->packed ? 0 : -(2u + opts->cookie_len) & 3);
     }
+    if (opts->present & (TCP_OPT_UTO | TCP_OPT_ACC))
+        write_late(w, opts, layout);
     if (layout->blocks > 0)
         write_kind(w, two, KIND_SACK, 2 + layout->blocks * LEN_BLOCK);
     for (unsigned i = 0; i < layout->blocks; i++) {
@@ -249,7 +332,21 @@ static void write_options(struct wr *w, const struct tcp_opts *opts, const struc
 
 uint8_t *wire_tcp_digest(uint8_t *head)
 {
-    return head + TCP_HEAD_MIN + (head[TCP_HEAD_MIN] == KIND_NOP ? 4 : 2);
+    const uint8_t *option = head + TCP_HEAD_MIN;
+    return head + TCP_HEAD_MIN + (option[0] == KIND_NOP || option[0] == KIND_AO ? 4 : 2);
+}
+
+uint8_t *wire_tcp_ao(uint8_t *head, size_t len)
+{
+    for (size_t at = TCP_HEAD_MIN; at + 1 < len && head[at] != KIND_END;) {
+        const size_t option = head[at] == KIND_NOP ? 1 : head[at + 1];
+        if (option == 0 || option > len - at)
+            return NULL;
+        if (head[at] == KIND_AO && option == TCP_AO_LEN)
+            return head + at;
+        at += option;
+    }
+    return NULL;
 }
 
 size_t wire_tcp_emit(uint8_t *p, size_t room, const struct tcp_seg *seg,

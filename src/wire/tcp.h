@@ -38,6 +38,10 @@ enum ip_ecn {
 #define TCP_DIGEST     16 /* octets of an MD5 signature */
 #define TCP_AUTH_LEN   20 /* what it takes of the options, NOPs and all */
 #define TCP_COOKIE_MAX 16 /* octets of a Fast Open cookie */
+#define TCP_AO_LEN     16 /* TCP-AO with the MACs of RFC 5926 */
+#define TCP_AO_MAC     12 /* octets of such a MAC */
+#define TCP_ACC_COUNT  3  /* byte counters of accurate ECN */
+#define TCP_UTO_LEN    4
 
 struct tcp_seg {
     uint16_t sport, dport;
@@ -59,6 +63,9 @@ enum tcp_opt {
     TCP_OPT_SACK = 1 << 4,
     TCP_OPT_FASTOPEN = 1 << 5, /* RFC 7413 */
     TCP_OPT_AUTH = 1 << 6,     /* RFC 2385 */
+    TCP_OPT_AO = 1 << 7,       /* RFC 5925, with a MAC of 96 bits */
+    TCP_OPT_UTO = 1 << 8,      /* RFC 5482 */
+    TCP_OPT_ACC = 1 << 9,      /* RFC 9768 */
 };
 
 struct tcp_sack_block {
@@ -66,14 +73,20 @@ struct tcp_sack_block {
 };
 
 struct tcp_opts {
-    uint8_t present; /* enum tcp_opt */
-    uint8_t wscale;  /* as received, also beyond 14 */
+    uint16_t present; /* enum tcp_opt */
+    uint8_t wscale;   /* as received, also beyond 14 */
     uint16_t mss;
     uint32_t tsval, tsecr;
     uint8_t sack_count;
     uint8_t cookie_len; /* of Fast Open: 0 asks for a cookie; else even, 4..16 */
     uint8_t cookie[TCP_COOKIE_MAX];
-    uint8_t digest[TCP_DIGEST]; /* what is sent is signed afterwards: wire_tcp_digest */
+    uint8_t digest[TCP_DIGEST];  /* what is sent is signed afterwards: wire_tcp_digest */
+    uint8_t ao_key, ao_next;     /* of TCP-AO: KeyID, RNextKeyID, */
+    uint8_t mac[TCP_AO_MAC];     /* and the MAC */
+    uint8_t acc_count;           /* counters in the option, the first so many of its order */
+    bool acc_one;                /* its order: CE in the middle, ECT(1) first and not ECT(0) */
+    uint16_t uto;                /* granularity and user timeout, as on the wire */
+    uint32_t acc[TCP_ACC_COUNT]; /* 24 bits each: ECT(0), CE, ECT(1), whatever their order */
     struct tcp_sack_block sack[TCP_SACK_MAX];
 };
 
@@ -100,9 +113,12 @@ size_t wire_tcp_head_len(const struct tcp_opts *opts);
 size_t wire_tcp_emit(uint8_t *p, size_t room, const struct tcp_seg *seg,
                      const struct tcp_opts *opts);
 
-/* Where the signature of a header with TCP_OPT_AUTH goes, as emit has written it: the first option.
- */
+/* Where the signature of a header with TCP_OPT_AUTH or TCP_OPT_AO goes, as emit has written it: in
+ * the first option. */
 uint8_t *wire_tcp_digest(uint8_t *head);
+
+/* Where TCP-AO stands in a header of `len` octets, whole; NULL: nowhere. */
+uint8_t *wire_tcp_ao(uint8_t *head, size_t len);
 
 #define TCP_CSUM_OFF 16 /* where the checksum lies in the header */
 

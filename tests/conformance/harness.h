@@ -49,8 +49,8 @@ struct seg {
     unsigned flags;    /* the octet of the header */
     unsigned wnd, urg, sport, dport;
     uint32_t len; /* octets of text */
-    bool has_mss, has_ws, has_sackok, has_ts;
-    unsigned mss, ws, sack_count, opts_len;
+    bool has_mss, has_ws, has_sackok, has_ts, has_uto;
+    unsigned mss, ws, uto, sack_count, opts_len;
     uint32_t tsval, tsecr, sack[8];
     weir_time when;
     unsigned why, ttl, tos, ip_id;

@@ -281,6 +281,30 @@ static void black_hole(struct t *t)
     ignore(t);
 }
 
+/* RFC 8899, 4.5: once it takes long ones again, probes find it out. */
+static void black_hole_left(struct t *t)
+{
+    passive(t, "mss 1460,sackok");
+    write_octets(t, 1300);
+    ignore(t);
+    for (unsigned i = 0; i < 5; i++) {
+        after(t, status_of(t).rtx_at - t->now);
+        ignore(t);
+    }
+    const unsigned mss = t->v6 ? 1220 : 1024;
+    is(t, status_of(t).mss, mss);
+    for (unsigned i = 0; i < 30; i++) {
+        in(t, ". 1 ack %u", sent_up_to(t));
+        ignore(t);
+        write_octets(t, 20000);
+        ignore(t);
+        after(t, MS);
+        ignore(t);
+    }
+    holds(t, status_of(t).mss + 8u > path_mss(t));
+    is(t, status_of(t).recovery_count, 0);
+}
+
 static void no_black_hole(struct t *t)
 {
     t->config.mtu_probing = 0;
@@ -579,6 +603,7 @@ int main(int argc, char **argv)
         CASE(slow_start, "RFC 9293 MUST-19: slow start"),
         CASE(ack_division, "RFC 3465: octets are counted, not ACKs"),
         CASE(black_hole, "RFC 4821 7.7: the fourth timeout tries shorter segments"),
+        CASE(black_hole_left, "RFC 8899 4.5: and longer again, by probes"),
         CASE(no_black_hole, "... unless told not to"),
         CASE(congestion_avoidance, "RFC 9293 MUST-19: congestion avoidance"),
         CASE(timeout_begins_anew,

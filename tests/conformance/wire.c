@@ -161,6 +161,13 @@ static bool read_option(struct seg *seg, const uint8_t *p, unsigned len)
         seg->tsval = get32(p + 2);
         seg->tsecr = get32(p + 6);
         return len == 10;
+    case 172: /* RFC 9768 */
+    case 174:
+        return len <= 11 && len % 3 == 2;
+    case 28:
+        seg->has_uto = true;
+        seg->uto = (unsigned)p[2] << 8 | p[3];
+        return len == 4;
     default:
         return false;
     }

@@ -32,6 +32,36 @@ static void fill(const struct sim *sim, unsigned i, uint32_t serial, uint8_t *da
     put32(data + 8, len);
 }
 
+static struct weir_ip group_of(const struct sim_dgram_plan *plan)
+{
+    return plan->v6 ? (struct weir_ip){ { 0xff, 0x15, [15] = 7 } } : weir_ip_v4(239, 7, 7, 7);
+}
+
+/* Where they are sent, and where the receiver is. */
+static struct weir_addr target(const struct sim *sim, unsigned i)
+{
+    const struct sim_dgram_plan *plan = &sim->plan.dgram[i];
+    const struct weir_ip *ip = sim_host_ip(&sim->host[plan->host[1]], plan->v6);
+    return (struct weir_addr){ .ip = plan->group ? group_of(plan) : *ip,
+                               .port = (uint16_t)(5000 + i) };
+}
+
+static enum weir_error open_receiver(struct sim *sim, unsigned i)
+{
+    struct sim_dgram *dgram = &sim->dgram[i];
+    const struct sim_dgram_plan *plan = &sim->plan.dgram[i];
+    struct weir *weir = sim->host[plan->host[1]].weir;
+    struct weir_addr local = target(sim, i);
+    if (!plan->group)
+        return weir_udp_open(weir, &local, &dgram->to);
+    const struct weir_ip group = local.ip;
+    local.ip = plan->v6 ? (struct weir_ip){ { 0 } } : weir_ip_v4(0, 0, 0, 0);
+    enum weir_error error = weir_udp_open(weir, &local, &dgram->to);
+    if (error == WEIR_OK)
+        error = weir_udp_join(weir, dgram->to, &group, 0, sim->now);
+    return error;
+}
+
 static void set_cookies(struct sim *sim, unsigned i)
 {
     struct sim_dgram *dgram = &sim->dgram[i];
@@ -55,18 +85,19 @@ static void open_both(struct sim *sim, unsigned i)
         error = weir_ping_open(from->weir, &dgram->from);
     } else {
         const struct weir_addr local = { .ip = *sim_host_ip(from, plan->v6) };
-        const struct weir_addr remote = { .ip = *sim_host_ip(to, plan->v6),
-                                          .port = (uint16_t)(5000 + i) };
+        const struct weir_addr remote = target(sim, i);
         error = weir_udp_open(from->weir, &local, &dgram->from);
         if (error == WEIR_OK && (plan->nobody || i % 2 == 0))
             error = weir_udp_connect(from->weir, dgram->from, &remote);
         if (error == WEIR_OK && !plan->nobody)
-            error = weir_udp_open(to->weir, &remote, &dgram->to);
+            error = open_receiver(sim, i);
     }
     /* A pool was told to fail, or duplicate detection is late because the host stood still. */
     if (!sim->plan.clean && (error == WEIR_NO_MEMORY || error == WEIR_NOT_LOCAL)) {
         if (dgram->from != WEIR_NO_HANDLE)
             (void)weir_release(from->weir, dgram->from, sim->now);
+        if (dgram->to != WEIR_NO_HANDLE)
+            (void)weir_release(to->weir, dgram->to, sim->now);
         dgram->from = dgram->to = WEIR_NO_HANDLE;
         return;
     }
@@ -100,7 +131,7 @@ void sim_dgram_send(struct sim *sim, unsigned i)
     dgram->length[serial] = len;
     fill(sim, i, serial, data, len);
     const struct weir_ip *ip = sim_host_ip(&sim->host[plan->host[1]], plan->v6);
-    const struct weir_addr to = { .ip = *ip, .port = (uint16_t)(5000 + i) };
+    const struct weir_addr to = target(sim, i);
     const bool fixed = plan->nobody || i % 2 == 0;
     enum weir_error error;
     if (plan->ping)

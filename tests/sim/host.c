@@ -35,18 +35,20 @@ static void add_addresses(struct sim *sim, struct sim_host *host, unsigned iface
         sim_fail(sim, "host %u: an address or route is refused", host->index);
 }
 
-static weir_handle listen_on(struct sim *sim, struct sim_host *host, bool v6)
+static weir_handle listen_on(struct sim *sim, struct sim_host *host, unsigned number)
 {
-    struct weir_addr local = { .port = SIM_PORT };
+    const unsigned flags = sim->plan.host[host->index].listen_flags;
+    const bool v6 = number >= SIM_TWINS;
+    struct weir_addr local = { .port = flags & WEIR_LISTEN_ANY_PORT ? 0 : SIM_PORT };
     if (!v6)
         local.ip = weir_ip_v4(0, 0, 0, 0);
     weir_handle handle = WEIR_NO_HANDLE;
-    const enum weir_error error =
-        weir_listen(host->weir, &local, sim->plan.backlog, v6 ? WEIR_LISTEN_V6ONLY : 0, &handle);
+    const enum weir_error error = weir_listen(host->weir, &local, sim->plan.backlog,
+                                              v6 ? flags | WEIR_LISTEN_V6ONLY : flags, &handle);
     if (error != WEIR_OK)
         sim_fail(sim, "host %u: listen: %s", host->index, weir_error_text(error));
     else
-        (void)weir_set_cookie(host->weir, handle, SIM_COOKIE_LISTENER + (v6 ? 1u : 0u));
+        (void)weir_set_cookie(host->weir, handle, SIM_COOKIE_LISTENER + number);
     return handle;
 }
 
@@ -55,6 +57,8 @@ void sim_host_init(struct sim *sim, unsigned h)
     struct sim_host *host = &sim->host[h];
     const struct sim_host_plan *plan = &sim->plan.host[h];
     host->index = h;
+    for (unsigned i = 0; i < sim->plan.conn_count; i++)
+        host->talks_alone |= sim->plan.conn[i].host[0] == h && sim->plan.conn[i].host[1] == h;
     host->rx_end = &host->rx_first;
     host->wake_at = WEIR_NEVER;
     prng_init(&host->early, sim->seed, SIM_PURPOSE_EARLY, h);
@@ -74,10 +78,10 @@ void sim_host_init(struct sim *sim, unsigned h)
         return;
     }
     add_addresses(sim, host, iface);
-    if (sim->plan.v4)
-        host->listener4 = listen_on(sim, host, false);
-    if (sim->plan.v6)
-        host->listener6 = listen_on(sim, host, true);
+    for (unsigned i = 0; i < SIM_LISTENERS && !sim->failed; i++)
+        if ((i < SIM_TWINS ? sim->plan.v4 : sim->plan.v6) &&
+            (i % SIM_TWINS == 0 || i % SIM_TWINS < plan->listeners))
+            host->listener[i] = listen_on(sim, host, i);
 }
 
 void sim_host_free(struct sim_host *host)

@@ -44,7 +44,7 @@ static uint32_t pseudo_sum(const struct sim_packet *packet)
 
 static bool has_pseudo(const struct sim_packet *packet)
 {
-    return packet->proto != SIM_ICMP4;
+    return packet->proto != SIM_ICMP4 && packet->proto != SIM_IGMP;
 }
 
 bool sim_packet_sum_ok(const struct sim_packet *packet, const uint8_t *data)
@@ -144,6 +144,13 @@ static const char *parse_option(struct sim_packet *packet, const uint8_t *p, uns
         packet->tsval = get32(p + 2);
         packet->tsecr = get32(p + 6);
         return NULL;
+    case 28: /* RFC 5482 */
+        return len != 4 ? "user timeout of a wrong length" : NULL;
+    case 172: /* RFC 9768 */
+    case 174:
+        if (len > 11 || len % 3 != 2 || (syn && !(packet->flags & SIM_ACK)))
+            return "accurate ecn option malformed, or on a first syn";
+        return NULL;
     default:
         return "a tcp option nobody asked for";
     }
@@ -230,6 +237,8 @@ static const char *parse_l4(struct sim_packet *packet, const uint8_t *data)
         packet->icmp_type = p[0];
         packet->icmp_code = p[1];
         return NULL;
+    case SIM_IGMP: /* RFC 3376, 4: never forwarded */
+        return packet->l4_len < 8 || !packet->v4 ? "igmp cut, or over ipv6" : NULL;
     default:
         return "a protocol weir does not speak";
     }

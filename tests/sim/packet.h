@@ -25,6 +25,7 @@ enum sim_tcp_flag {
 };
 enum sim_proto {
     SIM_ICMP4 = 1,
+    SIM_IGMP = 2,
     SIM_TCP = 6,
     SIM_UDP = 17,
     SIM_ICMP6 = 58

@@ -331,6 +331,53 @@ static void draw_congestion(struct sim_plan *plan, uint64_t seed)
     }
 }
 
+/* How hosts listen, and who talks to whom: also a host to itself, and one to a group. */
+static void draw_listeners(struct sim_plan *plan, uint64_t seed)
+{
+    struct prng rng;
+    prng_init(&rng, seed, SIM_PURPOSE_LISTEN, 0);
+    bool any = true; /* nobody counts on a port that has no listener */
+    for (unsigned i = 0; i < plan->conn_count; i++)
+        any = any && !plan->conn[i].nobody && !plan->conn[i].simultaneous;
+    for (unsigned h = 0; h < SIM_HOSTS; h++) {
+        struct sim_host_plan *host = &plan->host[h];
+        if (one_in(&rng, 4)) {
+            host->listen_flags |= WEIR_LISTEN_REUSEPORT;
+            host->listeners = 2;
+        }
+        if (one_in(&rng, 6))
+            host->listen_flags |= WEIR_LISTEN_DEFER;
+        if (one_in(&rng, 3) && any)
+            host->listen_flags |= WEIR_LISTEN_ANY_ADDRESS | WEIR_LISTEN_ANY_PORT;
+    }
+    const bool alone = one_in(&rng, 4);
+    for (unsigned i = 0; i < plan->conn_count; i++)
+        if (alone && one_in(&rng, 4) && !plan->conn[i].simultaneous)
+            plan->conn[i].host[1] = plan->conn[i].host[0];
+    for (unsigned i = 0; i < plan->dgram_count; i++)
+        plan->dgram[i].group = one_in(&rng, 3) && !plan->dgram[i].ping && !plan->dgram[i].nobody;
+}
+
+/* What few connections have, and what one leaves for the next. */
+static void draw_extensions(struct sim_plan *plan, uint64_t seed)
+{
+    struct prng rng;
+    prng_init(&rng, seed, SIM_PURPOSE_EXTENSIONS, 0);
+    for (unsigned h = 0; h < SIM_HOSTS; h++) {
+        struct weir_config *config = &plan->host[h].config;
+        config->tw_reuse = (uint8_t)prng_below(&rng, 3);
+        config->no_metrics_save = one_in(&rng, 4);
+        config->no_ssthresh_metrics_save = !one_in(&rng, 3);
+        config->known_max = one_in(&rng, 4) ? 4 : 64;
+        config->ecn_option = (uint8_t)prng_below(&rng, 3);
+        config->mtu_probing = (uint8_t)prng_below(&rng, 3);
+        config->mtu_base_mss = between(&rng, 256, 1024);
+        config->mtu_probe_interval = (weir_time)between(&rng, 1, 600) * WEIR_SECOND;
+        config->user_timeout_option = one_in(&rng, 2);
+        config->extra_max = one_in(&rng, 4) ? between(&rng, 0, 3) : config->tcp_max;
+    }
+}
+
 void sim_plan_draw(struct sim_plan *plan, uint64_t seed)
 {
     struct prng rng;
@@ -358,6 +405,8 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed)
     draw_traffic(&rng, plan);
     draw_congestion(plan, seed);
     draw_recovery(plan, seed);
+    draw_extensions(plan, seed);
+    draw_listeners(plan, seed);
     /* A host that merges or trusts sums needs links that carry whole, checked frames. */
     for (unsigned h = 0; h < plan->host_count; h++)
         if (!plan->host[h].rx_csum)

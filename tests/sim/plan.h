@@ -42,6 +42,8 @@ struct sim_host_plan {
     bool gro;       /* and merges segments */
     bool early;     /* weir_timeout is called when nothing is due, too */
     weir_time pause_at, pause_for; /* the whole host stands still; 0: never */
+    unsigned listen_flags;         /* WEIR_LISTEN_*, of all its listeners */
+    unsigned listeners;            /* of each family, that share a port; 0: one */
 };
 
 enum sim_finish {
@@ -68,7 +70,7 @@ struct sim_end_plan {
 };
 
 struct sim_conn_plan {
-    unsigned host[2]; /* 0 opens, 1 listens */
+    unsigned host[2]; /* 0 opens, 1 listens; both may be the same one */
     bool v6;
     bool simultaneous; /* both open */
     bool nobody;       /* to a port where nobody listens */
@@ -81,6 +83,7 @@ struct sim_conn_plan {
 struct sim_dgram_plan {
     unsigned host[2];
     bool v6, ping, nobody;
+    bool group; /* to a group that the receiver has joined */
     unsigned count;
     uint32_t size_max;
     weir_time start, gap;

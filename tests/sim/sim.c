@@ -108,11 +108,11 @@ static void begin_closing(struct sim *sim)
     sim_dgram_close(sim);
     for (unsigned h = 0; h < sim->plan.host_count; h++) {
         struct sim_host *host = &sim->host[h];
-        if (host->listener4 != WEIR_NO_HANDLE)
-            (void)weir_release(host->weir, host->listener4, sim->now);
-        if (host->listener6 != WEIR_NO_HANDLE)
-            (void)weir_release(host->weir, host->listener6, sim->now);
-        host->listener4 = host->listener6 = WEIR_NO_HANDLE;
+        for (unsigned i = 0; i < SIM_LISTENERS; i++) {
+            if (host->listener[i] != WEIR_NO_HANDLE)
+                (void)weir_release(host->weir, host->listener[i], sim->now);
+            host->listener[i] = WEIR_NO_HANDLE;
+        }
         sim_host_run(sim, h);
     }
     sim_queue_add(&sim->queue, sim->now + CLOSING_FOR, SIM_EV_PHASE, PHASE_END);

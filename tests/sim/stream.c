@@ -231,11 +231,10 @@ void sim_accept(struct sim *sim, unsigned h)
 {
     struct sim_host *host = &sim->host[h];
     const bool slow = sim->plan.accept_gap > 0 && !sim->calm;
-    const weir_handle listener[2] = { host->listener4, host->listener6 };
-    for (unsigned i = 0; i < 2; i++) {
-        if (listener[i] == WEIR_NO_HANDLE)
+    for (unsigned i = 0; i < SIM_LISTENERS; i++) {
+        if (host->listener[i] == WEIR_NO_HANDLE)
             continue;
-        while (!sim->failed && accept_one(sim, host, listener[i]))
+        while (!sim->failed && accept_one(sim, host, host->listener[i]))
             if (slow)
                 break;
     }
@@ -591,9 +590,27 @@ void sim_end_run(struct sim *sim, struct sim_end *end)
         fail_end(sim, end, weir_error_take(weir, end->handle));
 }
 
+/* SYNs that were told and not answered: somebody of ours opened each of them. */
+static void admit_all(struct sim *sim, unsigned h, weir_handle listener)
+{
+    struct weir *weir = sim->host[h].weir;
+    struct weir_syn syn;
+    enum weir_error error;
+    while (!sim->failed && (error = weir_syn_next(weir, listener, &syn, sim->now)) == WEIR_OK) {
+        error = weir_admit(weir, syn.handle, sim->now);
+        if (error != WEIR_OK)
+            sim_fail(sim, "host %u: admit: %s", h, weir_error_text(error));
+    }
+    if (!sim->failed && error != WEIR_AGAIN)
+        sim_fail(sim, "host %u: the next SYN: %s", h, weir_error_text(error));
+}
+
 void sim_end_event(struct sim *sim, unsigned h, const struct weir_event *event)
 {
-    if (event->cookie == SIM_COOKIE_LISTENER || event->cookie == SIM_COOKIE_LISTENER + 1) {
+    if (event->cookie >= SIM_COOKIE_LISTENER &&
+        event->cookie < SIM_COOKIE_LISTENER + SIM_LISTENERS) {
+        if (event->ready & WEIR_ASKED)
+            admit_all(sim, h, event->handle);
         if (event->ready & WEIR_READABLE)
             sim_accept(sim, h);
         return;

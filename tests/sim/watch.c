@@ -96,7 +96,8 @@ static void watch_counters(struct sim *sim, struct sim_host *host)
     uint64_t sum[3] = { 0 };
     for (unsigned i = 0; i < WEIR_DROP_COUNT; i++)
         sum[side_of(i)] += weir_drop_count(host->weir, i);
-    if (count.frames_in != host->frames_in)
+    /* Packets to itself count, and nobody else sees them. */
+    if (host->talks_alone ? count.frames_in < host->frames_in : count.frames_in != host->frames_in)
         sim_fail(sim, "INV 37: host %u: counts %llu frames of %llu", host->index,
                  (unsigned long long)count.frames_in, (unsigned long long)host->frames_in);
     const uint64_t accounted = count.used_in + sum[INBOUND];

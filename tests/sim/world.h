@@ -22,6 +22,8 @@
 #define SIM_RX_MAX      1024   /* frames that wait for a host that stands still */
 #define SIM_RANGES      64
 #define SIM_FLOWS       256
+#define SIM_TWINS       2 /* listeners that share a port */
+#define SIM_LISTENERS   (2 * SIM_TWINS)
 
 struct sim_frame {
     uint32_t len;
@@ -110,12 +112,12 @@ struct sim_host {
     unsigned index;
     struct weir_ip ip4, ip6;
     bool paused, polling;
+    bool talks_alone;    /* to itself, too */
     uint64_t generation; /* of the wake-up that counts */
     weir_time wake_at;
     struct sim_frame *rx_first, **rx_end;
     unsigned rx_count;
-    weir_handle listener4, listener6;
-    unsigned listener_told[2];
+    weir_handle listener[SIM_LISTENERS];
     bool accept_waits;
     uint64_t story;               /* cursor of the story ring */
     uint64_t answerable, answers; /* packets that may earn a reset or ICMP error; those sent */

@@ -25,6 +25,9 @@ static bool same(const struct tcp_seg *a, const struct tcp_seg *b, const struct 
     same &= x->present == y->present && x->wscale == y->wscale && x->mss == y->mss;
     same &= x->tsval == y->tsval && x->tsecr == y->tsecr && x->sack_count == y->sack_count;
     same &= x->cookie_len == y->cookie_len && memcmp(x->digest, y->digest, TCP_DIGEST) == 0;
+    same &= x->ao_key == y->ao_key && x->ao_next == y->ao_next && x->uto == y->uto;
+    same &= x->acc_count == y->acc_count && x->acc_one == y->acc_one;
+    same &= memcmp(x->acc, y->acc, sizeof x->acc) == 0 && memcmp(x->mac, y->mac, TCP_AO_MAC) == 0;
     same &= memcmp(x->cookie, y->cookie, x->cookie_len) == 0;
     return same && memcmp(x->sack, y->sack, sizeof x->sack) == 0;
 }
@@ -81,7 +84,7 @@ static void heads(void)
 struct option_case {
     const char *name;
     const char *text;
-    uint8_t present;
+    uint16_t present;
     uint16_t mss;
     uint8_t wscale;
     uint8_t sack_count;
@@ -104,6 +107,14 @@ static const struct option_case option_cases[] = {
     { "unknown option of length 1", "fd010402", 0, 0, 0, 0, 0 },
     { "authentication option of length 2", "1d02 0402", TCP_OPT_SACK_OK, 0, 0, 0, 0 },
     { "authentication option of length 3", "1d0300 0402", TCP_OPT_SACK_OK, 0, 0, 0, 0 },
+    { "user timeout, and of length 3", "1c04 800a 1c03 00", TCP_OPT_UTO, 0, 0, 0, 0 },
+    { "TCP-AO with a MAC of 96 bits", "1d10 0102 00112233 44556677 8899aabb", TCP_OPT_AO, 0, 0, 0,
+      0 },
+    { "TCP-AO with a longer MAC", "1d14 0102 00112233 44556677 8899aabb ccddeeff 0402",
+      TCP_OPT_SACK_OK, 0, 0, 0, 0 },
+    { "accurate ECN with three counters", "ac0b 000001 000002 000003", TCP_OPT_ACC, 0, 0, 0, 0 },
+    { "accurate ECN without counters", "ae02 0402", TCP_OPT_ACC | TCP_OPT_SACK_OK, 0, 0, 0, 0 },
+    { "accurate ECN with half a counter", "ac04 0000 0402", TCP_OPT_SACK_OK, 0, 0, 0, 0 },
     { "kind at the last octet", "010101 02", 0, 0, 0, 0, 0 },
     { "end, then garbage", "00020405b4ffff", 0, 0, 0, 0, 0 },
     { "nothing but NOPs", "01010101 01010101 01010101 01010101", 0, 0, 0, 0, 0 },
@@ -164,7 +175,7 @@ static void options_of_any_segment(void)
     CHECK(holds, "tcp options: read alike whatever the flags");
 }
 
-static uint8_t option_of(unsigned kind, unsigned len)
+static uint16_t option_of(unsigned kind, unsigned len)
 {
     switch (kind) {
     case 2:
@@ -179,6 +190,13 @@ static uint8_t option_of(unsigned kind, unsigned len)
         return len == 10 ? TCP_OPT_TS : 0;
     case 19:
         return len == 18 ? TCP_OPT_AUTH : 0;
+    case 28:
+        return len == 4 ? TCP_OPT_UTO : 0;
+    case 29:
+        return len == 16 ? TCP_OPT_AO : 0;
+    case 172:
+    case 174:
+        return len == 2 || len == 5 || len == 8 || len == 11 ? TCP_OPT_ACC : 0;
     case 34:
         return len == 2 || (len >= 6 && len <= 18 && len % 2 == 0) ? TCP_OPT_FASTOPEN : 0;
     default:
@@ -207,7 +225,7 @@ static void options_exhaustive(void)
                 const bool fits = kind > 1 && len >= 2 && at + len <= TCP_HEAD_MAX;
                 /* A NOP leaves the length as a kind at the next place, and no kind is 1 octet long.
                  */
-                const uint8_t want = fits ? option_of(kind, len) : 0;
+                const uint16_t want = fits ? option_of(kind, len) : 0;
                 const bool good =
                     wire_tcp_parse(p, TCP_HEAD_MAX, &seg, &opts) == WIRE_OK && opts.present == want;
                 failures += !good || (want != 0 && !lawful(&seg, &opts));
@@ -232,7 +250,8 @@ static void tails_exhaustive(void)
         p[22] = (uint8_t)(tail >> 8);
         p[23] = (uint8_t)tail;
         failures += wire_tcp_parse(p, sizeof model, &seg, &opts) != WIRE_OK ||
-                    (opts.present & ~(TCP_OPT_SACK_OK | TCP_OPT_WSCALE | TCP_OPT_FASTOPEN)) != 0;
+                    (opts.present &
+                     ~(TCP_OPT_SACK_OK | TCP_OPT_WSCALE | TCP_OPT_FASTOPEN | TCP_OPT_ACC)) != 0;
     }
     CHECK(failures == 0, "tcp options: all 2^24 tails of three octets");
 }
@@ -264,7 +283,7 @@ static void options_random(void)
 
 static struct tcp_opts random_options(struct prng *prng)
 {
-    struct tcp_opts opts = { .present = (uint8_t)prng_below(prng, 128) };
+    struct tcp_opts opts = { .present = (uint16_t)prng_below(prng, 1024) };
     if (opts.present & TCP_OPT_MSS)
         opts.mss = random16(prng);
     if (opts.present & TCP_OPT_WSCALE)
@@ -273,14 +292,35 @@ static struct tcp_opts random_options(struct prng *prng)
         opts.tsval = random32(prng);
         opts.tsecr = random32(prng);
     }
-    if ((opts.present & TCP_OPT_FASTOPEN) && (opts.present & TCP_OPT_AUTH))
-        opts.present &= (uint8_t)~TCP_OPT_FASTOPEN; /* nobody sends both */
+    /* Of those that take much room nobody sends two. */
+    if (opts.present & TCP_OPT_AUTH)
+        opts.present &= (uint16_t) ~(TCP_OPT_FASTOPEN | TCP_OPT_AO | TCP_OPT_UTO | TCP_OPT_ACC);
+    if (opts.present & TCP_OPT_FASTOPEN)
+        opts.present &= (uint16_t) ~(TCP_OPT_AO | TCP_OPT_UTO | TCP_OPT_ACC);
+    if (opts.present & TCP_OPT_AO)
+        opts.present &= (uint16_t)~TCP_OPT_ACC;
     if (opts.present & TCP_OPT_FASTOPEN)
         opts.cookie_len = (uint8_t)(4 + 2 * prng_below(prng, 7));
     for (unsigned i = 0; i < opts.cookie_len; i++)
         opts.cookie[i] = (uint8_t)random16(prng);
     for (unsigned i = 0; (opts.present & TCP_OPT_AUTH) && i < TCP_DIGEST; i++)
         opts.digest[i] = (uint8_t)random16(prng);
+    if (opts.present & TCP_OPT_AUTH)
+        opts.present &= (uint16_t) ~(TCP_OPT_AO | TCP_OPT_ACC); /* nor these */
+    if (opts.present & TCP_OPT_AO) {
+        opts.ao_key = (uint8_t)random16(prng);
+        opts.ao_next = (uint8_t)random16(prng);
+    }
+    for (unsigned i = 0; (opts.present & TCP_OPT_AO) && i < TCP_AO_MAC; i++)
+        opts.mac[i] = (uint8_t)random16(prng);
+    if (opts.present & TCP_OPT_UTO)
+        opts.uto = random16(prng);
+    if (opts.present & TCP_OPT_ACC) {
+        opts.acc_count = (uint8_t)prng_below(prng, TCP_ACC_COUNT + 1);
+        opts.acc_one = random_bool(prng);
+        for (unsigned i = 0; i < opts.acc_count; i++)
+            opts.acc[opts.acc_one ? TCP_ACC_COUNT - 1 - i : i] = random32(prng) >> 8;
+    }
     if (opts.present & TCP_OPT_SACK)
         opts.sack_count = (uint8_t)(1 + prng_below(prng, TCP_SACK_MAX));
     for (unsigned i = 0; i < opts.sack_count; i++) {
@@ -296,7 +336,9 @@ static unsigned needed(const struct tcp_opts *opts)
     return (opts->present & TCP_OPT_MSS ? 4u : 0u) + (opts->present & TCP_OPT_WSCALE ? 3u : 0u) +
            (opts->present & TCP_OPT_SACK_OK ? 2u : 0u) + (opts->present & TCP_OPT_TS ? 10u : 0u) +
            (opts->present & TCP_OPT_FASTOPEN ? 2u + opts->cookie_len : 0u) +
-           (opts->present & TCP_OPT_AUTH ? 18u : 0u) +
+           (opts->present & TCP_OPT_AUTH ? 18u : 0u) + (opts->present & TCP_OPT_AO ? 16u : 0u) +
+           (opts->present & TCP_OPT_UTO ? 4u : 0u) +
+           (opts->present & TCP_OPT_ACC ? 2u + 3u * opts->acc_count : 0u) +
            (opts->sack_count > 0 ? 2u + 8u * opts->sack_count : 0u);
 }
 
@@ -334,7 +376,7 @@ static void round_trip(void)
             in.sack_count--;
             memset(&in.sack[in.sack_count], 0, sizeof in.sack[0]);
             if (in.sack_count == 0)
-                in.present &= (uint8_t)~TCP_OPT_SACK;
+                in.present &= (uint16_t)~TCP_OPT_SACK;
         }
         failures += !same(&seg, &seg_out, &in, &out);
         failures += wire_tcp_emit(again, len, &seg_out, &out) != len || memcmp(p, again, len) != 0;
