@@ -362,6 +362,7 @@ void run_notice(struct run *run, weir_time now)
 static void on_notice(void *user, int fd, uint32_t ready, weir_time now)
 {
     struct run *run = user;
+    weir_loop_yield(run->weird->loop); /* the caller may have been woken on this very CPU */
     for (unsigned i = 0; (ready & EPOLLIN) != 0 && i < CALLS_A_TURN; i++) {
         run_notice(run, now);
         /* A single thread's next call is never there yet: the loop asks for it anyway. */

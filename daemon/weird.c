@@ -29,6 +29,7 @@
 /* syscall: unlinkat writev close */
 
 #define GRACE          (2 * WEIR_SECOND) /* for connections to end in order */
+#define AWAKE          (50 * WEIR_US)    /* about what a sleep costs, both ways */
 #define HEAP_KEPT      (24 << 20)
 #define HEAP_PIECE_MAX (32 << 20)
 #define STATUS_OK      0
@@ -384,7 +385,10 @@ static bool start(const struct options *options, char why[WEIR_LINE_MAX])
     weird->gid = getegid();
     if (weird->random < 0)
         return !snprintf(why, WEIR_LINE_MAX, "/dev/urandom: %m");
-    if (weir_loop_open(&weird->loop, NULL, why) < 0 || !net_open(weird, &options->net, why))
+    const struct weir_loop_config loop = {
+        .awake_ns = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? AWAKE : 0,
+    };
+    if (weir_loop_open(&weird->loop, &loop, why) < 0 || !net_open(weird, &options->net, why))
         return false;
     weird->dev_fd = weird->dev->fd;
     snapshot_begin(weird);

@@ -28,6 +28,10 @@ struct weir_loop;
 struct weir_loop_config {
     weir_time spin_ns; /* how long to look for frames without sleeping after the last one; 0: sleep
                           at once */
+    /* How long to wait awake, for whatever it may be, before a sleep; but only while what is waited
+     * for mostly comes within that time, so that an idle loop uses no CPU. 0: never. It costs a CPU
+     * that others may want: not for a machine of one. */
+    weir_time awake_ns;
 };
 
 /* `config` may be NULL: all zero. */
@@ -96,6 +100,10 @@ struct weir_loop_timer {
 };
 void weir_loop_set_timer(struct weir_loop *loop, struct weir_loop_timer *timer, weir_time at);
 void weir_loop_clear_timer(struct weir_loop *loop, struct weir_loop_timer *timer);
+
+/* To be called by a callback that has just let somebody go on who will be back at once, and would
+ * rather have this CPU meanwhile: the next wait is not spent awake. */
+void weir_loop_yield(struct weir_loop *loop);
 
 struct weir_loop_counters {
     uint64_t rounds;
