@@ -18,19 +18,15 @@
 #define FILLER_OCTETS 4096
 #define SNDBUF_LEAST  1 /* the kernel raises it to its own least */
 
-static void set_sndbuf(int s, int size)
-{
-    (void)setsockopt(s, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-}
-
 /* ---- Before the connection is there ---- */
 
 static bool meet_and_fill(struct socket *socket, int s)
 {
     static const char filler[FILLER_OCTETS];
+    const int least = SNDBUF_LEAST;
     if (!socket_meet(socket, s))
         return false;
-    set_sndbuf(s, SNDBUF_LEAST);
+    (void)setsockopt(s, SOL_SOCKET, SO_SNDBUF, &least, sizeof least);
     socket->filler = octets_send(s, filler, sizeof filler, 0) > 0;
     relay_watch_d(socket, 0); /* only its end */
     return true;
@@ -73,11 +69,14 @@ bool call_renew(struct call *call)
         close(socket->name_fd);
     socket->name_fd = -1;
     socket->secret = socket->secret * UINT64_C(6364136223846793005) + 1442695040888963407u;
-    const int s = socket_make_s(socket);
+    const bool waits = mode < 0 || (mode & O_NONBLOCK) == 0;
+    const int s = socket_make_s(socket, waits ? 0 : SOCK_NONBLOCK);
     if (s < 0)
         return false;
-    if (mode >= 0 && (mode & O_NONBLOCK) != 0)
-        (void)fcntl(s, F_SETFL, O_RDWR | O_NONBLOCK);
+    if (socket->bound && socket_name_s(socket, s) != 0) {
+        close(s);
+        return false;
+    }
     const int given = call_give(call->run, call->id, s, at, is_cloexec(call->pid, at), false);
     if (given < 0) {
         close(s);
@@ -270,7 +269,7 @@ static void take_filler(struct socket *socket)
     char octets[FILLER_OCTETS];
     const int s = socket_fetch(socket);
     if (s >= 0) {
-        set_sndbuf(s, S_SNDBUF);
+        options_bound_unsent(socket, s);
         close(s);
     }
     (void)octets_recv(socket->d, octets, sizeof octets, 0);
@@ -288,6 +287,8 @@ static void succeeded(struct socket *socket, weir_time now)
         socket_over(socket);
         return;
     }
+    if (socket->spare >= 0)
+        options_bound_unsent(socket, socket->spare);
     drop_spare(socket);
     if (socket->filler) {
         take_filler(socket);

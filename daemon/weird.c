@@ -293,7 +293,7 @@ static void leave_directory(void)
 {
     if (weird == NULL || weird->folder[0] == '\0')
         return;
-    (void)unlinkat(AT_FDCWD, "meeting", 0);
+    (void)unlinkat(AT_FDCWD, weird->naming, 0);
     (void)unlinkat(AT_FDCWD, weird->folder, AT_REMOVEDIR);
     weird->folder[0] = '\0';
 }
@@ -323,8 +323,9 @@ static bool close_up(const struct options *options, char why[WEIR_LINE_MAX])
         weird->gid = sandbox.gid;
         snapshot_as(sandbox.uid, sandbox.gid);
         /* Made by us as we were, to be connected to by us as we shall be. */
-        if (fchownat(weird->meeting_name, "", sandbox.uid, sandbox.gid, AT_EMPTY_PATH) < 0)
-            return !snprintf(why, WEIR_LINE_MAX, "--user: %m");
+        for (unsigned i = 0; i < 2; i++)
+            if (fchownat(weird->meeting_name[i], "", sandbox.uid, sandbox.gid, AT_EMPTY_PATH) < 0)
+                return !snprintf(why, WEIR_LINE_MAX, "--user: %m");
     }
     if (sandbox_may_change_root()) {
         leave_directory(); /* names are made in the new root from here on */

@@ -87,6 +87,9 @@ typedef void weir_loop_fd_fn(void *user, int fd, uint32_t ready, weir_time now);
 int weir_loop_add_fd(struct weir_loop *loop, int fd, uint32_t events, weir_loop_fd_fn *on_ready,
                      void *user) __attribute__((warn_unused_result));
 void weir_loop_remove_fd(struct weir_loop *loop, int fd);
+/* Removes it, if it was added, and closes it. Sooner done than both, but only for a descriptor of
+ * which there is no other (dup, another process): epoll would go on telling of that. */
+void weir_loop_close_fd(struct weir_loop *loop, int fd);
 
 /* One-shot timers, in the caller's memory, zeroed at first. A timer that has fired may be set
  * again, also by its own callback. Meant for a handful: every round looks at all of them. */
