@@ -18,11 +18,24 @@
 
 #define UNPRIVILEGED_PORT 1024 /* as net.ipv4.ip_unprivileged_port_start */
 #define PROC_STATUS_MAX   4096
+#define RANDOM_AT_ONCE    256
 
 bool random_fill(const struct weird *weird, void *to, size_t len)
 {
-    const struct iovec iov = { to, len };
-    return readv(weird->random, &iov, 1) == (ssize_t)len;
+    static uint8_t drawn[RANDOM_AT_ONCE];
+    static size_t left; /* at the end of it; what is given out is forgotten here */
+    if (left < len) {
+        const struct iovec iov = { drawn, sizeof drawn };
+        left = 0;
+        if (len > sizeof drawn || readv(weird->random, &iov, 1) != (ssize_t)sizeof drawn)
+            return false;
+        left = sizeof drawn;
+    }
+    uint8_t *from = drawn + sizeof drawn - left;
+    memcpy(to, from, len);
+    memset(from, 0, len);
+    left -= len;
+    return true;
 }
 
 bool address_any(const struct weir_ip *ip)
@@ -154,7 +167,7 @@ static bool is_taken(const struct socket *socket, const struct weir_addr *addr)
             continue;
         if (!overlap(socket, &addr->ip, other) || may_share(socket, other))
             continue;
-        if (other->name_fd < 0 && socket->kept[KEPT_REUSEADDR])
+        if (other->cookie == 0 && socket->kept[KEPT_REUSEADDR])
             continue; /* a connection that was accepted */
         if (!socket_gone(other))
             return true;

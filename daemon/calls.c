@@ -40,16 +40,12 @@ void call_socket(struct call *call)
         call_error(call, ENFILE); /* weir's limit or the run's, not this process's */
         return;
     }
-    int s = socket_make_s(socket);
-    if (s == -EMFILE && sockets_make_room(call->weird))
-        s = socket_make_s(socket);
+    const int s = socket_make_s(socket, flags & SOCK_NONBLOCK);
     if (s < 0) {
         socket_free(socket);
         call_error(call, s == -EMFILE ? ENFILE : ENOBUFS);
         return;
     }
-    if ((flags & SOCK_NONBLOCK) != 0)
-        (void)fcntl(s, F_SETFL, O_RDWR | O_NONBLOCK);
     const int fd = call_give(call->run, call->id, s, -1, (flags & SOCK_CLOEXEC) != 0, true);
     close(s);
     if (fd < 0) {
@@ -60,6 +56,13 @@ void call_socket(struct call *call)
     }
     socket->pid = call->pid;
     socket->fd = fd;
+}
+
+/* With the name it can be seen at once when the port is free again. */
+static int bind_named(const struct call *call, const struct weir_addr *addr)
+{
+    const int error = socket_name_s(call->socket, call->s);
+    return error != 0 ? error : address_bind(call->socket, addr);
 }
 
 void call_bind(struct call *call)
@@ -77,7 +80,7 @@ void call_bind(struct call *call)
     else if (!address_may_bind(call, addr.port))
         call_error(call, EACCES);
     else
-        call_answer(call->run, call->id, -address_bind(socket, &addr));
+        call_answer(call->run, call->id, -bind_named(call, &addr));
 }
 
 /* ---- listen ---- */
@@ -105,8 +108,10 @@ static int start_listening(struct socket *socket, int s, unsigned backlog, weir_
     }
     if (error != WEIR_OK)
         return weir_errno(error);
-    if (listen(s, (int)backlog) < 0) {
-        const int failed = errno;
+    int failed = socket_name_s(socket, s);
+    if (failed == 0 && listen(s, (int)backlog) < 0)
+        failed = errno;
+    if (failed != 0) {
         (void)weir_release(weird->weir, socket->handle, now);
         socket->handle = WEIR_NO_HANDLE;
         return failed;

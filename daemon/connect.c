@@ -16,19 +16,15 @@
 #define FILLER_OCTETS 4096
 #define SNDBUF_LEAST  1 /* the kernel raises it to its own least */
 
-static void set_sndbuf(int s, int size)
-{
-    (void)setsockopt(s, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-}
-
 /* ---- Before the connection is there ---- */
 
 static bool meet_and_fill(struct socket *socket, int s)
 {
     static const char filler[FILLER_OCTETS];
+    const int least = SNDBUF_LEAST;
     if (!socket_meet(socket, s))
         return false;
-    set_sndbuf(s, SNDBUF_LEAST);
+    (void)setsockopt(s, SOL_SOCKET, SO_SNDBUF, &least, sizeof least);
     socket->filler = octets_send(s, filler, sizeof filler, 0) > 0;
     relay_watch_d(socket, 0); /* only its end */
     return true;
@@ -232,7 +228,7 @@ static void take_filler(struct socket *socket)
     char octets[FILLER_OCTETS];
     const int s = socket_fetch(socket);
     if (s >= 0) {
-        set_sndbuf(s, S_SNDBUF);
+        options_bound_unsent(socket, s);
         close(s);
     }
     (void)octets_recv(socket->d, octets, sizeof octets, 0);
@@ -250,6 +246,8 @@ static void succeeded(struct socket *socket, weir_time now)
         socket_over(socket);
         return;
     }
+    if (socket->spare >= 0)
+        options_bound_unsent(socket, socket->spare);
     drop_spare(socket);
     if (socket->filler) {
         take_filler(socket);

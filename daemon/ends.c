@@ -77,13 +77,6 @@ void end_watch(struct socket *socket)
     socket->end_watched = epoll_ctl(socket->weird->ends, EPOLL_CTL_ADD, socket->d, &event) == 0;
 }
 
-void end_forget(struct socket *socket)
-{
-    if (socket->end_watched)
-        (void)epoll_ctl(socket->weird->ends, EPOLL_CTL_DEL, socket->d, NULL);
-    socket->end_watched = false;
-}
-
 /* ---- The mark ---- */
 
 static void put_mark(struct socket *socket, int s)
@@ -169,7 +162,7 @@ static void search_owed(void *user, weir_time now)
             break;
         }
         const int s = socket_fetch(socket);
-        const bool in_queue = socket->name_fd < 0 && socket->fd < 0;
+        const bool in_queue = socket->cookie == 0 && socket->fd < 0;
         if (s >= 0)
             end_pay_reset(socket, s);
         else if (!in_queue && ++socket->owed_tries == OWED_TRIES)
@@ -199,7 +192,7 @@ bool end_reset(struct socket *socket)
     int unread = 0;
     if (socket->d < 0 || ioctl(socket->d, FIONREAD, &unread) < 0)
         return true;
-    if (unread > 0 && (socket->name_fd >= 0 || socket->error == ECONNRESET))
+    if (unread > 0 && (socket->cookie != 0 || socket->error == ECONNRESET))
         return true;
     const int s = socket_fetch(socket);
     if (s >= 0) {

@@ -27,6 +27,10 @@ bool queue_open(struct weird *weird);
 void queue_begin(struct socket *listener, int s, unsigned backlog);
 uint32_t queue_inode(int s);                                /* 0: unknown */
 bool queue_gone(const struct weird *weird, uint32_t inode); /* no program holds it any more */
+/* Tells the cookie of every AF_UNIX socket that there is, but for one that may be overlooked where
+ * an answer ends. False: not of all. */
+typedef void queue_each_fn(struct weird *weird, uint64_t cookie);
+bool queue_each(struct weird *weird, queue_each_fn *on_socket);
 /* Counts again if it may be full, and tells the stack; whether it is full. `queued` counts those
  * that went in since. */
 bool queue_count(struct socket *listener);
@@ -42,7 +46,6 @@ void call_ioctl(struct call *call);
 bool ends_open(struct weird *weird);
 /* From here on the end of S is told by `ends`, too. Before D or S is shut down. */
 void end_watch(struct socket *socket);
-void end_forget(struct socket *socket);     /* before D is closed */
 bool end_both(const struct socket *socket); /* both directions of S are shut */
 /* shutdown() on S', with the mark put first that a later reset needs. */
 int end_shut(struct socket *socket, int s, int how);

@@ -59,11 +59,13 @@ static void close_thread(unsigned place)
     kept[place].pid = 0;
 }
 
-int fetch_fd(pid_t pid, int fd)
+int fetch_caller_fd(pid_t pid, int fd, bool *sure)
 {
     const unsigned place = (unsigned)pid % THREADS_KEPT;
+    *sure = true;
     for (unsigned turn = 0; turn < 2; turn++) {
         if (kept[place].pid != pid) {
+            *sure = false;
             close_thread(place);
             if (!open_thread(place, pid))
                 return -ESRCH;
@@ -74,6 +76,12 @@ int fetch_fd(pid_t pid, int fd)
         close_thread(place);
     }
     return -ESRCH;
+}
+
+int fetch_fd(pid_t pid, int fd)
+{
+    bool sure;
+    return fetch_caller_fd(pid, fd, &sure);
 }
 
 void fetch_end(void)
@@ -111,6 +119,11 @@ bool readable_within(int fd, int64_t ns)
 bool urgent_now(int fd)
 {
     return ready_within(fd, POLLPRI, 0);
+}
+
+bool hung_up_now(int fd)
+{
+    return ready_within(fd, POLLHUP, 0);
 }
 
 bool readable_now(int fd)

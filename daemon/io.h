@@ -15,6 +15,9 @@ bool memory_write(pid_t pid, uint64_t to, const void *from, size_t len);
 
 /* A descriptor of another process, or -errno. */
 int fetch_fd(pid_t pid, int fd);
+/* The same of a thread that called us. `*sure`: it is that thread, for it was known before; else it
+ * may be another by now that has its number. */
+int fetch_caller_fd(pid_t thread, int fd, bool *sure);
 void fetch_end(void); /* closes what was kept to fetch more; a run is over */
 
 /* Reads the beginning of a small file as text; false, with "", if it cannot. */
@@ -22,6 +25,7 @@ bool file_read(const char *path, char *text, size_t room);
 
 bool readable_now(int fd);
 bool urgent_now(int fd);
+bool hung_up_now(int fd);
 bool readable_within(int fd, int64_t ns);
 
 /* As send and recv; MSG_DONTWAIT and MSG_NOSIGNAL need not be among the flags. */

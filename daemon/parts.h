@@ -35,6 +35,7 @@
 
 /* Descriptors that no socket gets: for copies of the program's that live as long as a call. */
 #define FDS_RESERVED 64
+#define FDS_OWN      32 /* at most: weird's own, whatever it does */
 
 struct weird;
 struct socket;
@@ -64,10 +65,13 @@ struct socket {
     uint64_t id;       /* its place in the table, and a serial number above that */
     uint64_t secret;   /* in its name too, so that nobody can guess one */
     uint32_t d_events; /* what epoll is asked about D */
-    int name_fd;       /* O_PATH of S's name; -1 for what was accepted, which has none */
+    int name_fd;       /* O_PATH of S's name; -1: it has none (yet) */
     int d;             /* D, or -1 */
     int spare;         /* S', held while a blocking connect waits; else -1 */
     weir_handle handle;
+    uint64_t cookie;     /* of an S that we made; 0: it was accepted */
+    uint16_t same_place; /* the next one of by_cookie, as there */
+    uint8_t missed;      /* how many looks at all sockets did not find S */
     enum socket_state state;
     uint8_t family;                        /* AF_INET or AF_INET6 */
     bool bound, address_given, port_given; /* has a local port; the program asked for these */
@@ -140,8 +144,8 @@ struct weird {
     unsigned run_count;
 
     struct udp_host *udp; /* NULL: no UDP here */
-    int meeting;          /* where S is connected to; nobody else finds it */
-    int meeting_name;     /* O_PATH of its name */
+    int meeting[2];       /* where S is connected to, IPv4's and IPv6's; nobody else finds it */
+    int meeting_name[2];  /* O_PATH of their names */
     int dummy;            /* put into a program to reserve a descriptor number */
     int ends;             /* an epoll of those D whose mask no longer tells that S is gone */
     int diag;             /* asks the kernel about queues; -1: it cannot be asked */
@@ -150,6 +154,8 @@ struct weird {
     uint32_t aborts;      /* who waits to be reset: its place in the pool and 1 */
     weir_time owed_wait;  /* until the next search for them */
     struct socket *socket[SOCKETS_MAX];
+    uint16_t
+        by_cookie[SOCKETS_MAX]; /* the first whose cookie belongs here: its place and 1; or 0 */
     uint32_t socket_next, socket_count, idle_count; /* idle: without D */
     uint32_t sweep_at;                              /* look for dead ones beyond that many idle */
     uint64_t serial;
@@ -237,7 +243,10 @@ bool sockets_open(struct weird *weird, char why[WEIR_LINE_MAX]);
 struct socket *socket_make(struct weird *weird, struct run *run, uint8_t family);
 struct socket *socket_find(const struct weird *weird, uint64_t id);
 bool fd_is_reserved(const struct weird *weird, int fd);
-int socket_make_s(struct socket *socket); /* S, bound to its name; -errno */
+int socket_make_s(struct socket *socket, int flags); /* S without a name; -errno */
+/* Gives S, by S', the name that a listener is reached by, and that tells at any time whether
+ * anybody holds S. 0 or errno; one that has it keeps it. */
+int socket_name_s(struct socket *socket, int s);
 bool socket_name_d(struct socket *socket, int d);
 bool socket_meet(struct socket *socket, int s); /* connects S' with a new D */
 /* Whether `s` is one of ours: then `*found` is it, or NULL if it is forgotten. */
@@ -245,11 +254,13 @@ bool socket_identify(const struct weird *weird, const struct run *run, int s, st
                      uint8_t *family);
 /* What the kernel calls a socket by; never used again for another. 0: not a socket. */
 uint64_t socket_cookie(int s);
-/* The same as socket_identify for one that was identified before; false: it may be ours. */
+/* The same as socket_identify for one that we made, or that was identified before; false: it may be
+ * ours. */
 bool socket_known(const struct weird *weird, const struct run *run, uint64_t cookie,
                   struct socket **found, uint8_t *family);
-bool socket_gone(const struct socket *socket); /* no program holds S; false if unknown */
-int socket_fetch(struct socket *socket);       /* S', or -1 if it cannot be found */
+/* No program holds S. False if that is unknown: an S without name and D is found by sweeps only. */
+bool socket_gone(const struct socket *socket);
+int socket_fetch(struct socket *socket); /* S', or -1 if it cannot be found */
 void socket_free(struct socket *socket);
 void socket_close_d(struct socket *socket);
 void socket_over(struct socket *socket); /* the connection is over: keep what may be asked for */
@@ -295,6 +306,8 @@ void listener_event(struct socket *socket, weir_time now);
 void call_getsockopt(struct call *call);
 void call_setsockopt(struct call *call);
 void options_apply(struct socket *socket, weir_time now);
+/* Gives S the room for what is not sent yet: the program's own bound if that is less. */
+void options_bound_unsent(const struct socket *socket, int s);
 void options_pass_on(int from, int to); /* those of S, to the S of who was accepted */
 
 #endif

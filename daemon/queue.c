@@ -101,6 +101,50 @@ bool queue_gone(const struct weird *weird, uint32_t inode)
            answer.head.nlmsg_type == NLMSG_ERROR && answer.error.error == -ENOENT;
 }
 
+enum heard {
+    HEARD_MORE, /* and the next answer goes on */
+    HEARD_ALL,
+    HEARD_WRONG,
+};
+
+static enum heard hear_each(struct weird *weird, const char *octets, size_t len,
+                            queue_each_fn *on_socket)
+{
+    struct nlmsghdr head;
+    struct unix_diag_msg message;
+    for (size_t at = 0; at + sizeof head <= len; at += NLMSG_ALIGN(head.nlmsg_len)) {
+        memcpy(&head, octets + at, sizeof head);
+        if (head.nlmsg_type == NLMSG_DONE)
+            return HEARD_ALL;
+        if (head.nlmsg_type != SOCK_DIAG_BY_FAMILY || head.nlmsg_len > len - at ||
+            head.nlmsg_len < NLMSG_LENGTH(sizeof message))
+            return HEARD_WRONG;
+        memcpy(&message, octets + at + NLMSG_HDRLEN, sizeof message);
+        on_socket(weird, (uint64_t)message.udiag_cookie[1] << 32 | message.udiag_cookie[0]);
+    }
+    return HEARD_MORE;
+}
+
+bool queue_each(struct weird *weird, queue_each_fn *on_socket)
+{
+    static char answer[32768]; /* what the kernel makes at once if it may */
+    const struct question question = {
+        .head = { .nlmsg_len = sizeof question,
+                  .nlmsg_type = SOCK_DIAG_BY_FAMILY,
+                  .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
+        .request = { .sdiag_family = AF_UNIX, .udiag_states = UINT32_MAX },
+    };
+    if (weird->diag < 0 ||
+        octets_send(weird->diag, &question, sizeof question, 0) != sizeof question)
+        return false;
+    enum heard heard = HEARD_MORE;
+    while (heard == HEARD_MORE) {
+        const ssize_t got = octets_recv(weird->diag, answer, sizeof answer, 0);
+        heard = got > 0 ? hear_each(weird, answer, (size_t)got, on_socket) : HEARD_WRONG;
+    }
+    return heard == HEARD_ALL;
+}
+
 bool queue_count(struct socket *listener)
 {
     struct weird *weird = listener->weird;

@@ -124,10 +124,10 @@ static unsigned flags_of(struct socket *socket, size_t len, bool urgent)
 }
 
 /* Whether the loop will tell of what D still has, so that there is no need to read until nothing
- * comes any more. */
+ * comes any more. At weird's end the nothing itself is what we want to see. */
 static bool tells_again(const struct socket *socket)
 {
-    return !socket->hung_up && !end_both(socket);
+    return !socket->hung_up && !end_both(socket) && !socket->weird->ending;
 }
 
 /* A program that waits to write is to find out that nobody takes it: S must be writable for that.

@@ -192,11 +192,14 @@ bool call_renew(struct call *call)
         close(socket->name_fd);
     socket->name_fd = -1;
     socket->secret = socket->secret * UINT64_C(6364136223846793005) + 1442695040888963407u;
-    const int s = socket_make_s(socket);
+    const bool waits = mode < 0 || (mode & O_NONBLOCK) == 0;
+    const int s = socket_make_s(socket, waits ? 0 : SOCK_NONBLOCK);
     if (s < 0)
         return false;
-    if (mode >= 0 && (mode & O_NONBLOCK) != 0)
-        (void)fcntl(s, F_SETFL, O_RDWR | O_NONBLOCK);
+    if (socket->bound && socket_name_s(socket, s) != 0) {
+        close(s);
+        return false;
+    }
     options_pass_on(call->s, s);
     const struct renewal renewal = { call, queue_inode(call->s), s };
     const int given = call_give(call->run, call->id, s, at, is_cloexec(call->pid, at), false);

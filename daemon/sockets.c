@@ -2,9 +2,11 @@
 
 /* The table of sockets, their names, and how they are found again.
  *
- * The name that S is bound to carries its number and a secret. It lies in a directory that only we
- * can enter and is unlinked at once: a program cannot connect to another's listener by it. What the
- * program accepted has the listener's name, so there D has a name, and S is known by its peer. */
+ * What we made is known by what the kernel calls it (SO_COOKIE). It gets a name when the program
+ * binds it: connections go to a listener by its name. The name carries the number and a secret. It
+ * lies in a directory that only we can enter and is unlinked at once: a program cannot connect to
+ * another's listener by it. What the program accepted has the listener's name, so there D has a
+ * name, and S is known by its peer. */
 
 #include "ends.h"
 
@@ -22,6 +24,7 @@
 
 #define ID_BITS       16 /* of the place; the rest is the serial number */
 #define BACKLOG       128
+#define SWEEP_LOOKS   2 /* at all sockets, that one is not found in: one may be overlooked */
 #define SWEEP_EVERY   (250 * WEIR_MS) /* while there are listeners */
 #define SWEEP_CHEAP   (10 * WEIR_MS)
 #define SWEEP_PAUSE   10   /* times as long as it took */
@@ -90,6 +93,18 @@ static int bind_hidden(struct weird *weird, int fd, const char *text)
     return path >= 0 ? path : error;
 }
 
+/* Where S is connected to. By that name, too, S says that it is ours. */
+static bool open_meeting(struct weird *weird, unsigned which)
+{
+    const struct socket place = { .family = which == 0 ? AF_INET : AF_INET6 };
+    char text[NAME_LEN + 1];
+    name_of(&place, 'm', text);
+    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    weird->meeting[which] = fd;
+    weird->meeting_name[which] = fd < 0 ? -1 : bind_hidden(weird, fd, text);
+    return weird->meeting_name[which] >= 0 && listen(fd, BACKLOG) == 0;
+}
+
 /* ---- Whose it is ---- */
 
 /* What an S says of itself, by its cookie: it says the same all its life, whoever asks. */
@@ -114,6 +129,39 @@ static void note_known(uint64_t cookie, uint64_t id, uint64_t secret, uint8_t fa
     known[at].family = family;
 }
 
+/* Those that we made are found by what they have been all their life, in chains of struct weird. */
+static uint16_t *chain_of(struct weird *weird, uint64_t cookie)
+{
+    return &weird->by_cookie[cookie % SOCKETS_MAX];
+}
+
+static void chain_add(struct socket *socket, uint64_t cookie)
+{
+    uint16_t *chain = chain_of(socket->weird, cookie);
+    socket->cookie = cookie;
+    socket->same_place = *chain;
+    *chain = (uint16_t)(socket->id % SOCKETS_MAX + 1);
+}
+
+static void chain_remove(struct socket *socket)
+{
+    struct weird *weird = socket->weird;
+    uint16_t *at = chain_of(weird, socket->cookie);
+    while (*at != 0 && &weird->pool[*at - 1] != socket)
+        at = &weird->pool[*at - 1].same_place;
+    if (*at != 0)
+        *at = socket->same_place;
+    socket->cookie = 0;
+}
+
+static struct socket *find_made(const struct weird *weird, uint64_t cookie)
+{
+    unsigned place = weird->by_cookie[cookie % SOCKETS_MAX];
+    while (place != 0 && weird->pool[place - 1].cookie != cookie)
+        place = weird->pool[place - 1].same_place;
+    return place != 0 ? weird->socket[place - 1] : NULL;
+}
+
 static struct socket *find_secret(const struct weird *weird, const struct run *run, uint64_t id,
                                   uint64_t secret)
 {
@@ -126,6 +174,12 @@ static struct socket *find_secret(const struct weird *weird, const struct run *r
 bool socket_known(const struct weird *weird, const struct run *run, uint64_t cookie,
                   struct socket **found, uint8_t *family)
 {
+    struct socket *made = find_made(weird, cookie);
+    if (made != NULL) {
+        *family = made->family;
+        *found = run == NULL || made->run == run ? made : NULL;
+        return true;
+    }
     const unsigned at = cookie % KNOWN_MAX;
     if (known[at].cookie != cookie)
         return false;
@@ -141,9 +195,13 @@ bool socket_identify(const struct weird *weird, const struct run *run, int s, st
     socklen_t len = D_NAME_LEN; /* SO_PEERNAME is asked for no more than there is */
     uint64_t id, secret;
     *found = NULL;
+    const uint64_t cookie = socket_cookie(s);
+    if (cookie == 0 || socket_known(weird, run, cookie, found, family))
+        return cookie != 0;
     memset(&name, 0, sizeof name);
     bool ours = getsockopt(s, SOL_SOCKET, SO_PEERNAME, &name, &len) == 0 &&
-                name_read(&name, len, 1, 'd', &id, &secret, family);
+                (name_read(&name, len, 1, 'd', &id, &secret, family) ||
+                 name_read(&name, len, 0, 'm', &id, &secret, family));
     if (!ours) {
         len = sizeof name;
         ours = getsockname(s, (struct sockaddr *)&name, &len) == 0 &&
@@ -151,7 +209,7 @@ bool socket_identify(const struct weird *weird, const struct run *run, int s, st
     }
     if (!ours)
         return false;
-    note_known(socket_cookie(s), id, secret, *family);
+    note_known(cookie, id, secret, *family);
     *found = find_secret(weird, run, id, secret);
     return true;
 }
@@ -161,11 +219,9 @@ bool socket_identify(const struct weird *weird, const struct run *run, int s, st
 bool sockets_open(struct weird *weird, char why[WEIR_LINE_MAX])
 {
     weird->dummy = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    weird->meeting = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    weird->meeting_name = weird->meeting < 0 ? -1 : bind_hidden(weird, weird->meeting, "meeting");
     weird->sweep_at = SWEEP_FIRST;
-    if (weird->dummy >= 0 && weird->meeting_name >= 0 && listen(weird->meeting, BACKLOG) == 0 &&
-        ends_open(weird) && queue_open(weird))
+    if (weird->dummy >= 0 && open_meeting(weird, 0) && open_meeting(weird, 1) && ends_open(weird) &&
+        queue_open(weird))
         return true;
     snprintf(why, WEIR_LINE_MAX, "sockets: %m");
     return false;
@@ -202,7 +258,9 @@ bool sockets_make_room(struct weird *weird)
 
 static bool has_room(const struct weird *weird, const struct run *run)
 {
-    return weird->socket_count < SOCKETS_MAX &&
+    /* Most come to need a descriptor, and had better be refused now than then. */
+    const int fds = weird->fd_max - FDS_RESERVED - FDS_OWN;
+    return weird->socket_count < SOCKETS_MAX && (int)weird->socket_count < fds &&
            (run == NULL || run->socket_count < weird->run_sockets_max);
 }
 
@@ -240,40 +298,50 @@ bool fd_is_reserved(const struct weird *weird, int fd)
     return fd >= weird->fd_max - FDS_RESERVED;
 }
 
-int socket_make_s(struct socket *made)
+int socket_make_s(struct socket *made, int flags)
 {
-    const int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int s = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
     if (s < 0)
         return -errno;
-    char text[NAME_LEN + 1];
-    name_of(made, 's', text);
-    made->name_fd = bind_hidden(made->weird, s, text);
-    if (made->name_fd < 0) {
-        const int error = made->name_fd;
-        made->name_fd = -1;
+    const uint64_t cookie = socket_cookie(s);
+    if (cookie == 0) {
         close(s);
-        return error;
+        return -ENOBUFS;
     }
-    if (fd_is_reserved(made->weird, made->name_fd)) {
-        close(s);
-        close(made->name_fd);
-        made->name_fd = -1;
-        return -EMFILE;
-    }
-    note_known(socket_cookie(s), made->id, made->secret, made->family);
-    const int size = S_SNDBUF;
-    (void)setsockopt(s, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+    if (made->cookie != 0)
+        chain_remove(made);
+    chain_add(made, cookie);
     return s;
+}
+
+int socket_name_s(struct socket *made, int s)
+{
+    char text[NAME_LEN + 1];
+    if (made->name_fd >= 0)
+        return 0;
+    name_of(made, 's', text);
+    int name_fd = bind_hidden(made->weird, s, text);
+    if (name_fd == -EMFILE && sockets_make_room(made->weird))
+        name_fd = bind_hidden(made->weird, s, text);
+    if (name_fd < 0)
+        return name_fd == -EMFILE ? ENFILE : ENOBUFS;
+    if (fd_is_reserved(made->weird, name_fd)) {
+        close(name_fd);
+        return ENFILE;
+    }
+    made->name_fd = name_fd;
+    return 0;
 }
 
 bool socket_meet(struct socket *socket, int s)
 {
     struct weird *weird = socket->weird;
     struct sockaddr_un name;
-    const socklen_t len = path_of(&name, "/proc/self/fd/%d", weird->meeting_name);
+    const unsigned which = socket->family == AF_INET ? 0 : 1;
+    const socklen_t len = path_of(&name, "/proc/self/fd/%d", weird->meeting_name[which]);
     if (connect(s, (struct sockaddr *)&name, len) < 0)
         return false;
-    socket->d = accept4(weird->meeting, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    socket->d = accept4(weird->meeting[which], NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (socket->d < 0)
         return false;
     weird->idle_count--;
@@ -292,8 +360,10 @@ bool socket_gone(const struct socket *made)
 {
     if (made->name_fd < 0 && made->inode != 0)
         return queue_gone(made->weird, made->inode);
-    if (made->name_fd < 0 || made->spare >= 0)
+    if (made->spare >= 0)
         return false;
+    if (made->name_fd < 0)
+        return made->cookie != 0 && made->d >= 0 && !end_both(made) && hung_up_now(made->d);
     const int probe = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     struct sockaddr_un name;
     const socklen_t len = path_of(&name, "/proc/self/fd/%d", made->name_fd);
@@ -382,9 +452,8 @@ void socket_close_d(struct socket *socket)
     socket->owed_reset = false;
     if (socket->d < 0)
         return;
-    end_forget(socket);
-    weir_loop_remove_fd(socket->weird->loop, socket->d);
-    close(socket->d);
+    weir_loop_close_fd(socket->weird->loop, socket->d); /* which `ends`, too, hears */
+    socket->end_watched = false;
     socket->d = -1;
     socket->d_events = 0;
     socket->weird->idle_count++;
@@ -403,6 +472,8 @@ void socket_free(struct socket *socket)
         close(socket->name_fd);
     if (socket->spare >= 0)
         close(socket->spare);
+    if (socket->cookie != 0)
+        chain_remove(socket);
     weird->socket[socket->id % SOCKETS_MAX] = NULL;
     weird->socket_count--;
     if (socket->run != NULL)
@@ -421,11 +492,48 @@ void socket_over(struct socket *socket)
     socket->bound = false;
     socket->state = SOCKET_DEAD;
     /* Of one that was accepted nobody has more to ask, unless it is the reason of its end. */
-    const bool nameless = socket->name_fd < 0 && (socket->inode == 0 || socket->error == 0);
+    const bool nameless = socket->cookie == 0 && (socket->inode == 0 || socket->error == 0);
     if (nameless || socket->hung_up || socket_gone(socket))
         socket_free(socket);
     else if (socket->run == NULL)
         sweep_timer_set(socket->weird);
+}
+
+/* Those of which only a look at all sockets tells. */
+static bool is_unnamed(const struct socket *socket)
+{
+    return socket->cookie != 0 && socket->name_fd < 0 && socket->inode == 0 && socket->d < 0 &&
+           socket->spare < 0;
+}
+
+static void on_seen(struct weird *weird, uint64_t cookie)
+{
+    struct socket *socket = find_made(weird, cookie);
+    if (socket != NULL)
+        socket->missed = 0;
+}
+
+static void sweep_unnamed(struct weird *weird)
+{
+    unsigned missing = 1;
+    for (unsigned look = 1; look <= SWEEP_LOOKS && missing > 0; look++) {
+        missing = 0;
+        for (uint32_t i = 0; i < SOCKETS_MAX; i++) {
+            struct socket *socket = weird->socket[i];
+            if (socket == NULL)
+                continue;
+            const bool missed = is_unnamed(socket) && (look == 1 || socket->missed == look - 1);
+            socket->missed = missed ? (uint8_t)look : 0;
+            missing += missed;
+        }
+        if (missing == 0 || !queue_each(weird, on_seen))
+            return;
+    }
+    for (uint32_t i = 0; i < SOCKETS_MAX && missing > 0; i++) {
+        struct socket *socket = weird->socket[i];
+        if (socket != NULL && socket->missed == SWEEP_LOOKS)
+            socket_free(socket);
+    }
 }
 
 void sockets_sweep(struct weird *weird)
@@ -435,6 +543,7 @@ void sockets_sweep(struct weird *weird)
         if (socket != NULL && socket->d < 0 && socket_gone(socket))
             socket_free(socket);
     }
+    sweep_unnamed(weird);
     weird->sweep_at = weird->idle_count * 2 > SWEEP_FIRST ? weird->idle_count * 2 : SWEEP_FIRST;
 }
 
@@ -449,11 +558,17 @@ static void sweep_listeners(void *user, weir_time now)
 {
     (void)now;
     struct weird *weird = user;
+    bool unnamed = false;
     for (uint32_t i = 0; i < SOCKETS_MAX; i++) {
         struct socket *socket = weird->socket[i];
-        if (socket != NULL && is_to_be_watched(socket) && socket_gone(socket))
+        if (socket == NULL || !is_to_be_watched(socket))
+            continue;
+        unnamed = unnamed || is_unnamed(socket);
+        if (socket_gone(socket))
             socket_free(socket);
     }
+    if (unnamed)
+        sweep_unnamed(weird);
     sweep_timer_set(weird);
 }
 

@@ -423,10 +423,14 @@ void call_getsockopt(struct call *call)
 /* ---- set ---- */
 
 /* TCP takes from S what it has room for; so what waits there is what is not sent. */
-static void bound_unsent(int s, int value)
+void options_bound_unsent(const struct socket *socket, int s)
 {
-    const int room = value > 0 && value < S_SNDBUF ? value : S_SNDBUF;
-    (void)setsockopt(s, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
+    const bool given = (socket->option_set >> WEIR_OPT_SNDBUF & 1) != 0;
+    const int lowat = socket->kept[KEPT_NOTSENT_LOWAT];
+    int64_t room = given ? socket->option[WEIR_OPT_SNDBUF] / 2 : S_SNDBUF;
+    room = lowat > 0 && lowat < room ? lowat : room;
+    const int size = room < S_SNDBUF ? (int)room : S_SNDBUF;
+    (void)setsockopt(s, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
 }
 
 /* Seconds, rounded up to where a SYN-ACK would be sent again, as Linux counts them. */
@@ -484,11 +488,11 @@ static int set_kept(const struct call *call, const struct option *option, int va
         value = defer_accept(call, value);
     else if (option->which == KEPT_LINGER2)
         value = set_linger2(call, value);
-    else if (option->which == KEPT_NOTSENT_LOWAT)
-        bound_unsent(call->s, value);
     else if (option->which == KEPT_WINDOW_CLAMP)
         value = bound_window(call, value);
     socket->kept[option->which] = value;
+    if (option->which == KEPT_NOTSENT_LOWAT && socket->state == SOCKET_CONNECTED)
+        options_bound_unsent(socket, call->s);
     return 0;
 }
 
@@ -584,13 +588,16 @@ static int set_by_table(const struct call *call, const struct option *option)
         value = plain_number(option, value);
     if (option->how != BUFFER && (value < option->least || value > option->most))
         return EINVAL;
-    if (option->how == BUFFER && option->name == SO_SNDBUF)
-        bound_unsent(call->s, value);
     if (option->how == ZERO)
         return value == 0 ? 0 : ENOPROTOOPT;
-    return option->how == KEPT || option->how == SWITCH
-               ? set_kept(call, option, value)
-               : set_in_weir(call->socket, option, value, call->now);
+    if (option->how == KEPT || option->how == SWITCH)
+        return set_kept(call, option, value);
+    const int error = set_in_weir(call->socket, option, value, call->now);
+    /* Before the connection is there S has no room, or none that counts. */
+    if (option->name == SO_SNDBUF && option->how == BUFFER &&
+        call->socket->state == SOCKET_CONNECTED)
+        options_bound_unsent(call->socket, call->s);
+    return error;
 }
 
 void call_setsockopt(struct call *call)

@@ -276,7 +276,8 @@ void run_dispatch(struct run *run, const struct seccomp_notif *notice, weir_time
             call_socket(&call);
         return;
     }
-    call.s = fetch_fd(call.pid, (int)arg[0]);
+    bool sure;
+    call.s = fetch_caller_fd(call.pid, (int)arg[0], &sure);
     if (call.s == -EMFILE || call.s == -ENFILE) {
         call_error(&call, ENFILE); /* ours are used up: better than a wrong answer */
         return;
@@ -287,8 +288,7 @@ void run_dispatch(struct run *run, const struct seccomp_notif *notice, weir_time
             close(call.s);
         return;
     }
-    /* The thread may have gone meanwhile, and its number be another's. */
-    const bool valid = call.s >= 0 && call_valid(run, call.id);
+    const bool valid = call.s >= 0 && (sure || call_valid(run, call.id));
     const uint64_t cookie = valid ? socket_cookie(call.s) : 0; /* 0: not a socket */
     const bool known =
         cookie != 0 && socket_known(run->weird, run, cookie, &call.socket, &call.family);
@@ -329,7 +329,7 @@ static void forget_run(struct run *run)
             close(socket->spare);
             socket->spare = -1;
         }
-        if (socket->d < 0 && (socket->name_fd < 0 || socket_gone(socket)))
+        if (socket->d < 0 && (socket->cookie == 0 || socket_gone(socket)))
             socket_free(socket);
     }
     sweep_timer_set(weird);
@@ -362,6 +362,7 @@ void run_notice(struct run *run, weir_time now)
 static void on_notice(void *user, int fd, uint32_t ready, weir_time now)
 {
     struct run *run = user;
+    weir_loop_yield(run->weird->loop); /* the caller may have been woken on this very CPU */
     for (unsigned i = 0; (ready & EPOLLIN) != 0 && i < CALLS_A_TURN; i++) {
         run_notice(run, now);
         /* A single thread's next call is never there yet: the loop asks for it anyway. */

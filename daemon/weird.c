@@ -29,6 +29,7 @@
 /* syscall: unlinkat writev close */
 
 #define GRACE          (2 * WEIR_SECOND) /* for connections to end in order */
+#define AWAKE          (50 * WEIR_US)    /* about what a sleep costs, both ways */
 #define HEAP_KEPT      (24 << 20)
 #define HEAP_PIECE_MAX (32 << 20)
 #define STATUS_OK      0
@@ -292,7 +293,7 @@ static void leave_directory(void)
 {
     if (weird == NULL || weird->folder[0] == '\0')
         return;
-    (void)unlinkat(AT_FDCWD, "meeting", 0);
+    (void)unlinkat(AT_FDCWD, weird->naming, 0);
     (void)unlinkat(AT_FDCWD, weird->folder, AT_REMOVEDIR);
     weird->folder[0] = '\0';
 }
@@ -322,8 +323,9 @@ static bool close_up(const struct options *options, char why[WEIR_LINE_MAX])
         weird->gid = sandbox.gid;
         snapshot_as(sandbox.uid, sandbox.gid);
         /* Made by us as we were, to be connected to by us as we shall be. */
-        if (fchownat(weird->meeting_name, "", sandbox.uid, sandbox.gid, AT_EMPTY_PATH) < 0)
-            return !snprintf(why, WEIR_LINE_MAX, "--user: %m");
+        for (unsigned i = 0; i < 2; i++)
+            if (fchownat(weird->meeting_name[i], "", sandbox.uid, sandbox.gid, AT_EMPTY_PATH) < 0)
+                return !snprintf(why, WEIR_LINE_MAX, "--user: %m");
     }
     if (sandbox_may_change_root()) {
         leave_directory(); /* names are made in the new root from here on */
@@ -384,7 +386,10 @@ static bool start(const struct options *options, char why[WEIR_LINE_MAX])
     weird->gid = getegid();
     if (weird->random < 0)
         return !snprintf(why, WEIR_LINE_MAX, "/dev/urandom: %m");
-    if (weir_loop_open(&weird->loop, NULL, why) < 0 || !net_open(weird, &options->net, why))
+    const struct weir_loop_config loop = {
+        .awake_ns = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? AWAKE : 0,
+    };
+    if (weir_loop_open(&weird->loop, &loop, why) < 0 || !net_open(weird, &options->net, why))
         return false;
     weird->dev_fd = weird->dev->fd;
     snapshot_begin(weird);

@@ -28,6 +28,10 @@ struct weir_loop;
 struct weir_loop_config {
     weir_time spin_ns; /* how long to look for frames without sleeping after the last one; 0: sleep
                           at once */
+    /* How long to wait awake, for whatever it may be, before a sleep; but only while what is waited
+     * for mostly comes within that time, so that an idle loop uses no CPU. 0: never. It costs a CPU
+     * that others may want: not for a machine of one. */
+    weir_time awake_ns;
 };
 
 /* `config` may be NULL: all zero. */
@@ -83,6 +87,9 @@ typedef void weir_loop_fd_fn(void *user, int fd, uint32_t ready, weir_time now);
 int weir_loop_add_fd(struct weir_loop *loop, int fd, uint32_t events, weir_loop_fd_fn *on_ready,
                      void *user) __attribute__((warn_unused_result));
 void weir_loop_remove_fd(struct weir_loop *loop, int fd);
+/* Removes it, if it was added, and closes it. Sooner done than both, but only for a descriptor of
+ * which there is no other (dup, another process): epoll would go on telling of that. */
+void weir_loop_close_fd(struct weir_loop *loop, int fd);
 
 /* One-shot timers, in the caller's memory, zeroed at first. A timer that has fired may be set
  * again, also by its own callback. Meant for a handful: every round looks at all of them. */
@@ -96,6 +103,10 @@ struct weir_loop_timer {
 };
 void weir_loop_set_timer(struct weir_loop *loop, struct weir_loop_timer *timer, weir_time at);
 void weir_loop_clear_timer(struct weir_loop *loop, struct weir_loop_timer *timer);
+
+/* To be called by a callback that has just let somebody go on who will be back at once, and would
+ * rather have this CPU meanwhile: the next wait is not spent awake. */
+void weir_loop_yield(struct weir_loop *loop);
 
 struct weir_loop_counters {
     uint64_t rounds;

@@ -28,6 +28,8 @@
 #define EVENT_TURNS 8   /* turns of events and output in a round, before input has its turn again */
 #define EVENTS_MAX  256 /* events of one instance in a turn */
 #define PAIR_FRAMES 256 /* frames moved over a pair in a turn */
+#define WORTH_MAX   8   /* short waits that are remembered; a long one halves them */
+#define WORTH_LEAST 2   /* of those, for the next wait to be spent awake */
 
 /* syscall: clock_gettime */
 static weir_time clock_read(clockid_t id)
@@ -132,6 +134,64 @@ static void flush_captures(struct weir_loop *loop)
         weir_pair_flush(loop->pair[i]);
 }
 
+/* ---- Waiting awake ----
+ *
+ * To fall asleep and be woken by another CPU costs tens of microseconds, of both. Where the next
+ * thing to do mostly comes sooner than that, epoll is asked again and again for as long. A few
+ * waits that were longer end it, so that it costs next to nothing where little happens, and nothing
+ * where nothing does. */
+
+static bool is_worth_awake(const struct weir_loop *loop)
+{
+    return loop->config.awake_ns > 0 && loop->worth >= WORTH_LEAST && !loop->yield;
+}
+
+/* `ns`: how long there was nothing to do, and how long it took to wake up. */
+static void note_wait(struct weir_loop *loop, weir_time ns)
+{
+    if (ns >= 2 * loop->config.awake_ns)
+        loop->worth /= 2;
+    else if (loop->worth < WORTH_MAX)
+        loop->worth++;
+}
+
+/* For at most `span` nanoseconds; `*now` is the time at the end. 0 or -errno. */
+static int poll_awake(struct weir_loop *loop, weir_time span, weir_time *now)
+{
+    const weir_time most = span < loop->config.awake_ns ? span : loop->config.awake_ns;
+    const weir_time end = *now + most;
+    int error = 0;
+    loop->ready_count = 0;
+    while (error == 0 && loop->ready_count == 0 && *now < end) {
+        error = poll_fds(loop, 0);
+        *now = weir_loop_clock();
+    }
+    return error;
+}
+
+/* Nothing is to be done at once. Waits for at most `span`, awake at first if that is worth it. */
+static int poll_waiting(struct weir_loop *loop, weir_time span, weir_time *now)
+{
+    const weir_time begun = *now;
+    int error = 0;
+    if (is_worth_awake(loop))
+        error = poll_awake(loop, span, now);
+    const weir_time gone = *now - begun;
+    if (error == 0 && loop->ready_count == 0 && (span == WEIR_NEVER || gone < span)) {
+        flush_captures(loop);
+        loop->counters.sleeps++;
+        error = poll_fds(loop, span == WEIR_NEVER ? span : span - gone);
+        *now = weir_loop_clock();
+    }
+    note_wait(loop, *now - begun);
+    return error;
+}
+
+void weir_loop_yield(struct weir_loop *loop)
+{
+    loop->yield = true;
+}
+
 /* What epoll is asked about the drivers. EPOLLOUT only while frames are held, for a driver is
  * writable nearly always. EPOLLIN not while the loop spins: it reads anyway, and the kernel has a
  * wake-up less to do for every frame. */
@@ -169,16 +229,17 @@ static int wait_ready(struct weir_loop *loop, weir_time until, weir_time *now)
         const weir_time wake = until < deadline ? until : deadline;
         span = wake == WEIR_NEVER ? WEIR_NEVER : wake > *now ? wake - *now : 0;
     }
+    int error;
     if (span > 0) {
-        flush_captures(loop);
-        loop->counters.sleeps++;
+        error = poll_waiting(loop, span, now);
+    } else {
+        error = poll_fds(loop, 0);
+        *now = weir_loop_clock();
     }
-    const int error = poll_fds(loop, span);
-    if (error != 0)
-        return error;
-    *now = weir_loop_clock();
-    note_ready(loop);
-    return 0;
+    loop->yield = false;
+    if (error == 0)
+        note_ready(loop);
+    return error;
 }
 
 /* ---- The parts of a round ---- */

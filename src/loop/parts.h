@@ -89,6 +89,8 @@ struct weir_loop {
     bool undone;        /* events or frames out are left over from the last round */
     weir_time deadline; /* the first of the instances', as of the last round with work */
     weir_time spin_end; /* until when not to sleep */
+    unsigned worth;     /* of late waits were short, in steps (loop.c, waiting awake) */
+    bool yield;         /* the next wait is not to be spent awake */
     struct weir_loop_counters counters;
 };
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define WATCH_FIRST 16 /* slots made at first; doubled as descriptors need it */
 
@@ -55,6 +56,15 @@ void weir_loop_remove_fd(struct weir_loop *loop, int fd)
         return;
     (void)epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, fd, NULL); /* gone already if it was closed */
     loop->watch[fd].on_ready = NULL;
+}
+
+void weir_loop_close_fd(struct weir_loop *loop, int fd)
+{
+    if (fd < 0)
+        return;
+    if (watch_of(loop, (uint32_t)fd) != NULL)
+        loop->watch[fd].on_ready = NULL;
+    close(fd); /* epoll forgets it with its last descriptor */
 }
 
 void watch_run(struct weir_loop *loop, weir_time now)

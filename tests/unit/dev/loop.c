@@ -216,6 +216,89 @@ static void test_spin(void)
     weir_dev_close(&fake.dev);
 }
 
+/* ---- Waiting awake ---- */
+
+/* One round that finds `fd` readable, or waits for `span`. How often it slept. */
+static unsigned wait_once(struct weir_loop *loop, int fd, weir_time span)
+{
+    struct weir_loop_counters before, after;
+    char octet = 0;
+    if (fd >= 0)
+        CHECK(write(fd, &octet, 1) == 1, "something is there");
+    weir_loop_counters(loop, &before);
+    CHECK(weir_loop_step(loop, weir_loop_clock() + span, why) == 0, "a round");
+    weir_loop_counters(loop, &after);
+    return (unsigned)(after.sleeps - before.sleeps);
+}
+
+static void on_octet(void *user, int fd, uint32_t ready, weir_time now)
+{
+    char octet;
+    (void)user;
+    (void)ready;
+    (void)now;
+    CHECK(read(fd, &octet, 1) == 1, "an octet");
+}
+
+/* Neither limit comes near what a machine can do to a wait: all are short, or all are long. */
+static void test_awake(void)
+{
+    const weir_time limit[2] = { 100 * WEIR_SECOND, 1 };
+    for (unsigned i = 0; i < 2; i++) {
+        const struct weir_loop_config config = { .awake_ns = limit[i] };
+        struct weir_loop *loop = NULL;
+        int fd[2];
+        fake_reset(&core);
+        CHECK(weir_loop_open(&loop, &config, why) == 0 && pipe(fd) == 0 &&
+                  weir_loop_add_fd(loop, fd[0], EPOLLIN, on_octet, NULL) == 0,
+              "a loop with a pipe");
+        settle(loop);
+        unsigned first = 0, later = 0;
+        for (unsigned turn = 0; turn < 2; turn++)
+            first += wait_once(loop, fd[1], 100 * WEIR_SECOND);
+        for (unsigned turn = 0; turn < 8; turn++)
+            later += wait_once(loop, fd[1], 100 * WEIR_SECOND);
+        CHECK(first == 2, "it begins asleep");
+        CHECK(later == (i == 0 ? 0 : 8), "then it waits awake only if that is short: %u", later);
+        if (i == 0)
+            CHECK(wait_once(loop, -1, WEIR_MS) == 0, "also when nothing comes");
+        weir_loop_yield(loop);
+        CHECK(wait_once(loop, fd[1], 100 * WEIR_SECOND) == 1, "and not when it is to yield,");
+        CHECK(wait_once(loop, fd[1], 100 * WEIR_SECOND) == i, "which is for once");
+        weir_loop_close(loop);
+        close(fd[0]);
+        close(fd[1]);
+    }
+}
+
+/* It costs no more than a few such waits when nothing comes any more. */
+static void test_awake_idle(void)
+{
+    const struct weir_loop_config config = { .awake_ns = WEIR_MS };
+    struct weir_loop *loop = NULL;
+    struct weir_loop_counters before, after;
+    int fd[2];
+    fake_reset(&core);
+    CHECK(weir_loop_open(&loop, &config, why) == 0 && pipe(fd) == 0 &&
+              weir_loop_add_fd(loop, fd[0], EPOLLIN, on_octet, NULL) == 0,
+          "a loop that was busy");
+    settle(loop);
+    for (unsigned turn = 0; turn < 20; turn++)
+        (void)wait_once(loop, fd[1], 100 * WEIR_SECOND);
+    weir_loop_counters(loop, &before);
+    const weir_time cpu = cpu_time();
+    for (unsigned turn = 0; turn < 50; turn++)
+        (void)wait_once(loop, -1, 4 * WEIR_MS);
+    weir_loop_counters(loop, &after);
+    const weir_time used = cpu_time() - cpu;
+    CHECK(after.sleeps - before.sleeps >= 25, "long waits end asleep");
+    CHECK(used < 25 * WEIR_MS, "and a fifth of a second of them takes %d us of CPU",
+          (int)(used / WEIR_US));
+    weir_loop_close(loop);
+    close(fd[0]);
+    close(fd[1]);
+}
+
 /* ---- A full driver ---- */
 
 static void test_full(void)
@@ -578,6 +661,8 @@ int main(void)
     test_idle();
     test_deadline();
     test_spin();
+    test_awake();
+    test_awake_idle();
     test_full();
     test_gone();
     test_fds();
