@@ -8,6 +8,7 @@
  * end when D is closed, unless D then has octets unread, which it reads as ECONNRESET. */
 
 #include "ends.h"
+#include "gate.h"
 #include "udp.h"
 
 #include <errno.h>
@@ -354,7 +355,7 @@ void relay_event(void *user, struct weir *weir, const struct weir_event *event, 
     struct weird *weird = user;
     if (dhcp_event(weird, event, now))
         return;
-    if (udp_event(weird, event, now))
+    if (udp_event(weird, event, now) || gate_event(weird, event, now))
         return;
     struct socket *socket = socket_find(weird, event->cookie);
     if (socket == NULL || socket->handle != event->handle)
