@@ -193,13 +193,6 @@ bool net_open(struct weird *weird, const struct net_options *options, char why[W
 void net_close(struct weird *weird);
 bool net_is_local(const struct weird *weird, const struct weir_ip *ip);
 
-/* ---- control.c: who may join ---- */
-
-bool control_listen(struct weird *weird, const char *path, char why[WEIR_LINE_MAX]);
-void control_serve(struct weird *weird, int fd); /* one connection of a `weir run` */
-
-struct control_status; /* status.c */
-void status_fill(const struct weird *weird, struct control_status *status);
 /* ---- supervisor.c: calls and their answers ---- */
 
 struct call {

@@ -338,11 +338,36 @@ static int give_congestion(const struct call *call)
     return give(call, name, sizeof name, false);
 }
 
+/* What a socket that says nothing has: some of it is a setting, which may change. */
+static int usual(const struct call *call, const struct option *option)
+{
+    struct weir_config config;
+    weir_config_now(call->weird->weir, &config);
+    if (option->how == KEPT)
+        return option->which == KEPT_LINGER2 ? (int)(config.fin_timeout / WEIR_SECOND)
+                                             : option->usual;
+    switch ((enum weir_option)option->which) {
+    case WEIR_OPT_KEEPIDLE:
+        return (int)(config.keepalive_idle / WEIR_SECOND);
+    case WEIR_OPT_KEEPINTVL:
+        return (int)(config.keepalive_interval / WEIR_SECOND);
+    case WEIR_OPT_KEEPCNT:
+        return config.keepalive_probes;
+    case WEIR_OPT_SYNCNT:
+        return config.syn_retries;
+    default:
+        return option->usual;
+    }
+}
+
 static int get_by_table(const struct call *call, const struct option *option)
 {
     const struct socket *socket = call->socket;
-    int64_t value = option->usual;
+    int64_t value = option->how == SWITCH || option->how == ZERO ? 0 : usual(call, option);
     if (socket == NULL || option->how == ZERO)
+        return give_int(call, (int)value);
+    if (option->how == KEPT && option->which == KEPT_LINGER2 &&
+        (socket->option_set >> WEIR_OPT_LINGER2 & 1) == 0)
         return give_int(call, (int)value);
     if (option->how == KEPT || option->how == SWITCH)
         return give_int(call, socket->kept[option->which]);

@@ -3,9 +3,7 @@
 /* How much is in use, for tests and for whoever wonders: all of it goes back to what it was when
  * the programs are gone. */
 
-#include "parts.h"
-
-#include "ipc/control.h"
+#include "joining.h"
 
 #define POOLS_MAX 32
 

@@ -5,6 +5,7 @@
 #include "ends.h"
 #include "conf.h"
 #include "gate.h"
+#include "joining.h"
 #include "keeper.h"
 #include "sandbox.h"
 #include "snapshot.h"
@@ -314,6 +315,11 @@ static void leave_directory(void)
     weird->folder[0] = '\0';
 }
 
+static const char *control_path(const struct options *options)
+{
+    return options->conf.socket[0] != '\0' ? options->conf.socket : "/run/weir/default/socket";
+}
+
 /* Gives up what is not needed any more. Without CAP_SYS_ADMIN the file system stays in sight, as
  * for a private weird of an ordinary user. A program's descriptors and memory are reached by
  * CAP_SYS_PTRACE, if it is another user's or has capabilities. */
@@ -338,6 +344,8 @@ static bool close_up(const struct options *options, char why[WEIR_LINE_MAX])
         weird->uid = sandbox.uid;
         weird->gid = sandbox.gid;
         snapshot_as(sandbox.uid, sandbox.gid);
+        if (weird->control >= 0 && !control_own(control_path(options), sandbox.uid, sandbox.gid))
+            return !snprintf(why, WEIR_LINE_MAX, "--user: the control socket: %m");
         /* Made by us as we were, to be connected to by us as we shall be. */
         if (fchownat(weird->meeting_name, "", sandbox.uid, sandbox.gid, AT_EMPTY_PATH) < 0)
             return !snprintf(why, WEIR_LINE_MAX, "--user: %m");
@@ -401,8 +409,7 @@ static bool find_porter(const struct options *options, int *channel, char why[WE
 
 static bool start(const struct options *options, char why[WEIR_LINE_MAX])
 {
-    const char *path =
-        options->conf.socket[0] != '\0' ? options->conf.socket : "/run/weir/default/socket";
+    const char *path = control_path(options);
     for (unsigned i = 0; i < RUNS_MAX; i++)
         weird->run[i].notify = -1;
     weird->control = -1;

@@ -44,7 +44,7 @@ PUBLIC_LAYERS = {
 # and weird its ports as `weir run` reads them.
 # The states of a captured connection follow the stack's own relation, fsm.def.
 EXCEPTIONS = {("tools/sim.c", "tests/sim"), ("tools/bench.c", "tests/bench"),
-              ("daemon/conf.c", "tools"), ("daemon/conf.h", "tools"), ("tools/drill.c", "drill"),
+              ("daemon/conf.c", "tools"), ("daemon/conf.h", "tools"), ("daemon/settings.c", "tools"), ("tools/drill.c", "drill"),
               ("drill/subject_weir.c", "tools"), ("drill/adapter.c", "tools"),
               ("doctor/flow_state.c", "src/tcp")}
 

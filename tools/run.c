@@ -11,6 +11,7 @@
 
 #include "args.h"
 #include "run.h"
+#include "sysctl_table.h"
 #include "tool.h"
 
 #include <errno.h>
@@ -37,6 +38,7 @@ static const char help[] =
     "  --pcap FILE    with a private one: write what passes, and why, as pcapng\n"
     "  --publish [ADDR:]HOSTPORT:PORT[/udp]\n"
     "                 with a private one: a port of the host leads to the program's\n"
+    "  --sysctl NAME=VALUE  with a private one: a setting (weir sysctl -a lists them)\n"
     "  --host-loopback PORT[,PORT|FIRST-LAST]\n"
     "                 with a private one: these ports of 127.0.0.1 and ::1 are the host's\n"
     "  --help         this text\n"
@@ -50,6 +52,7 @@ enum {
     OPT_PCAP,
     OPT_PUBLISH,
     OPT_HOST_LOOPBACK,
+    OPT_SYSCTL,
     OPT_HELP,
 };
 
@@ -76,6 +79,23 @@ static int take_ports(struct run_options *run, int option)
     return TOOL_OK;
 }
 
+static int take_sysctl(struct run_options *run)
+{
+    char name[SYSCTL_TEXT_MAX * 2], why[SYSCTL_WHY_MAX];
+    struct weir_config config;
+    const char *equals = strchr(optarg, '=');
+    const size_t len = equals != NULL ? (size_t)(equals - optarg) : 0;
+    if (equals == NULL || len >= sizeof name || run->sysctl_count == RUN_SYSCTL_MAX)
+        return tool_usage("run", "--sysctl: not NAME=VALUE, or one too many: %s", optarg);
+    memcpy(name, optarg, len);
+    name[len] = '\0';
+    weir_config_default(&config);
+    if (!sysctl_apply(&config, name, equals + 1, why))
+        return tool_usage("run", "--sysctl: %s", why);
+    run->sysctl[run->sysctl_count++] = optarg;
+    return TOOL_OK;
+}
+
 static int take_option(struct options *options, int option)
 {
     int len = 0;
@@ -87,6 +107,8 @@ static int take_option(struct options *options, int option)
         options->run.pcap = optarg;
     else if (option == OPT_PUBLISH || option == OPT_HOST_LOOPBACK)
         return take_ports(&options->run, option);
+    else if (option == OPT_SYSCTL)
+        return take_sysctl(&options->run);
     else if (option == OPT_HELP)
         options->help = true;
     else
@@ -104,6 +126,7 @@ static int read_options(int argc, char **argv, struct options *options)
         { "pcap", required_argument, NULL, OPT_PCAP },
         { "publish", required_argument, NULL, OPT_PUBLISH },
         { "host-loopback", required_argument, NULL, OPT_HOST_LOOPBACK },
+        { "sysctl", required_argument, NULL, OPT_SYSCTL },
         { "help", no_argument, NULL, OPT_HELP },
         { NULL, 0, NULL, 0 },
     };
@@ -120,6 +143,9 @@ static int read_options(int argc, char **argv, struct options *options)
         return TOOL_OK;
     if (options->run.pcap != NULL)
         return tool_usage("run", "--pcap is for a private weird; the daemon has its own");
+    if (options->run.sysctl_count > 0)
+        return tool_usage("run",
+                          "--sysctl is for a private weird; `weir sysctl` sets the daemon's");
     if (options->run.publish_count + options->run.loopback_count > 0)
         return tool_usage("run", "--publish and --host-loopback are for a private weird; the "
                                  "daemon has its own");

@@ -16,13 +16,16 @@ bool run_filter_install(int *notify, char why[WEIR_LINE_MAX]);
 /* Moves this process into a network of its own (and a user namespace, unless it is root). */
 bool run_net_enter(char why[WEIR_LINE_MAX]);
 
+#define RUN_SYSCTL_MAX 32
+
 /* What the private weird is told beside the usual. */
 struct run_options {
     const char *pcap;                       /* NULL: none */
     const char *publish[HOST_PUBLISH_MAX];  /* as they were given */
     const char *loopback[HOST_PUBLISH_MAX]; /* the same, of --host-loopback */
     struct host_ports ports;                /* what they say */
-    unsigned publish_count, loopback_count;
+    const char *sysctl[RUN_SYSCTL_MAX];
+    unsigned publish_count, loopback_count, sysctl_count;
 };
 
 /* Starts the porter, which has the host's ports, in the network that this process is in still; the

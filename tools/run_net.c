@@ -116,7 +116,7 @@ static const char *look_path(char path[PATH_MAX], pid_t program)
     return path;
 }
 
-#define WORDS_MAX (24 + 4 * HOST_PUBLISH_MAX)
+#define WORDS_MAX (24 + 4 * HOST_PUBLISH_MAX + 2 * RUN_SYSCTL_MAX)
 
 struct words {
     const char *word[WORDS_MAX + 1];
@@ -166,6 +166,8 @@ static void become_weird(const struct run_options *options, int control, int rea
         add_word(&words, "--look", look);
     if (options->pcap != NULL)
         add_word(&words, "--pcap", options->pcap);
+    for (unsigned i = 0; i < options->sysctl_count; i++)
+        add_word(&words, "--sysctl", options->sysctl[i]);
     if (porter >= 0) {
         add_word(&words, "--porter-fd", porter_text);
         add_ports(&words, options);
