@@ -10,6 +10,7 @@
  * S stays the same kernel object for life, so that dup, fork, exec and passing it on need no help
  * from us. Everything runs in one thread; no function here waits. */
 
+#include "conf.h"
 #include "dhcp.h"
 #include "io.h"
 
@@ -161,6 +162,8 @@ struct weird {
     struct weir_loop_timer sweep_timer, park_timer, full_timer, end_timer, owed_timer;
 
     struct dhcp dhcp;
+    struct weir_ip dns[CONF_DNS_MAX]; /* of the configuration */
+    unsigned dns_count;
     struct seccomp_notif notice; /* the call that is being answered */
     struct run *notice_run;
     bool ended;         /* in order: there is nothing for the keeper to do */

@@ -74,6 +74,7 @@ static const char help[] =
     "  --addr dhcp, slaac    one from the network, of IPv4 or IPv6\n"
     "  --gateway IP          the way to everywhere else; one for each family\n"
     "  --route 'PREFIX [via IP]'  another way; may be repeated\n"
+    "  --dns IP              a server that programs ask for names; up to three\n"
     "  --sysctl NAME=VALUE   a setting (weir sysctl -a lists them); may be repeated\n"
     "  --limit 'NAME N'      a limit of the stack; may be repeated\n"
     "  --quota 'sockets N'   what one run may have; or 'calls N', that wait\n"
@@ -196,6 +197,7 @@ static int read_options(int argc, char **argv, struct options *options)
         { "route", required_argument, NULL, KEY(CONF_ROUTE) },
         { "socket", required_argument, NULL, KEY(CONF_SOCKET) },
         { "user", required_argument, NULL, KEY(CONF_USER) },
+        { "dns", required_argument, NULL, KEY(CONF_DNS) },
         { "sysctl", required_argument, NULL, KEY(CONF_SYSCTL) },
         { "limit", required_argument, NULL, KEY(CONF_LIMIT) },
         { "look", required_argument, NULL, OPT_LOOK },
@@ -491,8 +493,6 @@ int main(int argc, char **argv)
     const int status = read_options(argc, argv, &options);
     if (status != STATUS_OK)
         return status;
-    if (options.conf.dns_count > 0)
-        fputs("weird: dns: kept, but programs ask the servers of /etc/resolv.conf\n", stderr);
     if (options.porter >= 0)
         porter_serve(options.porter, &options.conf, !options.no_sandbox);
     umask(0077);

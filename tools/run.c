@@ -260,7 +260,8 @@ int tool_run(int argc, char **argv)
         (void)tool_fail("run", "%s", why);
         return STATUS_NOT_RUN;
     }
-    const bool joined = options.path[0] != '\0' ? run_net_join(options.path, &control, why)
+    const bool joined = options.path[0] != '\0' ? run_names(options.path, why) &&
+                                                      run_net_join(options.path, &control, why)
                                                 : begin_private(&options.run, &control, why);
     if (!joined || !attach(control, why))
         return broken(why);

@@ -47,4 +47,8 @@ bool run_rights_kept(const char *name, char why[WEIR_LINE_MAX]);
 /* Connects to one that is there. */
 bool run_net_join(const char *path, int *control, char why[WEIR_LINE_MAX]);
 
+/* Puts what that weird says about names in the place of /etc/resolv.conf, for this process and what
+ * comes of it: in a mount namespace of its own. Does nothing if it says nothing. */
+bool run_names(const char *path, char why[WEIR_LINE_MAX]);
+
 #endif

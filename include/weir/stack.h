@@ -199,6 +199,10 @@ enum weir_error weir_route_add(struct weir *weir, const struct weir_ip *prefix, 
                                const struct weir_ip *gateway, unsigned iface, unsigned metric)
     __attribute__((warn_unused_result));
 
+/* Takes the route away that was added with the same words; nothing happens if there is none. */
+void weir_route_remove(struct weir *weir, const struct weir_ip *prefix, unsigned prefix_len,
+                       const struct weir_ip *gateway, unsigned iface);
+
 /* The i-th address in use, for listings; false beyond the last. */
 struct weir_address_info {
     struct weir_ip ip;

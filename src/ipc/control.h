@@ -46,6 +46,9 @@ struct control_config {
     struct weir_config config;
 };
 
+#define CONTROL_DNS_MAX    3 /* as many as a resolver asks */
+#define CONTROL_SEARCH_MAX 256
+
 struct control_answer {
     uint32_t magic;
     int32_t error; /* errno; 0: the run has begun */
@@ -57,6 +60,10 @@ struct control_status {
     int32_t error;
     uint32_t runs, sockets, parked, connections;
     uint32_t chunks; /* of the ring pool */
+    /* Who is asked for names, and where they are looked for: the configuration's and DHCP's. */
+    uint32_t dns_count;
+    struct weir_ip dns[CONTROL_DNS_MAX];
+    char search[CONTROL_SEARCH_MAX]; /* domains with a space between; "": none */
 };
 
 #endif

@@ -36,10 +36,14 @@ class Lab(run_tcp.Lab):
     def serve(self, span):
         with open(self.log, "ab") as log:
             self.server = subprocess.Popen(
-                ["dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--port=0", "--interface=wr0",
+                ["dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--interface=wr0",
+                 "--address=/www.lab.example/192.0.2.99",
                  "--bind-dynamic", "--user=root", "--no-ping", "--log-dhcp",
                  f"--dhcp-leasefile={self.folder}/leases", f"--dhcp-range={span}",
                  "--dhcp-option=option:router,192.0.2.1",
+                 "--dhcp-option=option:dns-server,192.0.2.1",
+                 "--dhcp-option=option:domain-name,lab.example",
+                 "--dhcp-option=option:domain-search,lab.example,more.example",
                  "--dhcp-range=2001:db8::,ra-only", "--enable-ra", "--dhcp-authoritative"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self.children.append(self.server)
@@ -69,6 +73,20 @@ def check_dhcp(lab, tap):
     tap.check(said == b"192.0.2.77 hello\n", "a program uses it", status, said)
     tap.check(lab.logged("DHCPDISCOVER") == 1 and lab.logged("DHCPREQUEST") == 1,
               "it was asked for once")
+    script = "import socket; print(socket.getaddrinfo('www', 1, socket.AF_INET)[0][4][0])"
+    with open("/etc/resolv.conf", encoding="utf-8") as file:
+        before = file.read()
+    for who, become in (("root", []), ("nobody of its group", [
+            "setpriv", "--reuid", str(run_tcp.NOBODY), "--regid", "0", "--clear-groups"])):
+        os.chmod(lab.folder, 0o755)
+        status, said = lab.run(*become, *lab.under("/usr/bin/python3", "-c", script))
+        tap.check(said == b"192.0.2.99\n", f"a name is found by the servers of DHCP, by {who}",
+                  status, said)
+        status, said = lab.run(*become, *lab.under("cat", "/etc/resolv.conf"))
+        tap.check(b"nameserver 192.0.2.1\n" in said and
+                  b"search lab.example more.example\n" in said, f"which {who} sees", said)
+    with open("/etc/resolv.conf", encoding="utf-8") as file:
+        tap.check(file.read() == before, "and nobody else")
     lab.weird.send_signal(signal.SIGTERM)
     tap.check(lab.weird.wait(10) == 0, "weird ends", lab.weird.stderr.read())
     tap.check(until(lambda: lab.logged("DHCPRELEASE") == 1, 3), "and gives it back")
@@ -88,6 +106,29 @@ def check_slaac(lab, tap):
     lab.weird.wait(10)
 
 
+# The address of a connection goes and another one comes.
+HOLDER = """
+import socket, select
+s = socket.create_connection(('%s', %d))
+s.sendall(b'silent\\n')
+print('there', flush=True)
+p = select.poll()
+p.register(s, select.POLLIN)
+print(p.poll(5000), s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), flush=True)
+"""
+
+NO_ADDRESS = """
+import errno, socket
+s = socket.socket()
+print(errno.errorcode[s.connect_ex(('%s', %d))], end=' ')
+s = socket.socket()
+try:
+    s.bind(('192.0.2.78', 0))
+except OSError as error:
+    print(errno.errorcode[error.errno])
+"""
+
+
 class Server(threading.Thread):
     """One whose times are shorter than dnsmasq's may be: T1 after 1 s, T2 after 3, the end after 6."""
 
@@ -99,6 +140,7 @@ class Server(threading.Thread):
         self.sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
         self.sock.bind(("", 67))
         self.heard, self.silent, self.refuses = [], False, False
+        self.ours = "192.0.2.78"
 
     def run(self):
         while True:
@@ -109,7 +151,7 @@ class Server(threading.Thread):
                 self.answer(octets, 2 if kind == 1 else 6 if self.refuses else 5, client)
 
     def answer(self, asked, kind, client):
-        told = socket.inet_aton("192.0.2.78") if kind != 6 else bytes(4)
+        told = socket.inet_aton(self.ours) if kind != 6 else bytes(4)
         times = b"".join(bytes([option, 4]) + struct.pack(">I", seconds)
                          for option, seconds in ((51, 6), (58, 1), (59, 3)))
         octets = b"\x02\x01\x06\0" + asked[4:8] + bytes(4) + client + told + bytes(8) \
@@ -139,13 +181,36 @@ def check_times(lab, tap):
     before = server.counted(3, ours, KERNEL[4])
     tap.check(until(lambda: server.counted(3, ours, KERNEL[4]) > before, 3),
               "and when one answers the address is kept", server.heard)
+    peer = Peer(4)
+    holder = lab.spawn(*lab.under(sys.executable, "-c", HOLDER % (KERNEL[4], peer.port)))
+    tap.check(holder.stdout.readline() == b"there\n", "a connection of the address")
     server.refuses = True
     told = lab.weird.stderr.readline()
     tap.check(b"the address is lost" in told, "until it is refused", told)
+    status, said = lab.run(*lab.under(sys.executable, "-c", NO_ADDRESS % (KERNEL[4], peer.port)))
+    tap.check(said == b"ENETUNREACH EADDRNOTAVAIL\n", "without one errors are Linux's", said)
+    tap.check(until(lambda: server.counted(1, "0.0.0.0", "255.255.255.255") >= 2),
+              "another one is asked for, and again", server.heard)
+    server.ours, server.refuses = "192.0.2.79", False
+    told = lab.weird.stderr.readline()
+    tap.check(b"address 192.0.2.79" in told, "and taken", told)
+    said = holder.stdout.readline()
+    tap.check(said.endswith(b"] 103\n"), "the connection of the old one is over: ECONNABORTED", said)
+    lab.stop(holder)
+    script = ("import socket\n"
+              f"s = socket.create_connection(('{KERNEL[4]}', {peer.port}))\n"
+              "print(s.getsockname()[0])\n")
+    status, said = lab.run(*lab.under(sys.executable, "-c", script))
+    tap.check(said == b"192.0.2.79\n", "new ones have the new one", said)
+    before = server.counted(3, "192.0.2.79", KERNEL[4])
+    tap.check(until(lambda: server.counted(3, "192.0.2.79", KERNEL[4]) > before),
+              "which is renewed", server.heard)
+    server.silent = True
+    told = lab.weird.stderr.readline()
+    tap.check(b"the address is lost" in told, "until its time is over", told)
     lab.weird.send_signal(signal.SIGTERM)
     tap.check(lab.weird.wait(10) == 0 and server.counted(7, ours, KERNEL[4]) == 0,
               "what is lost is not given back", server.heard)
-    server.silent = True
 
 
 def check_nobody(lab, tap):
