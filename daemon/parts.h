@@ -92,6 +92,7 @@ struct socket {
     bool full;            /* a listener whose queue had no place */
     bool linger;
     int linger_seconds;
+    weir_time data_at; /* when octets came last, or the connection */
     weir_time looked;                /* a listener's: when it was last found to be held */
     int error;                       /* errno for SO_ERROR */
     uint32_t inode, backlog, queued; /* a listener's: of S; of listen(); in S's queue at most */

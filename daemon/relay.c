@@ -220,6 +220,7 @@ static enum outcome pump_in(struct socket *socket, weir_time now)
             return DONE; /* unread data at a close */
         if (weir_recv_took(weir, socket->handle, len, now) != WEIR_OK)
             return DONE;
+        socket->data_at = now;
         total += len;
     }
     weir_rearm(weir, socket->handle);
@@ -341,6 +342,7 @@ static void on_d(void *user, int fd, uint32_t ready, weir_time now)
 
 void relay_start(struct socket *socket, weir_time now)
 {
+    socket->data_at = now;
     relay_watch_d(socket, EPOLLIN);
     if (may_only_receive(socket))
         receive(socket, now);
