@@ -99,8 +99,8 @@ _weir() {
     demo) options='--ladder --pair --size --packet --pcap --columns --ascii' ;;
     sim) options='--seed --seeds --hash --pcap --verbose' ;;
     bench) options='path' ;;
-    run) options='--net --socket --pcap' ;;
-    sysctl) options='--all --load --values --json' ;;
+    run) options='--net --socket --pcap --publish --host-loopback --sysctl' ;;
+    sysctl) options='--net --socket --all --load --values --json' ;;
     drill) options='--kernel --allow-shell --ip --wrap --iss --peer-iss --exact --define --option
         --parse --verbose --tap' ;;
     errno) options='--list --markdown' ;;

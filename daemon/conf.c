@@ -22,10 +22,10 @@ __attribute__((format(printf, 2, 3))) static bool refuse(char why[CONF_WHY_MAX],
 }
 
 static const char *const key_names[CONF_KEYS] = {
-    [CONF_DEV] = "dev",     [CONF_ADDR] = "addr",     [CONF_GATEWAY] = "gateway",
-    [CONF_ROUTE] = "route", [CONF_DNS] = "dns",       [CONF_SOCKET] = "socket",
-    [CONF_USER] = "user",   [CONF_SYSCTL] = "sysctl", [CONF_LIMIT] = "limit",
-    [CONF_QUOTA] = "quota",
+    [CONF_DEV] = "dev",     [CONF_ADDR] = "addr",       [CONF_GATEWAY] = "gateway",
+    [CONF_ROUTE] = "route", [CONF_DNS] = "dns",         [CONF_SOCKET] = "socket",
+    [CONF_USER] = "user",   [CONF_SYSCTL] = "sysctl",   [CONF_LIMIT] = "limit",
+    [CONF_QUOTA] = "quota", [CONF_PUBLISH] = "publish", [CONF_HOST_LOOPBACK] = "host-loopback",
 };
 
 void conf_init(struct conf *conf)
@@ -272,6 +272,12 @@ static void forget(struct conf *conf, enum conf_key key)
     case CONF_USER:
         conf->user[0] = '\0';
         break;
+    case CONF_PUBLISH:
+        conf->ports.publish_count = 0;
+        break;
+    case CONF_HOST_LOOPBACK:
+        conf->ports.loopback_count = 0;
+        break;
     default: /* settings and limits add up: a later one replaces an earlier one of its name */
         break;
     }
@@ -300,6 +306,10 @@ static bool take(struct conf *conf, enum conf_key key, const char *value, char w
         return take_limit(conf, value, why);
     case CONF_QUOTA:
         return take_quota(conf, value, why);
+    case CONF_PUBLISH:
+        return host_ports_publish(&conf->ports, value, why);
+    case CONF_HOST_LOOPBACK:
+        return host_ports_loopback(&conf->ports, value, why);
     default:
         return refuse(why, "no such key");
     }

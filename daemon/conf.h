@@ -18,8 +18,12 @@
  *     sysctl   net.ipv4.tcp_fin_timeout = 30 as `weir sysctl` knows them
  *     limit    tcp_max 65536                 a limit of struct weir_config, by its name
  *     quota    sockets 1000                  what one run may have: of sockets, of waiting calls
+ *     publish  8080:80                       a port of the host for a program's (host_ports.h)
+ *     host-loopback 5432,6379                ports of the host's loopback, from weir's
  *
  * Nothing here opens a device or changes anything but the struct. */
+
+#include "tools/host_ports.h"
 
 #include "weir/stack.h"
 
@@ -43,6 +47,8 @@ enum conf_key {
     CONF_SYSCTL,
     CONF_LIMIT,
     CONF_QUOTA,
+    CONF_PUBLISH,
+    CONF_HOST_LOOPBACK,
     CONF_KEYS
 };
 
@@ -72,6 +78,7 @@ struct conf {
     unsigned addr_count, route_count, dns_count;
     bool dhcp, slaac;                    /* an address from the network, too */
     uint32_t quota_sockets, quota_calls; /* 0: not given */
+    struct host_ports ports;
     struct weir_config weir; /* with the sysctl and limit lines in it; secrets are the caller's */
     bool flagged[CONF_KEYS]; /* flags have spoken */
 };

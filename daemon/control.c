@@ -2,11 +2,10 @@
 
 /* Who may join: the control socket, and what a `weir run` says over it. */
 
+#include "joining.h"
 #include "keeper.h"
-#include "parts.h"
 #include "snapshot.h"
 
-#include "ipc/control.h"
 #include "ipc/sight.h"
 
 #include <errno.h>
@@ -47,13 +46,15 @@ static int take_fd(struct msghdr *message)
 static int serve_request(struct weird *weird, const struct control_request *request, size_t len,
                          int notify, uid_t uid)
 {
-    const bool sane = len == sizeof *request && request->magic == CONTROL_MAGIC &&
-                      request->version == CONTROL_VERSION;
+    const size_t wanted =
+        request->kind == CONTROL_SET ? sizeof(struct control_set) : sizeof *request;
+    const bool sane =
+        len == wanted && request->magic == CONTROL_MAGIC && request->version == CONTROL_VERSION;
     if (!sane || (notify >= 0) != (request->kind == CONTROL_RUN))
         return EPROTO;
     if (request->kind == CONTROL_TAKE_OVER)
         return EADDRINUSE; /* this weird lives */
-    if (request->kind == CONTROL_STATUS)
+    if (request->kind != CONTROL_RUN)
         return 0;
     /* A private one's programs own its network; else it is the host's. */
     return run_start(weird, notify, weird->one_run || uid == 0) ? 0 : ENOSPC;
@@ -66,12 +67,33 @@ static void send_status(const struct weird *weird, int fd)
     (void)octets_send(fd, &status, sizeof status, 0);
 }
 
+/* What was asked for, to who asked; false: only whether it went well. */
+static bool send_more(struct weird *weird, int fd, const struct control_request *request, uid_t uid)
+{
+    struct control_set set;
+    switch (request->kind) {
+    case CONTROL_STATUS:
+        send_status(weird, fd);
+        return true;
+    case CONTROL_CONFIG:
+        settings_send(weird, fd);
+        return true;
+    case CONTROL_SET:
+        memcpy(&set, request, sizeof set); /* its length was looked at */
+        settings_change(weird, fd, &set, uid == 0 || uid == weird->uid);
+        return true;
+    default:
+        return false;
+    }
+}
+
 static void on_request(void *user, int fd, uint32_t ready, weir_time now)
 {
     struct weird *weird = user;
     (void)ready;
     union {
         struct control_request join;
+        struct control_set set;
         struct sight_request look;
     } request = { { 0 } };
     union {
@@ -103,9 +125,7 @@ static void on_request(void *user, int fd, uint32_t ready, weir_time now)
         const struct control_answer answer = { CONTROL_MAGIC, error };
         if (error != 0 && notify >= 0)
             close(notify);
-        if (error == 0 && request.join.kind == CONTROL_STATUS)
-            send_status(weird, fd);
-        else
+        if (error != 0 || !send_more(weird, fd, &request.join, peer.uid))
             (void)octets_send(fd, &answer, sizeof answer, 0);
     }
     weir_loop_remove_fd(weird->loop, fd);
@@ -143,16 +163,24 @@ static void on_connection(void *user, int fd, uint32_t ready, weir_time now)
         close(made);
 }
 
-/* The directory of the socket is made if it is not there. */
+/* The directory of the socket is made if it is not there; "" if it was. */
+static char made[sizeof((struct sockaddr_un *)NULL)->sun_path];
+
 static void make_directory(const char *path)
 {
-    char folder[sizeof((struct sockaddr_un *)NULL)->sun_path];
-    snprintf(folder, sizeof folder, "%s", path);
-    char *slash = strrchr(folder, '/');
-    if (slash == NULL || slash == folder)
-        return;
-    *slash = '\0';
-    (void)mkdir(folder, DIRECTORY_MODE);
+    snprintf(made, sizeof made, "%s", path);
+    char *slash = strrchr(made, '/');
+    if (slash != NULL)
+        *slash = '\0';
+    /* chmod, for the umask takes the group's rights away. */
+    if (slash == NULL || slash == made || mkdir(made, DIRECTORY_MODE) < 0 ||
+        chmod(made, DIRECTORY_MODE) < 0)
+        made[0] = '\0';
+}
+
+bool control_own(const char *path, uid_t uid, gid_t gid)
+{
+    return chown(path, uid, gid) == 0 && (made[0] == '\0' || chown(made, uid, gid) == 0);
 }
 
 bool control_listen(struct weird *weird, const char *path, char why[WEIR_LINE_MAX])

@@ -10,6 +10,7 @@
 #define PORT_SERVER 67
 #define TRIES       4
 #define FIRST_WAIT  WEIR_SECOND /* doubled for each try */
+#define WAIT_MOST   (64 * WEIR_SECOND)
 #define RETRY_LEAST (60 * WEIR_SECOND)
 #define ETH_HEAD    14
 #define IP_HEAD     20
@@ -167,12 +168,70 @@ static void say_to(struct weird *weird, enum dhcp_type type, const struct weir_i
     (void)!weir_udp_send(weird->weir, dhcp->endpoint, &server, message, len, now);
 }
 
+/* ---- Another one ---- */
+
+static const struct weir_ip none;
+
+/* INIT (RFC 2131, 4.4.1): asks everybody, each time after twice as long. */
+static void discover(struct weird *weird, weir_time now)
+{
+    struct dhcp *dhcp = &weird->dhcp;
+    uint8_t message[DHCP_MESSAGE_MAX];
+    struct dhcp_said said = { .type = DHCP_DISCOVER };
+    (void)random_fill(weird, &dhcp->xid, sizeof dhcp->xid);
+    said.xid = dhcp->xid;
+    memcpy(said.mac, weird->dev->mac, sizeof said.mac);
+    dhcp->requested = false;
+    (void)broadcast(weird, message, dhcp_write(message, &said));
+    set_timer(weird, now + dhcp->wait);
+    dhcp->wait = 2 * dhcp->wait < WAIT_MOST ? 2 * dhcp->wait : WAIT_MOST;
+}
+
+/* SELECTING: the first offer is as good as another. */
+static void request(struct weird *weird, const struct dhcp_heard *offer)
+{
+    uint8_t message[DHCP_MESSAGE_MAX];
+    struct dhcp_said said = { .type = DHCP_REQUEST,
+                              .xid = weird->dhcp.xid,
+                              .requested = offer->address,
+                              .server = offer->server };
+    memcpy(said.mac, weird->dev->mac, sizeof said.mac);
+    weird->dhcp.requested = true;
+    (void)broadcast(weird, message, dhcp_write(message, &said));
+}
+
+static void take(struct weird *weird, const struct dhcp_heard *heard, weir_time now)
+{
+    struct dhcp *dhcp = &weird->dhcp;
+    const struct weir_ip any = weir_ip_v4(0, 0, 0, 0);
+    char line[WEIR_LINE_MAX], text[WEIR_IP_TEXT_MAX];
+    enum weir_error error =
+        weir_address_add(weird->weir, weird->iface, &heard->address, heard->prefix_len, now);
+    if (error == WEIR_OK && !weir_ip_equal(&heard->router, &none))
+        error = weir_route_add(weird->weir, &any, 0, &heard->router, weird->iface, 0);
+    snprintf(line, sizeof line, "dhcp: address %s%s%s", weir_ip_text(&heard->address, text),
+             error != WEIR_OK ? ": " : "", error != WEIR_OK ? weir_error_text(error) : "");
+    weird_complain(line);
+    dhcp->lease = *heard;
+    dhcp->since = now;
+    dhcp->wait = 0;
+    if (heard->lease == DHCP_FOREVER)
+        weir_loop_clear_timer(weird->loop, &dhcp->timer);
+    else
+        set_timer(weird, point(dhcp, heard->renew));
+}
+
 static void lose(struct weird *weird, weir_time now)
 {
-    (void)weir_address_remove(weird->weir, weird->iface, &weird->dhcp.lease.address, now);
-    weird->dhcp.lease.lease = 0;
-    weir_loop_clear_timer(weird->loop, &weird->dhcp.timer);
-    weird_complain("dhcp: the address is lost, and its connections with it: start weird again");
+    struct dhcp *dhcp = &weird->dhcp;
+    const struct weir_ip any = weir_ip_v4(0, 0, 0, 0);
+    if (!weir_ip_equal(&dhcp->lease.router, &none))
+        weir_route_remove(weird->weir, &any, 0, &dhcp->lease.router, weird->iface);
+    (void)weir_address_remove(weird->weir, weird->iface, &dhcp->lease.address, now);
+    dhcp->lease = (struct dhcp_heard){ .lease = 0 };
+    weird_complain("dhcp: the address is lost; another is asked for");
+    dhcp->wait = FIRST_WAIT;
+    discover(weird, now);
 }
 
 /* RENEWING asks the server that gave it, REBINDING any (RFC 2131, 4.4.5); the next time after half
@@ -184,6 +243,10 @@ static void on_time(void *user, weir_time now)
     const weir_time rebind = point(dhcp, dhcp->lease.rebind);
     const weir_time end = point(dhcp, dhcp->lease.lease);
     const struct weir_ip all = weir_ip_v4(255, 255, 255, 255);
+    if (dhcp->wait > 0) {
+        discover(weird, now);
+        return;
+    }
     if (now >= end) {
         lose(weird, now);
         return;
@@ -203,10 +266,15 @@ bool dhcp_event(struct weird *weird, const struct weir_event *event, weir_time n
     if (dhcp->endpoint == WEIR_NO_HANDLE || event->handle != dhcp->endpoint)
         return false;
     while (weir_udp_recv(weird->weir, dhcp->endpoint, message, sizeof message, &info) == WEIR_OK) {
-        if (dhcp->lease.lease == 0 || info.len > sizeof message ||
-            !dhcp_read(message, info.len, weird->dev->mac, &heard) || heard.xid != dhcp->xid)
+        if (info.len > sizeof message || !dhcp_read(message, info.len, weird->dev->mac, &heard) ||
+            heard.xid != dhcp->xid)
             continue;
-        if (heard.type == DHCP_NAK) {
+        if (dhcp->wait > 0) {
+            if (heard.type == DHCP_OFFER && !dhcp->requested)
+                request(weird, &heard);
+            else if (heard.type == DHCP_ACK && dhcp->requested)
+                take(weird, &heard, now);
+        } else if (heard.type == DHCP_NAK) {
             lose(weird, now);
         } else if (heard.type == DHCP_ACK && weir_ip_equal(&heard.address, &dhcp->lease.address)) {
             dhcp->lease = heard;

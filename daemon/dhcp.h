@@ -5,13 +5,15 @@
 /* A DHCPv4 client (RFC 2131, 2132): an address from the network, kept as long as weird runs.
  *
  * dhcp_message.c writes and reads messages and nothing else. dhcp.c talks: before there is an
- * address over the device itself, and then, to keep it, over an endpoint of the stack. What is not
- * there: a new address after the old one was refused or has run out, and INIT-REBOOT. */
+ * address over the device itself, and then, to keep it, over an endpoint of the stack. When it is
+ * refused or has run out it is taken away with its connections (ECONNABORTED), and another is asked
+ * for until there is one. What is not there: INIT-REBOOT, and DHCPDECLINE. */
 
 #include "weir/loop.h"
 
 #define DHCP_MESSAGE_MAX 576
 #define DHCP_DNS_MAX     3
+#define DHCP_SEARCH_MAX  256 /* of the domains to search, with a space between, and a 0 */
 #define DHCP_FOREVER     UINT32_MAX
 
 enum dhcp_type {
@@ -41,6 +43,7 @@ struct dhcp_heard {
     uint32_t lease, renew, rebind; /* in order, whatever the server says */
     struct weir_ip dns[DHCP_DNS_MAX];
     unsigned dns_count;
+    char search[DHCP_SEARCH_MAX]; /* options 119 or 15; "": none */
 };
 
 /* Returns the length; `to` has room for DHCP_MESSAGE_MAX. */
@@ -60,6 +63,8 @@ struct dhcp {
     uint32_t xid;
     weir_handle endpoint; /* to keep it */
     struct weir_loop_timer timer;
+    weir_time wait; /* until the next DISCOVER; 0: there is a lease */
+    bool requested; /* what was offered since */
 };
 
 /* Asks for an address over weird's device and waits for it, for some seconds at most. */

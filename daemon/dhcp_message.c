@@ -18,12 +18,18 @@
 #define BROADCAST   0x80 /* of the flags: we cannot be reached at an address yet */
 #define LEN_LEAST   300  /* of a BOOTP message; some servers want it */
 
+/* RFC 1035, 4.1.4: of names. */
+#define POINTER    0xc0
+#define LABEL_MAX  63
+#define LABELS_MAX 64 /* and pointers, of one name */
+
 /* RFC 2132. */
 enum {
     OPTION_PAD = 0,
     OPTION_MASK = 1,
     OPTION_ROUTER = 3,
     OPTION_DNS = 6,
+    OPTION_DOMAIN = 15,
     OPTION_REQUESTED = 50,
     OPTION_LEASE = 51,
     OPTION_TYPE = 53,
@@ -31,6 +37,7 @@ enum {
     OPTION_WANTED = 55,
     OPTION_RENEW = 58,
     OPTION_REBIND = 59,
+    OPTION_SEARCH = 119, /* RFC 3397 */
     OPTION_END = 255,
 };
 
@@ -67,8 +74,8 @@ static uint8_t *put_address(uint8_t *at, uint8_t option, const struct weir_ip *i
 
 size_t dhcp_write(uint8_t *to, const struct dhcp_said *said)
 {
-    static const uint8_t wanted[] = { OPTION_MASK,  OPTION_ROUTER, OPTION_DNS,
-                                      OPTION_LEASE, OPTION_RENEW,  OPTION_REBIND };
+    static const uint8_t wanted[] = { OPTION_MASK,  OPTION_ROUTER, OPTION_DNS,    OPTION_LEASE,
+                                      OPTION_RENEW, OPTION_REBIND, OPTION_DOMAIN, OPTION_SEARCH };
     memset(to, 0, DHCP_MESSAGE_MAX);
     to[0] = BOOTREQUEST;
     to[1] = ETHERNET;
@@ -109,6 +116,84 @@ static bool read_mask(uint32_t mask, unsigned *prefix_len)
     return *prefix_len > 0 && (*prefix_len == 32 || mask << *prefix_len == 0);
 }
 
+/* What may stand in a file that others read line by line. */
+static bool is_name_octet(uint8_t octet)
+{
+    return (octet >= 'a' && octet <= 'z') || (octet >= 'A' && octet <= 'Z') ||
+           (octet >= '0' && octet <= '9') || octet == '-' || octet == '_';
+}
+
+/* The domain as text; nothing is taken of one that is no name. A search list wins. */
+static void read_domain(const uint8_t *at, size_t len, struct dhcp_heard *heard)
+{
+    while (len > 0 && at[len - 1] == '\0')
+        len--;
+    for (size_t i = 0; i < len; i++)
+        if (!is_name_octet(at[i]) && at[i] != '.')
+            return;
+    if (heard->search[0] != '\0' || len >= sizeof heard->search)
+        return;
+    memcpy(heard->search, at, len);
+    heard->search[len] = '\0';
+}
+
+/* One name at `*from` of the option, a label after the other, some by a pointer back; the length of
+ * its text, 0 for what is none. `*from` is then behind it. */
+static size_t read_labels(const uint8_t *at, size_t len, size_t *from, char *to, size_t room)
+{
+    size_t place = *from, written = 0;
+    bool jumped = false;
+    for (unsigned labels = 0; labels < LABELS_MAX && place < len; labels++) {
+        const uint8_t size = at[place];
+        if (size == 0) {
+            *from = jumped ? *from : place + 1;
+            return written;
+        }
+        if (size >= POINTER) {
+            if (place + 1 >= len)
+                return 0;
+            *from = jumped ? *from : place + 2;
+            jumped = true;
+            place = (size_t)(size & ~POINTER) << 8 | at[place + 1];
+            continue;
+        }
+        if (size > LABEL_MAX || place + 1 + size > len || written + size + 2 > room)
+            return 0;
+        if (written > 0)
+            to[written++] = '.';
+        for (unsigned i = 0; i < size; i++) {
+            if (!is_name_octet(at[place + 1 + i]))
+                return 0;
+            to[written++] = (char)at[place + 1 + i];
+        }
+        place += 1u + size;
+    }
+    return 0;
+}
+
+/* RFC 3397, 2. What comes behind a mistake is not believed. */
+static void read_search(const uint8_t *at, size_t len, struct dhcp_heard *heard)
+{
+    size_t from = 0, written = 0;
+    char text[DHCP_SEARCH_MAX];
+    while (from < len) {
+        if (written > 0)
+            text[written++] = ' ';
+        const size_t size = read_labels(at, len, &from, text + written, sizeof text - 1 - written);
+        if (size == 0) {
+            written -= written > 0;
+            break;
+        }
+        written += size;
+        if (written + 2 >= sizeof text)
+            break;
+    }
+    if (written == 0)
+        return;
+    memcpy(heard->search, text, written);
+    heard->search[written] = '\0';
+}
+
 /* One option; false for a length that it cannot have. */
 static bool read_option(uint8_t option, const uint8_t *at, size_t len, struct dhcp_heard *heard)
 {
@@ -139,6 +224,12 @@ static bool read_option(uint8_t option, const uint8_t *at, size_t len, struct dh
         for (size_t i = 0; i + 4 <= len && heard->dns_count < DHCP_DNS_MAX; i += 4)
             heard->dns[heard->dns_count++] = get_ip(at + i);
         return len >= 4 && len % 4 == 0;
+    case OPTION_DOMAIN:
+        read_domain(at, len, heard);
+        return true;
+    case OPTION_SEARCH:
+        read_search(at, len, heard);
+        return true;
     default:
         return true;
     }

@@ -77,6 +77,13 @@ void end_watch(struct socket *socket)
     socket->end_watched = epoll_ctl(socket->weird->ends, EPOLL_CTL_ADD, socket->d, &event) == 0;
 }
 
+void end_forget(struct socket *socket)
+{
+    if (socket->end_watched)
+        (void)epoll_ctl(socket->weird->ends, EPOLL_CTL_DEL, socket->d, NULL);
+    socket->end_watched = false;
+}
+
 /* ---- The mark ---- */
 
 static void put_mark(struct socket *socket, int s)

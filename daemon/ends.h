@@ -46,6 +46,7 @@ void call_ioctl(struct call *call);
 bool ends_open(struct weird *weird);
 /* From here on the end of S is told by `ends`, too. Before D or S is shut down. */
 void end_watch(struct socket *socket);
+void end_forget(struct socket *socket);     /* D stays open, and is of no interest */
 bool end_both(const struct socket *socket); /* both directions of S are shut */
 /* shutdown() on S', with the mark put first that a later reset needs. */
 int end_shut(struct socket *socket, int s, int how);

@@ -153,6 +153,8 @@ bool net_open(struct weird *weird, const struct net_options *options, char why[W
         (options->conf->dhcp && !add_leased(weird, why)) ||
         !open_capture(weird, options->pcap, &port, why))
         return false;
+    memcpy(weird->dns, options->conf->dns, sizeof weird->dns);
+    weird->dns_count = options->conf->dns_count;
     weir_panic_watch(weird->weir);
     if (weir_loop_add_instance(weird->loop, weird->weir, relay_event, weird) < 0 ||
         weir_loop_add_dev(weird->loop, weird->weir, weird->iface, weird->dev, weird->capture,

@@ -10,6 +10,7 @@
  * S stays the same kernel object for life, so that dup, fork, exec and passing it on need no help
  * from us. Everything runs in one thread; no function here waits. */
 
+#include "conf.h"
 #include "dhcp.h"
 #include "io.h"
 
@@ -95,6 +96,7 @@ struct socket {
     bool passes_on;       /* options of S were set that who is accepted has, too */
     bool full, linger;    /* a listener whose queue had no place; SO_LINGER is set */
     weir_time looked;     /* a listener's: when it was last found to be held */
+    weir_time data_at;    /* when octets came last, or the connection */
     int error;            /* errno for SO_ERROR */
     uint32_t inode, backlog, queued; /* a listener's: of S; of listen(); in S's queue at most */
     uint32_t after_urgent, aborts_next;
@@ -167,6 +169,8 @@ struct weird {
     struct weir_loop_timer sweep_timer, park_timer, full_timer, abort_timer, owed_timer;
 
     struct dhcp dhcp;
+    struct weir_ip dns[CONF_DNS_MAX]; /* of the configuration */
+    unsigned dns_count;
     struct seccomp_notif notice; /* the call that is being answered */
     struct run *notice_run;
     bool ended;         /* in order: there is nothing for the keeper to do */
@@ -199,13 +203,6 @@ bool net_open(struct weird *weird, const struct net_options *options, char why[W
 void net_close(struct weird *weird);
 bool net_is_local(const struct weird *weird, const struct weir_ip *ip);
 
-/* ---- control.c: who may join ---- */
-
-bool control_listen(struct weird *weird, const char *path, char why[WEIR_LINE_MAX]);
-void control_serve(struct weird *weird, int fd); /* one connection of a `weir run` */
-
-struct control_status; /* status.c */
-void status_fill(const struct weird *weird, struct control_status *status);
 /* ---- supervisor.c: calls and their answers ---- */
 
 struct call {

@@ -8,6 +8,7 @@
  * end when D is closed, unless D then has octets unread, which it reads as ECONNRESET. */
 
 #include "ends.h"
+#include "gate.h"
 #include "udp.h"
 
 #include <errno.h>
@@ -275,6 +276,7 @@ static enum outcome pump_in(struct socket *socket, weir_time now)
             return DONE; /* unread data at a close */
         if (weir_recv_took(weir, socket->handle, len, now) != WEIR_OK)
             return DONE;
+        socket->data_at = now;
         total += len;
     }
     weir_rearm(weir, socket->handle);
@@ -392,6 +394,7 @@ static void on_d(void *user, int fd, uint32_t ready, weir_time now)
 
 void relay_start(struct socket *socket, weir_time now)
 {
+    socket->data_at = now;
     relay_watch_d(socket, EPOLLIN);
     if (may_only_receive(socket))
         receive(socket, now);
@@ -406,7 +409,7 @@ void relay_event(void *user, struct weir *weir, const struct weir_event *event, 
     struct weird *weird = user;
     if (dhcp_event(weird, event, now))
         return;
-    if (udp_event(weird, event, now))
+    if (udp_event(weird, event, now) || gate_event(weird, event, now))
         return;
     struct socket *socket = socket_find(weird, event->cookie);
     if (socket == NULL || socket->handle != event->handle)

@@ -174,10 +174,19 @@ static void add(struct sock_filter *code, unsigned *len, struct sock_filter inst
 bool sandbox_filter(enum sandbox_who who, bool allow_unnamed, char why[SANDBOX_WHY_MAX])
 {
     struct sock_filter code[2 * CALLS + EXTRA];
-    const int *calls = who == SANDBOX_KEEPER ? keeper_calls : sandbox_calls;
-    const size_t count =
-        who == SANDBOX_KEEPER ? sizeof keeper_calls / sizeof keeper_calls[0] : CALLS;
-    _Static_assert(sizeof keeper_calls <= sizeof sandbox_calls, "the code has room for the longer");
+    static const struct {
+        const int *calls;
+        size_t count;
+    } whose[] = {
+        [SANDBOX_WEIRD] = { sandbox_calls, CALLS },
+        [SANDBOX_KEEPER] = { keeper_calls, sizeof keeper_calls / sizeof keeper_calls[0] },
+        [SANDBOX_PORTER] = { porter_calls, sizeof porter_calls / sizeof porter_calls[0] },
+    };
+    const int *calls = whose[who].calls;
+    const size_t count = whose[who].count;
+    _Static_assert(sizeof keeper_calls <= sizeof sandbox_calls &&
+                       sizeof porter_calls <= sizeof sandbox_calls,
+                   "the code has room for the longest");
     unsigned len = 0;
     const uint32_t otherwise = allow_unnamed ? SECCOMP_RET_ERRNO | EPERM : SECCOMP_RET_KILL_PROCESS;
 #define STATEMENT(op, k)     add(code, &len, (struct sock_filter)BPF_STMT(op, k))

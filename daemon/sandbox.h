@@ -57,11 +57,12 @@ bool sandbox_user(const char *name, uid_t *uid, gid_t *gid, char why[SANDBOX_WHY
 bool sandbox_enter(const struct sandbox *sandbox, char why[SANDBOX_WHY_MAX])
     __attribute__((warn_unused_result));
 
-/* Only the filter, of one of the two that have one: weird's, or its keeper's. `allow_unnamed` as
- * above. */
+/* Only the filter, of one of the three that have one: weird's, its keeper's, its porter's.
+ * `allow_unnamed` as above. */
 enum sandbox_who {
     SANDBOX_WEIRD,
     SANDBOX_KEEPER,
+    SANDBOX_PORTER,
 };
 bool sandbox_filter(enum sandbox_who who, bool allow_unnamed, char why[SANDBOX_WHY_MAX])
     __attribute__((warn_unused_result));

@@ -45,8 +45,12 @@ struct option {
 #define LINGER2_USUAL 60
 #define LINGER2_MOST  120
 #define NO_SSTHRESH   INT_MAX /* as Linux: TCP_INFINITE_SSTHRESH */
-#define REORDERING    3       /* Linux's first guess; weir looks at time instead (RACK) */
-#define ECN_BITS      3       /* of the TOS octet: TCP's own */
+#define HEADS_V4      40      /* of IP and TCP */
+#define HEADS_V6      60
+#define HEAD_TIMES    12             /* timestamps in every segment */
+#define DELACK        (40 * WEIR_MS) /* the configuration's, which no setting changes */
+#define REORDERING    3              /* Linux's first guess; weir looks at time instead (RACK) */
+#define ECN_BITS      3              /* of the TOS octet: TCP's own */
 
 static const struct option options[] = {
     { SOL_SOCKET, SO_REUSEADDR, SWITCH, KEPT_REUSEADDR, INT_MIN, INT_MAX, 0 },
@@ -227,6 +231,7 @@ static void fill_times(struct tcp_info *info, const struct weir_status *status, 
     info->tcpi_min_rtt = micros(status->rtt_min);
     info->tcpi_last_data_sent = millis_since(status->sent_at, now);
     info->tcpi_last_ack_recv = millis_since(status->rcvd_at, now);
+    info->tcpi_ato = status->octets_in > 0 ? micros(DELACK) : 0;
 }
 
 /* What Linux counts in segments, of octets: as many as they fill. */
@@ -235,7 +240,6 @@ static void fill_segments(struct tcp_info *info, const struct weir_status *statu
     const uint32_t mss = status->mss != 0 ? status->mss : 1;
     info->tcpi_snd_mss = status->mss;
     info->tcpi_rcv_mss = status->rcv_mss;
-    info->tcpi_advmss = status->rcv_mss;
     info->tcpi_unacked = (status->snd_max - status->snd_una + mss - 1) / mss;
     info->tcpi_sacked = (status->sacked + mss - 1) / mss;
     info->tcpi_lost = (status->lost + mss - 1) / mss;
@@ -246,6 +250,18 @@ static void fill_segments(struct tcp_info *info, const struct weir_status *statu
         info->tcpi_unacked = status->acceptq_len;
         info->tcpi_sacked = status->backlog;
     }
+}
+
+/* Linux counts sequence numbers here: a SYN of ours, and each FIN. */
+static bool our_fin_acked(const struct weir_status *status)
+{
+    return status->state == WEIR_FIN_WAIT_2 || status->state == WEIR_TIME_WAIT;
+}
+
+static bool their_fin_here(const struct weir_status *status)
+{
+    return status->state == WEIR_CLOSE_WAIT || status->state == WEIR_LAST_ACK ||
+           status->state == WEIR_CLOSING || status->state == WEIR_TIME_WAIT;
 }
 
 static void fill_counts(struct tcp_info *info, const struct weir_status *status)
@@ -260,9 +276,10 @@ static void fill_counts(struct tcp_info *info, const struct weir_status *status)
     info->tcpi_reord_seen = status->reordering;
     info->tcpi_dsack_dups = status->dsack_count;
     info->tcpi_total_retrans = status->segs_rtx;
-    info->tcpi_bytes_acked = status->octets_acked;
-    info->tcpi_bytes_received = status->octets_in;
-    info->tcpi_bytes_sent = status->octets_out;
+    const bool ours = !status->passive && status->state >= WEIR_ESTABLISHED;
+    info->tcpi_bytes_acked = status->octets_acked + ours + our_fin_acked(status);
+    info->tcpi_bytes_received = status->octets_in + their_fin_here(status);
+    info->tcpi_bytes_sent = status->octets_out + status->octets_rtx;
     info->tcpi_bytes_retrans = status->octets_rtx;
     info->tcpi_segs_out = status->segs_out;
     info->tcpi_segs_in = status->segs_in;
@@ -273,8 +290,8 @@ static void fill_counts(struct tcp_info *info, const struct weir_status *status)
     info->tcpi_delivery_rate_app_limited = status->app_limited;
 }
 
-/* What weir does not measure is 0: the delayed ACK's time, when octets came last, and what is
- * counted in segments with octets, in segments delivered, and in time spent busy. */
+/* What weir does not count is 0: segments with octets and segments delivered, for which a control
+ * block has no room (an idle connection is 512 octets all told), and time spent busy. */
 static int give_info(const struct call *call)
 {
     struct tcp_info info;
@@ -289,7 +306,10 @@ static int give_info(const struct call *call)
                              ? UINT16_MAX + 1
                              : call->weird->dev->mtu;
         fill_times(&info, &status, call->now);
+        info.tcpi_last_data_recv = millis_since(call->socket->data_at, call->now);
         fill_segments(&info, &status);
+        const unsigned heads = weir_ip_is_v4(&status.local.ip) ? HEADS_V4 : HEADS_V6;
+        info.tcpi_advmss = info.tcpi_pmtu - heads - (status.timestamps ? HEAD_TIMES : 0);
         fill_counts(&info, &status);
     }
     return give(call, &info, sizeof info, false);
@@ -338,11 +358,36 @@ static int give_congestion(const struct call *call)
     return give(call, name, sizeof name, false);
 }
 
+/* What a socket that says nothing has: some of it is a setting, which may change. */
+static int usual(const struct call *call, const struct option *option)
+{
+    struct weir_config config;
+    weir_config_now(call->weird->weir, &config);
+    if (option->how == KEPT)
+        return option->which == KEPT_LINGER2 ? (int)(config.fin_timeout / WEIR_SECOND)
+                                             : option->usual;
+    switch ((enum weir_option)option->which) {
+    case WEIR_OPT_KEEPIDLE:
+        return (int)(config.keepalive_idle / WEIR_SECOND);
+    case WEIR_OPT_KEEPINTVL:
+        return (int)(config.keepalive_interval / WEIR_SECOND);
+    case WEIR_OPT_KEEPCNT:
+        return config.keepalive_probes;
+    case WEIR_OPT_SYNCNT:
+        return config.syn_retries;
+    default:
+        return option->usual;
+    }
+}
+
 static int get_by_table(const struct call *call, const struct option *option)
 {
     const struct socket *socket = call->socket;
-    int64_t value = option->usual;
+    int64_t value = option->how == SWITCH || option->how == ZERO ? 0 : usual(call, option);
     if (socket == NULL || option->how == ZERO)
+        return give_int(call, (int)value);
+    if (option->how == KEPT && option->which == KEPT_LINGER2 &&
+        (socket->option_set >> WEIR_OPT_LINGER2 & 1) == 0)
         return give_int(call, (int)value);
     if (option->how == KEPT || option->how == SWITCH)
         return give_int(call, socket->kept[option->which]);

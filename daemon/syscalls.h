@@ -19,7 +19,7 @@ static const int sandbox_calls[] = {
     __NR_clock_gettime, /* loop.c */
 #endif
 #if defined __NR_close
-    __NR_close, /* accept.c calls.c connect.c control.c io.c renew.c snapshot.c ... */
+    __NR_close, /* accept.c calls.c connect.c control.c gate.c io.c renew.c ... */
 #endif
 #if defined __NR_connect
     __NR_connect, /* accept.c sockets.c udp_bind.c */
@@ -67,19 +67,19 @@ static const int sandbox_calls[] = {
     __NR_process_vm_writev, /* io.c udp_recv.c */
 #endif
 #if defined __NR_readv
-    __NR_readv, /* address.c io.c relay.c renew.c tap.c loop.c */
+    __NR_readv, /* address.c gate.c io.c relay.c renew.c tap.c loop.c */
 #endif
 #if defined __NR_recvmmsg
     __NR_recvmmsg, /* packet.c */
 #endif
 #if defined __NR_recvmsg
-    __NR_recvmsg, /* control.c ends.c io.c messages.c udp_maker.c udp_recv.c ... */
+    __NR_recvmsg, /* control.c ends.c gate.c io.c messages.c udp_maker.c ... */
 #endif
 #if defined __NR_rt_sigreturn
     __NR_rt_sigreturn, /* sandbox.c */
 #endif
 #if defined __NR_sendmsg
-    __NR_sendmsg, /* ends.c io.c messages.c relay.c udp_icmp.c udp_maker.c ... */
+    __NR_sendmsg, /* ends.c gate.c io.c messages.c relay.c udp_icmp.c udp_maker.c ... */
 #endif
 #if defined __NR_setitimer
     __NR_setitimer, /* accept.c */
@@ -88,7 +88,7 @@ static const int sandbox_calls[] = {
     __NR_setsockopt, /* connect.c ends.c messages.c sockets.c udp.c udp_sockopt.c */
 #endif
 #if defined __NR_shutdown
-    __NR_shutdown, /* calls.c ends.c relay.c udp_bind.c */
+    __NR_shutdown, /* calls.c ends.c gate.c relay.c udp_bind.c */
 #endif
 #if defined __NR_socket
     __NR_socket, /* accept.c sockets.c udp_maker.c */
@@ -166,6 +166,57 @@ static const int keeper_calls[] = {
 #endif
 #if defined __NR_writev
     __NR_writev, /* keeper.c */
+#endif
+};
+
+static const int porter_calls[] = {
+#if defined __NR_accept4
+    __NR_accept4, /* porter.c */
+#endif
+#if defined __NR_clock_gettime
+    __NR_clock_gettime, /* porter.c */
+#endif
+#if defined __NR_close
+    __NR_close, /* porter.c */
+#endif
+#if defined __NR_connect
+    __NR_connect, /* porter.c */
+#endif
+#if defined __NR_epoll_ctl
+    __NR_epoll_ctl, /* porter.c */
+#endif
+#if defined __NR_epoll_pwait2
+    __NR_epoll_pwait2, /* porter.c */
+#endif
+#if defined __NR_exit_group
+    __NR_exit_group, /* porter.c */
+#endif
+#if defined __NR_getsockopt
+    __NR_getsockopt, /* porter.c */
+#endif
+#if defined __NR_readv
+    __NR_readv, /* porter.c */
+#endif
+#if defined __NR_recvmsg
+    __NR_recvmsg, /* porter.c */
+#endif
+#if defined __NR_rt_sigreturn
+    __NR_rt_sigreturn, /* porter.c */
+#endif
+#if defined __NR_sendmsg
+    __NR_sendmsg, /* porter.c */
+#endif
+#if defined __NR_setsockopt
+    __NR_setsockopt, /* porter.c */
+#endif
+#if defined __NR_shutdown
+    __NR_shutdown, /* porter.c */
+#endif
+#if defined __NR_socket
+    __NR_socket, /* porter.c */
+#endif
+#if defined __NR_socketpair
+    __NR_socketpair, /* porter.c */
 #endif
 };
 

@@ -4,6 +4,8 @@
 
 #include "ends.h"
 #include "conf.h"
+#include "gate.h"
+#include "joining.h"
 #include "keeper.h"
 #include "sandbox.h"
 #include "snapshot.h"
@@ -40,6 +42,8 @@ struct options {
     struct net_options net;
     struct conf conf;
     int ready_fd, control_fd;
+    int porter_fd; /* the porter is at this one */
+    int porter;    /* this is to be the porter, and weird is at this one */
     const char *look;
     bool no_sandbox;
     bool one_run;
@@ -53,6 +57,8 @@ enum {
     OPT_CONTROL_FD,
     OPT_KERNEL_ADDR,
     OPT_LOOK,
+    OPT_PORTER_FD,
+    OPT_PORTER,
     OPT_HELP,
     OPT_VERSION,
 };
@@ -69,9 +75,12 @@ static const char help[] =
     "  --addr dhcp, slaac    one from the network, of IPv4 or IPv6\n"
     "  --gateway IP          the way to everywhere else; one for each family\n"
     "  --route 'PREFIX [via IP]'  another way; may be repeated\n"
+    "  --dns IP              a server that programs ask for names; up to three\n"
     "  --sysctl NAME=VALUE   a setting (weir sysctl -a lists them); may be repeated\n"
     "  --limit 'NAME N'      a limit of the stack; may be repeated\n"
     "  --quota 'sockets N'   what one run may have; or 'calls N', that wait\n"
+    "  --publish [ADDR:]HOSTPORT:PORT[/udp]  a port of the host leads to a program's\n"
+    "  --host-loopback PORT[,PORT|A-B]  weir's loopback leads to the host's there\n"
     "  --socket PATH         where `weir run --socket PATH` finds it\n"
     "                        (usual: /run/weir/default/socket)\n"
     "  --look PATH           where `weir ss` and the like find it, beside --socket\n"
@@ -162,6 +171,10 @@ static bool take_option(struct options *options, int option, const char *text,
         return read_fd(text, &options->control_fd);
     case OPT_KERNEL_ADDR:
         return take_kernel_addr(&options->net, text);
+    case OPT_PORTER_FD:
+        return read_fd(text, &options->porter_fd);
+    case OPT_PORTER:
+        return read_fd(text, &options->porter);
     case OPT_PCAP:
         options->net.pcap = text;
         return true;
@@ -185,10 +198,15 @@ static int read_options(int argc, char **argv, struct options *options)
         { "route", required_argument, NULL, KEY(CONF_ROUTE) },
         { "socket", required_argument, NULL, KEY(CONF_SOCKET) },
         { "user", required_argument, NULL, KEY(CONF_USER) },
+        { "dns", required_argument, NULL, KEY(CONF_DNS) },
         { "sysctl", required_argument, NULL, KEY(CONF_SYSCTL) },
         { "limit", required_argument, NULL, KEY(CONF_LIMIT) },
         { "look", required_argument, NULL, OPT_LOOK },
         { "quota", required_argument, NULL, KEY(CONF_QUOTA) },
+        { "publish", required_argument, NULL, KEY(CONF_PUBLISH) },
+        { "host-loopback", required_argument, NULL, KEY(CONF_HOST_LOOPBACK) },
+        { "porter-fd", required_argument, NULL, OPT_PORTER_FD },
+        { "porter", required_argument, NULL, OPT_PORTER },
         { "no-sandbox", no_argument, NULL, OPT_NO_SANDBOX },
         { "ready-fd", required_argument, NULL, OPT_READY_FD },
         { "pcap", required_argument, NULL, OPT_PCAP },
@@ -216,6 +234,8 @@ static int read_options(int argc, char **argv, struct options *options)
     options->net.conf = &options->conf;
     if (optind < argc)
         return usage("not an option:", argv[optind]);
+    if (options->porter >= 0)
+        return STATUS_OK;
     if (!conf_check(&options->conf, why))
         return usage(why, NULL);
     if (options->conf.addr_count == 0 && !options->conf.slaac && !options->conf.dhcp)
@@ -298,6 +318,11 @@ static void leave_directory(void)
     weird->folder[0] = '\0';
 }
 
+static const char *control_path(const struct options *options)
+{
+    return options->conf.socket[0] != '\0' ? options->conf.socket : "/run/weir/default/socket";
+}
+
 /* Gives up what is not needed any more. Without CAP_SYS_ADMIN the file system stays in sight, as
  * for a private weird of an ordinary user. A program's descriptors and memory are reached by
  * CAP_SYS_PTRACE, if it is another user's or has capabilities. */
@@ -322,6 +347,8 @@ static bool close_up(const struct options *options, char why[WEIR_LINE_MAX])
         weird->uid = sandbox.uid;
         weird->gid = sandbox.gid;
         snapshot_as(sandbox.uid, sandbox.gid);
+        if (weird->control >= 0 && !control_own(control_path(options), sandbox.uid, sandbox.gid))
+            return !snprintf(why, WEIR_LINE_MAX, "--user: the control socket: %m");
         /* Made by us as we were, to be connected to by us as we shall be. */
         for (unsigned i = 0; i < 2; i++)
             if (fchownat(weird->meeting_name[i], "", sandbox.uid, sandbox.gid, AT_EMPTY_PATH) < 0)
@@ -370,10 +397,23 @@ static void leave_terminal(const struct options *options, int null)
         (void)dup2(null, fd);
 }
 
+/* Before anything else is open, of which a porter of our own is to have nothing. -1: none. */
+static bool find_porter(const struct options *options, int *channel, char why[WEIR_LINE_MAX])
+{
+    const struct host_ports *ports = &options->conf.ports;
+    *channel = options->porter_fd;
+    if (*channel >= 0)
+        (void)fcntl(*channel, F_SETFD, FD_CLOEXEC);
+    else if (ports->publish_count + ports->loopback_count > 0)
+        *channel = porter_start(&options->conf, !options->no_sandbox, why);
+    else
+        return true;
+    return *channel >= 0 && porter_wait(*channel, why);
+}
+
 static bool start(const struct options *options, char why[WEIR_LINE_MAX])
 {
-    const char *path =
-        options->conf.socket[0] != '\0' ? options->conf.socket : "/run/weir/default/socket";
+    const char *path = control_path(options);
     for (unsigned i = 0; i < RUNS_MAX; i++)
         weird->run[i].notify = -1;
     weird->control = -1;
@@ -392,6 +432,8 @@ static bool start(const struct options *options, char why[WEIR_LINE_MAX])
     if (weir_loop_open(&weird->loop, &loop, why) < 0 || !net_open(weird, &options->net, why))
         return false;
     weird->dev_fd = weird->dev->fd;
+    if (options->porter_fd >= 0 && !gate_open(weird, conf, options->porter_fd, why))
+        return false;
     snapshot_begin(weird);
     if (options->look != NULL && !snapshot_listen(options->look, why))
         return false;
@@ -430,6 +472,7 @@ static void end_in_order(void)
     char why[WEIR_LINE_MAX] = "";
     const weir_time end = weir_loop_clock() + GRACE;
     dhcp_release(weird);
+    gate_end(weird, weir_loop_clock());
     for (uint32_t i = 0; i < SOCKETS_MAX; i++) {
         struct socket *socket = weird->socket[i];
         if (socket == NULL)
@@ -451,14 +494,16 @@ static void end_in_order(void)
 int main(int argc, char **argv)
 {
     char why[WEIR_LINE_MAX] = "";
-    struct options options = { .ready_fd = -1, .control_fd = -1 };
+    struct options options = { .ready_fd = -1, .control_fd = -1, .porter_fd = -1, .porter = -1 };
     const int status = read_options(argc, argv, &options);
     if (status != STATUS_OK)
         return status;
-    if (options.conf.dns_count > 0)
-        fputs("weird: dns: kept, but programs ask the servers of /etc/resolv.conf\n", stderr);
+    if (options.porter >= 0)
+        porter_serve(options.porter, &options.conf, !options.no_sandbox);
     umask(0077);
     raise_limits();
+    if (!find_porter(&options, &options.porter_fd, why))
+        return fail(why);
     if (!keeper_memory(&weird, why))
         return fail(why);
     if (!start(&options, why))

@@ -4,7 +4,7 @@
 
 They stand in the sources that weird is built from, beside the code that makes them, as a comment
 `/* syscall: read poll|ppoll */`: after a bar stands what does the same where the first is not known.
-`/* keeper syscall: ... */` names the keeper's. Calls that are only made before the sandbox is closed
+`/* keeper syscall: ... */` names the keeper's, and `/* porter syscall: ... */` the porter's. Calls that are only made before the sandbox is closed
 (opening a device, say) have none.
 --check fails if the header is stale, a name is no system call, there are more than MAX of them, or
 a source calls a function of libc whose system call nobody names.
@@ -21,9 +21,10 @@ from tap import Tap
 
 HEADER = "daemon/syscalls.h"
 FOLDERS = ("src/dev", "src/ipc", "src/loop", "daemon")
-WEIRD, KEEPER = (re.compile(rf"/\* {word}: ([a-z0-9_| ]+) \*/") for word in
-                 ("syscall", "keeper syscall"))
+WEIRD, KEEPER, PORTER = (re.compile(rf"/\* {word}: ([a-z0-9_| ]+) \*/") for word in
+                         ("syscall", "keeper syscall", "porter syscall"))
 KEEPER_MAX = 30
+PORTER_MAX = 20
 MAX = 30
 
 # Functions of libc that are a system call, and its name where that differs.
@@ -47,6 +48,8 @@ BEFORE = set("ftruncate geteuid getegid dup2|dup3 prctl setsid chdir chmod epoll
 BEFORE_FILES = ("daemon/conf.c", "daemon/kernel_end.c", "daemon/net.c", "daemon/sandbox.c",
                 "daemon/udp_maker.c", "daemon/udp_ids.c", "src/dev/netif.c", "src/loop/secrets.c",
                 "src/ipc/sight_listen.c", "src/ipc/sight_ask.c")
+# Makes calls before its own sandbox is closed, and others in it.
+PORTER_FILE, PORTER_BEFORE = "daemon/porter.c", {"bind", "listen", "openat", "dup", "clone", "ppoll"}
 
 TOP = """/* SPDX-License-Identifier: MIT */
 #ifndef WEIR_DAEMON_SYSCALLS_H
@@ -86,8 +89,9 @@ def table(name, calls):
     return "\n".join(lines) + "\n};\n"
 
 
-def header(calls, keeper):
-    return TOP + table("sandbox_calls", calls) + "\n" + table("keeper_calls", keeper) + "\n#endif\n"
+def header(calls, keeper, porter):
+    return (TOP + table("sandbox_calls", calls) + "\n" + table("keeper_calls", keeper) + "\n" +
+            table("porter_calls", porter) + "\n#endif\n")
 
 
 def unknown(calls):
@@ -101,7 +105,7 @@ def unknown(calls):
     return re.findall(r"^unknown (\S+)$", done.stdout, re.M)
 
 
-def unnamed(calls):
+def unnamed(calls, porter):
     """Calls in the sources that nothing names: weird would be killed for them."""
     pattern = re.compile(r"(?<![\w.>])(" + "|".join(FUNCTIONS) + r")\(")
     for path in ctext.files(".c", under=FOLDERS):
@@ -109,13 +113,16 @@ def unnamed(calls):
             continue
         for function in sorted(set(pattern.findall(ctext.without_comments(ctext.read(path))))):
             name = FUNCTIONS[function]
-            if name not in calls and name not in BEFORE:
+            if path == PORTER_FILE:
+                if name not in porter and name not in BEFORE | PORTER_BEFORE:
+                    yield f"{path}: {function}() is {name}, which the porter does not name"
+            elif name not in calls and name not in BEFORE:
                 yield f"{path}: {function}() is the system call {name}, which no comment names"
 
 
 def main():
-    calls, keeper = named(WEIRD), named(KEEPER)
-    new = header(calls, keeper)
+    calls, keeper, porter = named(WEIRD), named(KEEPER), named(PORTER)
+    new = header(calls, keeper, porter)
     if "--check" not in sys.argv[1:]:
         with open(os.path.join(ctext.ROOT, HEADER), "w", encoding="utf-8") as file:
             file.write(new)
@@ -125,9 +132,10 @@ def main():
     tap.check(old == new, f"{HEADER} is up to date", "run scripts/gen_syscalls.py")
     tap.check(0 < len(calls) <= MAX, f"weird may make at most {MAX} system calls", str(len(calls)))
     tap.check(0 < len(keeper) <= KEEPER_MAX, f"and its keeper at most {KEEPER_MAX}", str(len(keeper)))
-    bad = unknown({**calls, **keeper})
+    tap.check(0 < len(porter) <= PORTER_MAX, f"and its porter at most {PORTER_MAX}", str(len(porter)))
+    bad = unknown({**calls, **keeper, **porter})
     tap.check(not bad, "every name is a system call", *bad)
-    bad = list(unnamed(calls))
+    bad = list(unnamed(calls, porter))
     tap.check(not bad, "what the sources call is named", *bad)
     return tap.done()
 

@@ -11,6 +11,7 @@
 
 #include "args.h"
 #include "run.h"
+#include "sysctl_table.h"
 #include "tool.h"
 
 #include <errno.h>
@@ -35,6 +36,11 @@ static const char help[] =
     "  --net NAME     join the weird that serves /run/weir/NAME/socket\n"
     "  --socket PATH  join the one that serves PATH\n"
     "  --pcap FILE    with a private one: write what passes, and why, as pcapng\n"
+    "  --publish [ADDR:]HOSTPORT:PORT[/udp]\n"
+    "                 with a private one: a port of the host leads to the program's\n"
+    "  --sysctl NAME=VALUE  with a private one: a setting (weir sysctl -a lists them)\n"
+    "  --host-loopback PORT[,PORT|FIRST-LAST]\n"
+    "                 with a private one: these ports of 127.0.0.1 and ::1 are the host's\n"
     "  --help         this text\n"
     "\n"
     "The exit status is the program's; 125: weir could not, 126: the program cannot be run,\n"
@@ -44,14 +50,51 @@ enum {
     OPT_NET = 256,
     OPT_SOCKET,
     OPT_PCAP,
+    OPT_PUBLISH,
+    OPT_HOST_LOOPBACK,
+    OPT_SYSCTL,
     OPT_HELP,
 };
 
 struct options {
     char path[108];
-    const char *pcap;
+    struct run_options run;
     bool help;
 };
+
+static int take_ports(struct run_options *run, int option)
+{
+    char why[HOST_PORTS_WHY_MAX];
+    if (option == OPT_PUBLISH) {
+        if (!host_ports_publish(&run->ports, optarg, why))
+            return tool_usage("run", "--publish: %s", why);
+        run->publish[run->publish_count++] = optarg;
+        return TOOL_OK;
+    }
+    if (!host_ports_loopback(&run->ports, optarg, why))
+        return tool_usage("run", "--host-loopback: %s", why);
+    if (run->loopback_count == HOST_PUBLISH_MAX)
+        return tool_usage("run", "--host-loopback: given more than %d times", HOST_PUBLISH_MAX);
+    run->loopback[run->loopback_count++] = optarg;
+    return TOOL_OK;
+}
+
+static int take_sysctl(struct run_options *run)
+{
+    char name[SYSCTL_TEXT_MAX * 2], why[SYSCTL_WHY_MAX];
+    struct weir_config config;
+    const char *equals = strchr(optarg, '=');
+    const size_t len = equals != NULL ? (size_t)(equals - optarg) : 0;
+    if (equals == NULL || len >= sizeof name || run->sysctl_count == RUN_SYSCTL_MAX)
+        return tool_usage("run", "--sysctl: not NAME=VALUE, or one too many: %s", optarg);
+    memcpy(name, optarg, len);
+    name[len] = '\0';
+    weir_config_default(&config);
+    if (!sysctl_apply(&config, name, equals + 1, why))
+        return tool_usage("run", "--sysctl: %s", why);
+    run->sysctl[run->sysctl_count++] = optarg;
+    return TOOL_OK;
+}
 
 static int take_option(struct options *options, int option)
 {
@@ -61,7 +104,11 @@ static int take_option(struct options *options, int option)
     else if (option == OPT_SOCKET)
         len = snprintf(options->path, sizeof options->path, "%s", optarg);
     else if (option == OPT_PCAP)
-        options->pcap = optarg;
+        options->run.pcap = optarg;
+    else if (option == OPT_PUBLISH || option == OPT_HOST_LOOPBACK)
+        return take_ports(&options->run, option);
+    else if (option == OPT_SYSCTL)
+        return take_sysctl(&options->run);
     else if (option == OPT_HELP)
         options->help = true;
     else
@@ -77,6 +124,9 @@ static int read_options(int argc, char **argv, struct options *options)
         { "net", required_argument, NULL, OPT_NET },
         { "socket", required_argument, NULL, OPT_SOCKET },
         { "pcap", required_argument, NULL, OPT_PCAP },
+        { "publish", required_argument, NULL, OPT_PUBLISH },
+        { "host-loopback", required_argument, NULL, OPT_HOST_LOOPBACK },
+        { "sysctl", required_argument, NULL, OPT_SYSCTL },
         { "help", no_argument, NULL, OPT_HELP },
         { NULL, 0, NULL, 0 },
     };
@@ -89,8 +139,16 @@ static int read_options(int argc, char **argv, struct options *options)
     }
     if (optind == argc && !options->help)
         return tool_usage("run", "a program is missing (weir run --help)");
-    if (options->pcap != NULL && options->path[0] != '\0')
+    if (options->path[0] == '\0')
+        return TOOL_OK;
+    if (options->run.pcap != NULL)
         return tool_usage("run", "--pcap is for a private weird; the daemon has its own");
+    if (options->run.sysctl_count > 0)
+        return tool_usage("run",
+                          "--sysctl is for a private weird; `weir sysctl` sets the daemon's");
+    if (options->run.publish_count + options->run.loopback_count > 0)
+        return tool_usage("run", "--publish and --host-loopback are for a private weird; the "
+                                 "daemon has its own");
     return TOOL_OK;
 }
 
@@ -178,6 +236,13 @@ static int broken(const char *why)
     return STATUS_BROKEN;
 }
 
+static bool begin_private(const struct run_options *options, int *control, char why[WEIR_LINE_MAX])
+{
+    int porter;
+    return run_net_porter(options, &porter, why) && run_net_enter(why) &&
+           run_net_start(options, porter, control, why);
+}
+
 int tool_run(int argc, char **argv)
 {
     struct options options = { .path = "" };
@@ -195,9 +260,9 @@ int tool_run(int argc, char **argv)
         (void)tool_fail("run", "%s", why);
         return STATUS_NOT_RUN;
     }
-    const bool joined = options.path[0] != '\0'
-                            ? run_net_join(options.path, &control, why)
-                            : run_net_enter(why) && run_net_start(options.pcap, &control, why);
+    const bool joined = options.path[0] != '\0' ? run_names(options.path, why) &&
+                                                      run_net_join(options.path, &control, why)
+                                                : begin_private(&options.run, &control, why);
     if (!joined || !attach(control, why))
         return broken(why);
     execvp(argv[0], argv);

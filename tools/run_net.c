@@ -116,40 +116,94 @@ static const char *look_path(char path[PATH_MAX], pid_t program)
     return path;
 }
 
-static void become_weird(int control, int ready, const char *pcap, pid_t program)
+#define WORDS_MAX (24 + 4 * HOST_PUBLISH_MAX + 2 * RUN_SYSCTL_MAX)
+
+struct words {
+    const char *word[WORDS_MAX + 1];
+    unsigned count;
+};
+
+static void add_word(struct words *words, const char *option, const char *value)
 {
-    char control_text[16], ready_text[16], look_text[PATH_MAX];
-    const char *look = look_path(look_text, program);
-    const char *const argv[] = { "weird",
-                                 "--dev",
-                                 "tap:weir0",
-                                 "--addr",
-                                 "192.0.2.2/24",
-                                 "--addr",
-                                 "2001:db8::2/64",
-                                 "--kernel-addr",
-                                 "192.0.2.1/24",
-                                 "--kernel-addr",
-                                 "2001:db8::1/64",
-                                 "--control-fd",
-                                 control_text,
-                                 "--ready-fd",
-                                 ready_text,
-                                 look != NULL   ? "--look"
-                                 : pcap != NULL ? "--pcap"
-                                                : NULL,
-                                 look != NULL ? look : pcap,
-                                 look != NULL && pcap != NULL ? "--pcap" : NULL,
-                                 pcap,
-                                 NULL };
-    snprintf(control_text, sizeof control_text, "%d", control);
-    snprintf(ready_text, sizeof ready_text, "%d", ready);
+    words->word[words->count++] = option;
+    words->word[words->count++] = value;
+    words->word[words->count] = NULL;
+}
+
+static void add_ports(struct words *words, const struct run_options *options)
+{
+    for (unsigned i = 0; i < options->publish_count; i++)
+        add_word(words, "--publish", options->publish[i]);
+    for (unsigned i = 0; i < options->loopback_count; i++)
+        add_word(words, "--host-loopback", options->loopback[i]);
+}
+
+/* Not a child of the program that this process will become. */
+static void leave_parent(void)
+{
     (void)setsid();
     const pid_t pid = fork();
     if (pid != 0)
         _exit(pid < 0);
+}
+
+static void become_weird(const struct run_options *options, int control, int ready, int porter)
+{
+    char control_text[16], ready_text[16], porter_text[16], look_text[PATH_MAX];
+    const char *look = look_path(look_text, getppid());
+    struct words words = { .word = { "weird" }, .count = 1 };
+    snprintf(control_text, sizeof control_text, "%d", control);
+    snprintf(ready_text, sizeof ready_text, "%d", ready);
+    snprintf(porter_text, sizeof porter_text, "%d", porter);
+    add_word(&words, "--dev", "tap:weir0");
+    add_word(&words, "--addr", "192.0.2.2/24");
+    add_word(&words, "--addr", "2001:db8::2/64");
+    add_word(&words, "--kernel-addr", "192.0.2.1/24");
+    add_word(&words, "--kernel-addr", "2001:db8::1/64");
+    add_word(&words, "--control-fd", control_text);
+    add_word(&words, "--ready-fd", ready_text);
+    if (look != NULL)
+        add_word(&words, "--look", look);
+    if (options->pcap != NULL)
+        add_word(&words, "--pcap", options->pcap);
+    for (unsigned i = 0; i < options->sysctl_count; i++)
+        add_word(&words, "--sysctl", options->sysctl[i]);
+    if (porter >= 0) {
+        add_word(&words, "--porter-fd", porter_text);
+        add_ports(&words, options);
+    }
+    leave_parent();
     keep_capabilities();
-    run_exec_weird(argv);
+    run_exec_weird(words.word);
+}
+
+/* As above, but nothing waits for it here: weird does. */
+bool run_net_porter(const struct run_options *options, int *porter, char why[WEIR_LINE_MAX])
+{
+    int pair[2];
+    *porter = -1;
+    if (options->publish_count + options->loopback_count == 0)
+        return true;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        return fail(why, "socketpair");
+    const pid_t pid = fork();
+    if (pid < 0)
+        return fail(why, "fork");
+    if (pid == 0) {
+        char text[16];
+        struct words words = { .word = { "weird" }, .count = 1 };
+        snprintf(text, sizeof text, "%d", pair[1]);
+        add_word(&words, "--porter", text);
+        add_ports(&words, options);
+        leave_parent();
+        (void)fcntl(pair[1], F_SETFD, 0);
+        run_exec_weird(words.word);
+    }
+    close(pair[1]);
+    while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+        continue;
+    *porter = pair[0];
+    return true;
 }
 
 static bool wait_ready(int fd, char why[WEIR_LINE_MAX])
@@ -165,7 +219,8 @@ static bool wait_ready(int fd, char why[WEIR_LINE_MAX])
     return false;
 }
 
-bool run_net_start(const char *pcap, int *control, char why[WEIR_LINE_MAX])
+bool run_net_start(const struct run_options *options, int porter, int *control,
+                   char why[WEIR_LINE_MAX])
 {
     int pair[2], ready[2], status;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) < 0)
@@ -178,7 +233,9 @@ bool run_net_start(const char *pcap, int *control, char why[WEIR_LINE_MAX])
     if (pid == 0) {
         close(pair[0]);
         close(ready[0]);
-        become_weird(pair[1], ready[1], pcap, getppid());
+        if (porter >= 0)
+            (void)fcntl(porter, F_SETFD, 0);
+        become_weird(options, pair[1], ready[1], porter);
     }
     close(pair[1]);
     close(ready[1]);

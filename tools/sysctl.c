@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 
-/* `weir sysctl`: shows the settings by Linux's names, and checks values before weird is given them.
- *
- * It changes nothing that runs: weird reads its settings when it starts. */
+/* `weir sysctl`: the settings by Linux's names, of a weird that runs (--net, --socket) or as weir
+ * has them when nobody says otherwise. Without a weird nothing is changed: values are checked
+ * before weird is given them. */
+
+#include "ipc/control.h"
 
 #include "args.h"
 #include "sysctl_table.h"
@@ -11,6 +13,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #define COMMAND      "sysctl"
 #define LINE_MAX_LEN 1024
@@ -19,20 +24,26 @@
 struct options {
     bool all, json, values, help;
     const char *file;
+    const char *net, *socket; /* a weird that runs */
+    char path[108];           /* of its control socket; "": none */
 };
 
 static void usage(void)
 {
-    puts("usage: weir sysctl [-n] [--json] NAME...\n"
-         "       weir sysctl NAME=VALUE...\n"
-         "       weir sysctl [-n] [--json] -a\n"
-         "       weir sysctl -p FILE\n"
+    puts("usage: weir sysctl [--net NAME] [-n] [--json] NAME...\n"
+         "       weir sysctl [--net NAME] NAME=VALUE...\n"
+         "       weir sysctl [--net NAME] [-n] [--json] -a\n"
+         "       weir sysctl [--net NAME] -p FILE\n"
          "\n"
-         "Linux's settings of the network, and what each is to weir. Values are checked; nothing\n"
-         "that runs is changed: weird takes settings from its configuration when it starts.\n"
+         "Linux's settings of the network, and what each is to weir. With --net or --socket those\n"
+         "of a weird that runs are shown and changed; without, the defaults are shown, and values\n"
+         "only checked.\n"
          "\n"
-         "  -a, --all        every setting that has a value, with its default\n"
-         "  -p, --load FILE  check a file of NAME = VALUE lines, as sysctl.conf(5); - is the\n"
+         "      --net NAME   the weird that serves /run/weir/NAME/socket\n"
+         "      --socket PATH  the one that serves PATH\n"
+         "  -a, --all        every setting that has a value\n"
+         "  -p, --load FILE  set, or check, a file of NAME = VALUE lines, as sysctl.conf(5); - is "
+         "the\n"
          "                   standard input\n"
          "  -n, --values     values without names\n"
          "      --json       name, value, kind and note of each; with -a also those that weir\n"
@@ -94,7 +105,67 @@ static void show_all(const struct weir_config *config, const struct options *opt
         puts("\n]");
 }
 
-/* ---- checking ---- */
+/* ---- a weird that runs ---- */
+
+/* One question and one answer. False, with a line said, if there is none. */
+static bool ask(const struct options *options, const void *request, size_t len, void *answer,
+                size_t room)
+{
+    struct sockaddr_un name = { .sun_family = AF_UNIX };
+    snprintf(name.sun_path, sizeof name.sun_path, "%s", options->path);
+    const int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    const bool sent = fd >= 0 && connect(fd, (const struct sockaddr *)&name, sizeof name) == 0 &&
+                      send(fd, request, len, MSG_NOSIGNAL) == (ssize_t)len;
+    int error = errno;
+    const ssize_t got = sent ? recv(fd, answer, room, 0) : -1;
+    if (sent && got < 0)
+        error = errno;
+    if (fd >= 0)
+        close(fd);
+    if (got == (ssize_t)room)
+        return true;
+    if (got < 0)
+        tool_fail(COMMAND, "%s: %s", options->path, strerror(error));
+    else
+        tool_fail(COMMAND, "%s: it is of another version, or does not let us in", options->path);
+    return false;
+}
+
+static bool fetch(const struct options *options, struct weir_config *config)
+{
+    const struct control_request request = { CONTROL_MAGIC, CONTROL_VERSION, CONTROL_CONFIG };
+    struct control_config answer;
+    if (!ask(options, &request, sizeof request, &answer, sizeof answer))
+        return false;
+    *config = answer.config;
+    return true;
+}
+
+/* Puts a value into `config`, and into the weird that it is of. False, with a line in `why`, or,
+ * if it is "", already said. */
+static bool set_value(const struct options *options, struct weir_config *config, const char *name,
+                      const char *value, char why[SYSCTL_WHY_MAX])
+{
+    struct control_set set = { .head = { CONTROL_MAGIC, CONTROL_VERSION, CONTROL_SET } };
+    struct control_said said;
+    if (options->path[0] == '\0')
+        return sysctl_apply(config, name, value, why);
+    if (!sysctl_change(config, name, value, why))
+        return false;
+    if (strlen(name) >= sizeof set.name || strlen(value) >= sizeof set.value) {
+        snprintf(why, SYSCTL_WHY_MAX, "%.80s: the value is too long", name);
+        return false;
+    }
+    memcpy(set.name, name, strlen(name));
+    memcpy(set.value, value, strlen(value));
+    why[0] = '\0';
+    if (!ask(options, &set, sizeof set, &said, sizeof said))
+        return false;
+    snprintf(why, SYSCTL_WHY_MAX, "%.*s", (int)sizeof said.text - 1, said.text);
+    return said.error == 0;
+}
+
+/* ---- setting, or checking ---- */
 
 static char *trimmed(char *text)
 {
@@ -107,7 +178,8 @@ static char *trimmed(char *text)
 
 /* One line of a file: a comment, or NAME = VALUE. A '-' before the name forgives what is wrong
  * with it, as in sysctl.conf(5). */
-static bool take_line(struct weir_config *config, char *line, const char *file, unsigned number)
+static bool take_line(const struct options *options, struct weir_config *config, char *line,
+                      const char *file, unsigned number)
 {
     char why[SYSCTL_WHY_MAX], text[SYSCTL_TEXT_MAX];
     char *name = trimmed(line);
@@ -122,8 +194,9 @@ static bool take_line(struct weir_config *config, char *line, const char *file, 
     }
     *equals = '\0';
     name = trimmed(name);
-    if (!sysctl_apply(config, name, trimmed(equals + 1), why)) {
-        tool_fail(COMMAND, "%s:%u: %s", file, number, why);
+    if (!set_value(options, config, name, trimmed(equals + 1), why)) {
+        if (why[0] != '\0')
+            tool_fail(COMMAND, "%s:%u: %s", file, number, why);
         return forgiven;
     }
     const struct sysctl *setting = sysctl_find(name);
@@ -131,7 +204,7 @@ static bool take_line(struct weir_config *config, char *line, const char *file, 
     return true;
 }
 
-static int check_file(struct weir_config *config, const char *path)
+static int take_file(const struct options *options, struct weir_config *config, const char *path)
 {
     const bool is_stdin = strcmp(path, "-") == 0;
     FILE *file = is_stdin ? stdin : fopen(path, "re");
@@ -146,7 +219,7 @@ static int check_file(struct weir_config *config, const char *path)
             status = tool_fail(COMMAND, "%s:%u: the line is too long", path, number);
             break;
         }
-        if (!take_line(config, line, path, number))
+        if (!take_line(options, config, line, path, number))
             status = TOOL_FAILED;
     }
     if (ferror(file))
@@ -156,8 +229,9 @@ static int check_file(struct weir_config *config, const char *path)
     return status;
 }
 
-/* NAME=VALUE: what the value would be. */
-static int check_one(struct weir_config *config, const char *word, const char *equals)
+/* NAME=VALUE: what the value is from now on, or would be. */
+static int take_one(const struct options *options, struct weir_config *config, const char *word,
+                    const char *equals)
 {
     char name[LINE_MAX_LEN], why[SYSCTL_WHY_MAX], text[SYSCTL_TEXT_MAX];
     const size_t len = (size_t)(equals - word);
@@ -165,8 +239,8 @@ static int check_one(struct weir_config *config, const char *word, const char *e
         return tool_fail(COMMAND, "unknown: %s", word);
     memcpy(name, word, len);
     name[len] = '\0';
-    if (!sysctl_apply(config, name, equals + 1, why))
-        return tool_fail(COMMAND, "%s", why);
+    if (!set_value(options, config, name, equals + 1, why))
+        return why[0] != '\0' ? tool_fail(COMMAND, "%s", why) : TOOL_FAILED;
     const struct sysctl *setting = sysctl_find(name);
     printf("%s = %s\n", setting->name, sysctl_value(config, setting, text));
     return TOOL_OK;
@@ -184,7 +258,7 @@ static int do_words(struct weir_config *config, const struct options *options, i
         const char *equals = strchr(argv[i], '=');
         const struct sysctl *setting = equals == NULL ? sysctl_find(argv[i]) : NULL;
         if (equals != NULL && !options->json) {
-            if (check_one(config, argv[i], equals) != TOOL_OK)
+            if (take_one(options, config, argv[i], equals) != TOOL_OK)
                 status = TOOL_FAILED;
         } else if (setting != NULL && options->json) {
             show_json(config, setting, first);
@@ -202,12 +276,23 @@ static int do_words(struct weir_config *config, const struct options *options, i
 
 /* ---- the command ---- */
 
+static bool find_path(struct options *options)
+{
+    int len = 0;
+    if (options->net != NULL)
+        len = snprintf(options->path, sizeof options->path, "/run/weir/%s/socket", options->net);
+    else if (options->socket != NULL)
+        len = snprintf(options->path, sizeof options->path, "%s", options->socket);
+    return len < (int)sizeof options->path;
+}
+
 static int parse(int argc, char **argv, struct options *options)
 {
     static const struct option longs[] = {
-        { "all", no_argument, NULL, 'a' },    { "load", required_argument, NULL, 'p' },
-        { "values", no_argument, NULL, 'n' }, { "json", no_argument, NULL, 'j' },
-        { "help", no_argument, NULL, 'h' },   { NULL, 0, NULL, 0 },
+        { "all", no_argument, NULL, 'a' },       { "load", required_argument, NULL, 'p' },
+        { "values", no_argument, NULL, 'n' },    { "json", no_argument, NULL, 'j' },
+        { "net", required_argument, NULL, 'N' }, { "socket", required_argument, NULL, 'S' },
+        { "help", no_argument, NULL, 'h' },      { NULL, 0, NULL, 0 },
     };
     for (int c; (c = args_next(argc, argv, ":ap:nh", longs)) != ARGS_END;) {
         if (c == ARGS_BAD)
@@ -216,6 +301,8 @@ static int parse(int argc, char **argv, struct options *options)
             return tool_usage(COMMAND, "--load is given twice: %s", optarg);
         if (c == 'p')
             options->file = optarg;
+        if (c == 'N' || c == 'S')
+            *(c == 'N' ? &options->net : &options->socket) = optarg;
         options->all = options->all || c == 'a';
         options->values = options->values || c == 'n';
         options->json = options->json || c == 'j';
@@ -231,6 +318,13 @@ static int parse(int argc, char **argv, struct options *options)
         return tool_usage(COMMAND, "a NAME is missing (weir sysctl -a lists them)");
     if (options->file != NULL && (options->json || options->values))
         return tool_usage(COMMAND, "--json and --values do not go with --load");
+    if (options->net != NULL && options->socket != NULL)
+        return tool_usage(COMMAND, "--net and --socket do not go together: %s", options->socket);
+    if (options->net != NULL && strchr(options->net, '/') != NULL)
+        return tool_usage(COMMAND, "%s: not the name of a net", options->net);
+    if (!find_path(options))
+        return tool_usage(COMMAND, "%s: the path is too long for a socket",
+                          options->net != NULL ? options->net : options->socket);
     for (int i = optind; options->json && i < argc; i++)
         if (strchr(argv[i], '=') != NULL)
             return tool_usage(COMMAND, "--json only shows, it takes no value: %s", argv[i]);
@@ -249,8 +343,10 @@ int tool_sysctl(int argc, char **argv)
     }
     struct weir_config config;
     weir_config_default(&config);
+    if (options.path[0] != '\0' && !fetch(&options, &config))
+        return TOOL_FAILED;
     if (options.file != NULL)
-        return check_file(&config, options.file);
+        return take_file(&options, &config, options.file);
     if (options.all) {
         show_all(&config, &options);
         return TOOL_OK;

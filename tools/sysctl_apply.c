@@ -330,3 +330,21 @@ bool sysctl_apply(struct weir_config *config, const char *name, const char *valu
     *config = changed;
     return true;
 }
+
+bool sysctl_change(struct weir_config *config, const char *name, const char *value,
+                   char why[SYSCTL_WHY_MAX])
+{
+    const struct sysctl *setting = sysctl_find(name);
+    struct weir_config changed = *config;
+    char before[SYSCTL_TEXT_MAX], after[SYSCTL_TEXT_MAX];
+    if (!sysctl_apply(&changed, name, value, why))
+        return false;
+    if (setting->at_start &&
+        strcmp(sysctl_value(config, setting, before), sysctl_value(&changed, setting, after)) != 0)
+        return refuse(why,
+                      "%s: what runs keeps it; weird takes another value when it starts (sysctl "
+                      "in its configuration)",
+                      setting->name);
+    *config = changed;
+    return true;
+}

@@ -19,6 +19,7 @@
 #define ABSENT(NAME)       .name = (NAME), .kind = SYSCTL_ABSENT
 #define REMOVED(NAME)      .name = (NAME), .kind = SYSCTL_REMOVED
 #define NOTE(TEXT)         .note = (TEXT)
+#define AT_START           .at_start = true
 
 #define POOL_MOST  (INT64_C(1) << 24) /* entries of a pool (src/stack/config.h) */
 #define CHUNK_MOST (INT64_C(1) << 26) /* chunks of the ring pool */
@@ -33,7 +34,7 @@ static const struct sysctl table[] = {
       NOTE("the first so many SYN timeouts do not double; 0 is how it was before Linux 6.5") },
     { NUMBER("net.ipv4.tcp_synack_retries"), AT(synack_retries), ANY_OCTET, WEIR(0, 15),
       NOTE("5 gives a half-open connection up after about 63 s") },
-    { NUMBER("net.ipv4.tcp_max_syn_backlog"), AT(synq_max), ANY_INT, WEIR(1, POOL_MOST),
+    { NUMBER("net.ipv4.tcp_max_syn_backlog"), AT(synq_max), AT_START, ANY_INT, WEIR(1, POOL_MOST),
       NOTE("half-open connections; over all listeners, where Linux counts for each") },
     { NUMBER("net.core.somaxconn"), AT(somaxconn), LINUX(0, INT32_MAX), WEIR(1, INT32_MAX),
       NOTE("the upper bound of every backlog; a queue of n holds n + 1") },
@@ -83,7 +84,7 @@ static const struct sysctl table[] = {
       LINUX(1000, 120000),
       WEIR(1000, 120000),
       NOTE("the longest retransmission timeout") },
-    { NUMBER("net.ipv4.tcp_recovery"), AT(rack), ANY_OCTET, WEIR(0, 7),
+    { NUMBER("net.ipv4.tcp_recovery"), AT(rack), AT_START, ANY_OCTET, WEIR(0, 7),
       NOTE(
           "bits: 1 RACK (RFC 8985), else RFC 6675; 2 its reordering window stays as it is; 4 three "
           "segments above a hole are no proof") },
@@ -105,7 +106,7 @@ static const struct sysctl table[] = {
     { SECONDS("net.ipv4.tcp_fin_timeout"), AT(fin_timeout), ANY_INT, WEIR(1, LONGEST),
       NOTE("FIN-WAIT-2 that nobody holds any more; not TIME-WAIT, which is 60 s whatever stands "
            "here") },
-    { NUMBER("net.ipv4.tcp_max_tw_buckets"), AT(tw_max), ANY_INT, WEIR(1, POOL_MOST),
+    { NUMBER("net.ipv4.tcp_max_tw_buckets"), AT(tw_max), AT_START, ANY_INT, WEIR(1, POOL_MOST),
       NOTE("TIME-WAITs kept; beyond it weir forgets the oldest, Linux the newest") },
 
     { NUMBER("net.ipv4.tcp_tw_reuse"), AT(tw_reuse), LINUX(0, 2), WEIR(0, 2),
@@ -131,6 +132,7 @@ static const struct sysctl table[] = {
       .kind = SYSCTL_VECTOR,
       LOW(rcv_min),
       AT(rcv_max),
+      AT_START,
       .unit = 1,
       LINUX(1, INT32_MAX),
       WEIR(536, INT64_C(1) << 30),
@@ -151,6 +153,7 @@ static const struct sysctl table[] = {
       .kind = SYSCTL_VECTOR,
       .low = SYSCTL_NO_FIELD,
       AT(ring_chunks),
+      AT_START,
       .unit = 0,
       LINUX(0, INT64_MAX / 4096),
       WEIR(1, CHUNK_MOST),
@@ -158,9 +161,9 @@ static const struct sysctl table[] = {
            "pressure before it, so the first two are not kept") },
     { NUMBER("net.core.rmem_default"), AT(udp_rcv_max), LINUX(2304, INT32_MAX),
       WEIR(2304, INT32_MAX), NOTE("octets of datagrams that wait, for each UDP socket") },
-    { NUMBER("net.ipv4.ipfrag_high_thresh"), AT(frag_octets_max), LINUX(0, INT64_MAX),
+    { NUMBER("net.ipv4.ipfrag_high_thresh"), AT(frag_octets_max), AT_START, LINUX(0, INT64_MAX),
       WEIR(65536, INT64_C(1) << 30), NOTE("octets held for reassembly, of both families") },
-    { NUMBER("net.ipv4.neigh.default.gc_thresh3"), AT(neigh_max), LINUX(0, INT32_MAX),
+    { NUMBER("net.ipv4.neigh.default.gc_thresh3"), AT(neigh_max), AT_START, LINUX(0, INT32_MAX),
       WEIR(1, POOL_MOST), NOTE("neighbours known at a time, of both families") },
     { NUMBER("net.ipv4.conf.all.accept_redirects"), AT(accept_redirects), ANY_INT, WEIR(0, 1),
       NOTE("ICMP redirects, of both families; weir's default is off") },

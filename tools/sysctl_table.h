@@ -40,6 +40,7 @@ struct sysctl {
     int64_t linux_min, linux_max; /* what Linux takes (measured on 6.18) */
     int64_t min, max;             /* what weir takes */
     const char *fixed;            /* the one value that is true */
+    bool at_start;                /* what runs keeps what it began with */
     const char *note;             /* what to know; for removed ones, since when and why */
 };
 
@@ -68,5 +69,9 @@ char *sysctl_no_value(const char *name, char why[SYSCTL_WHY_MAX]);
  * and one that makes no sense together with the rest of `config`. */
 bool sysctl_apply(struct weir_config *config, const char *name, const char *value,
                   char why[SYSCTL_WHY_MAX]) __attribute__((warn_unused_result));
+
+/* The same for a configuration that is in use: refuses also what only a start can change. */
+bool sysctl_change(struct weir_config *config, const char *name, const char *value,
+                   char why[SYSCTL_WHY_MAX]) __attribute__((warn_unused_result));
 
 #endif

@@ -202,6 +202,15 @@ enum weir_error weir_init(struct weir **weir, void *memory, size_t size,
                           const struct weir_config *config, weir_time now)
     __attribute__((warn_unused_result));
 
+/* The configuration as it is now, without seed, secrets and keys. */
+void weir_config_now(const struct weir *weir, struct weir_config *config);
+
+/* Takes from `config` what may change while it runs (src/stack/settings.c has the list; for what
+ * concerns an opening, or is an option of a connection, only later ones) and looks at nothing else
+ * in it. WEIR_INVALID, and nothing is changed: that makes no sense together. */
+enum weir_error weir_config_change(struct weir *weir, const struct weir_config *config)
+    __attribute__((warn_unused_result));
+
 /* ---- Interfaces, addresses, routes ---- */
 
 enum weir_error weir_iface_add(struct weir *weir, const struct weir_iface_config *config,
@@ -221,6 +230,10 @@ enum weir_error weir_address_remove(struct weir *weir, unsigned iface, const str
 enum weir_error weir_route_add(struct weir *weir, const struct weir_ip *prefix, unsigned prefix_len,
                                const struct weir_ip *gateway, unsigned iface, unsigned metric)
     __attribute__((warn_unused_result));
+
+/* Takes the route away that was added with the same words; nothing happens if there is none. */
+void weir_route_remove(struct weir *weir, const struct weir_ip *prefix, unsigned prefix_len,
+                       const struct weir_ip *gateway, unsigned iface);
 
 /* The i-th address in use, for listings; false beyond the last. */
 struct weir_address_info {

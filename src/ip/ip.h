@@ -50,6 +50,8 @@ enum weir_error ip_address_remove(struct ip_host *ip, unsigned iface, const stru
                                   weir_time now);
 enum weir_error ip_route_add(struct ip_host *ip, const struct weir_ip *prefix, unsigned prefix_len,
                              const struct weir_ip *gateway, unsigned iface, unsigned metric);
+void ip_route_remove(struct ip_host *ip, const struct weir_ip *prefix, unsigned prefix_len,
+                     const struct weir_ip *gateway, unsigned iface);
 bool ip_address_info(const struct ip_host *ip, unsigned i, struct weir_address_info *info);
 
 /* The pools, for listings and fault injection: NULL beyond the last. */

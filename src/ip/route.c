@@ -95,8 +95,9 @@ void route_timeout(struct ip_host *ip, weir_time now)
     route_timer(ip);
 }
 
-enum weir_error ip_route_add(struct ip_host *ip, const struct weir_ip *prefix, unsigned prefix_len,
-                             const struct weir_ip *gateway, unsigned iface, unsigned metric)
+static enum weir_error make_static(const struct ip_host *ip, struct ip_route *made,
+                                   const struct weir_ip *prefix, unsigned prefix_len,
+                                   const struct weir_ip *gateway, unsigned iface)
 {
     if (iface >= ip->iface_count)
         return WEIR_INVALID;
@@ -106,7 +107,6 @@ enum weir_error ip_route_add(struct ip_host *ip, const struct weir_ip *prefix, u
         .kind = IP_ROUTE_STATIC,
         .v4 = weir_ip_is_v4(prefix),
         .has_gateway = gateway != NULL,
-        .metric = metric,
         .expires = WEIR_NEVER,
     };
     /* All zero is "any" of either family; the gateway says of which. */
@@ -124,7 +124,32 @@ enum weir_error ip_route_add(struct ip_host *ip, const struct weir_ip *prefix, u
         route.gateway = *gateway;
     }
     route.bits = (uint8_t)ip_prefix_bits(&route.prefix, prefix_len);
+    *made = route;
+    return WEIR_OK;
+}
+
+enum weir_error ip_route_add(struct ip_host *ip, const struct weir_ip *prefix, unsigned prefix_len,
+                             const struct weir_ip *gateway, unsigned iface, unsigned metric)
+{
+    struct ip_route route;
+    const enum weir_error error = make_static(ip, &route, prefix, prefix_len, gateway, iface);
+    if (error != WEIR_OK)
+        return error;
+    route.metric = metric;
     return route_put(ip, &route) != NULL ? WEIR_OK : WEIR_NO_MEMORY;
+}
+
+void ip_route_remove(struct ip_host *ip, const struct weir_ip *prefix, unsigned prefix_len,
+                     const struct weir_ip *gateway, unsigned iface)
+{
+    struct ip_route route;
+    if (make_static(ip, &route, prefix, prefix_len, gateway, iface) != WEIR_OK)
+        return;
+    for (unsigned i = 0; i < ip->route_count; i++)
+        if (is_same(&ip->route[i], &route)) {
+            route_remove(ip, i);
+            return;
+        }
 }
 
 bool route_redirect(struct ip_host *ip, const struct ip_packet *from, const struct weir_ip *dst,

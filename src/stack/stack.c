@@ -220,6 +220,12 @@ enum weir_error weir_route_add(struct weir *weir, const struct weir_ip *prefix, 
     return ip_route_add(&weir->ip, prefix, prefix_len, gateway, iface, metric);
 }
 
+void weir_route_remove(struct weir *weir, const struct weir_ip *prefix, unsigned prefix_len,
+                       const struct weir_ip *gateway, unsigned iface)
+{
+    ip_route_remove(&weir->ip, prefix, prefix_len, gateway, iface);
+}
+
 bool weir_address_info(const struct weir *weir, unsigned i, struct weir_address_info *info)
 {
     return ip_address_info(&weir->ip, i, info);

@@ -332,7 +332,7 @@ static enum weir_drop walk(struct tcb *tcb, struct arriving *in)
 enum weir_drop tcp_segment_arrives(struct tcb *tcb, const struct tcp_seg *seg,
                                    const struct tcp_opts *opts, weir_time when, weir_time now)
 {
-    tcb->segs_in++;
+    tcb->segs_in += seg->gso_size == 0 ? 1 : (seg->len + seg->gso_size - 1) / seg->gso_size;
     if (tcb->state == WEIR_CLOSED)
         return WEIR_DROP_CLOSED_STATE;
     enum weir_drop verdict;

@@ -482,7 +482,8 @@ static void commit_rtx(struct tcb *tcb, const struct tcp_plan *plan, weir_time n
 
 void tcp_output_commit(struct tcb *tcb, const struct tcp_plan *plan, weir_time now)
 {
-    tcb->segs_out++;
+    /* A superframe is as many segments as the driver makes of it. */
+    tcb->segs_out += plan->gso_size == 0 ? 1 : (plan->len + plan->gso_size - 1) / plan->gso_size;
     if (plan->flags & TCP_RST) {
         tcb->rst_owed = false;
         tcb->due = 0;

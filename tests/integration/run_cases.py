@@ -351,8 +351,16 @@ def case_info(address, port):
     print("times", 200000 <= info["rto"] < 400000, 0 < info["rtt"] < 200000,
           info["last_data_sent"] >= 290, info["last_ack_recv"] >= 290)
     print("sizes", info["pmtu"] >= 1280, info["snd_mss"] > 1000, info["snd_cwnd"] >= 10)
+    print("advmss", info["pmtu"] - info["advmss"], "ato", info["ato"],
+          "last data", info["last_data_recv"] >= 290)
+    print("acked", *struct.unpack("Q", told[120:128]))
     print("received, retransmitted", *struct.unpack("Q", told[128:136]),
           *struct.unpack("Q", told[208:216]), "sent", *struct.unpack("Q", told[200:208]))
+    sock.shutdown(socket.SHUT_WR)
+    sock.recv(1)
+    wait_for(sock, select.POLLHUP)
+    print("with both ends, acked, received",
+          *struct.unpack("2Q", sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 280)[120:136]))
 
 
 def case_inherit(address, port):

@@ -37,10 +37,14 @@ class Lab(run_tcp.Lab):
     def serve(self, span):
         with open(self.log, "ab") as log:
             self.server = subprocess.Popen(
-                ["dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--port=0", "--interface=wr0",
+                ["dnsmasq", "--no-daemon", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--interface=wr0",
+                 "--address=/www.lab.example/192.0.2.99",
                  "--bind-dynamic", "--user=root", "--no-ping", "--log-dhcp",
                  f"--dhcp-leasefile={self.folder}/leases", f"--dhcp-range={span}",
                  "--dhcp-option=option:router,192.0.2.1",
+                 "--dhcp-option=option:dns-server,192.0.2.1",
+                 "--dhcp-option=option:domain-name,lab.example",
+                 "--dhcp-option=option:domain-search,lab.example,more.example",
                  "--dhcp-range=2001:db8::,ra-only", "--enable-ra", "--dhcp-authoritative"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self.children.append(self.server)
@@ -70,6 +74,20 @@ def check_dhcp(lab, tap):
     tap.check(said == b"192.0.2.77 hello\n", "a program uses it", status, said)
     tap.check(lab.logged("DHCPDISCOVER") == 1 and lab.logged("DHCPREQUEST") == 1,
               "it was asked for once")
+    script = "import socket; print(socket.getaddrinfo('www', 1, socket.AF_INET)[0][4][0])"
+    with open("/etc/resolv.conf", encoding="utf-8") as file:
+        before = file.read()
+    for who, become in (("root", []), ("nobody of its group", [
+            "setpriv", "--reuid", str(run_tcp.NOBODY), "--regid", "0", "--clear-groups"])):
+        os.chmod(lab.folder, 0o755)
+        status, said = lab.run(*become, *lab.under("/usr/bin/python3", "-c", script))
+        tap.check(said == b"192.0.2.99\n", f"a name is found by the servers of DHCP, by {who}",
+                  status, said)
+        status, said = lab.run(*become, *lab.under("cat", "/etc/resolv.conf"))
+        tap.check(b"nameserver 192.0.2.1\n" in said and
+                  b"search lab.example more.example\n" in said, f"which {who} sees", said)
+    with open("/etc/resolv.conf", encoding="utf-8") as file:
+        tap.check(file.read() == before, "and nobody else")
     lab.weird.send_signal(signal.SIGTERM)
     tap.check(lab.weird.wait(10) == 0, "weird ends", lab.weird.stderr.read())
     tap.check(until(lambda: lab.logged("DHCPRELEASE") == 1), "and gives it back")
@@ -89,6 +107,29 @@ def check_slaac(lab, tap):
     lab.weird.wait(10)
 
 
+# The address of a connection goes and another one comes.
+HOLDER = """
+import socket, select
+s = socket.create_connection(('%s', %d))
+s.sendall(b'silent\\n')
+print('there', flush=True)
+p = select.poll()
+p.register(s, select.POLLIN)
+print(p.poll(5000), s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), flush=True)
+"""
+
+NO_ADDRESS = """
+import errno, socket
+s = socket.socket()
+print(errno.errorcode[s.connect_ex(('%s', %d))], end=' ')
+s = socket.socket()
+try:
+    s.bind(('192.0.2.78', 0))
+except OSError as error:
+    print(errno.errorcode[error.errno])
+"""
+
+
 class Server(threading.Thread):
     """One whose times are shorter than dnsmasq's may be: T1 after 1 s, T2 after 4. It does not answer
     the fourth request that is meant for it alone."""
@@ -103,6 +144,7 @@ class Server(threading.Thread):
         self.sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
         self.sock.bind(("", 67))
         self.heard, self.silent, self.refuses = [], False, False
+        self.ours, self.lease = OURS, 40
 
     def run(self):
         while True:
@@ -115,9 +157,9 @@ class Server(threading.Thread):
                 self.answer(octets, 2 if kind == 1 else 6 if self.refuses else 5, client)
 
     def answer(self, asked, kind, client):
-        told = socket.inet_aton(OURS) if kind != 6 else bytes(4)
+        told = socket.inet_aton(self.ours) if kind != 6 else bytes(4)
         times = b"".join(bytes([option, 4]) + struct.pack(">I", seconds)
-                         for option, seconds in ((51, 40), (58, 1), (59, 4)))
+                         for option, seconds in ((51, self.lease), (58, 1), (59, 4)))
         octets = b"\x02\x01\x06\0" + asked[4:8] + bytes(4) + client + told + bytes(8) \
             + asked[28:236] + b"\x63\x82\x53\x63" + bytes([53, 1, kind, 54, 4]) \
             + socket.inet_aton(KERNEL[4]) + times + bytes([1, 4, 255, 255, 255, 0, 255])
@@ -146,13 +188,36 @@ def check_times(lab, tap):
     before = server.renewals()
     tap.check(until(lambda: server.renewals() > before, LIMIT),
               "and when one answers the address is kept", server.heard)
+    peer = Peer(4)
+    holder = lab.spawn(*lab.under(sys.executable, "-c", HOLDER % (KERNEL[4], peer.port)))
+    tap.check(holder.stdout.readline() == b"there\n", "a connection of the address")
     server.refuses = True
     told = lab.weird.stderr.readline()
     tap.check(b"the address is lost" in told, "until it is refused", told)
+    status, said = lab.run(*lab.under(sys.executable, "-c", NO_ADDRESS % (KERNEL[4], peer.port)))
+    tap.check(said == b"ENETUNREACH EADDRNOTAVAIL\n", "without one errors are Linux's", said)
+    tap.check(until(lambda: server.counted(1, "0.0.0.0", "255.255.255.255") >= 2),
+              "another one is asked for, and again", server.heard)
+    server.ours, server.lease, server.refuses = "192.0.2.79", 10, False
+    told = lab.weird.stderr.readline()
+    tap.check(b"address 192.0.2.79" in told, "and taken", told)
+    said = holder.stdout.readline()
+    tap.check(said.endswith(b"] 103\n"), "the connection of the old one is over: ECONNABORTED", said)
+    lab.stop(holder)
+    script = ("import socket\n"
+              f"s = socket.create_connection(('{KERNEL[4]}', {peer.port}))\n"
+              "print(s.getsockname()[0])\n")
+    status, said = lab.run(*lab.under(sys.executable, "-c", script))
+    tap.check(said == b"192.0.2.79\n", "new ones have the new one", said)
+    before = server.counted(3, "192.0.2.79", KERNEL[4])
+    tap.check(until(lambda: server.counted(3, "192.0.2.79", KERNEL[4]) > before),
+              "which is renewed", server.heard)
+    server.silent = True
+    told = lab.weird.stderr.readline()
+    tap.check(b"the address is lost" in told, "until its time is over", told)
     lab.weird.send_signal(signal.SIGTERM)
     tap.check(lab.weird.wait(10) == 0 and server.counted(7, OURS, KERNEL[4]) == 0,
               "what is lost is not given back", server.heard)
-    server.silent = True
 
 
 def check_nobody(lab, tap):

@@ -62,6 +62,8 @@ class Daemon:
         with os.fdopen(ready) as pipe:
             self.ready = pipe.read()
 
+        self.folder = os.path.dirname(self.socket)
+
     def end(self):
         self.child.send_signal(signal.SIGTERM)
         return self.child.wait(LIMIT)
@@ -93,12 +95,17 @@ def check_all(tap, build, folder):
         check_given_up(tap, daemon)
         tap.check(status(daemon.child.pid)["Uid"].split() == [str(uid)] * 4, f"it is user {uid}")
         tap.check(join(build, daemon, sys.executable, "-c", ECHO) == 0, "a program is served")
+        held = [os.stat(path) for path in (daemon.socket, os.path.dirname(daemon.socket))]
+        tap.check([(s.st_uid, s.st_mode & 0o777) for s in held] == [(uid, 0o660), (uid, 0o750)],
+                  "the socket and its directory are its own, and its group's", held)
+        tap.check(uid == 0 or join(build, daemon, "true", uid=uid) == 0, "its own user may join")
         tap.check(join(build, daemon, "true", uid=STRANGER) == 125, "a stranger may not join")
         os.chmod(os.path.dirname(daemon.socket), 0o755)
         os.chmod(daemon.socket, 0o666)
         tap.check(join(build, daemon, "true", uid=STRANGER) == 125, "even if the modes let him in")
         os.chmod(os.path.dirname(daemon.socket), 0o750)
         tap.check(daemon.end() == 0, "it ends in order")
+        shutil.rmtree(daemon.folder)  # the next one makes it anew
 
 
 def check_refused(tap, build, folder):

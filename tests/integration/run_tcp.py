@@ -549,8 +549,69 @@ def test_end(lab, tap):
     lab.stop(process)
 
 
+SETTINGS = """
+import socket
+s = socket.socket()
+print(s.getsockopt(6, socket.TCP_KEEPIDLE), s.getsockopt(6, socket.TCP_SYNCNT),
+      s.getsockopt(6, socket.TCP_LINGER2), s.getsockopt(6, socket.TCP_CONGESTION, 16).strip(b"\\0"))
+"""
+
+
+def test_sysctl(lab, tap):
+    """Settings of a weird that runs: read by all who may join, changed by root."""
+    def sysctl(*words, before=()):
+        status, said = lab.run(*before, lab.program("weir"), "sysctl", "--socket", lab.socket, *words)
+        return status, said.decode()
+
+    def seen():
+        return lab.run(*lab.under(sys.executable, "-c", SETTINGS))[1].decode().strip()
+
+    names = {"net.ipv4.tcp_keepalive_time": "1234", "net.ipv4.tcp_syn_retries": "3",
+             "net.ipv4.tcp_fin_timeout": "17", "net.ipv4.tcp_congestion_control": "reno"}
+    usual = dict(line.split(" = ") for line in sysctl("-a")[1].splitlines())
+    tap.check(usual["net.ipv4.tcp_keepalive_time"] == "7200", "settings of a weird are read", usual)
+    before = seen()
+    status, said = sysctl(*(f"{name}={value}" for name, value in names.items()))
+    shown = "".join(f"{name} = {value}\n" for name, value in names.items())
+    tap.check((status, said) == (0, shown), "and changed", said)
+    tap.check(sysctl(*names) == (0, shown), "and stay so")
+    for name, value in names.items():
+        with open("/proc/sys/" + name.replace(".", "/"), "w", encoding="ascii") as file:
+            file.write(value)
+    kernel = lab.run(sys.executable, "-c", SETTINGS)[1].decode().strip()
+    tap.check(seen() == kernel != before, "a program sees what it sees on Linux", seen(), kernel)
+    group = ["setpriv", "--reuid", str(NOBODY), "--regid", "0", "--clear-groups"]
+    os.chmod(lab.folder, 0o755)
+    status, said = sysctl("-n", "net.ipv4.tcp_fin_timeout", before=group)
+    tap.check((status, said) == (0, "17\n"), "who is of weird's group may read", said)
+    status, said = sysctl("net.ipv4.tcp_fin_timeout=18", before=group)
+    tap.check(status == 1 and "permission denied" in said, "but not write", said)
+    for word, why in (("net.ipv4.tcp_syn_retries=128", "out of range"),
+                      ("net.ipv4.tcp_syn_retrie=3", "did you mean net.ipv4.tcp_syn_retries"),
+                      ("net.ipv4.tcp_tw_recycle=1", "no longer a setting"),
+                      ("net.ipv4.tcp_rmem=4096 131072 6291456", "when it starts"),
+                      ("net.ipv4.tcp_rfc1337=0", "always 1")):
+        status, said = sysctl(word)
+        tap.check(status == 1 and why in said, f"{word} is refused", said)
+    tap.check(sysctl("net.ipv4.tcp_fin_timeout") == (0, "net.ipv4.tcp_fin_timeout = 17\n"),
+              "what was refused has changed nothing")
+    status, said = lab.run(lab.program("weir"), "sysctl", "--net", "nobody-here", "-a")
+    tap.check(status == 1 and b"nobody-here" in said, "a weird that is not there is named", said)
+    status, said = lab.run(lab.program("weir"), "run", "--sysctl", "net.ipv4.tcp_syn_retries=2",
+                           "--sysctl", "net.ipv4.tcp_congestion_control=bbr", "--",
+                           sys.executable, "-c", SETTINGS)
+    tap.check(said == b"7200 2 60 b'bbr'\n", "a private weird begins with what it is told", said)
+    status, said = lab.run(lab.program("weir"), "run", "--sysctl", "net.ipv4.tcp_fack=1", "true")
+    tap.check(status == 2 and b"no longer" in said, "or says what is wrong with that", said)
+    path = os.path.join(lab.folder, "usual.conf")
+    with open(path, "w", encoding="ascii") as file:
+        file.writelines(f"{name} = {usual[name]}\n" for name in names)
+    status, said = sysctl("-p", path)
+    tap.check(status == 0 and seen() == before, "a file of settings takes them back", said, seen())
+
+
 TESTS = [test_cases, test_curl, test_static, test_many, test_process, test_closed_listener,
-         test_low_ports, test_signals, test_private, test_end]
+         test_low_ports, test_signals, test_sysctl, test_private, test_end]
 
 
 def main():

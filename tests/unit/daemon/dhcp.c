@@ -68,6 +68,39 @@ static void believes(void)
     CHECK(dhcp_read(message, len, mac, &heard) && heard.type == DHCP_NAK, "a refusal");
 }
 
+static const struct {
+    const char *option;
+    size_t len;
+    const char *search;
+    const char *what;
+} domains[] = {
+#define OPTION(octets) octets, sizeof(octets) - 1
+    { OPTION("\x0f\x0blab.example"), "lab.example", "a domain" },
+    { OPTION("\x0f\x0clab.example\0"), "lab.example", "with a zero behind it" },
+    { OPTION("\x0f\x0a"
+             "a\nsearch b"),
+      "", "no line of its own" },
+    { OPTION("\x77\x0d\3lab\7example\0"), "lab.example", "a list of one" },
+    { OPTION("\x77\x13\3lab\7example\0\3two\xc0\4"), "lab.example two.example", "of two" },
+    { OPTION("\x77\x0f\3lab\7example\0\xc0\x0d"), "lab.example", "a pointer to itself" },
+    { OPTION("\x77\x02\xc0\0"), "", "nothing but that" },
+    { OPTION("\x77\x06\5ab\0cd"), "", "a label longer than what is there" },
+    { OPTION("\x77\x05\3a b\0"), "", "a label that is no name" },
+    { OPTION("\x77\x04\3two\x0f\x0blab.example"), "lab.example", "a list without an end" },
+    { OPTION("\x77\x05\3two\0\x0f\x0blab.example"), "two", "a list goes before a domain" },
+};
+
+static void believes_domains(void)
+{
+    uint8_t message[DHCP_MESSAGE_MAX];
+    struct dhcp_heard heard;
+    for (unsigned i = 0; i < sizeof domains / sizeof domains[0]; i++) {
+        const size_t len = answer(message, DHCP_ACK, domains[i].option, domains[i].len);
+        CHECK(dhcp_read(message, len, mac, &heard) && strcmp(heard.search, domains[i].search) == 0,
+              "%s: '%s'", domains[i].what, heard.search);
+    }
+}
+
 static void refuses(void)
 {
     static const uint8_t other[6] = { 2, 0, 0, 0, 0, 8 };
@@ -92,6 +125,7 @@ int main(void)
 {
     says();
     believes();
+    believes_domains();
     refuses();
     return tap_done();
 }
