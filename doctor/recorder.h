@@ -49,6 +49,7 @@ struct recorder {
     int64_t epoch, first, last; /* of the records, since 1970 */
     uint64_t beyond;            /* records there was no room for */
     uint64_t octets;            /* of the packets, options aside */
+    uint64_t twice;             /* segments to the instance itself, as they arrived */
     uint64_t nameless;          /* segments whose connection nobody saw */
 };
 

@@ -14,6 +14,7 @@
 #define NO_CONN   UINT32_MAX
 #define HEADS_V4  40u /* octets before the payload, options aside */
 #define HEADS_V6  60u
+#define OWN_MAX   64
 #define SHIFT_MAX 14 /* RFC 7323, 2.3 */
 
 /* ---- Lives of numbers ---- */
@@ -34,6 +35,8 @@ struct building {
     size_t count;
     size_t *by_irs, *by_rcv; /* the same in other orders */
     uint64_t number;
+    struct weir_ip own[OWN_MAX]; /* addresses of the instance, as far as its connections tell */
+    size_t own_count;
 };
 
 static int by_conn(const void *a, const void *b)
@@ -268,6 +271,24 @@ static void name_by_records(struct building *building)
     }
 }
 
+static bool is_own(const struct building *building, const struct weir_ip *ip)
+{
+    for (size_t i = 0; i < building->own_count; i++)
+        if (weir_ip_equal(&building->own[i], ip))
+            return true;
+    return false;
+}
+
+/* What an instance says to itself it records twice: as it leaves, and as it comes. */
+static void find_own(struct building *building)
+{
+    for (size_t i = 0; i < building->count && building->own_count < OWN_MAX; i++) {
+        const struct life *life = &building->life[i];
+        if (life->known && !is_own(building, &life->seen.local.ip))
+            building->own[building->own_count++] = life->seen.local.ip;
+    }
+}
+
 /* Whose segment this is; NULL: nobody knows. */
 static struct life *life_of_segment(const struct building *building,
                                     const struct weir_record *record)
@@ -377,6 +398,10 @@ static void add_segment(struct building *building, const struct weir_record *rec
         return;
     }
     const struct recorder_seen *seen = &life->seen;
+    if (in && is_own(building, &seen->remote.ip)) {
+        recorder->twice++;
+        return;
+    }
     struct packet packet = {
         .kind = PACKET_TCP,
         .v6 = !weir_ip_is_v4(&seen->local.ip),
@@ -443,6 +468,7 @@ bool recorder_flows(struct recorder *recorder, struct flow_table *table)
     if (good) {
         name_by_records(&building);
         name_lives(&building);
+        find_own(&building);
         good = replay(&building);
         flow_table_finish(table);
     }

@@ -100,21 +100,11 @@ static void draw(struct exchange *x, unsigned sender_state, const char *why)
         if (record->type != WEIR_REC_SEG_IN && record->type != WEIR_REC_SEG_OUT)
             continue;
         const bool in = record->type == WEIR_REC_SEG_IN;
-        const char *reason = why != NULL ? why
-                             : in        ? looks_like(record)
-                                         : weir_why_text(record->code);
-        const struct ladder_segment segment = {
-            .when = record->when,
-            .leftward = in,
-            .flags = record->flags,
-            .seq = record->seq,
-            .ack = record->ack,
-            .len = record->value,
-            .window = record->window,
-            .why = reason,
-            .state = { left_state(x), right_state(x) },
-            .sender_state = sender_state,
-        };
+        struct ladder_segment segment = ladder_recorded(record);
+        segment.why = why != NULL ? why : in ? looks_like(record) : weir_why_text(record->code);
+        segment.state[0] = left_state(x);
+        segment.state[1] = right_state(x);
+        segment.sender_state = sender_state;
         ladder_segment(&x->ladder, &segment);
         x->result->segments++;
     }

@@ -50,20 +50,13 @@ static weir_time birth(const struct gathering *story)
 static void draw_segment(struct ladder *ladder, const struct weir_record *record, unsigned state)
 {
     const bool in = record->type == WEIR_REC_SEG_IN;
-    const struct ladder_segment segment = {
-        .when = record->when,
-        .leftward = in,
-        .flags = record->flags,
-        .seq = record->seq,
-        .ack = record->ack,
-        .len = record->value,
-        .window = record->window,
-        .why = !in                 ? weir_why_text(record->code)
-               : record->code != 0 ? weir_drop_text(record->code)
-                                   : "",
-        .state = { in ? state : LADDER_NONE, LADDER_NONE },
-        .sender_state = in ? LADDER_NONE : state,
-    };
+    struct ladder_segment segment = ladder_recorded(record);
+    if (!in)
+        segment.why = weir_why_text(record->code);
+    else if (record->code != 0)
+        segment.why = weir_drop_text(record->code);
+    segment.state[0] = in ? state : LADDER_NONE;
+    segment.sender_state = in ? LADDER_NONE : state;
     ladder_segment(ladder, &segment);
 }
 

@@ -278,3 +278,19 @@ void ladder_note(struct ladder *ladder, weir_time when, const char *text, unsign
     put_words(ladder, text, "");
     put_right(ladder, right);
 }
+
+struct ladder_segment ladder_recorded(const struct weir_record *record)
+{
+    return (struct ladder_segment){
+        .when = record->when,
+        .leftward = record->type == WEIR_REC_SEG_IN,
+        .flags = record->flags,
+        .seq = record->seq,
+        .ack = record->ack,
+        .len = record->value,
+        .window = record->window,
+        .why = "",
+        .state = { LADDER_NONE, LADDER_NONE },
+        .sender_state = LADDER_NONE,
+    };
+}

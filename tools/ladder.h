@@ -47,6 +47,9 @@ struct ladder_segment {
     unsigned sender_state; /* of its sender when it left; LADDER_NONE: not known */
 };
 
+/* What a record of a segment says of it: all but its reason and the states. */
+struct ladder_segment ladder_recorded(const struct weir_record *record);
+
 /* Draws the head: who stands at which end. The names are cut if they are too long. */
 void ladder_begin(struct ladder *ladder, FILE *out, const struct ladder_style *style,
                   const char *left, const char *right);

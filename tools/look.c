@@ -9,8 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char look_help[] = "\n"
-                         "Where it looks (all instances of weir, and this machine's kernel):\n"
+const char look_help[] = "Where it looks (all instances of weir, and this machine's kernel):\n"
                          "  --stack            only weir\n"
                          "  --kernel           only the kernel\n"
                          "  --net NAME         the weir that serves /run/weir/NAME/socket\n"
@@ -18,6 +17,13 @@ const char look_help[] = "\n"
                          "  --netns NAME|all   the kernel in that network namespace, or in each\n"
                          "  --json             as JSON\n"
                          "  --help             this text\n";
+
+int look_show_help(const char *help)
+{
+    const size_t len = strlen(help);
+    printf("%.*s\n\n%s", (int)(len - (help[len - 1] == '\n')), help, look_help);
+    return TOOL_OK;
+}
 
 bool look_option(struct look_options *options, int option, const char *text)
 {

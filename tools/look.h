@@ -37,6 +37,9 @@ enum look_option { /* beyond those of a command */
 /* What the help of a command says about them. */
 extern const char look_help[];
 
+/* Prints a command's help and that. TOOL_OK. */
+int look_show_help(const char *help);
+
 struct look_options {
     bool stack, kernel; /* only these; neither: both */
     const char *net, *socket, *netns;

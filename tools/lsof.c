@@ -434,13 +434,8 @@ int tool_lsof(int argc, char **argv)
     struct lsof_options options = { .terse = false };
     struct look look;
     int status = read_options(argc, argv, &options);
-    if (status != TOOL_OK)
-        return status;
-    if (options.help) {
-        puts(help);
-        fputs(look_help + 1, stdout);
-        return TOOL_OK;
-    }
+    if (status != TOOL_OK || options.help)
+        return status != TOOL_OK ? status : look_show_help(help);
     status = look_begin(&look, "lsof", &options.look);
     if (status != TOOL_OK)
         return status;

@@ -254,13 +254,8 @@ int tool_netstat(int argc, char **argv)
     struct netstat_options options = { .tcp = false };
     struct look look;
     int status = read_options(argc, argv, &options);
-    if (status != TOOL_OK)
-        return status;
-    if (options.help) {
-        puts(help);
-        fputs(look_help + 1, stdout);
-        return TOOL_OK;
-    }
+    if (status != TOOL_OK || options.help)
+        return status != TOOL_OK ? status : look_show_help(help);
     do {
         status = look_begin(&look, "netstat", &options.look);
         if (status != TOOL_OK)

@@ -233,13 +233,8 @@ int tool_nstat(int argc, char **argv)
     struct nstat_options options = { .absolute = false };
     struct look look;
     int status = read_options(argc, argv, &options);
-    if (status != TOOL_OK)
-        return status;
-    if (options.help) {
-        puts(help);
-        fputs(look_help + 1, stdout);
-        return TOOL_OK;
-    }
+    if (status != TOOL_OK || options.help)
+        return status != TOOL_OK ? status : look_show_help(help);
     struct nstat *nstat = calloc(1, sizeof *nstat);
     if (nstat == NULL)
         return tool_fail("nstat", "no memory");

@@ -415,8 +415,7 @@ int tool_sar(int argc, char **argv)
         return tool_fail("sar", "no memory");
     int status = read_options(argc, argv, sar);
     if (status == TOOL_OK && sar->help) {
-        puts(help);
-        fputs(look_help + 1, stdout);
+        status = look_show_help(help);
     } else if (status == TOOL_OK) {
         json_begin(&sar->json, stdout);
         if (sar->look_options.json)

@@ -228,112 +228,13 @@ static int watch(const struct look *look, struct ss_options *options)
     return error == 0 ? TOOL_OK : tool_fail("ss", "-E: %s", strerror(-error));
 }
 
-/* ---- -s ---- */
-
-struct counting {
-    unsigned states[WEIR_STATE_COUNT], total, family[2], udp[2];
-    char net[FACTS_NET_MAX];
-    bool any;
-};
-
-static void put_table(const unsigned udp[2], const unsigned tcp[2], const unsigned frag[2],
-                      const unsigned raw[2])
-{
-    const unsigned *const lines[] = { raw, udp, tcp };
-    static const char *const names[] = { "RAW", "UDP", "TCP" };
-    unsigned inet[2] = { 0, 0 };
-    puts("Transport Total     IP        IPv6");
-    for (unsigned i = 0; i < 3; i++) {
-        printf("%-10s%-10u%-10u%-10u\n", names[i], lines[i][0] + lines[i][1], lines[i][0],
-               lines[i][1]);
-        inet[0] += lines[i][0];
-        inet[1] += lines[i][1];
-    }
-    printf("%-10s%-10u%-10u%-10u\n", "INET", inet[0] + inet[1], inet[0], inet[1]);
-    printf("%-10s%-10u%-10u%-10u\n\n", "FRAG", frag[0] + frag[1], frag[0], frag[1]);
-}
-
-static unsigned count_of(const struct facts_host *host, const char *name)
-{
-    return (unsigned)facts_host_get(host, name, 0);
-}
-
-static void put_kernel(void *user, const struct facts_host *host)
-{
-    const struct look *look = user;
-    char place[LOOK_PLACE_MAX];
-    if (host->source != FACTS_KERNEL)
-        return;
-    const unsigned tcp[2] = { count_of(host, "SockTCPinuse"), count_of(host, "SockTCP6inuse") };
-    const unsigned udp[2] = { count_of(host, "SockUDPinuse"), count_of(host, "SockUDP6inuse") };
-    const unsigned raw[2] = { count_of(host, "SockRAWinuse"), count_of(host, "SockRAW6inuse") };
-    const unsigned frag[2] = { count_of(host, "SockFRAGinuse"), count_of(host, "SockFRAG6inuse") };
-    const unsigned alloc = count_of(host, "SockTCPalloc"), tw = count_of(host, "SockTCPtw");
-    const unsigned used = tcp[0] + tcp[1];
-    if (look->several)
-        printf("%s\n", look_place(host->source, host->net, place));
-    printf("Total: %u\n", count_of(host, "Socksocketsused"));
-    printf("TCP:   %u (estab %u, closed %u, orphaned %u, timewait %u)\n\n", alloc + tw,
-           count_of(host, "TcpCurrEstab"), alloc + tw > used ? alloc + tw - used : 0,
-           count_of(host, "SockTCPorphan"), tw);
-    put_table(udp, tcp, frag, raw);
-}
-
-static bool count_flow(void *user, const struct facts_flow *flow)
-{
-    struct counting *counting = user;
-    counting->total++;
-    if (flow->protocol != IPPROTO_TCP) {
-        counting->udp[flow->v6]++;
-        return true;
-    }
-    counting->states[flow->state]++;
-    counting->family[flow->v6]++;
-    return true;
-}
-
-static void put_stack(const struct look *look, const struct stack_instance *instance)
-{
-    const struct facts_query query = {
-        .states = SS_ALL, .tcp = true, .udp = true, .v4 = true, .v6 = true
-    };
-    struct counting c = { .total = 0 };
-    const unsigned none[2] = { 0, 0 };
-    char place[LOOK_PLACE_MAX];
-    const int error = stack_flows(instance, &query, count_flow, &c);
-    if (error != 0)
-        return;
-    if (look->several)
-        printf("%s\n", look_place(FACTS_STACK, instance->name, place));
-    printf("Total: %u\n", c.total);
-    printf("TCP:   %u (estab %u, closed %u, orphaned %u, timewait %u)\n\n",
-           c.family[0] + c.family[1], c.states[WEIR_ESTABLISHED] + c.states[WEIR_CLOSE_WAIT],
-           c.states[WEIR_CLOSED], 0, c.states[WEIR_TIME_WAIT]);
-    put_table(c.udp, c.family, none, none);
-}
-
-static int summarise(struct look *look, const struct ss_options *options)
-{
-    if (options->look.json)
-        return tool_usage("ss", "-s has no JSON: weir nstat --json and weir ss --json have more");
-    for (size_t i = 0; i < look->stack_count; i++)
-        put_stack(look, &look->stacks[i]);
-    look_hosts(look, put_kernel, look);
-    return look->status;
-}
-
 int tool_ss(int argc, char **argv)
 {
     struct ss_options options = { .tcp = false };
     struct look look;
     int status = read_options(argc, argv, &options);
-    if (status != TOOL_OK)
-        return status;
-    if (options.help) {
-        puts(help);
-        fputs(look_help, stdout);
-        return TOOL_OK;
-    }
+    if (status != TOOL_OK || options.help)
+        return status != TOOL_OK ? status : look_show_help(help);
     if (options.events && !options.look.stack)
         options.look.kernel = true;
     status = look_begin(&look, "ss", &options.look);
@@ -342,7 +243,7 @@ int tool_ss(int argc, char **argv)
     if (options.events)
         status = watch(&look, &options);
     else
-        status = options.summary ? summarise(&look, &options) : list(&look, &options);
+        status = options.summary ? ss_summary(&look, options.look.json) : list(&look, &options);
     look_end(&look);
     return status;
 }

@@ -44,4 +44,7 @@ void ss_table_end(struct ss_table *table);
 void ss_details(FILE *file, const struct ss_options *options, const struct facts_flow *flow,
                 const struct owners *owners);
 
+/* How many there are, of each place: -s (ss_summary.c). TOOL_... */
+int ss_summary(struct look *look, bool as_json);
+
 #endif

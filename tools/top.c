@@ -298,13 +298,8 @@ int tool_top(int argc, char **argv)
     struct batch batch = { .count = 1 };
     bool asked = false;
     int status = read_options(argc, argv, &top, &batch, &asked);
-    if (status != TOOL_OK)
-        return status;
-    if (asked) {
-        puts(help);
-        fputs(look_help + 1, stdout);
-        return TOOL_OK;
-    }
+    if (status != TOOL_OK || asked)
+        return status != TOOL_OK ? status : look_show_help(help);
     if (top.look.json)
         batch.wanted = true;
     if (!batch.wanted && (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)))

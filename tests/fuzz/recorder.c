@@ -36,7 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     LAW(recorder_flows(&recorder, &table));
     for (size_t i = 0; i < table.count; i++)
         drawn += table.flows[i]->packets;
-    LAW(drawn + recorder.nameless + table.not_followed == segments);
+    LAW(drawn + recorder.nameless + recorder.twice + table.not_followed == segments);
     flow_table_free(&table);
     recorder_free(&recorder);
     return 0;

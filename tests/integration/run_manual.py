@@ -25,9 +25,9 @@ sys.path.insert(0, os.path.join(ROOT, "scripts"))
 from tap import Tap  # noqa: E402
 
 BLOCK = re.compile(r"(?<=```console\n).*?(?=```)", re.S)
-PROGRAMS = ("nc", "tcpdump")
-PATIENCE = 5  # seconds for what a page shows to become true
-AGAIN = ("weir", "tcpdump", "cat")  # commands that only look: asked again until then
+PROGRAMS = ("nc", "tcpdump", "netstat", "lsof")
+PATIENCE = 10  # seconds for what a page shows to become true
+AGAIN = ("weir", "tcpdump", "cat", "netstat", "lsof")  # commands that only look: asked again until then
 MARK = "== done"
 
 
@@ -77,7 +77,7 @@ def background(shell, command):
     if "-w " in command:
         shell.wait_for(f"test -s {command.split('-w ')[1].split()[0]}")
     elif "9502" in command and ("-l" in command.split() or "create_server" in command):
-        shell.wait_for("ss -Htln | grep -q 9502")
+        shell.wait_for("(ss -Htln; weir ss --net run-$! -Htln 2>/dev/null) | grep -q 9502")
 
 
 def steps(block):
