@@ -205,7 +205,7 @@ static bool wanted(const struct scene *scene)
     snprintf(name, sizeof name, "%s %s", scene->name, scene->variant);
     if (set.sides != NULL && scene->variant[0] != 'v' && strstr(set.sides, scene->variant) == NULL)
         return false;
-    return set.only == NULL || fnmatch(set.only, name, 0) == 0;
+    return set.only == NULL || fnmatch(set.only, name, FNM_EXTMATCH) == 0;
 }
 
 static void play_all(size_t count)

@@ -71,7 +71,7 @@ class Run:
         return (self.weir.state(self.weir_port, self.kernel_port),
                 self.kernel.state(self.kernel_port, self.weir_port))
 
-    def reach(self, weir, kernel, text, seconds=5):
+    def reach(self, weir, kernel, text, seconds=15):
         """Waits for a pair of states, each of which may be a tuple of those allowed."""
         def fits(seen, allowed):
             return seen in (allowed if isinstance(allowed, tuple) else (allowed,))
@@ -492,7 +492,7 @@ def zero_window(t, sender, receiver):
         port = t.kernel_port if sender is t.kernel else t.weir_port
         far = t.weir_port if sender is t.kernel else t.kernel_port
         return "timer:(persist" in sender.ss(port, far).get("text", "")
-    t.check(until(closed, 10), "the sender's persist timer runs", t.ss())
+    t.check(until(closed), "the sender's persist timer runs", t.ss())
     if sender is t.weir:
         status = t.status()
         if status:
@@ -544,7 +544,7 @@ def keepalive(t):
                               ("keepalive", 1)):
             end.do("set", "c", option, value)
     heard = {end: end.start("recv", "c", "-", 0) for end in (t.weir, t.kernel)}
-    t.check(until(lambda: "timer:(keepalive" in t.ss().get("text", ""), 3),
+    t.check(until(lambda: "timer:(keepalive" in t.ss().get("text", "")),
             "ss: the kernel's keepalive timer runs", t.ss())
     time.sleep(2.5)
     t.reach("ESTABLISHED", "ESTABLISHED", "answered probes keep it ESTABLISHED")
@@ -555,19 +555,19 @@ def keepalive(t):
     for end, name in ((t.weir, "weir"), (t.kernel, "kernel")):
         t.equal(heard[end].get(), ["error", "ETIMEDOUT", "0"], f"{name}: ETIMEDOUT")
         took = time.monotonic() - began
-        t.check(2 <= took <= 7, f"{name}: after three probes", took)
+        t.check(2 <= took <= 15, f"{name}: after three probes", took)
     t.check(t.kernel.counted("TcpExtTCPAbortOnTimeout") + t.kernel.counted(
         "TcpExtTCPTimeouts") >= 0 and t.kernel.counted("TcpExtTCPKeepAlive") >= 3,
         "kernel: it sent three probes and more", t.kernel.counted("TcpExtTCPKeepAlive"))
     t.reach("CLOSED", "CLOSED", "nothing is left")
 
 
-@case("relay", seconds=8)
+@case("relay", seconds=11)
 def vanished_retransmit(t):
     """Octets under way to a peer that is gone: both user timeouts end it."""
     t.establish()
     for end in (t.weir, t.kernel):
-        end.do("set", "c", "user_timeout", 3000)
+        end.do("set", "c", "user_timeout", 6000)
     t.link.relay.do("cut", "both")
     began = time.monotonic()
     heard = {}
@@ -575,14 +575,14 @@ def vanished_retransmit(t):
         end.do("send", "c", 0, 1000)
         heard[end] = end.start("recv", "c", "-", 0)
     t.check(until(lambda: "timer:(on" in t.ss().get("text", "") and
-                  int(t.ss().get("backoff", 0)) >= 1, 3), "ss: the kernel backs off", t.ss())
+                  int(t.ss().get("backoff", 0)) >= 1, 5), "ss: the kernel backs off", t.ss())
     if t.weir.is_weir:
-        t.check(until(lambda: int(t.status()["rto_count"]) >= 2, 3), "weir: it backs off",
+        t.check(until(lambda: int(t.status()["rto_count"]) >= 2, 5), "weir: it backs off",
                 t.status())
     for end, name in ((t.weir, "weir"), (t.kernel, "kernel")):
         t.equal(heard[end].get(), ["error", "ETIMEDOUT", "0"], f"{name}: ETIMEDOUT")
         took = time.monotonic() - began
-        t.check(2.5 <= took <= 7, f"{name}: at its user timeout", took)
+        t.check(5 <= took <= 15, f"{name}: at its user timeout", took)
     t.reach("CLOSED", "CLOSED", "nothing is left")
 
 

@@ -123,7 +123,7 @@ class Process:
             return self.child.wait()
 
 
-def until(condition, seconds=5, every=0.02):
+def until(condition, seconds=15, every=0.02):
     """Waits for a condition; returns its last value."""
     end = time.monotonic() + seconds
     while True:

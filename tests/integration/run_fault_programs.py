@@ -120,7 +120,7 @@ def last_words(address, port, *_):
     """Octets on their way when weird is told to end, and a stream whose peer says nothing."""
     sock, quiet = (socket.create_connection((address, int(port))) for _ in range(2))
     quiet.sendall(b"hold\n")
-    sock.sendall(b"count_slowly\n" + b"z" * (1 << 20))
+    sock.sendall(b"count_late\n" + b"z" * (1 << 20))
     say("ready")
     try:
         say("quiet", quiet.recv(1))
@@ -324,6 +324,18 @@ def passed(*_):
     os.wait()
 
 
+def wait_until_it_sleeps(thread):
+    """... in a system call other than Python's own waiting for its lock."""
+    for _ in range(1000):
+        try:
+            with open(f"/proc/self/task/{thread.native_id}/syscall", encoding="ascii") as file:
+                if file.read().split()[0] not in ("running", "98", "202"):  # futex
+                    return
+        except OSError:
+            pass
+        time.sleep(0.01)
+
+
 def close_under_reader(*_):
     """Another thread closes what one reads: it is not woken, and reads what comes."""
     one, other = pair()
@@ -331,12 +343,12 @@ def close_under_reader(*_):
     thread = threading.Thread(target=lambda: seen.append(LIBC.recv(one.fileno(), buffer, 9, 0)))
     buffer = ctypes.create_string_buffer(9)
     thread.start()
-    time.sleep(0.2)
+    wait_until_it_sleeps(thread)
     os.close(one.detach())
     time.sleep(0.2)
     say("woken" if seen else "waits")
     other.sendall(b"four")
-    thread.join(5)
+    thread.join(20)
     say(*seen)
 
 

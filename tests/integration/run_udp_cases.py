@@ -452,7 +452,7 @@ def timeouts():
     for text, call in (("recv", s.recv), ("recvfrom", s.recvfrom), ("recvmsg", s.recvmsg)):
         begun = time.monotonic()
         attempt(text, call, 10)
-        say(0.1 < time.monotonic() - begun < 1)
+        say(0.1 < time.monotonic() - begun < 20)
 
 
 @case
