@@ -8,8 +8,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -53,43 +51,7 @@ static weir_time send_deadline(int s, weir_time now)
     return now + limit.tv_sec * WEIR_SECOND + limit.tv_usec * WEIR_US;
 }
 
-/* ---- A new S in the place of one that is used up ---- */
-
-static bool is_cloexec(pid_t pid, int fd)
-{
-    char path[64], text[256];
-    unsigned flags = 0;
-    snprintf(path, sizeof path, "/proc/%d/fdinfo/%d", (int)pid, fd);
-    const char *at = file_read(path, text, sizeof text) ? strstr(text, "flags:") : NULL;
-    return at != NULL && sscanf(at, "flags: %o", &flags) == 1 && (flags & O_CLOEXEC) != 0;
-}
-
-bool call_renew(struct call *call)
-{
-    struct socket *socket = call->socket;
-    const int at = (int)call->arg[0];
-    const int mode = fcntl(call->s, F_GETFL);
-    if (socket->name_fd >= 0)
-        close(socket->name_fd);
-    socket->name_fd = -1;
-    socket->secret = socket->secret * UINT64_C(6364136223846793005) + 1442695040888963407u;
-    const int s = socket_make_s(socket);
-    if (s < 0)
-        return false;
-    if (mode >= 0 && (mode & O_NONBLOCK) != 0)
-        (void)fcntl(s, F_SETFL, O_RDWR | O_NONBLOCK);
-    const int given = call_give(call->run, call->id, s, at, is_cloexec(call->pid, at), false);
-    if (given < 0) {
-        close(s);
-        return false;
-    }
-    close(call->s);
-    call->s = s;
-    socket->state = SOCKET_FRESH;
-    socket->filler = socket->read_eof = socket->gave_eof = socket->deaf = false;
-    socket->hung_up = socket->fresh_success = false;
-    return true;
-}
+/* ---- connect to AF_UNSPEC ---- */
 
 /* connect(AF_UNSPEC): ends the connection by a reset, and the socket is as new. */
 static int disconnect(struct call *call)

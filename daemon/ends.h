@@ -15,9 +15,10 @@ void relay_failed(struct socket *socket, enum weir_error error, weir_time now);
 void relay_event(void *user, struct weir *weir, const struct weir_event *event, weir_time now);
 void relay_watch_d(struct socket *socket, uint32_t events);
 
-/* A new S in the place of one that is used up: an AF_UNIX socket connects or listens once. Copies
- * of the descriptor (dup, fork) keep the old one. False: there is none to be had. */
-bool call_renew(struct call *call); /* connect.c */
+/* A new S in the place of one that is used up: an AF_UNIX socket connects or listens once. It takes
+ * over what the old one was registered for with epolls. Copies of the descriptor in other processes
+ * keep the old one. False: there is none to be had. */
+bool call_renew(struct call *call); /* renew.c */
 
 /* ---- queue.c: the accept queue of S, which is the only one ---- */
 

@@ -26,7 +26,8 @@
 /* keeper syscall: pidfd_open pidfd_getfd getsockname getsockopt */
 /* keeper syscall: process_vm_readv process_vm_writev writev newfstatat|fstat64 unlinkat */
 
-#define LINE_MAX 160
+#define LINE_MAX   160
+#define PIDFD_FROM 1021 /* where the limit allows it */
 
 void *keeper_share(size_t len)
 {
@@ -251,6 +252,12 @@ _Noreturn static void keep(struct weird *weird, bool filter)
 bool keeper_start(struct weird *weird, bool filter, char why[WEIR_LINE_MAX])
 {
     weird->pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    /* Out of the way of numbers that programs use (renew.c). */
+    const int high = fcntl(weird->pidfd, F_DUPFD_CLOEXEC, PIDFD_FROM);
+    if (high >= 0) {
+        close(weird->pidfd);
+        weird->pidfd = high;
+    }
     /* As fork, but for the descriptors. */
     const long pid = weird->pidfd < 0 ? -1 : syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
     if (pid == 0)

@@ -19,13 +19,13 @@ static const int sandbox_calls[] = {
     __NR_clock_gettime, /* loop.c */
 #endif
 #if defined __NR_close
-    __NR_close, /* accept.c calls.c connect.c control.c io.c snapshot.c ... */
+    __NR_close, /* accept.c calls.c connect.c control.c io.c renew.c snapshot.c ... */
 #endif
 #if defined __NR_connect
     __NR_connect, /* accept.c sockets.c udp_bind.c */
 #endif
 #if defined __NR_epoll_ctl
-    __NR_epoll_ctl, /* ends.c loop.c */
+    __NR_epoll_ctl, /* ends.c renew.c loop.c */
 #endif
 #if defined __NR_epoll_pwait2
     __NR_epoll_pwait2, /* ends.c loop.c */
@@ -34,7 +34,7 @@ static const int sandbox_calls[] = {
     __NR_exit_group, /* sandbox.c udp_maker.c */
 #endif
 #if defined __NR_fcntl
-    __NR_fcntl, /* accept.c calls.c connect.c messages.c udp.c udp_recv.c ... */
+    __NR_fcntl, /* accept.c calls.c connect.c messages.c renew.c udp.c ... */
 #endif
 #if defined __NR_getsockname
     __NR_getsockname, /* sockets.c udp.c */
@@ -49,7 +49,7 @@ static const int sandbox_calls[] = {
     __NR_listen, /* calls.c */
 #endif
 #if defined __NR_openat
-    __NR_openat, /* io.c sockets.c */
+    __NR_openat, /* io.c renew.c sockets.c */
 #endif
 #if defined __NR_pidfd_getfd
     __NR_pidfd_getfd, /* io.c */
@@ -67,7 +67,7 @@ static const int sandbox_calls[] = {
     __NR_process_vm_writev, /* io.c udp_recv.c */
 #endif
 #if defined __NR_readv
-    __NR_readv, /* address.c io.c relay.c tap.c loop.c */
+    __NR_readv, /* address.c io.c relay.c renew.c tap.c loop.c */
 #endif
 #if defined __NR_recvmmsg
     __NR_recvmmsg, /* packet.c */
