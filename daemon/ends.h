@@ -14,6 +14,7 @@ void relay_pump(struct socket *socket, weir_time now);
 void relay_failed(struct socket *socket, enum weir_error error, weir_time now);
 void relay_event(void *user, struct weir *weir, const struct weir_event *event, weir_time now);
 void relay_watch_d(struct socket *socket, uint32_t events);
+void relay_forget(struct socket *socket); /* before it is freed */
 
 /* A new S in the place of one that is used up: an AF_UNIX socket connects or listens once. It takes
  * over what the old one was registered for with epolls. Copies of the descriptor in other processes

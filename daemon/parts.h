@@ -72,14 +72,15 @@ struct socket {
     uint8_t family;                        /* AF_INET or AF_INET6 */
     bool bound, address_given, port_given; /* has a local port; the program asked for these */
     bool filler;                           /* D holds octets that only keep S from being writable */
-    bool fresh_success;    /* the first connect after a connect that went through says so */
-    bool read_eof;         /* the program ended its direction */
-    bool gave_eof;         /* the peer's end was passed on */
-    bool deaf;             /* the program reads no more: what arrives is dropped */
-    bool holds;            /* the last octets that TCP got were sent with MSG_MORE */
-    bool dropped;          /* some of it did: at a close that counts as unread */
-    bool hung_up;          /* S is gone; D is then out of the loop */
-    bool shut_rd, shut_wr; /* the program's shutdown, on S: SHUT_RD, SHUT_WR */
+    bool fresh_success;          /* the first connect after a connect that went through says so */
+    bool read_eof;               /* the program ended its direction */
+    bool gave_eof;               /* the peer's end was passed on */
+    bool deaf;                   /* the program reads no more: what arrives is dropped */
+    bool holds;                  /* the last octets that TCP got were sent with MSG_MORE */
+    bool dropped;                /* some of it did: at a close that counts as unread */
+    bool hung_up;                /* S is gone; D is then out of the loop */
+    bool aborts, waits_to_abort; /* S went so that this is reset; among weird->aborts */
+    bool shut_rd, shut_wr;       /* the program's shutdown, on S: SHUT_RD, SHUT_WR */
     bool marked;          /* an octet behind all that the program wrote, never taken out (ends.c) */
     bool end_watched;     /* D is among weird->ends */
     uint8_t owed_tries;   /* how often it was searched for since */
@@ -88,16 +89,14 @@ struct socket {
     bool urgent_out;      /* the program is about to write, or has written, an urgent octet */
     bool urgent_in;       /* an urgent octet went to S; `after_urgent` more went behind it */
     bool passes_on;       /* options of S were set that who is accepted has, too */
-    bool full;            /* a listener whose queue had no place */
-    bool linger;
-    int linger_seconds;
-    weir_time looked;                /* a listener's: when it was last found to be held */
-    int error;                       /* errno for SO_ERROR */
+    bool full, linger;    /* a listener whose queue had no place; SO_LINGER is set */
+    weir_time looked;     /* a listener's: when it was last found to be held */
+    int error;            /* errno for SO_ERROR */
     uint32_t inode, backlog, queued; /* a listener's: of S; of listen(); in S's queue at most */
-    uint32_t after_urgent;
+    uint32_t after_urgent, aborts_next;
     uint32_t more; /* octets in D that the program wrote with MSG_MORE */
     pid_t pid;     /* where S was seen last */
-    int fd;
+    int fd, linger_seconds;
     struct weir_addr local, remote;
     int kept[KEPT_COUNT];
     int64_t option[WEIR_OPT_COUNT];
@@ -148,6 +147,7 @@ struct weird {
     int diag;             /* asks the kernel about queues; -1: it cannot be asked */
     uint32_t owed_next;   /* where the search goes on */
     unsigned owed_count;  /* sockets with owed_reset */
+    uint32_t aborts;      /* who waits to be reset: its place in the pool and 1 */
     weir_time owed_wait;  /* until the next search for them */
     struct socket *socket[SOCKETS_MAX];
     uint32_t socket_next, socket_count, idle_count; /* idle: without D */
@@ -158,7 +158,7 @@ struct weird {
     uint32_t run_sockets_max, run_calls_max; /* quotas */
     struct parked parked[PARKED_MAX];
     unsigned parked_count, parked_top; /* slots beyond parked_top are free */
-    struct weir_loop_timer sweep_timer, park_timer, full_timer, end_timer, owed_timer;
+    struct weir_loop_timer sweep_timer, park_timer, full_timer, abort_timer, owed_timer;
 
     struct dhcp dhcp;
     struct seccomp_notif notice; /* the call that is being answered */

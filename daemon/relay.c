@@ -45,15 +45,61 @@ enum outcome {
 static enum outcome end_of_program(struct socket *socket, weir_time now)
 {
     socket->read_eof = true;
-    (void)weir_shutdown(socket->weird->weir, socket->handle, now);
+    if (!socket->aborts)
+        (void)weir_shutdown(socket->weird->weir, socket->handle, now);
     return DONE;
 }
 
-/* The program went without reading all it was sent. */
-static enum outcome abort_conn(struct socket *socket, weir_time now)
+static enum outcome abort_now(struct socket *socket, weir_time now)
 {
     (void)weir_abort(socket->weird->weir, socket->handle, now);
     socket_over(socket);
+    return ENDED;
+}
+
+/* What was to be sent has had its turn. */
+static void abort_waiting(void *user, weir_time now)
+{
+    struct weird *weird = user;
+    while (weird->aborts != 0) {
+        struct socket *socket = &weird->pool[weird->aborts - 1];
+        relay_forget(socket);
+        (void)abort_now(socket, now);
+    }
+}
+
+void relay_forget(struct socket *socket)
+{
+    struct weird *weird = socket->weird;
+    const uint32_t number = (uint32_t)(socket - weird->pool) + 1;
+    uint32_t *at = &weird->aborts;
+    if (!socket->waits_to_abort)
+        return;
+    while (*at != number)
+        at = &weird->pool[*at - 1].aborts_next;
+    *at = socket->aborts_next;
+    socket->waits_to_abort = false;
+}
+
+/* A reset by the program: it set SO_LINGER to 0, or went without reading all it was sent. What it
+ * wrote before goes out first as far as the window lets it, as it would have gone out of Linux when
+ * it was written. The rest is thrown away. */
+static enum outcome abort_conn(struct socket *socket, weir_time now)
+{
+    struct weird *weird = socket->weird;
+    struct weir_status status;
+    if (weir_status(weird->weir, socket->handle, &status) != WEIR_OK || status.unsent == 0)
+        return abort_now(socket, now);
+    weir_loop_remove_fd(weird->loop, socket->d);
+    end_forget(socket);
+    socket->d_events = 0;
+    socket->waits_to_abort = true;
+    socket->aborts_next = weird->aborts;
+    weird->aborts = (uint32_t)(socket - weird->pool) + 1;
+    weird->abort_timer.on_time = abort_waiting;
+    weird->abort_timer.user = weird;
+    /* After this round's output. */
+    weir_loop_set_timer(weird->loop, &weird->abort_timer, now + 1);
     return ENDED;
 }
 
@@ -272,20 +318,16 @@ static void last_words(struct socket *socket, weir_time now)
     struct weird *weird = socket->weird;
     struct weir_span span[1];
     unsigned count = 1;
-    if ((socket->linger && socket->linger_seconds == 0) || socket->dropped) {
-        (void)abort_conn(socket, now);
-        return;
-    }
     const bool unread =
         weir_recv_view(weird->weir, socket->handle, span, &count) == WEIR_OK && count > 0;
-    if (unread && !socket->deaf) {
-        socket_over(socket); /* releasing it resets */
-        return;
-    }
+    socket->aborts = (socket->linger && socket->linger_seconds == 0) || socket->dropped ||
+                     (unread && !socket->deaf);
     enum outcome outcome = MORE;
     while (outcome == MORE)
         outcome = pump_out(socket, now);
-    if (outcome == BLOCKED) { /* the loop would tell of the hang-up again and again */
+    if (socket->aborts && outcome != ENDED) {
+        (void)abort_conn(socket, now);
+    } else if (outcome == BLOCKED) { /* the loop would tell of the hang-up again and again */
         weir_loop_remove_fd(weird->loop, socket->d);
         socket->d_events = 0;
     } else if (outcome == DONE && end_unread(socket)) {
@@ -297,7 +339,7 @@ static void last_words(struct socket *socket, weir_time now)
 
 void relay_pump(struct socket *socket, weir_time now)
 {
-    if (socket->state != SOCKET_CONNECTED || socket->d < 0)
+    if (socket->state != SOCKET_CONNECTED || socket->d < 0 || socket->waits_to_abort)
         return;
     if (socket->owed_reset) {
         if (socket->hung_up)
@@ -371,6 +413,8 @@ void relay_event(void *user, struct weir *weir, const struct weir_event *event, 
         return;
     if (socket->state == SOCKET_LISTENING)
         listener_event(socket, now);
+    else if (socket->waits_to_abort)
+        return;
     else if (socket->state == SOCKET_CONNECTING)
         connect_event(socket, event->ready, now);
     else if (socket->gave_eof && (event->ready & WEIR_ERROR) != 0)

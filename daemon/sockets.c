@@ -393,6 +393,7 @@ void socket_close_d(struct socket *socket)
 void socket_free(struct socket *socket)
 {
     struct weird *weird = socket->weird;
+    relay_forget(socket);
     socket_close_d(socket);
     if (socket->handle != WEIR_NO_HANDLE && socket->state == SOCKET_CONNECTED)
         address_leave(socket);

@@ -439,7 +439,7 @@ def weir_run(args, folder, kernel):
         prefix = (os.path.join(args.build, "weir"), "run", "--socket", path, "--")
         found, entries = ground.play(*prefix, options=options), rules_of(KNOWN)
         again = [" ".join(key) for key in found
-                 if unexplained(key, kernel.get(key), found[key], entries)]
+                 if key in kernel and unexplained(key, kernel[key], found[key], entries)]
         if 0 < len(again) <= AGAIN_MAX:
             print(f"# once more, slowly: {', '.join(again)}", flush=True)
             found.update(ground.play(*prefix, options=AGAIN_OPTIONS, only=f"@({'|'.join(again)})"))

@@ -181,6 +181,19 @@ def case_linger(address, port):
     print("peer saw", what_peer_saw(address, port))
 
 
+def case_last_words(address, port):
+    """What was written before a close that resets goes out first."""
+    for linger in (0, 1) * 10:
+        sock = opened(address, port, b"last-words")
+        wait_for(sock, select.POLLIN)
+        if linger:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            sock.recv(9)
+        sock.sendall(bytes(1000))
+        sock.close()
+        print("peer saw", what_peer_saw(address, port))
+
+
 def what_peer_saw(address, port):
     end = time.monotonic() + 20
     while (told := opened(address, port, b"told").recv(100)) == b"nothing" and time.monotonic() < end:

@@ -115,6 +115,16 @@ class Peer:
         sock.sendall(b"ok")
         self.watch(sock)
 
+    def last_words(self, sock):
+        self.saw, total = "nothing", 0
+        sock.sendall(b"unread")
+        try:
+            while data := sock.recv(65536):
+                total += len(data)
+            self.saw = f"{total} and the end"
+        except OSError as error:
+            self.saw = f"{total} {os.strerror(error.errno)}"
+
     def told(self, sock):
         sock.sendall(self.saw.encode())
 
