@@ -74,8 +74,26 @@ def epolled(sock):
         return epoll.poll()[0][1] & (select.EPOLLHUP | select.EPOLLERR)
 
 
+WAYS = 10  # in which blocked() waits for weird
+
+
+def hold_by_another(count):
+    """A process that holds the other ends of so many streams, each with one who waits for them."""
+    streams = [socket.socketpair() for _ in range(count)]
+    holder = os.fork()
+    if holder == 0:
+        for ours, _ in streams:
+            ours.close()
+        signal.pause()
+    for i, (ours, theirs) in enumerate(streams):
+        theirs.close()
+        watch(f"holder-{i}", lambda ours=ours: ours.recv(1))
+    return holder
+
+
 def blocked(*_):
-    """Waits in every way there is."""
+    """Waits in every way there is, and as often for a process that is none of weir's."""
+    holder = hold_by_another(WAYS)
     pairs = [pair() for _ in range(4)]
     listeners = [socket.create_server((LOOP, 0)) for _ in range(3)]
     connecting = [socket.socket() for _ in range(2)]
@@ -98,6 +116,7 @@ def blocked(*_):
     held = [pair() for _ in range(200)]
     time.sleep(0.3)
     say("ready")
+    say("holder", holder)
     sys.stdin.readline()
     errors = {ended(one) for one, _ in held}
     say("all", *errors)
