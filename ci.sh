@@ -54,6 +54,7 @@ stage_netns() {
     $run --counts "$1" --timeout 600 tests/integration/run.py \
         "tests/integration/run_tcp.py --build build" \
         "tests/integration/run_faults.py --build build" \
+        "tests/integration/run_experiments.py --build build" \
         "tests/integration/run_udp.py --build build" \
         "tests/integration/run_dhcp.py --build build" \
         "tests/integration/run_programs.py --build build" \
@@ -68,8 +69,8 @@ stage_netns() {
 stage_docs() {
     $run --counts "$1" --timeout 60 "scripts/gen_states.py --check" "scripts/gen_matrix.py --check" \
         "scripts/gen_conformance.py --check" "scripts/gen_syscalls.py --check" \
-        "scripts/gen_errno.sh build/weir --check" scripts/links.py scripts/documented.py \
-        "scripts/install_check.sh build"
+        "scripts/gen_faults.py --check" "scripts/gen_errno.sh build/weir --check" scripts/links.py \
+        scripts/documented.py "scripts/install_check.sh build"
 }
 
 stage_soak() {

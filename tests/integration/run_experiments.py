@@ -27,6 +27,7 @@ from run_tcp import KERNEL, LIMIT, NAMESPACE, ROOT, WEIR, Tap, ip, until  # noqa
 BESIDE = f"{NAMESPACE}k"  # the namespace of the second kernel
 PAIR = "198.51.100.1", "198.51.100.2"  # its wire
 FIN_TIMEOUT = 2  # seconds; tcp_fin_timeout
+SETTING = f"net.ipv4.tcp_fin_timeout={FIN_TIMEOUT}"
 ETH_P_ALL, SO_ATTACH_FILTER, SO_DETACH_FILTER = 3, 26, 27
 FLAGS = ((2, "S"), (1, "F"), (4, "R"))
 
@@ -317,8 +318,7 @@ class Lab(run_tcp.Lab):
         ready, told = os.pipe()
         self.weird = subprocess.Popen(
             [self.weird_program, "--dev", "tap:wr0", "--addr", WEIR[4] + "/24", "--socket",
-             self.socket, "--sysctl", f"net.ipv4.tcp_fin_timeout={FIN_TIMEOUT}", "--ready-fd",
-             str(told)], pass_fds=[told])
+             self.socket, "--sysctl", SETTING, "--ready-fd", str(told)], pass_fds=[told])
         os.close(told)
         line = os.read(ready, 100)
         os.close(ready)
@@ -330,8 +330,7 @@ class Lab(run_tcp.Lab):
             ip(*where, "addr", "add", address + "/24", "dev", device)
             ip(*where, "link", "set", device, "up")
         for prefix in ([], ["ip", "netns", "exec", BESIDE]):
-            subprocess.run([*prefix, "sysctl", "-qw", f"net.ipv4.tcp_fin_timeout={FIN_TIMEOUT}"],
-                           check=True)
+            subprocess.run([*prefix, "sysctl", "-qw", SETTING], check=True)
 
     def worlds(self):
         """(name, the kernel's end, the other end, the wire between them)"""

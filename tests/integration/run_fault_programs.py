@@ -401,23 +401,38 @@ def ping_pong(address, port, count, how, *_):
 
 
 def connect_all(address, port, count, *_):
-    """That many connects in progress at once; how many come through."""
+    """That many connects, as many of them in progress at once as there can be; how many come through,
+    and how many still wait when nothing has happened for long."""
     resource.setrlimit(resource.RLIMIT_NOFILE, resource.getrlimit(resource.RLIMIT_NOFILE)[1:] * 2)
-    epoll, socks = select.epoll(), {}
-    for _ in range(int(count)):
-        sock = socket.socket()
-        sock.setblocking(False)
-        sock.connect_ex((address, int(port)))
-        socks[sock.fileno()] = sock
-        epoll.register(sock, select.EPOLLOUT)
-    good = 0
-    while socks and (events := epoll.poll(20)):
+    epoll, socks, good, left = select.epoll(), {}, 0, int(count)
+    while left > 0 or socks:
+        sock = new_socket() if left > 0 else None
+        if sock is not None:
+            sock.setblocking(False)
+            sock.connect_ex((address, int(port)))
+            socks[sock.fileno()] = sock
+            epoll.register(sock, select.EPOLLOUT)
+            left -= 1
+            continue
+        events = epoll.poll(60)
+        if not events:
+            break
         for fd, _ in events:
             epoll.unregister(fd)
             sock = socks.pop(fd)
             good += sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
             sock.close()
-    say("connected", good, "waiting", len(socks))
+    say("connected", good, "waiting", len(socks) + left)
+
+
+def new_socket():
+    """None: the program has, or weird has, no descriptor left for one."""
+    try:
+        return socket.socket()
+    except OSError as error:
+        if error.errno not in (errno.EMFILE, errno.ENFILE):
+            raise
+        return None
 
 
 def accept_all(port, count, *_):

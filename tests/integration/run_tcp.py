@@ -373,6 +373,10 @@ def test_process(lab, tap):
     status, said = lab.run(*lab.under(*lab.under("true")))
     tap.check(status == 125 and b"inside a" in said, "a run in a run is refused in words",
               status, said)
+    script = ("import ctypes\nlibc = ctypes.CDLL(None, use_errno=True)\n"
+              "for number in (425, 426, 427): print(libc.syscall(number, 1, 0), ctypes.get_errno())\n")
+    status, said = lab.run(*lab.under(sys.executable, "-c", script))
+    tap.check(said == b"-1 38\n" * 3, "io_uring, which nobody could catch, is not there", status, said)
     status, said = lab.run(lab.program("weir"), "run", "--socket", lab.socket + "x", "true")
     tap.check(status == 125 and b"No such file" in said, "so is a daemon that is not there",
               status, said)
