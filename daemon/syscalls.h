@@ -16,7 +16,7 @@ static const int sandbox_calls[] = {
     __NR_bind, /* sockets.c udp.c */
 #endif
 #if defined __NR_clock_gettime
-    __NR_clock_gettime, /* loop.c */
+    __NR_clock_gettime, /* sockets.c loop.c */
 #endif
 #if defined __NR_close
     __NR_close, /* accept.c calls.c connect.c control.c gate.c io.c renew.c ... */

@@ -56,8 +56,8 @@ struct conn {
 };
 
 /* What an idle connection costs: itself, its cookie, two slots in the table of flows (which is half
- * full or more), its wheel node and its place in the wheel's heap, and what ip keeps of those who wait for
- * a neighbour. */
+ * full or more), its wheel node and its place in the wheel's heap, and what ip keeps of those who
+ * wait for a neighbour. */
 #define CONN_COST                                                             \
     (sizeof(struct conn) + sizeof(uint64_t) + 2 * sizeof(struct demux_slot) + \
      sizeof(struct wheel_node) + sizeof(uint32_t) + sizeof(struct list_node) + sizeof(uint32_t))

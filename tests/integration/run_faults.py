@@ -316,7 +316,7 @@ def test_stopped(lab, tap, seconds):
               f"weird stopped for {seconds} s: nothing is lost", *said)
     want = f"{8 << 20} {hashlib.sha256(poured(8 << 20)).hexdigest()}"
     said = lab.rest(slow, 90 + 2 * seconds)
-    tap.check(said == [want], "nor from a slow reader", said, *kernels_resets())
+    tap.check(said == [want], "nor from a slow reader", said, *resets(lab))
     sums = lab.ready("echo_sum", KERNEL[4], peer.port, 20 << 20)
     time.sleep(0.1)
     os.killpg(sums.pid, signal.SIGSTOP)
@@ -346,12 +346,14 @@ def test_wire(lab, tap):
     check_baseline(lab, tap, before, "the wire")
 
 
-def kernels_resets():
-    """Why the kernel's end has given up connections, if it has."""
+def resets(lab):
+    """What either end counts of connections that it gave up, and of what it dropped."""
+    _, said = lab.run(lab.program("weir"), "nstat", "-as", "--stack", "--socket", lab.socket)
     with open("/proc/thread-self/net/netstat", encoding="ascii") as file:
         names, values = (file.readline().split() for _ in range(2))
-    return [f"{name} {value}" for name, value in zip(names, values)
-            if name.startswith("TCPAbort") and value != "0"]
+    return [*said.decode().splitlines(),
+            *(f"kernel: {name} {value}" for name, value in zip(names, values)
+              if name.startswith("TCPAbort") and value != "0")]
 
 
 # ---- Limits ----
