@@ -98,8 +98,10 @@ static enum weir_drop out_of_order(struct tcb *tcb, const struct tcp_seg *seg)
     }
     if (!put_in_gaps(tcb, seg))
         return WEIR_DROP_NO_CHUNK;
+    const bool first = flight->ranges.count == 0;
     if (!ranges_add(&flight->ranges, rings, seg->seq, seg->len))
         return WEIR_DROP_RANGES_FULL;
+    tcp_window_beyond(tcb, flight, seg->len, first);
     const struct range r =
         ranges_at(&flight->ranges, rings, ranges_find(&flight->ranges, rings, seg->seq));
     tcp_note_range(tcb, r.start, r.end);

@@ -22,9 +22,10 @@
 #define PROBE_RTT_CWND_GAIN   50
 #define PACING_MARGIN         1
 #define LOSS_THRESH           2
-#define LOSS_SEGMENTS         2 /* so many may be lost whatever share of a small flight that is */
-#define NOISE_MAX             8 /* per cent that may be lost without a queue, and be the way's own */
-#define NOISE_RTT_SHIFT       4   /* a queue stands if the round trip is a sixteenth longer */
+#define LOSS_SEGMENTS         2   /* so many may be lost whatever share of a small flight that is */
+#define NOISE_MAX             8   /* per cent that a way may lose by itself, queue or no queue */
+#define QUIET_LOSS_THRESH     20  /* per cent: of a queue too short to be seen, or a policer */
+#define QUEUE_RTT_SHIFT       4   /* a queue stands if the round trip is a sixteenth longer */
 #define NOISE_SEGMENTS        512 /* the memory of it: older ones weigh half as much, and so on */
 #define MIN_RTT_SHIFT         6 /* a round trip so little longer than the least has no queue in it */
 #define BETA                  70
@@ -255,12 +256,13 @@ static uint32_t sample_delivered(const struct cc_ack *ack)
  *
  * DEVIATION: the draft knows no such thing. A way that loses one in twenty took nine tenths of the
  * rate, for each probe ended as soon as it had begun. What is lost while the round trip shows no
- * queue is counted apart, and expected from then on; more than NOISE_MAX of it is congestion in a
- * buffer too small to be seen. Not while we probe, for then the queue may be one of our making. */
+ * queue is counted apart, and expected from then on; and as long as it shows none, only
+ * QUIET_LOSS_THRESH is too much. Not while we probe, for then the losses may be of our making. */
 static void learn_noise(struct cc_bbr *b, const struct cc_path *path, const struct cc_ack *ack)
 {
-    const bool queue = ack->rtt <= 0 || ack->rtt > b->min_rtt + (b->min_rtt >> NOISE_RTT_SHIFT);
-    if (queue || b->state == BBR_PROBE_BW_DOWN || b->state == BBR_PROBE_BW_UP)
+    if (ack->rtt > 0)
+        b->queue = ack->rtt > b->min_rtt + (b->min_rtt >> QUEUE_RTT_SHIFT);
+    if (b->queue || b->state == BBR_PROBE_BW_DOWN || b->state == BBR_PROBE_BW_UP)
         return;
     b->quiet_lost += ack->lost;
     b->quiet_octets += (uint64_t)ack->acked + ack->lost;
@@ -281,6 +283,9 @@ static uint64_t noise(const struct cc_bbr *b, uint64_t octets)
 static bool is_share(const struct cc_bbr *b, const struct cc_path *path, uint64_t lost,
                      uint64_t octets)
 {
+    if (!b->queue)
+        return lost > muldiv64(octets, QUIET_LOSS_THRESH, PERCENT) &&
+               lost > LOSS_SEGMENTS * path->mss;
     const uint64_t own = noise(b, octets);
     const uint64_t beyond = lost > own ? lost - own : 0;
     return beyond > muldiv64(octets, LOSS_THRESH, PERCENT) && beyond > LOSS_SEGMENTS * path->mss;
@@ -615,12 +620,22 @@ static uint32_t bound_for_model(const struct cc_bbr *b, const struct cc_path *pa
     return least(cwnd, cap);
 }
 
-static void set_cwnd(struct cc *cc, struct cc_bbr *b, const struct cc_path *path,
-                     const struct cc_ack *ack)
+/* What cwnd may grow to.
+ *
+ * DEVIATION: no less than an initial window, which any way must bear (RFC 6928); for the draft six
+ * segments are enough on a short one. Where eight frames are lost in a row that is all there is,
+ * with the probe, and nothing is left to tell before the timeout. */
+static uint32_t cwnd_target(const struct cc *cc, const struct cc_bbr *b, const struct cc_path *path)
 {
     const uint32_t extra = cc_at_least(b->extra_acked[0], b->extra_acked[1]);
     const uint64_t cap = (uint64_t)bdp(cc, b, model_bw(b), cwnd_gain(b)) + extra;
-    const uint32_t most = quantized(b, path, window(cap));
+    return cc_at_least(quantized(b, path, window(cap)), cc_initial_window(path->mss));
+}
+
+static void set_cwnd(struct cc *cc, struct cc_bbr *b, const struct cc_path *path,
+                     const struct cc_ack *ack)
+{
+    const uint32_t most = cwnd_target(cc, b, path);
     modulate_for_recovery(cc, b, path, ack);
     if (!b->conserves) {
         const uint32_t grown = window((uint64_t)cc->cwnd + ack->acked);

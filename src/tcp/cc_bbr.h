@@ -62,6 +62,7 @@ struct cc_bbr {
     bool round_start, loss_round_start, loss_in_round;
     bool bw_probe_samples, idle_restart, probe_rtt_round_done;
     bool in_recovery, conserves, probe_rtt_expired;
+    bool queue; /* the last round trip shows one */
 };
 
 #endif

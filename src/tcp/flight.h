@@ -56,11 +56,14 @@ struct tcb_flight {
     struct ranges ranges; /* octets beyond RCV.NXT that have arrived */
     struct tcp_sack_block
         recent[TCP_RECENT_MAX]; /* what our next SACK option says, most recent first */
+    uint32_t hole_space;        /* the window when the first octets came beyond a hole */
+    uint32_t hole_octets;       /* what has come beyond it since; stops at hole_space */
     uint8_t recent_count;
     uint8_t unsaid;      /* so many of them, the first ones, no ACK has told of yet */
     uint8_t dsack_count; /* duplicates to be reported (RFC 2883) */
     uint8_t dupacks;     /* in a row, for peers without SACK; stops at 255 */
     uint8_t rescue_done; /* RFC 6675's rescue retransmission was spent in this episode */
+    uint8_t frto;        /* enum frto */
     struct tcp_sack_block dsack[2];
     struct sent_map map;
     struct rtx_log log;
@@ -68,7 +71,6 @@ struct tcb_flight {
     struct prr prr;
     struct undo undo;
     struct tlp tlp;
-    uint8_t frto;         /* enum frto */
     weir_time rto_at;     /* when the retransmission timeout is due, whatever the timer runs for */
     weir_time pto_at;     /* when the tail loss probe is due; WEIR_NEVER */
     uint32_t sacked_segs; /* segments with the bit, whole or in part above SND.UNA */

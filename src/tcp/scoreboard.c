@@ -537,9 +537,11 @@ static void run_from(const struct sent *r, uint32_t k, uint64_t mask, seq32 from
     *len = end - start;
 }
 
+/* What the search has passed it does not pass again: rtx_next moves with it. A peer could otherwise
+ * have the whole map searched with every ACK, as long as something lost is on its way again. */
 bool sb_next_rtx(const struct tcb *tcb, seq32 *seq, uint32_t *len)
 {
-    const struct tcb_flight *flight = tcb_flight(tcb);
+    struct tcb_flight *flight = tcb_flight(tcb);
     if (flight == NULL || flight->lost == 0 || sent_count(&flight->map) == 0 ||
         seq_geq(flight->rtx_next, tcb->snd.nxt))
         return false;
@@ -550,12 +552,11 @@ bool sb_next_rtx(const struct tcb *tcb, seq32 *seq, uint32_t *len)
         const uint64_t waits = r->lost & ~r->rtx & ~run_bits(0, run_below(r, from));
         if (waits == 0)
             continue;
-        uint32_t k = 0;
-        while (!((waits >> k) & 1))
-            k++;
-        run_from(r, k, waits, from, seq, len);
+        run_from(r, run_lowest(waits), waits, from, seq, len);
+        flight->rtx_next = *seq;
         return true;
     }
+    flight->rtx_next = tcb->snd.nxt;
     return false;
 }
 

@@ -158,17 +158,39 @@ void sent_clear(struct sent_map *map, const struct sent_memory *memory)
         sent_pop(map, memory);
 }
 
-uint32_t sent_find(const struct sent_map *map, const struct sent_memory *memory, seq32 s)
+/* The last of `count` records side by side that begins at or before `s`; the first one does, or is
+ * the answer for want of another. */
+static uint32_t last_before(const struct sent *r, uint32_t count, seq32 s)
 {
     uint32_t low = 0;
-    uint32_t high = sent_count(map);
-    WEIR_ASSERT(high > 0);
+    while (count - low > 1) {
+        const uint32_t middle = low + (count - low) / 2;
+        if (seq_leq(r[middle].seq, s))
+            low = middle;
+        else
+            count = middle;
+    }
+    return low;
+}
+
+/* First the block, by the records that blocks begin with, then in it: a peer has this done for each
+ * SACK block of each segment. */
+uint32_t sent_find(const struct sent_map *map, const struct sent_memory *memory, seq32 s)
+{
+    const uint32_t count = sent_count(map);
+    WEIR_ASSERT(count > 0);
+    if (map->inlined)
+        return count > 1 && seq_leq(record(map, memory, map->first + 1)->seq, s) ? 1 : 0;
+    uint32_t low = map->first / SENT_BLOCK;
+    uint32_t high = (map->next - 1) / SENT_BLOCK + 1;
     while (high - low > 1) {
         const uint32_t middle = low + (high - low) / 2;
-        if (seq_leq(sent_at(map, memory, middle)->seq, s))
+        if (seq_leq(record(map, memory, middle * SENT_BLOCK)->seq, s))
             low = middle;
         else
             high = middle;
     }
-    return low;
+    const uint32_t begin = low * SENT_BLOCK > map->first ? low * SENT_BLOCK : map->first;
+    const uint32_t end = (low + 1) * SENT_BLOCK < map->next ? (low + 1) * SENT_BLOCK : map->next;
+    return begin - map->first + last_before(record(map, memory, begin), end - begin, s);
 }

@@ -124,6 +124,13 @@ void tcp_ack_left(struct tcb *tcb, const struct tcp_plan *plan);
 /* window.c */
 uint16_t tcp_window(const struct tcb *tcb, bool syn, seq32 *edge);
 void tcp_window_tune(struct tcb *tcb, uint32_t read, weir_time now);
+
+/* `octets` have arrived beyond a hole, the `first` or more of them. While it is open nothing is
+ * read, and the window would stand still; so from a quarter of it on it grows with what has come,
+ * to twice what it was at most (Linux grows it without such a bound). A peer has to fill the hole
+ * before the next doubles it again. */
+void tcp_window_beyond(struct tcb *tcb, struct tcb_flight *flight, uint32_t octets, bool first);
+
 bool tcp_window_update_owed(const struct tcb *tcb);
 uint32_t tcp_window_slack(const struct tcb *tcb, uint32_t space);
 uint32_t tcp_window_max(const struct tcb *tcb);

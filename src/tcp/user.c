@@ -26,16 +26,16 @@ static uint32_t queued(const struct tcb *tcb)
     return seq_lt(first, tcb->snd.end) ? tcb->snd.end - first : 0;
 }
 
-/* Twice cwnd, so that what an ACK lets go is there when it comes; three times for an algorithm that
- * does not slow down for a loss and sends a window while a hole is filled, and one more if it must
- * be filled again (as Linux). At least snd_min and at most snd_max, unless the program has said how
- * many. */
+/* Twice cwnd, so that what an ACK lets go is there when it comes; beside what the peer has beyond a
+ * hole, for that may be windows long until the hole is filled. At least snd_min and at most
+ * snd_max, unless the program has said how many. */
 uint32_t tcp_send_buf(const struct tcb *tcb)
 {
     const struct weir_config *config = tcb->host->config;
     if (tcb->snd.buf != 0)
         return tcb->snd.buf;
-    const uint64_t grown = (tcp_cc_own(tcb) ? 3 : 2) * (uint64_t)tcb->cc.cwnd;
+    const struct tcb_flight *flight = tcb_flight(tcb);
+    const uint64_t grown = 2 * (uint64_t)tcb->cc.cwnd + (flight != NULL ? flight->sacked : 0);
     const uint64_t wanted = grown > config->snd_min ? grown : config->snd_min;
     return wanted < config->snd_max ? (uint32_t)wanted : config->snd_max;
 }

@@ -71,12 +71,28 @@ bool tcp_window_update_owed(const struct tcb *tcb)
     return target - tcb->rcv.edge >= step && tcb->rcv.edge - tcb->rcv.nxt <= tcb->rcv.space / 2;
 }
 
+/* Growth takes at most a quarter of the credit still free, so that many small connections never
+ * starve and a few big ones get nearly all. */
+static void grow_to(struct tcb *tcb, uint64_t wanted)
+{
+    if (wanted <= tcb->rcv.space || tcb->rcv.space >= tcb->rcv.max)
+        return;
+    const struct ring_pool *pool = tcb->host->rings;
+    const uint32_t chunk = UINT32_C(1) << pool->chunk_shift;
+    const uint64_t grant = (uint64_t)(pool->credit_free / 4) * chunk;
+    uint64_t space = wanted < tcb->rcv.max ? wanted : tcb->rcv.max;
+    if (space > tcb->rcv.space + grant)
+        space = tcb->rcv.space + grant;
+    if (!tcb->ws_ok && space > UINT16_MAX)
+        space = UINT16_MAX;
+    if (space > tcb->rcv.space && tcb_credit(tcb, (uint32_t)space))
+        tcb->rcv.space = (uint32_t)space;
+}
+
 /* The window grows with what the program reads in a round trip: to WINDOW_ROUNDS times that, and a
  * little for slow start to begin with. What is read tells of a round trip that is over: the peer's
  * slow start has twice as much in flight by now and sends twice that in the next, and a hole takes
- * one more to be filled, in which nothing is read (Linux allows for six). Growth takes at most a
- * quarter of the credit still free, so that many small connections never starve and a few big ones
- * get nearly all. */
+ * one more to be filled, in which nothing is read (Linux allows for six). */
 void tcp_window_tune(struct tcb *tcb, uint32_t read, weir_time now)
 {
     tcb->tune_octets += read;
@@ -90,16 +106,18 @@ void tcp_window_tune(struct tcb *tcb, uint32_t read, weir_time now)
         WINDOW_ROUNDS * (uint64_t)tcb->tune_octets + 16u * (uint64_t)tcb->rcv_mss;
     tcb->tune_octets = 0;
     tcb->tune_us = tcp_us(tcb->host, now);
-    if (wanted <= tcb->rcv.space || tcb->rcv.space >= tcb->rcv.max)
-        return;
-    const struct ring_pool *pool = tcb->host->rings;
-    const uint32_t chunk = UINT32_C(1) << pool->chunk_shift;
-    const uint64_t grant = (uint64_t)(pool->credit_free / 4) * chunk;
-    uint64_t space = wanted < tcb->rcv.max ? wanted : tcb->rcv.max;
-    if (space > tcb->rcv.space + grant)
-        space = tcb->rcv.space + grant;
-    if (!tcb->ws_ok && space > UINT16_MAX)
-        space = UINT16_MAX;
-    if (space > tcb->rcv.space && tcb_credit(tcb, (uint32_t)space))
-        tcb->rcv.space = (uint32_t)space;
+    grow_to(tcb, wanted);
+}
+
+void tcp_window_beyond(struct tcb *tcb, struct tcb_flight *flight, uint32_t octets, bool first)
+{
+    if (first) {
+        flight->hole_space = tcb->rcv.space;
+        flight->hole_octets = 0;
+    }
+    const uint32_t space = flight->hole_space;
+    flight->hole_octets +=
+        octets < space - flight->hole_octets ? octets : space - flight->hole_octets;
+    if (flight->hole_octets >= space / WINDOW_ROUNDS)
+        grow_to(tcb, (uint64_t)space + flight->hole_octets);
 }

@@ -49,6 +49,7 @@ struct path {
     weir_time now, busy_until, last_left;
     unsigned opened;
     uint64_t received;
+    uint32_t losing; /* so many more are lost in a row */
     bool paused;
 };
 
@@ -130,6 +131,19 @@ static void note_gap(struct path *path)
     path->last_left = path->now;
 }
 
+static bool is_lost(struct path *path)
+{
+    const struct path_plan *plan = path->plan;
+    if (path->losing > 0) {
+        path->losing--;
+        return true;
+    }
+    if (plan->loss == 0 || path->now < plan->loss_from || !prng_chance(&path->rng, plan->loss))
+        return false;
+    path->losing = plan->loss_run > 1 ? plan->loss_run - 1 : 0;
+    return true;
+}
+
 /* Whether the frame is carried to the receiver, and when it is there. */
 static bool carry(struct path *path, struct frame *frame)
 {
@@ -148,7 +162,7 @@ static bool carry(struct path *path, struct frame *frame)
             result->first_drop_acked = path->received;
         return false;
     }
-    if (plan->loss != 0 && path->now >= plan->loss_from && prng_chance(&path->rng, plan->loss)) {
+    if (is_lost(path)) {
         result->lost++;
         return false;
     }

@@ -15,6 +15,7 @@ struct path_plan {
     weir_time rtt;       /* without any queue */
     uint32_t buffer;     /* octets that may wait */
     uint32_t loss;       /* of frames to the receiver, per 2^32 */
+    uint32_t loss_run;   /* so many in a row are lost each time; 0 is 1 */
     weir_time loss_from; /* they are safe before */
     uint32_t late;       /* of frames to the receiver, per 2^32: those that come `late_by` later */
     weir_time late_by;

@@ -151,7 +151,8 @@ int main(void)
         const struct outcome old = race(scenes[i], false);
         now[i] = race(scenes[i], true);
         CHECK(old.complete && now[i].complete, "%s: all arrives", scenes[i].name);
-        CHECK(now[i].took <= old.took + old.took / 10, "%s: not later than by RFC 6675 alone",
+        /* Of 60 reductions one more or less is chance. */
+        CHECK(now[i].took <= old.took + old.took / 50, "%s: not later than by RFC 6675 alone",
               scenes[i].name);
         judge(scenes[i].name, &now[i].status, i);
     }
