@@ -53,7 +53,7 @@ static int pass_on(struct socket *listener, weir_time now)
     }
     child->d = d;
     weird->idle_count--;
-    struct weir_status status;
+    struct weir_status status = { .rtt_min = 0 };
     if (weir_accept(weird->weir, listener->handle, &child->handle, now) != WEIR_OK) {
         socket_free(child);
         return EAGAIN;
@@ -71,7 +71,7 @@ static int pass_on(struct socket *listener, weir_time now)
     child->pid = listener->pid;
     child->state = SOCKET_CONNECTED;
     (void)weir_set_cookie(weird->weir, child->handle, child->id);
-    relay_start(child, now);
+    relay_start(child, status.rtt_min, now);
     return 0;
 }
 

@@ -237,7 +237,7 @@ static void take_filler(struct socket *socket)
 
 static void succeeded(struct socket *socket, weir_time now)
 {
-    struct weir_status status;
+    struct weir_status status = { .rtt_min = 0 };
     if (weir_status(socket->weird->weir, socket->handle, &status) == WEIR_OK)
         socket->local = status.local;
     if (socket->spare >= 0 && !socket_meet(socket, socket->spare)) {
@@ -255,7 +255,7 @@ static void succeeded(struct socket *socket, weir_time now)
     }
     socket->state = SOCKET_CONNECTED;
     (void)answer_waiting(socket, 0);
-    relay_start(socket, now);
+    relay_start(socket, status.rtt_min, now);
 }
 
 static void failed(struct socket *socket, weir_time now)

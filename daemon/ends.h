@@ -9,7 +9,8 @@
 
 /* ---- relay.c ---- */
 
-void relay_start(struct socket *socket, weir_time now);
+/* The connection is there; `rtt_min` is 0 if it is not known yet. */
+void relay_start(struct socket *socket, weir_time rtt_min, weir_time now);
 void relay_pump(struct socket *socket, weir_time now);
 void relay_failed(struct socket *socket, enum weir_error error, weir_time now);
 void relay_event(void *user, struct weir *weir, const struct weir_event *event, weir_time now);

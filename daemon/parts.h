@@ -28,7 +28,17 @@
 #define RUN_PIDS    64    /* processes of a run that are remembered, to search for a socket */
 #define SOCKETS_MAX 32768 /* two descriptors each at most */
 #define PARKED_MAX  4096  /* calls that wait */
-#define S_SNDBUF    65536 /* the program's side: what is written but not yet in TCP */
+
+/* What is between the program and TCP, either way. The more, the seldomer one side wakes the other;
+ * at most what anybody may ask for (net.core.wmem_max), and from S something below that, so that
+ * room can be made for an octet more (ends.c). */
+#define S_SNDBUF      163840
+#define D_SNDBUF_WIDE 212992 /* once the program has not kept up */
+
+/* On a path as short as NEAR no rate needs a window of more than that, and a larger one leaves the
+ * cache before it is read. */
+#define NEAR        (250 * WEIR_US)
+#define NEAR_WINDOW (1 << 20)
 
 /* What one run may have of these unless the configuration says otherwise (quota). */
 #define RUN_SOCKETS_MAX 16384
@@ -89,6 +99,7 @@ struct socket {
     bool marked;          /* an octet behind all that the program wrote, never taken out (ends.c) */
     bool end_watched;     /* D is among weird->ends */
     uint8_t owed_tries;   /* how often it was searched for since */
+    bool wide;            /* D has D_SNDBUF_WIDE */
     bool owed_reset;      /* S is to read ECONNRESET as soon as it can be found */
     enum weir_error late; /* how the connection ended, while octets for S are left */
     bool urgent_out;      /* the program is about to write, or has written, an urgent octet */

@@ -18,7 +18,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* syscall: readv sendmsg shutdown ioctl getsockopt */
+/* syscall: readv sendmsg shutdown ioctl getsockopt setsockopt */
 
 #define TURN_OCTETS (256 * 1024) /* each way, before others have their turn */
 #define CHUNK       (128 * 1024)
@@ -238,6 +238,16 @@ static ssize_t give(struct socket *socket, struct iovec *iov, unsigned count, si
     return put;
 }
 
+/* The program does not keep up: from here on more may wait for it. False: that was done before. */
+static bool widen(struct socket *socket)
+{
+    const int room = D_SNDBUF_WIDE;
+    if (socket->wide)
+        return false;
+    socket->wide = true;
+    return setsockopt(socket->d, SOL_SOCKET, SO_SNDBUF, &room, sizeof room) == 0;
+}
+
 static enum outcome pump_in(struct socket *socket, weir_time now)
 {
     struct weir *weir = socket->weird->weir;
@@ -275,6 +285,8 @@ static enum outcome pump_in(struct socket *socket, weir_time now)
         }
         if (!socket->deaf) {
             const ssize_t put = give(socket, iov, count, len);
+            if (put < 0 && errno == EAGAIN && widen(socket))
+                continue;
             if (put < 0 && errno == EAGAIN)
                 return BLOCKED;
             socket->deaf = put < 0; /* EPIPE: it has shut down its reading */
@@ -401,9 +413,19 @@ static void on_d(void *user, int fd, uint32_t ready, weir_time now)
         relay_pump(socket, now);
 }
 
-void relay_start(struct socket *socket, weir_time now)
+/* The program's own bound, if there is one, was set when the connection began. */
+static void bound_window(const struct socket *socket, weir_time rtt_min, weir_time now)
+{
+    const bool given =
+        (socket->option_set >> WEIR_OPT_RCVBUF & 1) != 0 || socket->kept[KEPT_WINDOW_CLAMP] != 0;
+    if (rtt_min > 0 && rtt_min <= NEAR && !given)
+        (void)weir_set(socket->weird->weir, socket->handle, WEIR_OPT_RCVBUF, NEAR_WINDOW, now);
+}
+
+void relay_start(struct socket *socket, weir_time rtt_min, weir_time now)
 {
     socket->data_at = now;
+    bound_window(socket, rtt_min, now);
     relay_watch_d(socket, EPOLLIN);
     if (may_only_receive(socket))
         receive(socket, now);
