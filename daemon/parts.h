@@ -73,6 +73,7 @@ struct socket {
     uint8_t family;                        /* AF_INET or AF_INET6 */
     bool bound, address_given, port_given; /* has a local port; the program asked for these */
     bool filler;                           /* D holds octets that only keep S from being writable */
+    bool fast;             /* the SYN has waited for the program's first octets (fastopen.c) */
     bool fresh_success;    /* the first connect after a connect that went through says so */
     bool read_eof;         /* the program ended its direction */
     bool gave_eof;         /* the peer's end was passed on */
@@ -92,7 +93,7 @@ struct socket {
     bool full;            /* a listener whose queue had no place */
     bool linger;
     int linger_seconds;
-    weir_time data_at; /* when octets came last, or the connection */
+    weir_time data_at;               /* when octets came last, or the connection */
     weir_time looked;                /* a listener's: when it was last found to be held */
     int error;                       /* errno for SO_ERROR */
     uint32_t inode, backlog, queued; /* a listener's: of S; of listen(); in S's queue at most */
@@ -117,6 +118,8 @@ struct parked {
     int reserved;           /* descriptor number made in the program already; -1 */
     uint64_t addr, addrlen; /* the program's pointers */
     int flags;
+    uint32_t fast;      /* 1 + octets of a MSG_FASTOPEN that went with the SYN; addr and addrlen
+                           are the octets' */
     bool again;         /* a connect on a socket that was connecting already */
     weir_time deadline; /* by SO_RCVTIMEO or SO_SNDTIMEO */
 };

@@ -334,7 +334,9 @@ static void on_d(void *user, int fd, uint32_t ready, weir_time now)
     (void)fd;
     if ((ready & (EPOLLHUP | EPOLLERR)) != 0)
         socket->hung_up = true;
-    if (socket->state == SOCKET_CONNECTING && socket->hung_up)
+    if (socket->state == SOCKET_CONNECTING && socket->fast)
+        fast_begin(socket, now);
+    else if (socket->state == SOCKET_CONNECTING && socket->hung_up)
         socket_over(socket); /* closed before there was a connection */
     else
         relay_pump(socket, now);

@@ -65,8 +65,10 @@ enum fast_verdict fast_judge(const struct weir *weir, const struct listener *lis
 {
     const uint32_t most = pending_max(weir, listener);
     const bool option = in->opts.present & TCP_OPT_FASTOPEN;
-    if (most == 0 || (listener->flags & WEIR_LISTEN_DEFER) != 0 ||
-        (in->opts.present & TCP_OPT_AUTH)) /* no room for both */
+    /* A SYN that is told to the program first has its text taken only if the program said so. */
+    const bool told = (listener->flags & WEIR_LISTEN_DEFER) != 0 &&
+                      (listener->option_set >> WEIR_OPT_FASTOPEN & 1) == 0;
+    if (most == 0 || told || (in->opts.present & TCP_OPT_AUTH)) /* no room for both */
         return FAST_NO;
     const bool anyone = weir->config.fastopen & WEIR_FASTOPEN_SERVER_NO_COOKIE && in->seg.len > 0;
     if (!option && !anyone)
@@ -130,6 +132,17 @@ bool fast_takes_text(const struct conn *conn)
 {
     const struct tcb *tcb = &conn->tcb;
     return tcb->fast && tcb->state == WEIR_SYN_SENT && tcb->rcv.fin != TCP_FAST_ASK;
+}
+
+bool weir_fastopen_known(const struct weir *weir, const struct weir_ip *peer, weir_time now)
+{
+    const struct tcp_fast *fast = &weir->fast[place_of(weir, peer)];
+    if (!(weir->config.fastopen & WEIR_FASTOPEN_CLIENT))
+        return false;
+    if (!fast->used || !weir_ip_equal(&fast->peer, peer))
+        return (weir->config.fastopen & WEIR_FASTOPEN_CLIENT_NO_COOKIE) != 0;
+    return now >= fast->not_until &&
+           (fast->cookie_len > 0 || (weir->config.fastopen & WEIR_FASTOPEN_CLIENT_NO_COOKIE) != 0);
 }
 
 /* Two servers that fall on one place take turns in it. */
