@@ -48,7 +48,7 @@ struct run {
     unsigned pid_next;
     pid_t thread[RUN_PIDS]; /* that are known to belong to one of those */
     unsigned thread_next;
-    uint32_t socket_count, parked_count, any_port; /* any_port: may bind below 1024 */
+    uint32_t socket_count, udp_count, parked_count, any_port; /* any_port: may bind below 1024 */
 };
 
 enum socket_state {
@@ -160,7 +160,7 @@ struct weird {
     uint64_t serial;
     uint8_t strict_port[8192]; /* a bit: one without SO_REUSEADDR left a connection there */
     weir_time no_sweep_before;
-    uint32_t run_sockets_max, run_calls_max; /* quotas */
+    uint32_t run_sockets_max, run_udp_max, run_calls_max; /* quotas */
     struct parked parked[PARKED_MAX];
     unsigned parked_count, parked_top; /* slots beyond parked_top are free */
     struct weir_loop_timer sweep_timer, park_timer, full_timer, end_timer, owed_timer;

@@ -4,6 +4,8 @@
 
 #include "snapshot.h"
 
+#include "udp.h"
+
 #include "ipc/sight_server.h"
 
 #include <linux/sockios.h>
@@ -44,7 +46,14 @@ static void add_relayed(const struct weird *weird, const struct socket *socket,
 static void name_owner(void *user, struct sight_head *head, uint64_t cookie)
 {
     const struct weird *weird = user;
-    const struct socket *socket = cookie != 0 ? socket_find(weird, cookie) : NULL;
+    const struct udp_socket *datagrams = udp_owner(weird, cookie);
+    const struct socket *socket =
+        cookie != 0 && datagrams == NULL ? socket_find(weird, cookie) : NULL;
+    if (datagrams != NULL) {
+        head->id = datagrams->cookie;
+        head->pid = datagrams->pid;
+        head->fd = datagrams->fd;
+    }
     if (socket == NULL)
         return;
     head->id = socket->id;

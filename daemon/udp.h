@@ -28,6 +28,7 @@
 #endif
 
 #define UDP_SOCKETS_MAX 16384
+#define RUN_UDP_MAX     8192  /* of one run, unless its quota says otherwise */
 #define UDP_WAITS_MAX   1024  /* calls that wait */
 #define UDP_DATA_MAX    65536 /* no datagram is longer */
 #define UDP_STOCK       16    /* sockets fetched at once */
@@ -62,6 +63,8 @@ struct udp_socket {
     uint32_t place;
     struct sockaddr_in at;   /* S's address in the namespace */
     struct sockaddr_in peer; /* what S is connected to: D, under an id; port 0: it is not */
+    pid_t pid;               /* who was given it, and under which number: for those who look */
+    int fd;
     uint8_t family;
     bool bound, address_given, port_given, connected;
     bool v6only, reuse_addr, reuse_port, freebind, broadcast, shut_write;
@@ -158,6 +161,8 @@ struct udp_socket *udp_socket_at(const struct udp_host *host, const struct socka
 /* Whether nobody holds S any more: its address can be had again. The kernel's word about that comes
  * a moment later. */
 bool udp_is_gone(struct udp_host *host, const struct udp_socket *made);
+/* Of what the cookie of an endpoint of the stack belongs to; NULL: none of ours. */
+const struct udp_socket *udp_owner(const struct weird *weird, uint64_t cookie);
 void udp_forget(struct udp_host *host, struct udp_socket *socket);
 /* Lets go of its port, and forgets it a moment later. */
 void udp_leave(struct udp_host *host, struct udp_socket *socket);
