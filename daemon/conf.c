@@ -237,9 +237,12 @@ static bool take_quota(struct conf *conf, const char *value, char why[CONF_WHY_M
     uint64_t number;
     snprintf(text, sizeof text, "%s", value);
     if (split(text, word, 2) != 2 || !parse_number(word[1], UINT32_MAX, &number) || number == 0)
-        return refuse(why, "'sockets NUMBER' or 'calls NUMBER' is wanted, not '%s'", value);
+        return refuse(why, "'sockets NUMBER', 'udp NUMBER' or 'calls NUMBER' is wanted, not '%s'",
+                      value);
     if (strcmp(word[0], "sockets") == 0)
         conf->quota_sockets = (uint32_t)number;
+    else if (strcmp(word[0], "udp") == 0)
+        conf->quota_udp = (uint32_t)number;
     else if (strcmp(word[0], "calls") == 0)
         conf->quota_calls = (uint32_t)number;
     else

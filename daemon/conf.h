@@ -76,8 +76,8 @@ struct conf {
     struct conf_route route[CONF_ROUTES_MAX];
     struct weir_ip dns[CONF_DNS_MAX];
     unsigned addr_count, route_count, dns_count;
-    bool dhcp, slaac;                    /* an address from the network, too */
-    uint32_t quota_sockets, quota_calls; /* 0: not given */
+    bool dhcp, slaac;                               /* an address from the network, too */
+    uint32_t quota_sockets, quota_calls, quota_udp; /* 0: not given */
     struct host_ports ports;
     struct weir_config weir; /* with the sysctl and limit lines in it; secrets are the caller's */
     bool flagged[CONF_KEYS]; /* flags have spoken */

@@ -18,7 +18,7 @@
 
 /* ---- Before the connection is there ---- */
 
-static bool meet_and_fill(struct socket *socket, int s)
+bool connect_hold(struct socket *socket, int s)
 {
     static const char filler[FILLER_OCTETS];
     const int least = SNDBUF_LEAST;
@@ -74,7 +74,7 @@ static int disconnect(struct call *call)
 
 /* ---- connect ---- */
 
-static enum weir_error open_conn(struct socket *socket, const struct weir_addr *addr, weir_time now)
+enum weir_error connect_open(struct socket *socket, const struct weir_addr *addr, weir_time now)
 {
     const struct weir_addr *local = socket->bound ? &socket->local : NULL;
     const enum weir_error error =
@@ -88,24 +88,27 @@ static enum weir_error open_conn(struct socket *socket, const struct weir_addr *
     }
     socket->bound = true;
     socket->state = SOCKET_CONNECTING;
+    if (socket->kept[KEPT_FASTOPEN_CONNECT])
+        (void)weir_set(socket->weird->weir, socket->handle, WEIR_OPT_FASTOPEN, 1, now);
     (void)weir_set_cookie(socket->weird->weir, socket->handle, socket->id);
     options_apply(socket, now);
     return WEIR_OK;
 }
 
-static void wait_blocking(struct call *call, bool again)
+struct parked *connect_wait(struct call *call, bool again)
 {
     struct socket *socket = call->socket;
     struct parked *parked = park(call->weird, call, send_deadline(call->s, call->now));
     if (parked == NULL) {
         call_error(call, ENOBUFS);
-        return;
+        return NULL;
     }
     parked->again = again;
     if (socket->spare < 0 && socket->d < 0) {
         socket->spare = call->s;
         call->s = -1;
     }
+    return parked;
 }
 
 /* Again on a socket that is connecting: a signal may have ended the first call, and SA_RESTART
@@ -118,7 +121,7 @@ static void connect_again(struct call *call, bool blocking)
     else if (waiting != NULL)
         blocking = false; /* another thread waits already */
     if (blocking)
-        wait_blocking(call, true);
+        (void)connect_wait(call, true);
     else
         call_error(call, EALREADY);
 }
@@ -152,15 +155,17 @@ static void begin(struct call *call, const struct weir_addr *given, bool blockin
         return;
     }
     look_for_listener(call->weird, &addr);
-    const enum weir_error error = open_conn(socket, &addr, call->now);
+    if (socket->kept[KEPT_FASTOPEN_CONNECT] && fast_defer(call, &addr))
+        return;
+    const enum weir_error error = connect_open(socket, &addr, call->now);
     if (error != WEIR_OK) {
         /* What is left of EINVAL is broadcast and multicast. */
         call_error(call, error == WEIR_INVALID ? ENETUNREACH : weir_errno(error));
         return;
     }
     if (blocking) {
-        wait_blocking(call, false);
-    } else if (meet_and_fill(socket, call->s)) {
+        (void)connect_wait(call, false);
+    } else if (connect_hold(socket, call->s)) {
         call_error(call, EINPROGRESS);
     } else {
         socket_over(socket);
@@ -218,7 +223,8 @@ static bool answer_waiting(struct socket *socket, int error)
     struct parked *parked = parked_connect(socket->weird, socket->id);
     if (parked == NULL || !call_valid(parked->run, parked->call))
         return false;
-    call_answer(parked->run, parked->call, -error);
+    const bool fast = parked->fast > 0 && error == 0 && socket->spare >= 0;
+    call_answer(parked->run, parked->call, fast ? fast_finish(parked, socket->spare) : -error);
     unpark(parked);
     return true;
 }
@@ -261,6 +267,10 @@ static void succeeded(struct socket *socket, weir_time now)
 static void failed(struct socket *socket, weir_time now)
 {
     struct weird *weird = socket->weird;
+    if (socket->fast) { /* the program takes it for connected, and has written */
+        relay_failed(socket, weir_error_take(weird->weir, socket->handle), now);
+        return;
+    }
     const int error = weir_errno(weir_error_take(weird->weir, socket->handle));
     (void)weir_release(weird->weir, socket->handle, now);
     socket->handle = WEIR_NO_HANDLE;
@@ -292,7 +302,7 @@ void connect_event(struct socket *socket, unsigned ready, weir_time now)
 
 void connect_detach(struct socket *socket)
 {
-    if (socket->spare >= 0 && !meet_and_fill(socket, socket->spare))
+    if (socket->spare >= 0 && !connect_hold(socket, socket->spare))
         socket->error = ENOBUFS;
     drop_spare(socket);
 }

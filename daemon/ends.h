@@ -22,6 +22,29 @@ void relay_forget(struct socket *socket); /* before it is freed */
  * keep the old one. False: there is none to be had. */
 bool call_renew(struct call *call); /* renew.c */
 
+/* ---- connect.c, for fastopen.c ---- */
+
+enum weir_error connect_open(struct socket *socket, const struct weir_addr *addr, weir_time now);
+bool connect_hold(struct socket *socket, int s); /* S' is neither readable nor writable till then */
+struct parked *connect_wait(struct call *call, bool again); /* NULL: answered with ENOBUFS */
+
+/* ---- fastopen.c: octets in the SYN (RFC 7413) ---- */
+
+/* connect with TCP_FASTOPEN_CONNECT: it is over at once if a cookie is known, and the SYN leaves
+ * with what is written first. False: an ordinary connect. */
+bool fast_defer(struct call *call, const struct weir_addr *addr);
+void fast_begin(struct socket *socket, weir_time now); /* that was written */
+
+/* A send with MSG_FASTOPEN and a name. False: not on this socket. */
+struct fast_message {
+    uint64_t name, name_len; /* the program's address, and its length */
+    uint64_t at, len;        /* the program's octets */
+    bool waits;
+};
+bool fast_send(struct call *call, const struct fast_message *message);
+/* It has waited until there was a connection: what the call returns. `s` is S', connected. */
+int64_t fast_finish(const struct parked *parked, int s);
+
 /* ---- queue.c: the accept queue of S, which is the only one ---- */
 
 bool queue_open(struct weird *weird);

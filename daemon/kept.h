@@ -32,6 +32,8 @@ enum kept_option {
     KEPT_RECVTCLASS6,
     KEPT_DONTFRAG6,
     KEPT_NOTSENT_LOWAT,
+    KEPT_FASTOPEN,         /* a listener's: how many */
+    KEPT_FASTOPEN_CONNECT, /* the first write goes with the SYN */
     KEPT_COUNT
 };
 

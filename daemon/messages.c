@@ -94,10 +94,31 @@ static void hold_back(struct socket *socket)
     relay_pump(socket, weir_loop_clock());
 }
 
+/* The first piece of a MSG_FASTOPEN; what is more the program sends again. */
+static bool send_fast(struct call *call, const struct message *message)
+{
+    struct msghdr header = { .msg_namelen = 0 };
+    const bool waits =
+        (message->flags & MSG_DONTWAIT) == 0 && (fcntl(call->s, F_GETFL) & O_NONBLOCK) == 0;
+    if (message->header != 0 && !memory_read(call->pid, message->header, &header, sizeof header))
+        return false;
+    const struct fast_message fast = {
+        .name = message->name,
+        .name_len = message->header != 0 ? header.msg_namelen : message->name_len_at,
+        .at = (uint64_t)(uintptr_t)message->span[0].iov_base,
+        .len = message->span_count > 0 ? message->span[0].iov_len : 0,
+        .waits = waits,
+    };
+    return fast_send(call, &fast);
+}
+
 void call_send(struct call *call)
 {
     struct message message;
     struct socket *socket = call->socket;
+    if (socket != NULL && call->nr != __NR_sendmmsg && read_call(call, &message) &&
+        (message.flags & MSG_FASTOPEN) != 0 && send_fast(call, &message))
+        return;
     const bool streams = socket != NULL && socket->state == SOCKET_CONNECTED && socket->d >= 0;
     if (!streams || call->nr == __NR_sendmmsg || !read_call(call, &message)) {
         call_continue(call);

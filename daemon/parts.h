@@ -59,7 +59,7 @@ struct run {
     unsigned pid_next;
     pid_t thread[RUN_PIDS]; /* that are known to belong to one of those */
     unsigned thread_next;
-    uint32_t socket_count, parked_count, any_port; /* any_port: may bind below 1024 */
+    uint32_t socket_count, udp_count, parked_count, any_port; /* any_port: may bind below 1024 */
 };
 
 enum socket_state {
@@ -87,13 +87,14 @@ struct socket {
     uint8_t family;                        /* AF_INET or AF_INET6 */
     bool bound, address_given, port_given; /* has a local port; the program asked for these */
     bool filler;                           /* D holds octets that only keep S from being writable */
-    bool fresh_success;          /* the first connect after a connect that went through says so */
-    bool read_eof;               /* the program ended its direction */
-    bool gave_eof;               /* the peer's end was passed on */
-    bool deaf;                   /* the program reads no more: what arrives is dropped */
-    bool holds;                  /* the last octets that TCP got were sent with MSG_MORE */
-    bool dropped;                /* some of it did: at a close that counts as unread */
-    bool hung_up;                /* S is gone; D is then out of the loop */
+    bool fast;          /* the SYN has waited for the program's first octets (fastopen.c) */
+    bool fresh_success; /* the first connect after a connect that went through says so */
+    bool read_eof;      /* the program ended its direction */
+    bool gave_eof;      /* the peer's end was passed on */
+    bool deaf;          /* the program reads no more: what arrives is dropped */
+    bool holds;         /* the last octets that TCP got were sent with MSG_MORE */
+    bool dropped;       /* some of it did: at a close that counts as unread */
+    bool hung_up;       /* S is gone; D is then out of the loop */
     bool aborts, waits_to_abort; /* S went so that this is reset; among weird->aborts */
     bool shut_rd, shut_wr;       /* the program's shutdown, on S: SHUT_RD, SHUT_WR */
     bool marked;          /* an octet behind all that the program wrote, never taken out (ends.c) */
@@ -131,6 +132,8 @@ struct parked {
     int reserved;           /* descriptor number made in the program already; -1 */
     uint64_t addr, addrlen; /* the program's pointers */
     int flags;
+    uint32_t fast;      /* 1 + octets of a MSG_FASTOPEN that went with the SYN; addr and addrlen
+                           are the octets' */
     bool again;         /* a connect on a socket that was connecting already */
     weir_time deadline; /* by SO_RCVTIMEO or SO_SNDTIMEO */
 };
@@ -174,7 +177,7 @@ struct weird {
     uint64_t serial;
     uint8_t strict_port[8192]; /* a bit: one without SO_REUSEADDR left a connection there */
     weir_time no_sweep_before;
-    uint32_t run_sockets_max, run_calls_max; /* quotas */
+    uint32_t run_sockets_max, run_udp_max, run_calls_max; /* quotas */
     struct parked parked[PARKED_MAX];
     unsigned parked_count, parked_top; /* slots beyond parked_top are free */
     struct weir_loop_timer sweep_timer, park_timer, full_timer, abort_timer, owed_timer;

@@ -140,15 +140,6 @@ static void drop_written(int d)
         continue;
 }
 
-/* A program that waits to write is to find out that nobody takes it: S must be writable for that.
- */
-static void drop_written(int d)
-{
-    static char octets[CHUNK];
-    while (octets_recv(d, octets, sizeof octets, 0) > 0)
-        continue;
-}
-
 /* TCP takes no more. What came before the end the program can still read, if it is slow; its writes
  * fail from now on. */
 static enum outcome no_more_out(struct socket *socket, enum weir_error error, weir_time now)
@@ -407,7 +398,9 @@ static void on_d(void *user, int fd, uint32_t ready, weir_time now)
     (void)fd;
     if ((ready & (EPOLLHUP | EPOLLERR)) != 0)
         socket->hung_up = true;
-    if (socket->state == SOCKET_CONNECTING && socket->hung_up)
+    if (socket->state == SOCKET_CONNECTING && socket->fast)
+        fast_begin(socket, now);
+    else if (socket->state == SOCKET_CONNECTING && socket->hung_up)
         socket_over(socket); /* closed before there was a connection */
     else
         relay_pump(socket, now);

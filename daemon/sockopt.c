@@ -25,7 +25,6 @@ enum how {
     RATE,    /* octets a second, unsigned; all ones there are 0, no bound, in weir */
     KEPT,    /* remembered: it says nothing to a stream, on Linux either, or is heeded elsewhere */
     SWITCH,  /* the same, 0 or 1 */
-    ZERO,    /* cannot be turned on here; off it is, and 0 it says */
     NATIVE,  /* the kernel's, on S */
 };
 
@@ -85,7 +84,8 @@ static const struct option options[] = {
     { IPPROTO_TCP, TCP_DEFER_ACCEPT, KEPT, KEPT_DEFER_ACCEPT, INT_MIN, INT_MAX, 0 },
     { IPPROTO_TCP, TCP_LINGER2, KEPT, KEPT_LINGER2, INT_MIN, INT_MAX, LINGER2_USUAL },
     { IPPROTO_TCP, TCP_NOTSENT_LOWAT, KEPT, KEPT_NOTSENT_LOWAT, INT_MIN, INT_MAX, 0 },
-    { IPPROTO_TCP, TCP_FASTOPEN, ZERO, 0, INT_MIN, INT_MAX, 0 },
+    { IPPROTO_TCP, TCP_FASTOPEN, KEPT, KEPT_FASTOPEN, 0, INT_MAX, 0 },
+    { IPPROTO_TCP, TCP_FASTOPEN_CONNECT, KEPT, KEPT_FASTOPEN_CONNECT, 0, 1, 0 },
     { IPPROTO_TCP, TCP_WINDOW_CLAMP, KEPT, KEPT_WINDOW_CLAMP, INT_MIN, INT_MAX, 0 },
     { IPPROTO_IP, IP_TTL, NUMBER, WEIR_OPT_TTL, 1, 255, 64 },
     { IPPROTO_IP, IP_TOS, NUMBER, WEIR_OPT_TOS, INT_MIN, INT_MAX, 0 },
@@ -383,8 +383,8 @@ static int usual(const struct call *call, const struct option *option)
 static int get_by_table(const struct call *call, const struct option *option)
 {
     const struct socket *socket = call->socket;
-    int64_t value = option->how == SWITCH || option->how == ZERO ? 0 : usual(call, option);
-    if (socket == NULL || option->how == ZERO)
+    int64_t value = option->how == SWITCH ? 0 : usual(call, option);
+    if (socket == NULL)
         return give_int(call, (int)value);
     if (option->how == KEPT && option->which == KEPT_LINGER2 &&
         (socket->option_set >> WEIR_OPT_LINGER2 & 1) == 0)
@@ -518,9 +518,37 @@ static int bound_window(const struct call *call, int value)
     return (int)clamp;
 }
 
+/* As Linux: on a listener, or what may become one. */
+static int set_fastopen(const struct call *call, int value)
+{
+    struct socket *socket = call->socket;
+    if (socket->state != SOCKET_FRESH && socket->state != SOCKET_LISTENING)
+        return EINVAL;
+    socket->kept[KEPT_FASTOPEN] = value;
+    if (socket->state == SOCKET_LISTENING)
+        (void)weir_set(call->weird->weir, socket->handle, WEIR_OPT_FASTOPEN, value, call->now);
+    return 0;
+}
+
+static int set_fastopen_connect(const struct call *call, int value)
+{
+    struct weir_config config;
+    weir_config_now(call->weird->weir, &config);
+    if ((config.fastopen & WEIR_FASTOPEN_CLIENT) == 0)
+        return EOPNOTSUPP;
+    if (call->socket->state != SOCKET_FRESH)
+        return EINVAL;
+    call->socket->kept[KEPT_FASTOPEN_CONNECT] = value;
+    return 0;
+}
+
 static int set_kept(const struct call *call, const struct option *option, int value)
 {
     struct socket *socket = call->socket;
+    if (option->which == KEPT_FASTOPEN)
+        return set_fastopen(call, value);
+    if (option->which == KEPT_FASTOPEN_CONNECT)
+        return set_fastopen_connect(call, value);
     if (option->which == KEPT_V6ONLY && socket->bound)
         return EINVAL;
     if (option->which == KEPT_WINDOW_CLAMP && value == 0 && socket->state == SOCKET_FRESH) {
@@ -633,8 +661,6 @@ static int set_by_table(const struct call *call, const struct option *option)
         value = plain_number(option, value);
     if (option->how != BUFFER && (value < option->least || value > option->most))
         return EINVAL;
-    if (option->how == ZERO)
-        return value == 0 ? 0 : ENOPROTOOPT;
     if (option->how == KEPT || option->how == SWITCH)
         return set_kept(call, option, value);
     const int error = set_in_weir(call->socket, option, value, call->now);
@@ -691,6 +717,9 @@ void options_apply(struct socket *socket, weir_time now)
     if (socket->kept[KEPT_DEFER_ACCEPT] != 0 && socket->state == SOCKET_LISTENING)
         (void)weir_set(socket->weird->weir, socket->handle, WEIR_OPT_DEFER_ACCEPT,
                        socket->kept[KEPT_DEFER_ACCEPT] * WEIR_SECOND, now);
+    if (socket->kept[KEPT_FASTOPEN] != 0 && socket->state == SOCKET_LISTENING)
+        (void)weir_set(socket->weird->weir, socket->handle, WEIR_OPT_FASTOPEN,
+                       socket->kept[KEPT_FASTOPEN], now);
     if (socket->kept[KEPT_WINDOW_CLAMP] != 0)
         (void)weir_set(socket->weird->weir, socket->handle, WEIR_OPT_RCVBUF,
                        (uint32_t)socket->kept[KEPT_WINDOW_CLAMP], now);

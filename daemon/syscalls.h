@@ -67,7 +67,7 @@ static const int sandbox_calls[] = {
     __NR_process_vm_writev, /* io.c udp_recv.c */
 #endif
 #if defined __NR_readv
-    __NR_readv, /* address.c gate.c io.c relay.c renew.c tap.c loop.c */
+    __NR_readv, /* address.c fastopen.c gate.c io.c relay.c renew.c tap.c loop.c */
 #endif
 #if defined __NR_recvmmsg
     __NR_recvmmsg, /* packet.c */

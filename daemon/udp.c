@@ -76,11 +76,16 @@ static struct udp_socket *identify(const struct udp_host *host, int s)
     return socket != NULL && socket->cookie == socket_cookie(s) ? socket : NULL;
 }
 
+static bool has_room(const struct udp_host *host, const struct run *run)
+{
+    return host->count < UDP_SOCKETS_MAX && run->udp_count < host->weird->run_udp_max;
+}
+
 static struct udp_socket *make(struct udp_host *host, struct run *run, uint8_t family)
 {
-    if (host->count == UDP_SOCKETS_MAX)
+    if (!has_room(host, run))
         udp_sweep(host);
-    if (host->count == UDP_SOCKETS_MAX)
+    if (!has_room(host, run))
         return NULL;
     struct udp_socket *socket = calloc(1, sizeof *socket);
     if (socket == NULL)
@@ -105,6 +110,7 @@ static struct udp_socket *make(struct udp_host *host, struct run *run, uint8_t f
     }
     udp_group_defaults(socket);
     host->socket[socket->place] = socket;
+    run->udp_count++;
     host->count++;
     return socket;
 }
@@ -118,6 +124,8 @@ void udp_forget(struct udp_host *host, struct udp_socket *socket)
     if (socket->gone_until != 0)
         host->gone_count--;
     host->socket[socket->place] = NULL;
+    if (socket->run != NULL)
+        socket->run->udp_count--;
     host->count--;
     free(socket);
 }
@@ -190,15 +198,20 @@ void udp_call_socket(struct call *call)
         return;
     }
     struct udp_socket *socket = make(host, call->run, (uint8_t)family);
-    const int s = socket != NULL ? make_s(host, socket, flags) : -1;
+    if (socket == NULL) {
+        call_error(call, ENFILE); /* weir's limit or the run's, not this process's */
+        return;
+    }
+    const int s = make_s(host, socket, flags);
     if (s < 0) {
-        if (socket != NULL)
-            udp_forget(host, socket);
+        udp_forget(host, socket);
         call_error(call, ENOBUFS);
         return;
     }
     const int fd = call_give(call->run, call->id, s, -1, (flags & SOCK_CLOEXEC) != 0, true);
     close(s);
+    socket->pid = call->pid;
+    socket->fd = fd;
     if (fd < 0) {
         udp_forget(host, socket);
         if (fd != -ENOENT)

@@ -28,6 +28,7 @@
 #endif
 
 #define UDP_SOCKETS_MAX 16384
+#define RUN_UDP_MAX     8192  /* of one run, unless its quota says otherwise */
 #define UDP_WAITS_MAX   1024  /* calls that wait */
 #define UDP_DATA_MAX    65536 /* no datagram is longer */
 #define UDP_STOCK       16    /* sockets fetched at once */

@@ -12,6 +12,8 @@
 
 /* syscall: ioctl close */
 
+#define RUN_WAITS_MAX (UDP_WAITS_MAX / 2) /* of one run, whatever its quota */
+
 #define LOOK      WEIR_SECOND /* for calls that were withdrawn: nobody tells us */
 #define SEND_LOOK WEIR_MS     /* for room in weir's ring */
 
@@ -109,11 +111,13 @@ static void set_timer(struct udp_host *host, weir_time now)
 void udp_wait_add(struct call *call, const struct udp_job *job, bool sends, weir_time deadline)
 {
     struct udp_host *host = job->host;
-    unsigned slot = 0;
+    unsigned slot = 0, held = 0;
+    for (unsigned i = 0; i < host->wait_top; i++)
+        held += host->wait[i].job.id != 0 && host->wait[i].job.run == job->run;
     while (slot < host->wait_top && host->wait[slot].job.id != 0)
         slot++;
     struct udp_wait *wait = &host->wait[slot];
-    if (slot == UDP_WAITS_MAX ||
+    if (slot == UDP_WAITS_MAX || held >= RUN_WAITS_MAX || held >= host->weird->run_calls_max ||
         (!sends && weir_loop_add_fd(host->weird->loop, job->s, EPOLLIN, on_readable, wait) < 0)) {
         call_error(call, ENOBUFS);
         return;

@@ -78,7 +78,7 @@ static const char help[] =
     "  --dns IP              a server that programs ask for names; up to three\n"
     "  --sysctl NAME=VALUE   a setting (weir sysctl -a lists them); may be repeated\n"
     "  --limit 'NAME N'      a limit of the stack; may be repeated\n"
-    "  --quota 'sockets N'   what one run may have; or 'calls N', that wait\n"
+    "  --quota 'sockets N'   what one run may have; 'udp N'; or 'calls N', that wait\n"
     "  --publish [ADDR:]HOSTPORT:PORT[/udp]  a port of the host leads to a program's\n"
     "  --host-loopback PORT[,PORT|A-B]  weir's loopback leads to the host's there\n"
     "  --socket PATH         where `weir run --socket PATH` finds it\n"
@@ -420,6 +420,7 @@ static bool start(const struct options *options, char why[WEIR_LINE_MAX])
     weird->fd_max = fd_max();
     const struct conf *conf = &options->conf;
     weird->run_sockets_max = conf->quota_sockets > 0 ? conf->quota_sockets : RUN_SOCKETS_MAX;
+    weird->run_udp_max = conf->quota_udp > 0 ? conf->quota_udp : RUN_UDP_MAX;
     weird->run_calls_max = conf->quota_calls > 0 ? conf->quota_calls : RUN_CALLS_MAX;
     weird->random = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
     weird->uid = geteuid();

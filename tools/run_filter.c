@@ -149,7 +149,7 @@ static void build(struct program *program)
 #endif
     ask_if_set(program, __NR_accept4, 1);
     /* A name in the call is theirs to give or to get; a message header hides whether it has one. */
-    ask_if_set_or(program, __NR_sendto, 4, 3, MSG_OOB | MSG_MORE);
+    ask_if_set_or(program, __NR_sendto, 4, 3, MSG_OOB | MSG_MORE | MSG_FASTOPEN);
     ask_if_set_or(program, __NR_recvfrom, 4, 3, MSG_TRUNC | MSG_ERRQUEUE);
     ask_for_queues(program);
     ask_for_ours(program);

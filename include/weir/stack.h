@@ -331,7 +331,8 @@ enum weir_error weir_set_cookie(struct weir *weir, weir_handle handle, uint64_t 
  * A listener that goes resets those of its queues; they do not move to another. */
 #define WEIR_LISTEN_REUSEPORT 2u
 
-/* A SYN is not answered but told to the program (WEIR_ASKED, weir_syn_next), which answers it. */
+/* A SYN is not answered but told to the program (WEIR_ASKED, weir_syn_next), which answers it; but
+ * for one whose text is taken by Fast Open, if the listener itself has WEIR_OPT_FASTOPEN. */
 #define WEIR_LISTEN_DEFER 4u
 
 /* With it: when the queue is full, SYNs are answered by cookies all the same, and not told. */
@@ -531,6 +532,9 @@ bool weir_ao_used(const struct weir *weir, weir_handle conn, uint8_t *send_id, u
 
 /* A new key for the cookies of Fast Open; those of the one before are good until the next. */
 void weir_fastopen_key(struct weir *weir, const uint64_t key[2]);
+
+/* Whether the SYN of a connection to `peer` may take text along: a cookie of his is known. */
+bool weir_fastopen_known(const struct weir *weir, const struct weir_ip *peer, weir_time now);
 
 /* Urgent data (RFC 9293, 3.8.5): WEIR_OK and how many octets lie before the urgent pointer;
  * WEIR_AGAIN if there is none. */

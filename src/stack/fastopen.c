@@ -66,7 +66,10 @@ enum fast_verdict fast_judge(const struct weir *weir, const struct listener *lis
 {
     const uint32_t most = pending_max(weir, listener);
     const bool option = in->opts.present & TCP_OPT_FASTOPEN;
-    if (most == 0 || (listener->flags & WEIR_LISTEN_DEFER) != 0 ||
+    /* A SYN that is told to the program first has its text taken only if the program said so. */
+    const bool told = (listener->flags & WEIR_LISTEN_DEFER) != 0 &&
+                      (listener->option_set >> WEIR_OPT_FASTOPEN & 1) == 0;
+    if (most == 0 || told ||
         (in->opts.present & (TCP_OPT_AUTH | TCP_OPT_AO))) /* no room for both */
         return FAST_NO;
     const bool anyone = weir->config.fastopen & WEIR_FASTOPEN_SERVER_NO_COOKIE && in->seg.len > 0;
@@ -118,6 +121,18 @@ bool fast_takes_text(const struct conn *conn)
 {
     const struct tcb *tcb = &conn->tcb;
     return tcb->fast && tcb->state == WEIR_SYN_SENT && tcb->rcv.fin != TCP_FAST_ASK;
+}
+
+bool weir_fastopen_known(const struct weir *weir, const struct weir_ip *peer, weir_time now)
+{
+    const bool plain = (weir->config.fastopen & WEIR_FASTOPEN_CLIENT_NO_COOKIE) != 0;
+    uint32_t number;
+    if (!(weir->config.fastopen & WEIR_FASTOPEN_CLIENT))
+        return false;
+    const struct tcp_known *fast = known_find(weir, peer, &number);
+    if (fast == NULL)
+        return plain;
+    return now >= fast->not_until && (fast->cookie_len > 0 || plain);
 }
 
 void fast_learn(struct weir *weir, const struct conn *conn, const struct tcp_opts *opts,

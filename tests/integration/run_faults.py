@@ -29,7 +29,7 @@ from run_tcp import KERNEL, LIMIT, ROOT, WEIR, Peer, Tap, until  # noqa: E402
 
 PROGRAMS = os.path.join(HERE, "run_fault_programs.py")
 CONTROL = struct.Struct("=III")  # magic, version, kind: src/ipc/control.h
-MAGIC, VERSION, STATUS = 0x77656972, 2, 2
+MAGIC, VERSION, STATUS = 0x77656972, 3, 2
 TOLD = 0.1  # seconds from weird's death to the program's knowledge
 HANG = 10.0  # and what a busy machine may make of it
 WAYS = 10  # in which that program waits
@@ -108,7 +108,7 @@ class Lab(run_tcp.Lab):
             sock.settimeout(10)
             sock.connect(self.socket)
             sock.send(CONTROL.pack(MAGIC, VERSION, STATUS))
-            counts = struct.unpack("=7I", sock.recv(64))[2:]
+            counts = struct.unpack("=7I", sock.recv(28))[2:]
         return *counts, self.open_files()
 
     def faulty(self, *words):
@@ -358,6 +358,53 @@ def resets(lab):
 
 # ---- Limits ----
 
+DATAGRAMS = """
+import errno, socket, threading
+def fill():
+    held = []
+    try:
+        while len(held) < 1000:
+            held.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+    except OSError as error:
+        return len(held), errno.errorcode[error.errno]
+    return len(held), "no end"
+print(*fill())
+print(*fill(), flush=True)
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.bind(("0.0.0.0", 5999))
+print("bound", s.fileno(), flush=True)
+said = []
+def receive():
+    try:
+        s.recvfrom(10)
+    except OSError as error:
+        said.append(errno.errorcode[error.errno])
+threads = [threading.Thread(target=receive, daemon=True) for _ in range(6)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join(1)
+print(*said, flush=True)
+input()
+"""
+
+
+def check_datagram_quota(lab, tap):
+    restart(lab, "--quota", "udp 50", "--quota", "calls 4")
+    process = subprocess.Popen(lab.under(sys.executable, "-c", DATAGRAMS), stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, text=True)
+    said = [process.stdout.readline().strip() for _ in range(3)]
+    tap.check(said[:2] == ["50 ENFILE"] * 2, "datagram sockets have a quota, and come back", said)
+    shown = subprocess.run([lab.program("weir"), "ss", "-uanp", "--socket", lab.socket],
+                           capture_output=True, text=True, check=False).stdout
+    want = f"pid={process.pid},fd={said[2].split()[-1]}"
+    tap.check(any("5999" in line and want in line for line in shown.splitlines()),
+              "whose they are is shown", want, shown)
+    said = process.stdout.readline().strip()
+    tap.check(said == "ENOBUFS ENOBUFS", "and so do calls on them that wait", said)
+    process.communicate("\n")
+
+
 def test_limits(lab, tap):
     before = lab.status()
     said = lab.lines("few_descriptors")
@@ -373,6 +420,7 @@ def test_limits(lab, tap):
         tap.check(end[0] == "ENFILE" and int(end[1]) <= most and said[1:] == ["well"],
                   f"ENFILE at {text}, and then all is well", said)
         check_baseline(lab, tap, before, text)
+    check_datagram_quota(lab, tap)
     restart(lab)
 
 

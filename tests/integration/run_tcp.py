@@ -610,8 +610,151 @@ def test_sysctl(lab, tap):
     tap.check(status == 0 and seen() == before, "a file of settings takes them back", said, seen())
 
 
+FASTOPEN = """
+import errno, select, socket, sys
+MSG_FASTOPEN, FASTOPEN_CONNECT = 0x20000000, 30
+to = (sys.argv[1], int(sys.argv[2]))
+
+def answer(s):
+    p = select.poll()
+    p.register(s, select.POLLIN)
+    p.poll(10000)
+    said = s.recv(100)
+    s.close()
+    return said
+
+for job in sys.argv[3:]:
+    s = socket.socket()
+    if job == "send":
+        print(job, s.sendto(b"hello", MSG_FASTOPEN, to), answer(s))
+    if job == "again":
+        s.sendto(b"hello", MSG_FASTOPEN, to)
+        try:
+            print(job, s.sendto(b"hello", MSG_FASTOPEN, to))
+        except OSError as error:
+            print(job, errno.errorcode[error.errno], answer(s))
+    if job == "nameless":
+        try:
+            print(job, s.send(b"hello", MSG_FASTOPEN))
+        except OSError as error:
+            print(job, errno.errorcode[error.errno])
+    if job == "nonblocking":
+        s.setblocking(False)
+        try:
+            print(job, s.sendto(b"hello", MSG_FASTOPEN, to), end=" ")
+        except OSError as error:
+            print(job, errno.errorcode[error.errno], end=" ")
+            p = select.poll()
+            p.register(s, select.POLLOUT)
+            p.poll(10000)
+            s.send(b"hello")
+        print(answer(s))
+    if job == "connect":
+        s.setsockopt(6, FASTOPEN_CONNECT, 1)
+        print(job, s.connect_ex(to), s.getsockopt(6, FASTOPEN_CONNECT), s.send(b"hello"), answer(s))
+    if job == "unread":
+        s.setsockopt(6, FASTOPEN_CONNECT, 1)
+        print(job, s.connect_ex(to))
+        s.close()
+    if job == "refused":
+        for call in (lambda: s.sendto(b"hello", MSG_FASTOPEN, (to[0], 9)), lambda: s.recv(1)):
+            try:
+                print(job, call(), end=" ")
+            except OSError as error:
+                print(job, errno.errorcode[error.errno])
+                break
+    if job == "options":
+        for value in (-1, 0, 7):
+            try:
+                print(value, s.setsockopt(6, socket.TCP_FASTOPEN, value),
+                      s.getsockopt(6, socket.TCP_FASTOPEN))
+            except OSError as error:
+                print(value, errno.errorcode[error.errno])
+        for value in (-1, 0, 1, 2):
+            try:
+                print(value, s.setsockopt(6, FASTOPEN_CONNECT, value))
+            except OSError as error:
+                print(value, errno.errorcode[error.errno])
+        c = socket.create_connection(to)
+        for option in (socket.TCP_FASTOPEN, FASTOPEN_CONNECT):
+            try:
+                c.setsockopt(6, option, 1)
+            except OSError as error:
+                print("connected", errno.errorcode[error.errno])
+"""
+
+FASTOPEN_SERVER = """
+import socket
+l = socket.socket()
+l.setsockopt(6, socket.TCP_FASTOPEN, 5)
+l.setsockopt(6, socket.TCP_DEFER_ACCEPT, 5)
+l.bind(("0.0.0.0", 0))
+l.listen()
+print(l.getsockname()[1], flush=True)
+while True:
+    c, _ = l.accept()
+    c.sendall(c.recv(100))
+    c.close()
+"""
+SYN_DATA = 32  # tcpi_options
+
+
+class FastServer(threading.Thread):
+    """Echoes once, and notes whether the SYN had octets that were taken."""
+
+    def __init__(self, address):
+        super().__init__(daemon=True)
+        self.listener = socket.socket()
+        self.listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN, 5)
+        self.listener.bind((address, 0))
+        self.listener.listen()
+        self.port, self.fast = self.listener.getsockname()[1], []
+        self.start()
+
+    def run(self):
+        while True:
+            sock, _ = self.listener.accept()
+            info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 8)
+            self.fast.append((info[5] & SYN_DATA) != 0)
+            sock.sendall(sock.recv(100))
+            sock.close()
+
+
+def test_fastopen(lab, tap):
+    """Octets in the SYN, as client and as server, against the kernel."""
+    with open("/proc/sys/net/ipv4/tcp_fastopen", "w", encoding="ascii") as file:
+        file.write("3")
+    said = lab.run(lab.program("weir"), "sysctl", "--socket", lab.socket, "net.ipv4.tcp_fastopen=3")
+    tap.check(said[0] == 0, "servers may, too", said)
+    # Without a cookie first, then with one.
+    jobs = ["send", "send", "nonblocking", "connect", "again", "nameless", "unread", "refused", "options"]
+    spoken, seen = [], []
+    for under in (False, True):
+        server = FastServer(KERNEL[4])
+        command = [sys.executable, "-c", FASTOPEN, KERNEL[4], str(server.port), *jobs]
+        spoken.append(lab.run(*(lab.under(*command) if under else command))[1].decode())
+        until(lambda: len(server.fast) >= 6)
+        seen.append(server.fast[:5])
+    tap.check(spoken[0] == spoken[1], "what calls return is as on Linux", "Linux:",
+              *spoken[0].splitlines(), "weir:", *spoken[1].splitlines())
+    tap.check(seen[0][1:] == seen[1][1:] == [True] * 4 and not seen[1][0],
+              "the first asks for a cookie, then octets go with the SYN", *seen)
+    server = lab.spawn(*lab.under(sys.executable, "-c", FASTOPEN_SERVER))
+    port = int(server.stdout.readline())
+    fast = []
+    for _ in range(3):
+        with socket.socket() as sock:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 10, 0))
+            sock.sendto(b"hello", 0x20000000, (WEIR[4], port))
+            tap.check(sock.recv(5) == b"hello", "a server with TCP_DEFER_ACCEPT answers")
+            info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 8)
+            fast.append((info[5] & SYN_DATA) != 0)
+    tap.check(fast == [False, True, True], "and takes the octets of a SYN with its cookie", fast)
+    lab.stop(server)
+
+
 TESTS = [test_cases, test_curl, test_static, test_many, test_process, test_closed_listener,
-         test_low_ports, test_signals, test_sysctl, test_private, test_end]
+         test_low_ports, test_signals, test_sysctl, test_fastopen, test_private, test_end]
 
 
 def main():
