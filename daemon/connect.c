@@ -254,13 +254,13 @@ static void succeeded(struct socket *socket, weir_time now)
     }
     if (socket->spare >= 0)
         options_bound_unsent(socket, socket->spare);
+    (void)answer_waiting(socket, 0); /* what a Fast Open has left over goes by the spare S' */
     drop_spare(socket);
     if (socket->filler) {
         take_filler(socket);
         socket->fresh_success = true;
     }
     socket->state = SOCKET_CONNECTED;
-    (void)answer_waiting(socket, 0);
     relay_start(socket, status.rtt_min, now);
 }
 

@@ -332,8 +332,10 @@ bool udp_answer(struct call *call)
         return lost;
     }
     call->family = socket->family;
-    socket->pid = call->pid;
-    socket->fd = (int)call->arg[0];
+    if (socket->fd != (int)call->arg[0]) { /* else one thread of the process is as good as another */
+        socket->pid = call->pid;
+        socket->fd = (int)call->arg[0];
+    }
     switch (call->nr) {
     case __NR_bind:
         udp_call_bind(call, socket);

@@ -60,7 +60,7 @@ static const struct sysctl table[] = {
            "which Linux 6.18 does not offer yet") },
     { NUMBER("net.ipv4.tcp_ecn_option"), AT(ecn_option), LINUX(0, 3), WEIR(0, 2),
       NOTE("where accurate ECN is agreed, its option is sent 0 never, 1 when it says something "
-           "new, 2 in all segments; weir's default is 1, Linux's 2") },
+           "new, 2 in all segments; default 1, Linux's is 2") },
     { FLAG("net.ipv4.tcp_slow_start_after_idle"), AT(slow_start_after_idle),
       NOTE("cwnd is halved for each timeout of silence, down to ten segments (RFC 5681, 4.1)") },
 
