@@ -332,7 +332,7 @@ bool udp_answer(struct call *call)
         return lost;
     }
     call->family = socket->family;
-    if (socket->fd != (int)call->arg[0]) { /* else one thread of the process is as good as another */
+    if (socket->fd != (int)call->arg[0]) { /* else one thread is as good as another */
         socket->pid = call->pid;
         socket->fd = (int)call->arg[0];
     }

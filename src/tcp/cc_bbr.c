@@ -27,7 +27,7 @@
 #define QUIET_LOSS_THRESH     20  /* per cent: of a queue too short to be seen, or a policer */
 #define QUEUE_RTT_SHIFT       4   /* a queue stands if the round trip is a sixteenth longer */
 #define NOISE_SEGMENTS        512 /* the memory of it: older ones weigh half as much, and so on */
-#define MIN_RTT_SHIFT         6 /* a round trip so little longer than the least has no queue in it */
+#define MIN_RTT_SHIFT         6   /* a round trip that little over the least has no queue in it */
 #define BETA                  70
 #define HEADROOM              15
 #define FULL_BW_GROWTH        125

@@ -46,7 +46,7 @@ struct cc_bbr {
     weir_time probe_rtt_done_stamp; /* 0: the flight is not small enough yet */
     weir_time cycle_stamp, bw_probe_wait;
     uint64_t account_from,
-        account_lost; /* delivered octets when DOWN or REFILL began; lost since */
+        account_lost;                  /* delivered octets when DOWN or REFILL began; lost since */
     uint64_t quiet_octets, quiet_lost; /* acknowledged or lost while no queue stood; lost then */
     weir_time extra_acked_start;
     uint64_t extra_acked_delivered;

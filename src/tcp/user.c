@@ -224,8 +224,8 @@ void tcp_close(struct tcb *tcb, weir_time now)
     tcb->fin_queued = true;
     tcb->due |= TCP_DUE_DATA;
     /* DEVIATION: RFC 9293, 3.10.4 and Linux send a FIN from SYN-RECEIVED at once if nothing is
-     * queued. Here the state moves, and the FIN waits for the ACK of our SYN: the peer cannot use it
-     * before it is established either, and until then nothing of ours is in flight but the SYN. */
+     * queued. Here the state moves, and the FIN waits for the ACK of our SYN: the peer cannot use
+     * it before it is established either, and until then only the SYN is in flight. */
     const bool waits = tcb->state == WEIR_SYN_RECEIVED && tcb->snd.end != tcb->iss + 1;
     tcp_event(tcb, waits ? TCP_EV_CLOSE_QUEUED : TCP_EV_CLOSE, WEIR_CAUSE_CLOSE, now);
     tcp_settle(tcb, now);
