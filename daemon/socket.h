@@ -5,7 +5,7 @@
 /* One TCP socket of a program: its two AF_UNIX ends, what is bound between them, and the table of
  * all. parts.h says what S, S' and D are. */
 
-#include "weir/stack.h"
+#include "weir/loop.h"
 
 #include "kept.h"
 
