@@ -24,9 +24,10 @@ struct tcp_known *known_place(struct weir *weir, const struct weir_ip *peer, wei
     uint32_t number;
     struct tcp_known *place = known_find(weir, peer, &number);
     if (place == NULL) {
-        place = set_of(weir, peer);
+        struct tcp_known *set = set_of(weir, peer);
+        place = set;
         for (unsigned i = 1; i < KNOWN_SET && place->used; i++) {
-            struct tcp_known *other = place + i;
+            struct tcp_known *other = &set[i];
             if (!other->used || other->learnt_at < place->learnt_at)
                 place = other;
         }

@@ -177,6 +177,28 @@ static void test_table(void)
     world_close(&world);
 }
 
+/* Hundreds of destinations for eight places: what lies behind the table is not touched. */
+static void test_many(void)
+{
+    struct world_options options;
+    world_defaults(&options);
+    options.config.known_max = 8;
+    open_world(&options);
+    struct weir *w = world.side[0];
+    struct weir_ip ip = world_addr(1, false, 0).ip;
+    uint32_t number;
+    unsigned there = 0;
+    for (unsigned i = 0; i < 256; i++) {
+        ip.octet[15] = (uint8_t)i;
+        const struct tcp_known *known = known_place(w, &ip, world.now + (i * 37) % 101);
+        there += known >= w->known && known < w->known + 8 &&
+                 known_find(w, &ip, &number) == known && number < 8;
+    }
+    CHECK(there == 256, "each has a place in the table when it is new: %u", there);
+    weir_check(w);
+    world_close(&world);
+}
+
 static void test_expiry(void)
 {
     struct world_options options;
@@ -207,6 +229,7 @@ int main(void)
     test_threshold(true);
     test_threshold(false);
     test_table();
+    test_many();
     test_expiry();
     return tap_done();
 }
