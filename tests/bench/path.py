@@ -197,8 +197,12 @@ def fairness(race, options):
     for count in FAIR_FLOWS:
         for algorithm in options.algorithms:
             cell = (algorithm, "0", 20, 1, 0)
-            row = race.run(cell, ((WEIR, KERNEL), KERNEL), "bulk", 1, flows=count // 2,
-                           warm_up=options.seconds, seconds=3 * options.seconds)
+            try:
+                row = race.run(cell, ((WEIR, KERNEL), KERNEL), "bulk", 1, flows=count // 2,
+                               warm_up=options.seconds, seconds=3 * options.seconds)
+            except (lab.Failure, OSError, ValueError) as failure:
+                print(f"fairness: {count} flows, {algorithm}: {failure}", flush=True)
+                continue
             rows.append((count, algorithm, jain(row["flows"]), row["kbit"]))
             print(f"fairness: {count} flows, {algorithm}: Jain {rows[-1][2]:.3f}", flush=True)
     return rows

@@ -111,8 +111,13 @@ static void on_source_event(void *user, struct weir *weir, const struct weir_eve
                             weir_time now)
 {
     struct weir_end *w = user;
-    if ((event->ready & WEIR_ERROR) != 0)
-        path_die("a flow", weir_error_text(weir_error_take(weir, event->handle)));
+    if ((event->ready & WEIR_ERROR) != 0) {
+        const enum weir_error error = weir_error_take(weir, event->handle);
+        if (w->end.start == 0 || now - w->end.start < w->end.span / 2)
+            path_die("a flow", weir_error_text(error));
+        weir_loop_stop(w->loop); /* the sink's time began before ours, and is up */
+        return;
+    }
     if ((event->ready & WEIR_CONNECTED) != 0 && event->cookie == 0) {
         must(weir_set_cookie(weir, event->handle, 1), "cookie");
         if (++w->connected == w->end.flows) {
