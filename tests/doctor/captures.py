@@ -23,7 +23,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from tap import Tap  # noqa: E402
 
 WEIR, FOLDER = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
-TIMEOUT = 60
+TIMEOUT = 120
 PICTURES = ("ladder", "tsg", "rtt", "flight", "timeline", "diagram")
 
 
