@@ -73,7 +73,7 @@ _weir() {
     lsof) options="$look" ;;
     nstat) options="$look --ignore --zeros --noupdate --reset" ;;
     sar) options="$look" ;;
-    dump) options='-i -r -w -c -s -n -q -v -e -t -S -x -X -A' ;;
+    dump) options='-i -r -w -c -s -n -q -v -e -t -S -x -X -A --json' ;;
     trace)
         options='--flow --ladder --tsg --rtt --flight --timeline --diagram --ascii --absolute'
         options+=' --whole --reverse --svg --xpl --html --json'

@@ -34,6 +34,7 @@ static const char help[] =
     "                 no time; seconds since 1970; since the line before; with the date\n"
     "  -S             sequence numbers as they are\n"
     "  -x, -X, -A     octets; with characters; only characters\n"
+    "  --json         an object each, in a line of its own\n"
     "\n"
     "FILTER is libpcap's language: tcp port 9000 and host 192.0.2.1 (pcap-filter(7))";
 
@@ -41,7 +42,7 @@ struct options {
     const char *iface, *read, *write;
     uint64_t count, snap_len;
     unsigned times;
-    bool help;
+    bool help, json;
     char filter[FILTER_MAX];
     struct dump dump;
 };
@@ -105,6 +106,9 @@ static int take(struct options *options, int option)
     case 'h':
         options->help = true;
         return TOOL_OK;
+    case 'j':
+        options->json = true;
+        return TOOL_OK;
     case 'i':
         options->iface = optarg;
         return TOOL_OK;
@@ -133,6 +137,7 @@ static int take(struct options *options, int option)
 static int read_options(int argc, char **argv, struct options *options)
 {
     static const struct option longs[] = { { "help", no_argument, NULL, 'h' },
+                                           { "json", no_argument, NULL, 'j' },
                                            { NULL, 0, NULL, 0 } };
     static const enum dump_time times[] = { DUMP_TIME_DAY, DUMP_TIME_NONE, DUMP_TIME_EPOCH,
                                             DUMP_TIME_DELTA, DUMP_TIME_DATE };
@@ -231,6 +236,8 @@ static bool pass(struct options *options, struct copying *copying, struct captur
         frame->len = (uint32_t)options->snap_len;
     if (options->write != NULL)
         copy(copying, frame, options);
+    else if (options->json)
+        dump_json(stdout, frame);
     else
         dump_packet(&options->dump, frame);
     if (options->write != NULL ? !pcapng_works(&copying->file) : ferror(stdout) != 0)

@@ -41,6 +41,9 @@ struct dump {
 
 bool dump_begin(struct dump *dump);
 void dump_end(struct dump *dump);
+/* The packet as an object in a line of its own (dump_json.c). */
+void dump_json(FILE *out, const struct capture_frame *frame);
+
 void dump_packet(struct dump *dump, const struct capture_frame *frame);
 
 #endif

@@ -48,7 +48,7 @@ static void next(struct json *json, const char *key)
 {
     if (json->filled[json->depth])
         putc(',', json->file);
-    if (json->depth == 1 && json->filled[1])
+    if (json->depth == 1 && json->filled[1] && !json->one_line)
         putc('\n', json->file); /* so that a long list has lines */
     json->filled[json->depth] = true;
     if (key == NULL)

@@ -14,6 +14,7 @@
 struct json {
     FILE *file;
     unsigned depth;
+    bool one_line;           /* all of it in one: set it after json_begin */
     bool filled[JSON_DEPTH]; /* something stands there already */
 };
 

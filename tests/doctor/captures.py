@@ -23,7 +23,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from tap import Tap  # noqa: E402
 
 WEIR, FOLDER = os.path.abspath(sys.argv[1]), os.path.abspath(sys.argv[2])
-TIMEOUT = 60
+TIMEOUT = 120
 PICTURES = ("ladder", "tsg", "rtt", "flight", "timeline", "diagram")
 
 
@@ -233,6 +233,21 @@ def check_written(tap, scratch):
             tap.skip("capinfos, tcpdump and tshark are not installed")
 
 
+def check_json(tap):
+    """An object a packet, which together say what `weir trace` says."""
+    wrong = []
+    for name in names():
+        known = facts(kept(name))
+        packets = [json.loads(line) for line in
+                   run(WEIR, "dump", "--json", "-r", kept(name)).stdout.decode().splitlines()]
+        octets = sum(packet.get("length", 0) for packet in packets)
+        syns = sum("S" in packet.get("flags", "") for packet in packets)
+        want = sum(end["octets"] for flow in known["flows"] for end in flow["ends"])
+        if len(packets) != known["packets"] or octets != want or not syns:
+            wrong.append(f"{name}: {len(packets)} packets, {octets} octets, {syns} SYNs, not {want}")
+    tap.check(not wrong, "dump --json: an object a packet, with the same octets", *wrong)
+
+
 # ---- Damage and escaping ----
 
 def check_damage(tap, scratch):
@@ -392,6 +407,7 @@ def main():
         check_tcpdump(tap, scratch)
         check_tcptrace(tap, scratch)
         check_written(tap, scratch)
+        check_json(tap)
         check_damage(tap, scratch)
         check_escaping(tap, scratch)
         check_pictures(tap)
