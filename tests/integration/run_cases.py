@@ -106,6 +106,24 @@ def case_nonblocking_refused(address, port):
     print("SO_ERROR", so_error(sock), so_error(sock))
 
 
+def case_connecting(address, port):
+    """The SYN is dropped, for one waits to be accepted: no room may make the socket writable."""
+    loop = "::1" if ":" in address else "127.0.0.1"
+    server, first, sock = new(loop), new(loop), new(loop)
+    server.bind((loop, 0))
+    server.listen(0)
+    first.connect(server.getsockname())
+    print("full", wait_for(server, select.POLLIN))
+    sock.setblocking(False)
+    say("connect", sock.connect, server.getsockname())
+    print("ready", mask(sock))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 200000)
+    print("with room", mask(sock), sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF))
+    sock.setsockopt(socket.IPPROTO_TCP, 25, 100000)  # TCP_NOTSENT_LOWAT
+    print("with more", mask(sock))
+    server.accept()[0].close()
+
+
 def case_reset(address, port):
     sock = opened(address, port, b"reset")
     print("data", sock.recv(5, socket.MSG_WAITALL))

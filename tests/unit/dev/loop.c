@@ -9,6 +9,7 @@
 #include "weir/loop.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -234,10 +235,11 @@ static unsigned wait_once(struct weir_loop *loop, int fd, weir_time span)
 static void on_octet(void *user, int fd, uint32_t ready, weir_time now)
 {
     char octet;
-    (void)user;
     (void)ready;
     (void)now;
     CHECK(read(fd, &octet, 1) == 1, "an octet");
+    if (user != NULL)
+        ++*(unsigned *)user;
 }
 
 /* Neither limit comes near what a machine can do to a wait: all are short, or all are long. */
@@ -297,6 +299,32 @@ static void test_awake_idle(void)
     weir_loop_close(loop);
     close(fd[0]);
     close(fd[1]);
+}
+
+/* A descriptor that is closed by the loop is heard of no more, and its number may be another's. */
+static void test_close_fd(void)
+{
+    struct weir_loop *loop = open_loop(0);
+    int first[2], second[2];
+    unsigned heard[2] = { 0, 0 };
+    CHECK(pipe(first) == 0 && weir_loop_add_fd(loop, first[0], EPOLLIN, on_octet, &heard[0]) == 0 &&
+              write(first[1], "x", 1) == 1,
+          "a pipe with an octet");
+    weir_loop_close_fd(loop, first[0]);
+    CHECK(fcntl(first[0], F_GETFD) < 0 && errno == EBADF, "it is closed");
+    CHECK(pipe(second) == 0 && second[0] == first[0], "the next pipe has its number");
+    settle(loop);
+    CHECK(weir_loop_add_fd(loop, second[0], EPOLLIN, on_octet, &heard[1]) == 0 &&
+              write(second[1], "y", 1) == 1,
+          "and is added");
+    settle(loop);
+    CHECK(heard[0] == 0 && heard[1] == 1, "only the second is heard of: %u, %u", heard[0],
+          heard[1]);
+    weir_loop_close_fd(loop, -1);
+    weir_loop_close(loop);
+    close(first[1]);
+    close(second[0]);
+    close(second[1]);
 }
 
 /* ---- A full driver ---- */
@@ -663,6 +691,7 @@ int main(void)
     test_spin();
     test_awake();
     test_awake_idle();
+    test_close_fd();
     test_full();
     test_gone();
     test_fds();
