@@ -10,6 +10,7 @@ no memory of one, and as many descriptors as at first. Needs root and /dev/net/t
 
 import argparse
 import collections
+import ctypes
 import hashlib
 import os
 import random
@@ -37,6 +38,7 @@ DEATHS = 3, 12  # at least, and until one of them was told in time
 SEEDS = 20
 PYTHON = "/usr/bin/python3" if os.path.exists("/usr/bin/python3") else sys.executable  # for any user
 AT_ONCE = 10000
+SO_ATTACH_FILTER = 26
 
 
 class Faulty(Peer):
@@ -171,17 +173,27 @@ def test_program_killed(lab, tap):
     check_baseline(lab, tap, before, f"a busy program killed at {SEEDS} moments")
 
 
+def deaf():
+    """A listener that no SYN reaches: who connects to it waits."""
+    nothing = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0))
+    sock = socket.create_server((KERNEL[4], 0))
+    sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER,
+                    struct.pack("HxxxxxxQ", 1, ctypes.addressof(nothing)))
+    return sock
+
+
 def one_death(lab, tap):
     """weird is killed under a program that waits in every way; the time it took to hear of it, and
     the time it took on this machine to hear of another's death."""
-    process = lab.ready("blocked")
+    nobody = deaf()
+    process = lab.ready("blocked", *nobody.getsockname())
     holder = int(process.stdout.readline().split()[1])
     until(lambda: lab.status()[2] == 2)  # the accept and the connect that wait for weird
     killed = time.monotonic()
     lab.weird.kill()
     os.kill(holder, signal.SIGKILL)
     seen = {}
-    timer = threading.Timer(HANG * 2, kill_group, [process])
+    timer = threading.Timer(HANG * 4, kill_group, [process])
     timer.start()
     while len(seen) < 2 * WAYS and (line := process.stdout.readline()):
         _, when, name, result = line.split()
