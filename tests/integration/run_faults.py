@@ -159,7 +159,7 @@ def check_baseline(lab, tap, before, text):
     def same():
         after[:] = [lab.status()]
         return all(a <= b for a, b in zip(after[0], before))
-    tap.check(until(same, 10), f"{text}: weird has what it had before", before, *after)
+    tap.check(until(same, 30), f"{text}: weird has what it had before", before, *after)
 
 
 # ---- Death ----
@@ -238,7 +238,7 @@ def test_weird_killed(lab, tap):
         times.append(one_death(lab, tap))
     tap.check(in_time(times) and all(ours < HANG for ours, _ in times),
               f"all is told, within {TOLD} s of what the kernel tells", *times)
-    empty = until(lambda: lab.status()[:5] == (0,) * 5, 10)
+    empty = until(lambda: lab.status()[:5] == (0,) * 5, 30)
     tap.check(empty, "and nothing is left of it", *lab.status())
 
 

@@ -247,7 +247,7 @@ def libc_setns(fd):
         raise SystemExit("Bail out! setns: " + os.strerror(ctypes.get_errno()))
 
 
-def until(condition, seconds=10):
+def until(condition, seconds=30):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if condition():
