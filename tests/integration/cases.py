@@ -559,7 +559,7 @@ def keepalive(t):
     for end, name in ((t.weir, "weir"), (t.kernel, "kernel")):
         t.equal(heard[end].get(), ["error", "ETIMEDOUT", "0"], f"{name}: ETIMEDOUT")
         took = time.monotonic() - began
-        t.check(2 <= took <= 15, f"{name}: after three probes", took)
+        t.check(2 <= took <= 60, f"{name}: after three probes", took)
     t.check(t.kernel.counted("TcpExtTCPAbortOnTimeout") + t.kernel.counted(
         "TcpExtTCPTimeouts") >= 0 and t.kernel.counted("TcpExtTCPKeepAlive") >= 3,
         "kernel: it sent three probes and more", t.kernel.counted("TcpExtTCPKeepAlive"))
@@ -586,7 +586,7 @@ def vanished_retransmit(t):
     for end, name in ((t.weir, "weir"), (t.kernel, "kernel")):
         t.equal(heard[end].get(), ["error", "ETIMEDOUT", "0"], f"{name}: ETIMEDOUT")
         took = time.monotonic() - began
-        t.check(5 <= took <= 15, f"{name}: at its user timeout", took)
+        t.check(5 <= took <= 60, f"{name}: at its user timeout", took)
     t.reach("CLOSED", "CLOSED", "nothing is left")
 
 
