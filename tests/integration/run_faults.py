@@ -70,11 +70,12 @@ class Faulty(Peer):
 
 
     def count_late(self, sock):
-        """Reads nothing until it is told to."""
+        """Reads the last quarter of a megabyte when it is told to."""
         self.total = 0
-        self.may_read.wait(LIMIT)
         while octets := sock.recv(65536):
             self.total += len(octets)
+            if self.total >= 3 << 18:
+                self.may_read.wait(LIMIT)
         self.ended = True
 
 
