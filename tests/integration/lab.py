@@ -18,7 +18,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 HERE = os.path.dirname(os.path.abspath(__file__))
 CAPTURE_PACKETS = 5000  # of one link; enough for everything but bulk
 CAPTURE_FLUSH = 0.3  # seconds; dumpcap writes more often than that
-REPLY_SECONDS = 20
+REPLY_SECONDS = 100  # for what hangs
 OFFLOADS = ("tx", "rx", "sg", "tso", "gso", "gro")
 
 # The names of states, as weir spells them.
@@ -123,7 +123,7 @@ class Process:
             return self.child.wait()
 
 
-def until(condition, seconds=15, every=0.02):
+def until(condition, seconds=30, every=0.02):
     """Waits for a condition; returns its last value."""
     end = time.monotonic() + seconds
     while True:

@@ -99,7 +99,7 @@ def test_ssh(lab, tap):
             pairs.append(("from the server", there, out))
         for text, source, target in pairs:
             status, said = lab.run(*way.use("scp", *options, "-P", str(port), source, target),
-                                   timeout=60)
+                                   timeout=180)
             tap.check(status == 0 and sha256_of(out) == digest,
                       f"scp of 100 MiB {text}: {way.text}", status, said[-500:], said_by(server))
             if os.path.exists(out):
@@ -126,7 +126,7 @@ def make_cluster(lab):
     shutil.chown(folder, "nobody", "nogroup")
     return folder, *lab.run(*as_postgres(
         postgres_program("initdb"), "-D", folder, "-A", "trust", "-U", "weir", "--no-sync",
-        "--no-instructions", "--locale=C"), timeout=60)
+        "--no-instructions", "--locale=C"), timeout=180)
 
 
 SUMS = ("select (select sum(abalance) from pgbench_accounts) = (select sum(delta) from "

@@ -11,8 +11,8 @@ import time
 
 from run_tcp import KERNEL, LIMIT, WEIR, Lab, until
 
-START_LIMIT = 20
-END_LIMIT = 10
+START_LIMIT = 100
+END_LIMIT = 60
 
 
 class Way:

@@ -43,7 +43,7 @@ def nginx(lab, way, port, sendfile="on"):
 
 def fetch_big(lab, way, url, tap, text, digest, server):
     out = lab.path("got")
-    status, said = lab.run(*way.use("curl", "-sS", "--max-time", "20", "-o", out, url))
+    status, said = lab.run(*way.use("curl", "-sS", "--max-time", "100", "-o", out, url))
     tap.check(status == 0 and sha256_of(out) == digest, f"{text}, every octet", status, said,
               said_by(server))
     if os.path.exists(out):
@@ -64,7 +64,7 @@ def test_nginx(lab, tap):
                       server)
             os.makedirs(lab.path("many"), exist_ok=True)
             status, said = lab.run(*way.use(
-                "curl", "-sS", "--max-time", "20", "-Z", "--parallel-max", "10",
+                "curl", "-sS", "--max-time", "100", "-Z", "--parallel-max", "10",
                 "-o", lab.path("many", "#1"), f"{url}/small[0-{SMALL_FILES - 1}]"))
             same = all(sha256_of(lab.path("many", str(i))) == sha256_of(lab.path("www", f"small{i}"))
                        for i in range(SMALL_FILES))
@@ -86,7 +86,7 @@ class Load(threading.Thread):
     def run(self):
         while not self.stop:
             try:
-                conn = http.client.HTTPConnection(*self.where, timeout=10)
+                conn = http.client.HTTPConnection(*self.where, timeout=60)
                 conn.request("GET", "/small7", headers={"Connection": "close"})
                 answer = conn.getresponse()
                 data = answer.read()

@@ -91,14 +91,14 @@ def hold_by_another(count):
     return holder
 
 
-def blocked(*_):
+def blocked(address, port, *_):
     """Waits in every way there is, and as often for a process that is none of weir's."""
     holder = hold_by_another(WAYS)
     pairs = [pair() for _ in range(4)]
     listeners = [socket.create_server((LOOP, 0)) for _ in range(3)]
     connecting = [socket.socket() for _ in range(2)]
     connecting[1].setblocking(False)
-    connecting[1].connect_ex(("192.0.2.77", 9))
+    connecting[1].connect_ex((address, int(port)))
     watch("recv", lambda: pairs[0][0].recv(1))
     watch("send", lambda: flood(pairs[1][0]))
     watch("poll", lambda: polled(pairs[2][0]))
@@ -106,7 +106,7 @@ def blocked(*_):
     watch("accept", listeners[0].accept)
     watch("native-accept", lambda: native_accept(listeners[1]))
     watch("poll-listener", lambda: polled(listeners[2]))
-    watch("connect", lambda: connecting[0].connect(("192.0.2.77", 9)))
+    watch("connect", lambda: connecting[0].connect((address, int(port))))
     watch("poll-connecting", lambda: polled(connecting[1]))
     children = pair()
     if os.fork() == 0:  # makes no call that is caught: only its parent is known

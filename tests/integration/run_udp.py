@@ -223,7 +223,7 @@ def test_pipes(lab, tap):
                 ("the kernel serves weir", lambda *w: list(w), lab.under, KERNEL),
                 ("weir serves weir", lab.under, lab.under, WEIR)), 7000 + 10 * family):
             name = f"[{host[family]}]" if family == 6 else host[family]
-            serving = lab.spawn(*server("socat", f"UDP{family}-LISTEN:{port},bind={name},fork",
+            serving = lab.spawn(*server("socat", "-T", "20", f"UDP{family}-LISTEN:{port},bind={name},fork",
                                         "EXEC:cat"))
             for word, program, command in (
                     ("hello", "socat", f"{' '.join(client('socat'))} -t1 - UDP{family}:{name}:{port}"),
