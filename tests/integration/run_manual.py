@@ -25,7 +25,7 @@ sys.path.insert(0, os.path.join(ROOT, "scripts"))
 from tap import Tap  # noqa: E402
 
 BLOCK = re.compile(r"(?<=```console\n).*?(?=```)", re.S)
-PROGRAMS = ("nc", "tcpdump", "netstat", "lsof")
+PROGRAMS = ("nc", "telnet", "tcpdump", "netstat", "lsof")
 PATIENCE = 10  # seconds for what a page shows to become true
 AGAIN = ("weir", "tcpdump", "cat", "netstat", "lsof")  # commands that only look: asked again until then
 MARK = "== done"
