@@ -273,9 +273,10 @@ static void put_heading(FILE *out, const struct trace *trace)
     char took[TRACE_TIME_MAX], octets[TRACE_TIME_MAX];
     fprintf(out,
             "<h1>weir trace</h1>\n<p class=\"dim\">%s, %" PRIu64 " packets, %s octets in %s; "
-            "%zu connections. %s</p>\n",
+            "%zu connection%s. %s</p>\n",
             trace_source(trace), about->frames, trace_amount(about->octets, octets),
-            trace_time(about->last - about->first, took), trace->table.count, how_known(trace));
+            trace_time(about->last - about->first, took), trace->table.count,
+            trace->table.count == 1 ? "" : "s", how_known(trace));
     if (trace->damaged) {
         fputs("<p>The file is damaged ", out);
         svg_escaped(out, trace->why);
