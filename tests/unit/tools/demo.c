@@ -64,6 +64,20 @@ static void check_run(const char *program, const char *words, unsigned transfers
     CHECK(entries(top) == 1, "and only the capture is left");
 }
 
+/* Whether the program has begun so far that it hears of SIGINT: before, the signal just ends it. */
+static bool hears(pid_t pid)
+{
+    char path[64], line[128];
+    unsigned long long caught = 0;
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    FILE *file = fopen(path, "r");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL)
+        (void)sscanf(line, "SigCgt: %llx", &caught);
+    if (file != NULL)
+        fclose(file);
+    return (caught >> (SIGINT - 1) & 1) != 0;
+}
+
 /* The program is stopped at different moments: while it builds, draws, and sends. */
 static void check_interrupt(const char *program, long after_ms)
 {
@@ -77,6 +91,9 @@ static void check_interrupt(const char *program, long after_ms)
         _exit(127);
     }
     const struct timespec pause = { after_ms / 1000, after_ms % 1000 * 1000000 };
+    const struct timespec moment = { 0, 1000000 };
+    for (unsigned i = 0; i < 10000 && !hears(pid); i++)
+        nanosleep(&moment, NULL);
     nanosleep(&pause, NULL);
     kill(pid, SIGINT);
     waitpid(pid, &status, 0);
