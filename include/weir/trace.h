@@ -338,6 +338,7 @@ struct weir_counters {
     uint64_t frames_in, frames_out, octets_in, octets_out;
     uint64_t segs_in, segs_out, segs_rtx, rsts_out, rsts_in;
     uint64_t active_opens, passive_opens, attempt_fails, estab_resets;
+    uint64_t established; /* now: in ESTABLISHED or CLOSE-WAIT (RFC 4022, tcpCurrEstab) */
     uint64_t syn_in, cookies_sent, cookies_ok, cookies_failed, listen_overflows;
     uint64_t datagrams_in, datagrams_out, icmp_in, icmp_out, reassembled, fragmented;
     uint64_t rto_fired, fast_rtx, recoveries, dsack_in, challenge_acks, tw_overflow, used_in;

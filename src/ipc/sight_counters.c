@@ -73,6 +73,7 @@ static void put_linux(struct page_writer *writer, const struct weir *weir)
     put(writer, "TcpPassiveOpens", c.passive_opens);
     put(writer, "TcpAttemptFails", c.attempt_fails);
     put(writer, "TcpEstabResets", c.estab_resets);
+    put(writer, "TcpCurrEstab", c.established);
     put(writer, "TcpInSegs", c.segs_in);
     put(writer, "TcpOutSegs", c.segs_out);
     put(writer, "TcpRetransSegs", c.segs_rtx);

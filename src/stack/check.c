@@ -72,13 +72,14 @@ static void check_conn(const struct weir *weir, uint32_t index)
 static void check_conns(const struct weir *weir)
 {
     uint32_t used = 0, on[CONN_ON_NEIGHBOUR + 1] = { 0 }, listed = 0, flights = 0, queued = 0;
-    uint64_t credit = 0;
+    uint64_t credit = 0, established = 0;
     for (uint32_t i = 0; i < weir->conns.fresh; i++) {
         if (!conn_used(weir, i))
             continue;
         const struct conn *conn = conn_at(weir, i);
         check_conn(weir, i);
         used++;
+        established += conn->tcb.state == WEIR_ESTABLISHED || conn->tcb.state == WEIR_CLOSE_WAIT;
         on[conn->on]++;
         listed += conn->watch.listed;
         flights += conn->tcb.flight != POOL_NONE;
@@ -86,6 +87,7 @@ static void check_conns(const struct weir *weir)
         credit += (uint64_t)conn->tcb.rcv_ring.credit + conn->tcb.snd_ring.credit;
     }
     WEIR_ASSERT(used == weir->conns.used);
+    WEIR_ASSERT(established == weir->trace.count.established);
     WEIR_ASSERT(flights == weir->flights.used);
     WEIR_ASSERT(credit == weir->rings.chunk_count - weir->rings.credit_free);
     WEIR_ASSERT(listed == weir->ready[HANDLE_CONN].count);
