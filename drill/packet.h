@@ -26,7 +26,9 @@ struct flow {
     struct weir_ip local, remote;
     uint16_t local_port, remote_port;
     uint32_t local_shift, remote_shift; /* on the wire = in the script + shift */
-    int fd;                             /* the live socket, or FLOW_NO_FD */
+    bool irs_known;                     /* the peer's first SYN has gone: */
+    uint32_t syn_shift; /* its SYNs have numbers as they are, the rest count from it */
+    int fd;             /* the live socket, or FLOW_NO_FD */
     uint64_t handle_hint;
     unsigned ts_count; /* timestamps of ours: in the script, on the wire */
     struct {

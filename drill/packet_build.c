@@ -135,6 +135,20 @@ static size_t put_option(uint8_t *p, const struct tcp_option *option, struct flo
     return option->len;
 }
 
+/* What the peer sends counts from its first SYN, as packetdrill has it: behind one with the number
+ * 123, the octet 1 is 124. SYNs themselves are numbered as they stand. */
+static uint32_t peer_shift(const struct packet *packet, struct flow *flow)
+{
+    if ((packet->flags & SEG_SYN) == 0)
+        return flow->remote_shift;
+    if (!flow->irs_known) {
+        flow->irs_known = true;
+        flow->syn_shift = flow->remote_shift;
+        flow->remote_shift += packet->seq;
+    }
+    return flow->syn_shift;
+}
+
 /* The header alone; returns its length. */
 static size_t put_tcp_head(uint8_t *p, const struct packet *packet, struct flow *flow)
 {
@@ -142,7 +156,7 @@ static size_t put_tcp_head(uint8_t *p, const struct packet *packet, struct flow 
     memset(p, 0, TCP_HEAD);
     put16(p, flow->remote_port);
     put16(p + 2, flow->local_port);
-    put32(p + 4, packet->seq + flow->remote_shift);
+    put32(p + 4, packet->seq + peer_shift(packet, flow));
     put32(p + 8, packet->has_ack ? packet->ack + flow->local_shift : 0);
     for (unsigned i = 0; i < packet->option_count; i++)
         len += put_option(p + len, &packet->option[i], flow);
