@@ -141,11 +141,9 @@ static uint32_t peer_shift(const struct packet *packet, struct flow *flow)
 {
     if ((packet->flags & SEG_SYN) == 0)
         return flow->remote_shift;
-    if (!flow->irs_known) {
-        flow->irs_known = true;
-        flow->syn_shift = flow->remote_shift;
+    if (!flow->irs_known)
         flow->remote_shift += packet->seq;
-    }
+    flow->irs_known = true;
     return flow->syn_shift;
 }
 

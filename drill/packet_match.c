@@ -16,8 +16,7 @@ void seen_relative(struct seen *seen, const struct flow *flow)
         return;
     is->seq -= flow->local_shift;
     if (is->has_ack)
-        is->ack -=
-            flow->irs_known && (is->flags & SEG_SYN) != 0 ? flow->syn_shift : flow->remote_shift;
+        is->ack -= (is->flags & SEG_SYN) != 0 ? flow->syn_shift : flow->remote_shift;
     for (unsigned i = 0; i < is->option_count; i++)
         if (is->option[i].form == FORM_SACK)
             for (unsigned k = 0; k < is->option[i].blocks * 2; k++)

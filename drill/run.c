@@ -99,7 +99,7 @@ struct flow *run_flow(struct run *run, bool active, bool udp)
         flow->ports_known = true;
     }
     if (run->config->has_peer_iss)
-        flow->remote_shift = run->config->peer_iss;
+        flow->remote_shift = flow->syn_shift = run->config->peer_iss;
     flow->next = run->flows;
     run->flows = flow;
     run->current = flow;
