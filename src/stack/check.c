@@ -79,7 +79,7 @@ static void check_conns(const struct weir *weir)
         const struct conn *conn = conn_at(weir, i);
         check_conn(weir, i);
         used++;
-        established += conn->tcb.state == WEIR_ESTABLISHED || conn->tcb.state == WEIR_CLOSE_WAIT;
+        established += tcp_is_established(conn->tcb.state);
         on[conn->on]++;
         listed += conn->watch.listed;
         flights += conn->tcb.flight != POOL_NONE;

@@ -20,6 +20,16 @@ enum weir_error icmp_error_code(const struct ip_packet *packet)
     return (enum weir_error)code[packet->icmp];
 }
 
+bool path_lower(struct weir *weir, struct conn *conn, uint32_t mtu, weir_time now)
+{
+    const uint16_t least = ip_pmtu_lower(&weir->ip, &conn->peer, mtu, now);
+    if (least >= conn->path.mtu)
+        return false;
+    conn->path.mtu = least;
+    tcp_path_changed(&conn->tcb, path_mss_of(&conn->peer, least), now);
+    return true;
+}
+
 static enum weir_drop too_big(struct weir *weir, uint32_t index, const struct ip_packet *packet,
                               seq32 quoted, weir_time now)
 {
@@ -34,12 +44,8 @@ static enum weir_drop too_big(struct weir *weir, uint32_t index, const struct ip
         conn_settle(weir, index, now);
         return WEIR_DROP_NONE;
     }
-    const uint16_t mtu = ip_pmtu_lower(&weir->ip, &conn->peer, packet->mtu, now);
-    if (mtu >= conn->path.mtu)
+    if (!path_lower(weir, conn, packet->mtu, now))
         return WEIR_DROP_ICMP_MTU;
-    /* The other connections to this destination find their paths out of date, and look again. */
-    conn->path.mtu = mtu;
-    tcp_path_changed(&conn->tcb, path_mss_of(&conn->peer, mtu), now);
     conn_settle(weir, index, now);
     return WEIR_DROP_NONE;
 }

@@ -4,9 +4,10 @@
 #include "stack/auth.h"
 #include "stack/fastopen.h"
 
-/* Frames in, in three stages over up to INPUT_BATCH of them: parse and hash all; look where the
- * connections of all should be and have the machine fetch them; then handle one after the other, in
- * their order. One frame at a time, a million connections would cost several misses a segment.
+/* Frames in, in three stages over up to INPUT_BATCH of them: parse and hash all; handle one after
+ * the other, in their order; and a few ahead of that, look where the connection of each should be
+ * and have the machine fetch it. One frame at a time, a million connections would cost several
+ * misses a segment.
  *
  * The second stage is a hint only: the third looks up again, so a frame that changes the table is
  * seen by those after it. */
@@ -84,8 +85,7 @@ static void path_found(struct weir *weir, struct conn *conn, weir_time now)
     const uint16_t path_mss = tcp_path_found(&conn->tcb);
     if (path_mss == 0)
         return;
-    const uint32_t heads = conn->path.mtu - path_mss_of(&conn->peer, conn->path.mtu);
-    conn->path.mtu = (uint16_t)(path_mss + heads);
+    conn->path.mtu = path_mtu_of(&conn->peer, path_mss);
     ip_pmtu_raise(&weir->ip, &conn->peer, conn->path.mtu, now);
 }
 

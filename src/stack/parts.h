@@ -168,6 +168,7 @@ void reply_segment(struct weir *weir, const struct flow *flow, unsigned iface,
 enum weir_drop reply_reset(struct weir *weir, const struct arrival *in, enum weir_drop why,
                            weir_time now);
 uint16_t path_mss_of(const struct weir_ip *peer, uint16_t mtu);
+uint16_t path_mtu_of(const struct weir_ip *peer, uint16_t path_mss); /* the other way round */
 /* The interface + 1 that a link-local address needs; 0 for all others. */
 uint16_t scope_of(const struct weir_ip *ip, unsigned iface);
 
@@ -175,6 +176,9 @@ uint16_t scope_of(const struct weir_ip *ip, unsigned iface);
 
 enum weir_drop icmp_error_arrives(struct weir *weir, const struct ip_packet *packet, weir_time now);
 enum weir_error icmp_error_code(const struct ip_packet *packet);
+/* The path to the peer takes `mtu` octets at most; false: that is no news. The other connections to
+ * this destination find their paths out of date, and look again. */
+bool path_lower(struct weir *weir, struct conn *conn, uint32_t mtu, weir_time now);
 enum weir_drop endpoint_error(struct weir *weir, const struct ip_packet *packet,
                               const struct flow *flow, weir_time now);
 enum weir_drop ping_error(struct weir *weir, const struct ip_packet *packet, uint16_t id);

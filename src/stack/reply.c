@@ -11,10 +11,19 @@
 #define RESET_GAP   (WEIR_SECOND / 10000)
 #define RESET_BURST 1000
 
+static uint16_t heads_of(const struct weir_ip *peer)
+{
+    return weir_ip_is_v4(peer) ? 40 : 60;
+}
+
 uint16_t path_mss_of(const struct weir_ip *peer, uint16_t mtu)
 {
-    const uint16_t heads = weir_ip_is_v4(peer) ? 40 : 60;
-    return (uint16_t)(mtu - heads);
+    return (uint16_t)(mtu - heads_of(peer));
+}
+
+uint16_t path_mtu_of(const struct weir_ip *peer, uint16_t path_mss)
+{
+    return (uint16_t)(path_mss + heads_of(peer));
 }
 
 uint16_t scope_of(const struct weir_ip *ip, unsigned iface)

@@ -250,14 +250,9 @@ static void escape_black_hole(struct weir *weir, uint32_t index, weir_time now)
     const uint16_t path_mss = tcp_black_hole(&conn->tcb);
     if (path_mss == 0)
         return;
-    const uint32_t heads = conn->path.mtu - path_mss_of(&conn->peer, conn->path.mtu);
-    const uint16_t mtu = ip_pmtu_lower(&weir->ip, &conn->peer, path_mss + heads, now);
-    if (mtu >= conn->path.mtu)
-        return;
     const uint16_t before = conn->tcb.path_mss;
-    conn->path.mtu = mtu;
-    tcp_path_changed(&conn->tcb, path_mss_of(&conn->peer, mtu), now);
-    tcp_search_after(&conn->tcb, before, now);
+    if (path_lower(weir, conn, path_mtu_of(&conn->peer, path_mss), now))
+        tcp_search_after(&conn->tcb, before, now);
 }
 
 static void fire(struct weir *weir, uint32_t timer, weir_time now)

@@ -215,7 +215,7 @@ static enum weir_drop step2_rst(struct tcb *tcb, struct arriving *in)
     struct weir_counters *count = &tcp_trace(tcb)->count;
     if (tcb->state == WEIR_SYN_RECEIVED)
         count->attempt_fails++;
-    else if (tcb->state == WEIR_ESTABLISHED || tcb->state == WEIR_CLOSE_WAIT)
+    else if (tcp_is_established(tcb->state))
         count->estab_resets++;
     tcp_abort(tcb, WEIR_CAUSE_RESET, reset_error(tcb), in->arrival.now);
     return WEIR_DROP_RESET;

@@ -29,11 +29,6 @@ static uint32_t agreed(const struct tcb *tcb)
            (tcb->ws_ok ? WEIR_AGREED_WSCALE : 0);
 }
 
-static bool is_established(uint8_t state)
-{
-    return state == WEIR_ESTABLISHED || state == WEIR_CLOSE_WAIT;
-}
-
 void tcp_event(struct tcb *tcb, enum tcp_event event, enum weir_cause cause, weir_time now)
 {
     const uint8_t next = tcp_fsm_next(event, tcb->state);
@@ -52,8 +47,8 @@ void tcp_event(struct tcb *tcb, enum tcp_event event, enum weir_cause cause, wei
                                        .window = (uint16_t)(tcb->snd_wscale << 8 | tcb->rcv_wscale),
                                        .extra = next });
     struct weir_counters *count = &tcp_trace(tcb)->count;
-    count->established += is_established(next);
-    count->established -= is_established(tcb->state);
+    count->established += tcp_is_established(next);
+    count->established -= tcp_is_established(tcb->state);
     tcb->state = next;
     tcb->cause = (uint8_t)cause;
     tcb->since = now;

@@ -29,4 +29,10 @@ enum tcp_event {
 /* The state that follows, or TCP_NEVER for a pair that is not listed. */
 uint8_t tcp_fsm_next(enum tcp_event event, unsigned state);
 
+/* What RFC 4022 counts as an established connection (tcpCurrEstab, tcpEstabResets). */
+static inline bool tcp_is_established(unsigned state)
+{
+    return state == WEIR_ESTABLISHED || state == WEIR_CLOSE_WAIT;
+}
+
 #endif
