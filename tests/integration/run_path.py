@@ -257,12 +257,18 @@ def check_loss(tap, lab, family):
     tap.check(text and "begins at hop 2" in text[0], "and the words say where", *text)
 
 
-def check_screen(tap, lab):
+def live_mtr(lab, hang_up=signal.SIG_DFL):
     pid, screen = pty.fork()
     if pid == 0:
+        signal.signal(signal.SIGHUP, hang_up)
         os.environ.update(TERM="xterm", LC_ALL="C.UTF-8", LINES="24", COLUMNS="80")
         os.execvp("ip", ["ip", "netns", "exec", lab.spaces[0], lab.weir, "mtr", "-n", "-i", "0.2",
                          "-G", GRACE, FAR[4]])
+    return pid, screen
+
+
+def check_screen(tap, lab):
+    pid, screen = live_mtr(lab)
     seen, end, asked = b"", time.monotonic() + LIMIT, False
     while time.monotonic() < end:
         if select.select([screen], [], [], 0.2)[0]:
@@ -283,11 +289,7 @@ def check_screen(tap, lab):
 
 def check_gone(tap, lab):
     """The terminal goes away, and nobody hears the hang-up."""
-    pid, screen = pty.fork()
-    if pid == 0:
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        os.environ.update(TERM="xterm", LC_ALL="C.UTF-8", LINES="24", COLUMNS="80")
-        os.execvp("ip", ["ip", "netns", "exec", lab.spaces[0], lab.weir, "mtr", "-n", "-i", "0.2", FAR[4]])
+    pid, screen = live_mtr(lab, hang_up=signal.SIG_IGN)
     os.read(screen, 1)
     os.close(screen)
     end, ended = time.monotonic() + LIMIT, 0
