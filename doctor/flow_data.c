@@ -334,8 +334,9 @@ void flow_acknowledges(struct flow_table *table, struct flow *flow, struct flow_
     }
     /* Karn: what was sent twice measures nothing; and what waited behind it measures the repair. */
     if (newest != NULL && !again && end->recovery == FLOW_NEW && segment->when >= newest->when) {
-        segment->rtt = segment->when - newest->when;
-        if (segment->rtt == 0)
+        /* Times centuries apart are no round trip; their difference must not overflow. */
+        segment->rtt = (int64_t)((uint64_t)segment->when - (uint64_t)newest->when);
+        if (segment->rtt <= 0)
             segment->rtt = 1;
         measure(end, segment->rtt);
     }
