@@ -39,6 +39,9 @@ BUFFERS = (0.1, 1, 4)         # BDP
 REORDERS = {0: 0, 50: 20000}  # ms late: frames per million
 ALGORITHMS = ("cubic", "bbr")
 FAIR_FLOWS = (2, 10, 50)
+FAIR_RTTS = (20, 100)  # ms
+FAIR_SENDERS = {"mixed": (WEIR, KERNEL), "Linux alone": (KERNEL,), "weir alone": (WEIR,)}
+FAIR_WARM_UP, FAIR_SECONDS = 20, 60
 
 
 def all_cells(algorithms):
@@ -157,54 +160,60 @@ def jain(values):
 
 # ---- All runs ----
 
-def race_all(race, cells, options):
-    """{(cell, pair): {"bulk": rows, "messages": rows}}"""
-    jobs = queue.Queue()
-    results = {(cell, pair): {"bulk": [], "messages": []} for cell in cells for pair in PAIRS}
-    for number in range(options.rounds):
-        for cell in cells:
-            for what in ("bulk", "messages") if options.messages else ("bulk",):
-                for pair in options.pairs:
-                    jobs.put((cell, pair, what, number))
-    lock = threading.Lock()
+def in_turn(at_once, run, jobs):
+    """All the jobs, some at a time; a job that fails says so, and the others go on."""
+    waiting = queue.Queue()
+    for job in jobs:
+        waiting.put(job)
 
     def work():
         while True:
             try:
-                cell, pair, what, number = jobs.get_nowait()
+                job = waiting.get_nowait()
             except queue.Empty:
                 return
-            sender, taker = PAIRS[pair]
             try:
-                row = race.run(cell, ((sender,), taker), what, number + 1,
-                               flows=8 if what == "messages" else 1)
+                print(f"{job}: {run(*job)}", flush=True)
             except (lab.Failure, OSError, ValueError) as failure:
-                row = {"failed": str(failure)}
-            with lock:
-                results[cell, pair][what].append(row)
-                print(f"{cell_name(cell)}, {pair}, {what}: {row}", flush=True)
+                print(f"{job}: FAILED: {failure}", flush=True)
 
-    threads = [threading.Thread(target=work) for _ in range(options.at_once)]
+    threads = [threading.Thread(target=work) for _ in range(at_once)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+
+
+def race_all(race, cells, options):
+    """{(cell, pair): {"bulk": rows, "messages": rows}}"""
+    results = {(cell, pair): {"bulk": [], "messages": []} for cell in cells for pair in PAIRS}
+
+    def run(number, cell, what, pair):
+        sender, taker = PAIRS[pair]
+        row = race.run(cell, ((sender,), taker), what, number,
+                       flows=8 if what == "messages" else 1)
+        results[cell, pair][what].append(row)
+        return row
+    in_turn(options.at_once, run, itertools.product(
+        range(1, options.rounds + 1), cells,
+        ("bulk", "messages") if options.messages else ("bulk",), options.pairs))
     return results
 
 
 def fairness(race, options):
-    rows = []
-    for count in FAIR_FLOWS:
-        for algorithm in options.algorithms:
-            cell = (algorithm, "0", 20, 1, 0)
-            try:
-                row = race.run(cell, ((WEIR, KERNEL), KERNEL), "bulk", 1, flows=count // 2,
-                               warm_up=options.seconds, seconds=3 * options.seconds)
-            except (lab.Failure, OSError, ValueError) as failure:
-                print(f"fairness: {count} flows, {algorithm}: {failure}", flush=True)
-                continue
-            rows.append((count, algorithm, jain(row["flows"]), row["kbit"]))
-            print(f"fairness: {count} flows, {algorithm}: Jain {rows[-1][2]:.3f}", flush=True)
+    """{(algorithm, flows, rtt, senders): [(Jain's index, kbit/s), ...]}"""
+    rows = {}
+
+    def run(algorithm, count, rtt, name, number):
+        senders = FAIR_SENDERS[name]
+        row = race.run((algorithm, "0", rtt, 1, 0), (senders, KERNEL), "bulk", number,
+                       flows=count // len(senders), warm_up=FAIR_WARM_UP,
+                       seconds=FAIR_WARM_UP + FAIR_SECONDS)
+        index = jain(row["flows"])
+        rows.setdefault((algorithm, count, rtt, name), []).append((index, row["kbit"]))
+        return f"Jain {index:.3f}"
+    in_turn(options.at_once, run, itertools.product(
+        options.algorithms, FAIR_FLOWS, FAIR_RTTS, FAIR_SENDERS, range(1, options.rounds + 1)))
     return rows
 
 
@@ -261,9 +270,25 @@ def summary(results, cells, options):
     return "\n".join(f"- {line}" for line in lines)
 
 
-def fair_table(rows):
-    lines = ["| flows | algorithm | Jain's index | Mbit/s together |", "|---|---|---|---|"]
-    return "\n".join(lines + [f"| {n} | {a} | {j:.3f} | {k / 1000:.1f} |" for n, a, j, k in rows])
+def fair_table(rows, options):
+    heads = ["algorithm", "flows", "RTT ms", *FAIR_SENDERS, "Mbit/s together"]
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    for algorithm, count, rtt in itertools.product(options.algorithms, FAIR_FLOWS, FAIR_RTTS):
+        runs = [rows.get((algorithm, count, rtt, name), []) for name in FAIR_SENDERS]
+        index = [spread([j for j, _ in run]) for run in runs]
+        sums = [shown(statistics.median(k for _, k in run) / 1000, 1) if run else "" for run in runs]
+        lines.append("| " + " | ".join([algorithm, str(count), str(rtt), *index,
+                                        " / ".join(sums)]) + " |")
+    return "\n".join(lines)
+
+
+def spread(values):
+    """The median, and from where to where."""
+    if not values:
+        return ""
+    middle_one = f"{statistics.median(values):.2f}"
+    return middle_one if len(values) < 2 else \
+        f"{middle_one} ({min(values):.2f} to {max(values):.2f})"
 
 
 # ---- The command ----
@@ -285,6 +310,8 @@ def arguments():
                         help="goodput only")
     parser.add_argument("--no-fairness", dest="fairness", action="store_false",
                         help="without flows that share")
+    parser.add_argument("--no-race", dest="race", action="store_false",
+                        help="the flows that share only")
     parser.add_argument("--json", metavar="FILE", help="all figures of all runs")
     parser.add_argument("--capture", metavar="DIRECTORY", help="a pcap of each run (tcpdump)")
     parser.add_argument("--write", action="store_true", help="update docs/performance.md")
@@ -323,7 +350,7 @@ def main():
     begun = time.monotonic()
     race = Race(options)
     try:
-        results = race_all(race, cells, options)
+        results = race_all(race, cells, options) if options.race else {}
         fair = fairness(race, options) if options.fairness else []
     finally:
         race.close()
@@ -332,12 +359,14 @@ def main():
         pathlib.Path(options.json).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     words = [f"{name} {getattr(options, name[2:].replace('-', '_'))}"
              for name in ("--rounds", "--seconds", "--mbit")]
-    sections = {"path": table(results, cells, options),
-                "path summary": summary(results, cells, options),
-                "path machine": f"{lab.kernel_name()}; `weir bench path "
-                                f"{'--full ' if options.full else ''}{' '.join(words)}`"}
+    sections = {}
+    if results:
+        sections = {"path": table(results, cells, options),
+                    "path summary": summary(results, cells, options),
+                    "path machine": f"{lab.kernel_name()}; `weir bench path "
+                                    f"{'--full ' if options.full else ''}{' '.join(words)}`"}
     if fair:
-        sections["path fairness"] = fair_table(fair)
+        sections["path fairness"] = fair_table(fair, options)
     for body in sections.values():
         print(f"\n{body}")
     print(f"\n{time.monotonic() - begun:.0f} s")
