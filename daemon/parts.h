@@ -170,10 +170,15 @@ void call_continue(const struct call *call);
 /* Puts our `fd` into the program; `at` is the number to replace, or -1. With `answer` the call
  * returns that number. -errno. */
 int call_give(const struct run *run, uint64_t id, int fd, int at, bool cloexec, bool answer);
+
 struct parked *park(struct weird *weird, const struct call *call, weir_time deadline);
 void unpark(struct parked *parked);
 void park_timer_set(struct weird *weird);
 struct parked *parked_connect(struct weird *weird, uint64_t socket);
+
+/* ---- interfaces.c ---- */
+
+bool call_interfaces(struct call *call); /* true: it was such an ioctl, and is answered */
 
 /* ---- address.c ---- */
 

@@ -217,7 +217,8 @@ static void answer(struct call *call)
         call_receive(call);
         break;
     case __NR_ioctl:
-        call_ioctl(call);
+        if (!call_interfaces(call))
+            call_ioctl(call);
         break;
     default:
         call_continue(call);

@@ -367,7 +367,8 @@ bool udp_answer(struct call *call)
         udp_call_recv(call, socket);
         return true;
     default: /* listen, accept: the kernel refuses them as it should */
-        call_continue(call);
+        if (!call_interfaces(call))
+            call_continue(call);
         return true;
     }
 }

@@ -93,13 +93,15 @@ static void ask_if_set_or(struct program *program, uint32_t nr, unsigned arg, un
     result(program, SECCOMP_RET_USER_NOTIF);
 }
 
-/* How much is queued in a socket; SIOCINQ is what others know as FIONREAD. */
-static void ask_for_queues(struct program *program)
+/* How much is queued in a socket (SIOCINQ is what others know as FIONREAD), and the interfaces. */
+static void ask_for_ioctls(struct program *program)
 {
-    unless(program, __NR_ioctl, 6);
+    unless(program, __NR_ioctl, 8);
     load(program, low_half(1));
-    add(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SIOCINQ, 3, 0));
-    add(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SIOCOUTQ, 2, 0));
+    add(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SIOCINQ, 5, 0));
+    add(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SIOCOUTQ, 4, 0));
+    add(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, SIOCGIFNAME, 0, 1));
+    add(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, SIOCSIFTXQLEN, 0, 2));
     add(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SIOCOUTQNSD, 1, 0));
     result(program, SECCOMP_RET_ALLOW);
     result(program, SECCOMP_RET_USER_NOTIF);
@@ -151,7 +153,7 @@ static void build(struct program *program)
     /* A name in the call is theirs to give or to get; a message header hides whether it has one. */
     ask_if_set_or(program, __NR_sendto, 4, 3, MSG_OOB | MSG_MORE | MSG_FASTOPEN);
     ask_if_set_or(program, __NR_recvfrom, 4, 3, MSG_TRUNC | MSG_ERRQUEUE);
-    ask_for_queues(program);
+    ask_for_ioctls(program);
     ask_for_ours(program);
     result(program, SECCOMP_RET_ALLOW);
 }

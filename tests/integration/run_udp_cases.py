@@ -354,6 +354,55 @@ def too_long():
     say(len(s.recv(65535)))
 
 
+SIOCGIF = {"NAME": 0x8910, "FLAGS": 0x8913, "ADDR": 0x8915, "DSTADDR": 0x8917, "BRDADDR": 0x8919,
+           "NETMASK": 0x891b, "METRIC": 0x891d, "MTU": 0x8921, "HWADDR": 0x8927, "INDEX": 0x8933,
+           "TXQLEN": 0x8942}
+SIOCGIFCONF = 0x8912
+IFREQ = 40
+
+
+def interfaces_of(s, room):
+    """What SIOCGIFCONF lists: names and addresses, and how long it says that is."""
+    import array
+    import fcntl
+    entries = array.array("B", bytes(IFREQ * 8))
+    asked = struct.pack("iL", room, entries.buffer_info()[0] if room else 0)
+    length = struct.unpack("iL", fcntl.ioctl(s, SIOCGIFCONF, asked))[0]
+    octets = bytes(entries)[:length]
+    return length, {octets[i:i + 16].rstrip(b"\0"): octets[i + 20:i + 24]
+                    for i in range(0, len(octets) if room else 0, IFREQ)}
+
+
+@case
+def interfaces():
+    """By ioctl, as programs have asked since long before netlink."""
+    import fcntl
+    for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+        s = socket.socket(FAMILY, kind)
+        length, found = interfaces_of(s, 8 * IFREQ)
+        say(length, interfaces_of(s, 0)[0], [interfaces_of(s, n)[0] for n in (1, 40, 79)])
+        ours = connected().getsockname()[0]
+        for name, address in sorted(found.items(), key=lambda item: item[0] != b"lo"):
+            kept = struct.pack("16si20x", b"", socket.if_nametoindex(name.decode()))
+            say("lo" if name == b"lo" else "device", SIX or name == b"lo" or
+                socket.inet_ntoa(address) == ours,
+                fcntl.ioctl(s, SIOCGIF["NAME"], kept)[:16].rstrip(b"\0") == name)
+            for what, number in SIOCGIF.items():
+                if what == "NAME":
+                    continue
+                try:
+                    got = fcntl.ioctl(s, number, struct.pack("16s24x", name))
+                except OSError as error:
+                    say(what, errno.errorcode[error.errno])
+                    continue
+                own = got[20:24] == address or got[16:20] == kept[16:20]
+                say(what, got[:16].rstrip(b"\0") == name,
+                    "own" if own else got[16:18].hex() if what == "HWADDR" else got[16:32].hex()
+                    if what != "BRDADDR" else got[20:24] > address)
+        for what, number in SIOCGIF.items():
+            attempt(what, fcntl.ioctl, s, number, struct.pack("16si20x", b"nobody", 99))
+
+
 @case
 def vectors():
     s, t = sock(), sock()
