@@ -395,10 +395,10 @@ def interfaces():
                 except OSError as error:
                     say(what, errno.errorcode[error.errno])
                     continue
-                own = got[20:24] == address or got[16:20] == kept[16:20]
-                say(what, got[:16].rstrip(b"\0") == name,
-                    "own" if own else got[16:18].hex() if what == "HWADDR" else got[16:32].hex()
-                    if what != "BRDADDR" else got[20:24] > address)
+                own = {"ADDR": got[20:24] == address, "DSTADDR": got[20:24] == address,
+                       "INDEX": got[16:20] == kept[16:20], "BRDADDR": got[20:24] > address or
+                       got[20:24] == bytes(4), "HWADDR": got[16:18].hex()}
+                say(what, got[:16].rstrip(b"\0") == name, own.get(what, got[16:32].hex()))
         for what, number in SIOCGIF.items():
             attempt(what, fcntl.ioctl, s, number, struct.pack("16si20x", b"nobody", 99))
 
