@@ -1,23 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 
-/* libweir-packetdrill.so: weir behind the table of calls that packetdrill's --so_filename takes.
+/* libweir-packetdrill.so: weir behind the table of calls that packetdrill's --so_filename takes
+ * (docs/drill.md has command lines).
  *
- *     packetdrill --so_filename=.../libweir-packetdrill.so --so_flags=local=192.168.0.2/16 \
- *         --local_ip=192.168.0.2 --gateway_ip=192.168.0.1 --netmask_ip=255.255.0.0 script.pkt
- *
- * The flags are settings with commas between: `local=ADDRESS/BITS` (may be repeated), `mtu=N`, and
+ * The flags are settings with commas between: `local=ADDRESS/BITS` (may be repeated), `mtu=N`,
+ * `proc=FOLDER` or `proc=none` (where the settings are read that scripts make; /proc/sys), and
  * Linux's names, as `net.ipv4.tcp_sack=0`. The interface tells nothing of what stands in a script.
+ * What the machine has counts least, then the flags, then what a script changes.
  *
  * Time is virtual: usleep moves it, gettimeofday a microsecond a call, and waiting for a packet
  * moves it to the next timer. Two threads call: a call that waits sleeps on a condition; whoever
  * moves the clock tries it again, and goes on only when its thread has asked for the time.
  *
- * Descriptors are the kernel's, of /dev/null, because packetdrill closes them by itself. It asks
- * for TCP_INFO by itself, too: with LD_PRELOAD of this same file getsockopt answers for weir's
- * sockets. */
+ * The instance is built when it is first needed, since settings come before. Descriptors are the
+ * kernel's, of /dev/null, because packetdrill closes them by itself. */
 
-#include "sock.h"
-#include "tools/sysctl_table.h"
+#include "adapter.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -37,6 +35,8 @@
 
 #define START           (1000 * WEIR_SECOND)
 #define FDS_MAX         1024
+#define POLL_MAX        64
+#define TIMEOUTS_MAX    1000000 /* in one advance(); more means the clock stands */
 #define QUEUE_MAX       4096
 #define IDLE_MAX        (30 * WEIR_SECOND) /* how long netdev_receive waits for a packet */
 #define PATIENCE_S      2                  /* for a thread that was woken to ask for the time */
@@ -92,13 +92,12 @@ struct adapter {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     struct weir_config config;
-    struct net net;
+    struct adapter_settings settings;
+    struct net net; /* net.weir is NULL until it is needed */
     unsigned iface;
     uint16_t mtu;
-    struct {
-        struct weir_ip ip;
-        unsigned bits;
-    } address[ADDRESSES_MAX];
+    const char *proc;
+    struct instance_address address[ADDRESSES_MAX];
     unsigned address_count;
     int fd_of[FDS_MAX]; /* of a placeholder: net's descriptor, or 0 */
     struct packet_out queue[QUEUE_MAX];
@@ -110,6 +109,58 @@ struct adapter {
 };
 
 static struct adapter *adapter; /* packetdrill is one script, one process */
+
+/* ---- the instance ---- */
+
+_Noreturn static void refuse(const char *what, const char *why)
+{
+    fprintf(stderr, "libweir-packetdrill: %s: %s\n", what, why);
+    exit(1);
+}
+
+/* packetdrill has all memory locked, so that it is there at once: of no use where time is virtual,
+ * and the instance is large. */
+static void build(struct adapter *a)
+{
+    size_t size;
+    (void)munlockall();
+    void *memory = instance_memory(&a->config, &size);
+    a->net.congestion = a->config.congestion;
+    if (memory == NULL || instance_build(&a->net.weir, memory, size, &a->config, a->mtu, &a->iface,
+                                         a->net.now) != WEIR_OK)
+        refuse("the instance", "it cannot be built");
+    for (unsigned i = 0; i < a->address_count; i++)
+        if (instance_address(a->net.weir, a->iface, &a->address[i], a->net.now) != WEIR_OK)
+            refuse("--so_flags", "an address that weir does not take");
+}
+
+static void take_settings(struct adapter *a)
+{
+    char why[SYSCTL_WHY_MAX];
+    bool taken;
+    if (!settings_follow(&a->settings, &a->config, &taken, why))
+        return;
+    if (!taken)
+        refuse("a setting of the script", why);
+    a->net.congestion = a->config.congestion;
+    if (a->net.weir != NULL && weir_config_change(a->net.weir, &a->config) != WEIR_OK)
+        refuse("settings of the script", "they make no sense together");
+}
+
+/* Before anything is done with it. */
+static void lock(struct adapter *a)
+{
+    pthread_mutex_lock(&a->lock);
+    if (a->net.weir != NULL)
+        return;
+    take_settings(a);
+    build(a);
+}
+
+static void unlock(struct adapter *a)
+{
+    pthread_mutex_unlock(&a->lock);
+}
 
 /* ---- what leaves, and time ---- */
 
@@ -162,12 +213,14 @@ static void retry(struct adapter *a)
 /* To `until`, or to the moment at which something leaves, if `stop`. */
 static void advance(struct adapter *a, weir_time until, bool stop)
 {
-    for (;;) {
+    for (unsigned i = 0; a->net.weir != NULL; i++) {
         weir_time next = weir_deadline(a->net.weir);
         const weir_time call = a->waiting && !a->ended ? net_deadline(&a->net) : WEIR_NEVER;
         next = call < next ? call : next;
         if (next > until)
             break;
+        if (i == TIMEOUTS_MAX)
+            refuse("the clock", "it does not get on: a deadline that is not met");
         if (next > a->net.now)
             a->net.now = next;
         weir_timeout(a->net.weir, a->net.now);
@@ -178,6 +231,8 @@ static void advance(struct adapter *a, weir_time until, bool stop)
     }
     if (until > a->net.now)
         a->net.now = until;
+    if (a->net.weir == NULL)
+        return;
     weir_timeout(a->net.weir, a->net.now);
     collect(a);
     retry(a);
@@ -225,14 +280,18 @@ static long make_locked(struct adapter *a, const struct call *call)
     return result;
 }
 
+static long make_call(struct adapter *a, const struct call *call)
+{
+    lock(a);
+    const long result = make_locked(a, call);
+    unlock(a);
+    return returned(result);
+}
+
 static long make(void *userdata, enum call_id id, long a0, long a1, long a2, long a3, long a4)
 {
-    struct adapter *a = userdata;
     const struct call call = { id, { a0, a1, a2, a3, a4, 0 } };
-    pthread_mutex_lock(&a->lock);
-    const long result = make_locked(a, &call);
-    pthread_mutex_unlock(&a->lock);
-    return returned(result);
+    return make_call(userdata, &call);
 }
 
 /* A call on a descriptor. */
@@ -390,8 +449,8 @@ static int ad_setsockopt(void *userdata, int fd, int level, int name, const void
 
 static int ad_poll(void *userdata, struct pollfd *fds, nfds_t count, int ms)
 {
-    struct pollfd mine[64];
-    if (count > 64) {
+    struct pollfd mine[POLL_MAX];
+    if (count > POLL_MAX) {
         errno = EINVAL;
         return -1;
     }
@@ -423,18 +482,23 @@ static int ad_epoll_wait(void *userdata, int epoll, struct epoll_event *events, 
 
 static int ad_pipe(void *userdata, int fds[2])
 {
-    (void)userdata;
-    (void)fds;
-    errno = ENOSYS;
-    return -1;
+    int live[2] = { 0, 0 };
+    if (make(userdata, CALL_pipe, (long)live, 0, 0, 0, 0) < 0)
+        return -1;
+    for (unsigned i = 0; i < 2; i++)
+        fds[i] = placeholder(userdata, live[i]);
+    return 0;
 }
 
+/* An offset is the script's number, and a pointer to it never NULL: 0 is none. */
 static int ad_splice(void *userdata, int in, loff_t *in_at, int out, loff_t *out_at, size_t len,
                      unsigned flags)
 {
-    (void)userdata, (void)in, (void)in_at, (void)out, (void)out_at, (void)len, (void)flags;
-    errno = ENOSYS;
-    return -1;
+    const bool from = in_at != NULL && *in_at != 0, to = out_at != NULL && *out_at != 0;
+    const struct call call = { CALL_splice,
+                               { ON(in), from ? (long)in_at : 0, ON(out), to ? (long)out_at : 0,
+                                 (long)len, (long)flags } };
+    return (int)make_call(userdata, &call);
 }
 
 /* ---- packets and the clock ---- */
@@ -442,22 +506,24 @@ static int ad_splice(void *userdata, int in, loff_t *in_at, int out, loff_t *out
 static int ad_netdev_send(void *userdata, const void *packet, size_t len)
 {
     struct adapter *a = userdata;
-    pthread_mutex_lock(&a->lock);
+    lock(a);
     const struct weir_frame frame = { .data = packet, .len = len, .when = a->net.now };
     weir_input(a->net.weir, a->iface, &frame, 1, a->net.now);
     collect(a);
     retry(a);
-    pthread_mutex_unlock(&a->lock);
+    unlock(a);
     return 0;
 }
 
 static int ad_netdev_receive(void *userdata, void *data, size_t *len, long long *usecs)
 {
     struct adapter *a = userdata;
-    pthread_mutex_lock(&a->lock);
+    lock(a);
     if (a->head == a->tail)
         advance(a, a->net.now + IDLE_MAX, true);
     if (a->head == a->tail) {
+        fprintf(stderr, "libweir-packetdrill: nothing leaves within %d s\n",
+                (int)(IDLE_MAX / WEIR_SECOND));
         *len = 0; /* which packetdrill says of: "packet of 0 bytes" */
     } else {
         struct packet_out *packet = &a->queue[a->head++ % QUEUE_MAX];
@@ -467,7 +533,7 @@ static int ad_netdev_receive(void *userdata, void *data, size_t *len, long long 
         *usecs = packet->when / WEIR_US;
         free(packet->data);
     }
-    pthread_mutex_unlock(&a->lock);
+    unlock(a);
     return 0;
 }
 
@@ -506,39 +572,78 @@ static void ad_free(void *userdata)
     free(a);
 }
 
-/* packetdrill asks its own libc for TCP_INFO. Preloaded, this is in the way. */
-int getsockopt(int fd, int level, int name, void *restrict value, socklen_t *restrict len)
+/* ---- what packetdrill does past the table ---- */
+
+bool adapter_has(int fd)
 {
-    if (adapter != NULL && net_fd(adapter, fd) >= 0)
-        return ad_getsockopt(adapter, fd, level, name, value, len);
-    return (int)syscall(SYS_getsockopt, fd, level, name, value, len);
+    return adapter != NULL && net_fd(adapter, fd) >= 0;
+}
+
+int adapter_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+{
+    return ad_getsockopt(adapter, fd, level, name, value, len);
+}
+
+ssize_t adapter_write(int fd, const void *data, size_t len)
+{
+    return ad_write(adapter, fd, data, len);
+}
+
+void adapter_shell_done(void)
+{
+    if (adapter == NULL)
+        return;
+    pthread_mutex_lock(&adapter->lock);
+    take_settings(adapter);
+    pthread_mutex_unlock(&adapter->lock);
 }
 
 /* ---- beginning ---- */
 
-_Noreturn static void refuse(const char *what, const char *why)
+static unsigned number(const char *word, const char *text, unsigned least, unsigned most)
 {
-    fprintf(stderr, "libweir-packetdrill: %s: %s\n", what, why);
-    exit(1);
+    char *end;
+    const unsigned long value = strtoul(text, &end, 10);
+    if (end == text || *end != '\0' || value < least || value > most)
+        refuse(word, "not a number, or out of range");
+    return (unsigned)value;
 }
 
 static void add_address(struct adapter *a, char *text)
 {
     char *slash = strchr(text, '/');
-    unsigned bits = 0;
-    if (slash != NULL) {
-        *slash = '\0';
-        bits = (unsigned)strtoul(slash + 1, NULL, 10);
-    }
-    if (a->address_count == ADDRESSES_MAX || !weir_ip_parse(text, &a->address[a->address_count].ip))
-        refuse(text, "no address, or one too many");
-    const bool v4 = weir_ip_is_v4(&a->address[a->address_count].ip);
-    a->address[a->address_count++].bits = bits != 0 ? bits : v4 ? 16 : 64;
+    struct weir_ip ip;
+    if (slash != NULL)
+        *slash++ = '\0';
+    if (!weir_ip_parse(text, &ip))
+        refuse(text, "no address");
+    if (a->address_count == ADDRESSES_MAX)
+        refuse(text, "one address too many");
+    const bool v4 = weir_ip_is_v4(&ip);
+    const unsigned bits = slash == NULL ? v4 ? 16 : 64 : number("local", slash, 1, v4 ? 32 : 128);
+    a->address[a->address_count++] = (struct instance_address){ ip, bits };
 }
 
-static void read_flags(struct adapter *a, const char *flags)
+/* One flag, in one of two rounds: what settings rest upon, and settings. */
+static void take_flag(struct adapter *a, char *word, char *value, bool settings)
 {
     char why[SYSCTL_WHY_MAX];
+    const bool local = strcmp(word, "local") == 0, mtu = strcmp(word, "mtu") == 0;
+    const bool proc = strcmp(word, "proc") == 0;
+    if (settings && !local && !mtu && !proc) {
+        if (!instance_set(&a->config, word, value, why))
+            refuse(word, why);
+    } else if (!settings && local) {
+        add_address(a, value);
+    } else if (!settings && mtu) {
+        a->mtu = (uint16_t)number(word, value, 576, UINT16_MAX);
+    } else if (!settings && proc) {
+        a->proc = strcmp(value, "none") == 0 ? NULL : strdup(value);
+    }
+}
+
+static void read_flags(struct adapter *a, const char *flags, bool settings)
+{
     char *copy = strdup(flags != NULL ? flags : ""), *rest = NULL;
     if (copy == NULL)
         abort();
@@ -547,73 +652,28 @@ static void read_flags(struct adapter *a, const char *flags)
         if (value == NULL)
             refuse(word, "not NAME=VALUE");
         *value++ = '\0';
-        if (strcmp(word, "local") == 0)
-            add_address(a, value);
-        else if (strcmp(word, "mtu") == 0)
-            a->mtu = (uint16_t)strtoul(value, NULL, 10);
-        else if (!sysctl_apply(&a->config, word, value, why))
-            refuse(word, why);
+        take_flag(a, word, value, settings);
     }
     free(copy);
-    if (a->address_count == 0)
-        refuse("--so_flags", "local=ADDRESS/BITS is missing");
-}
-
-static void build(struct adapter *a)
-{
-    const struct weir_iface_config iface = { .medium = WEIR_IP_ONLY,
-                                             .mtu = a->mtu,
-                                             .no_dad = true };
-    const struct weir_ip any4 = weir_ip_v4(0, 0, 0, 0), any6 = { { 0 } };
-    const size_t size = weir_memory_size(&a->config);
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    a->net.now = START;
-    if (memory == MAP_FAILED ||
-        weir_init(&a->net.weir, memory, size, &a->config, START) != WEIR_OK ||
-        weir_iface_add(a->net.weir, &iface, &a->iface, START) != WEIR_OK)
-        refuse("the instance", "it cannot be built");
-    for (unsigned i = 0; i < a->address_count; i++) {
-        const bool v4 = weir_ip_is_v4(&a->address[i].ip);
-        if (weir_address_add(a->net.weir, a->iface, &a->address[i].ip, a->address[i].bits, START) !=
-                WEIR_OK ||
-            weir_route_add(a->net.weir, v4 ? &any4 : &any6, 0, NULL, a->iface, 0) != WEIR_OK)
-            refuse("an address", "weir does not take it");
-    }
-}
-
-/* packetdrill locks all memory before this, so the instance is small. */
-static void small(struct weir_config *config)
-{
-    weir_config_default(config);
-    config->tcp_max = 64;
-    config->listener_max = 8;
-    config->synq_max = 64;
-    config->tw_max = 64;
-    config->sent_block_max = 512;
-    config->udp_max = 8;
-    config->neigh_max = 16;
-    config->ring_chunks = 1024;
-    config->mtu_probing = 0;   /* Linux's default */
-    config->rcv_max = 6 << 20; /* Linux's: a scale of 7 */
-    config->snd_max = 4 << 20;
-    config->frag_octets_max = 1 << 17;
-    config->trace_flow = config->trace_story = 256;
-    config->seed = 1;
-    for (unsigned i = 0; i < 8; i++)
-        config->secret[i] = UINT64_C(0x9e3779b97f4a7c15) * (i + 1);
 }
 
 void packetdrill_interface_init(const char *flags, struct packetdrill_interface *ifc)
 {
+    preload_ensure();
     struct adapter *a = calloc(1, sizeof *a);
     if (a == NULL)
         abort();
     pthread_mutex_init(&a->lock, NULL);
     pthread_cond_init(&a->changed, NULL);
     a->mtu = 1500;
-    small(&a->config);
-    read_flags(a, flags);
-    build(a);
+    a->proc = "/proc/sys";
+    a->net.now = START;
+    instance_defaults(&a->config);
+    read_flags(a, flags, false);
+    if (a->address_count == 0)
+        refuse("--so_flags", "local=ADDRESS/BITS is missing");
+    settings_begin(&a->settings, a->proc, &a->config);
+    read_flags(a, flags, true);
     adapter = a;
     *ifc = (struct packetdrill_interface){
         a,

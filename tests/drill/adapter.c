@@ -172,7 +172,7 @@ int main(int argc, char **argv)
         (void (*)(const char *, void *))dlsym(library, "packetdrill_interface_init");
     if (!CHECK(init != NULL, "it has packetdrill_interface_init"))
         return tap_done();
-    init("local=192.168.0.2/16,mtu=1500,net.ipv4.tcp_sack=0", table);
+    init("local=192.168.0.2/16,mtu=1500,proc=none,net.ipv4.tcp_sack=0", table);
     unsigned empty = 0;
     for (unsigned i = 0; i < SLOT_COUNT; i++)
         empty += table[i] == NULL;
