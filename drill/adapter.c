@@ -8,9 +8,11 @@
  * Linux's names, as `net.ipv4.tcp_sack=0`. The interface tells nothing of what stands in a script.
  * What the machine has counts least, then the flags, then what a script changes.
  *
- * Time is virtual: usleep moves it, gettimeofday a microsecond a call, and waiting for a packet
- * moves it to the next timer. Two threads call: a call that waits sleeps on a condition; whoever
- * moves the clock tries it again, and goes on only when its thread has asked for the time.
+ * Time is virtual: usleep moves it, so does gettimeofday, a microsecond a call, for who does
+ * nothing but ask (packetdrill spins before an event), and waiting for a packet moves it to the
+ * next timer. What is scripted for one moment happens at one, as in weir drill. Two threads call: a
+ * call that waits sleeps on a condition; whoever moves the clock tries it again, and goes on only
+ * when its thread has asked for the time.
  *
  * The instance is built when it is first needed, since settings come before. Descriptors are the
  * kernel's, of /dev/null, because packetdrill closes them by itself. */
@@ -35,11 +37,14 @@
 
 #define START           (1000 * WEIR_SECOND)
 #define FDS_MAX         1024
+#define ASKED_FREE      8 /* gettimeofday() before the clock moves */
 #define POLL_MAX        64
 #define TIMEOUTS_MAX    1000000 /* in one advance(); more means the clock stands */
 #define QUEUE_MAX       4096
 #define IDLE_MAX        (30 * WEIR_SECOND) /* how long netdev_receive waits for a packet */
 #define PATIENCE_S      2                  /* for a thread that was woken to ask for the time */
+#define SETTLE_NS       200000             /* between two looks at such a thread afterwards, */
+#define SETTLE_MAX      10000              /* and how many */
 #define ADDRESSES_MAX   4
 #define TCP_INFO_NUMBER 11 /* TCP_INFO of <linux/tcp.h>; <netinet/in.h> has none */
 
@@ -102,9 +107,12 @@ struct adapter {
     int fd_of[FDS_MAX]; /* of a placeholder: net's descriptor, or 0 */
     struct packet_out queue[QUEUE_MAX];
     unsigned head, tail;
+    unsigned asked; /* for the time, and nothing else, lately */
     /* the call that waits, and its thread */
     bool waiting, ended, awaited;
     pthread_t waiter;
+    long waiter_task; /* its number in /proc */
+    bool settling;    /* it has returned, and may have things to write down */
     long result;
 };
 
@@ -151,6 +159,7 @@ static void take_settings(struct adapter *a)
 static void lock(struct adapter *a)
 {
     pthread_mutex_lock(&a->lock);
+    a->asked = 0;
     if (a->net.weir != NULL)
         return;
     take_settings(a);
@@ -272,9 +281,11 @@ static long make_locked(struct adapter *a, const struct call *call)
         a->waiting = true;
         a->ended = false;
         a->waiter = pthread_self();
+        a->waiter_task = syscall(SYS_gettid);
         while (!a->ended)
             pthread_cond_wait(&a->changed, &a->lock);
         a->waiting = false;
+        a->settling = true;
         result = a->result;
     }
     return result;
@@ -537,9 +548,39 @@ static int ad_netdev_receive(void *userdata, void *data, size_t *len, long long 
     return 0;
 }
 
+static bool is_asleep(long task)
+{
+    char path[64], text[256] = "";
+    snprintf(path, sizeof path, "/proc/self/task/%ld/stat", task);
+    FILE *file = fopen(path, "re");
+    const size_t len = file != NULL ? fread(text, 1, sizeof text - 1, file) : 0;
+    if (file != NULL)
+        fclose(file);
+    const char *name_end = len > 0 ? strrchr(text, ')') : NULL;
+    return name_end == NULL || strncmp(name_end, ") S", 3) == 0;
+}
+
+/* The thread whose call is over writes down what it gave (the descriptor of an accept) while the
+ * script waits for the next event. That takes real time, of which there is none here: so it is
+ * waited for until it sleeps again. */
+static void let_settle(struct adapter *a)
+{
+    pthread_mutex_lock(&a->lock);
+    const bool settling = a->settling && !pthread_equal(a->waiter, pthread_self());
+    a->settling = a->settling && !settling;
+    pthread_mutex_unlock(&a->lock);
+    const struct timespec moment = { 0, SETTLE_NS };
+    for (unsigned i = 0; settling && i < SETTLE_MAX; i++) {
+        nanosleep(&moment, NULL);
+        if (is_asleep(a->waiter_task))
+            return;
+    }
+}
+
 static int ad_usleep(void *userdata, useconds_t usecs)
 {
     struct adapter *a = userdata;
+    let_settle(a);
     pthread_mutex_lock(&a->lock);
     advance(a, a->net.now + usecs * WEIR_US, false);
     pthread_mutex_unlock(&a->lock);
@@ -554,7 +595,7 @@ static int ad_gettimeofday(void *userdata, struct timeval *now, struct timezone 
     if (a->awaited && pthread_equal(a->waiter, pthread_self())) {
         a->awaited = false;
         pthread_cond_broadcast(&a->changed);
-    } else {
+    } else if (++a->asked > ASKED_FREE) {
         advance(a, a->net.now + WEIR_US, false);
     }
     now->tv_sec = (time_t)(a->net.now / WEIR_SECOND);
