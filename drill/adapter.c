@@ -21,71 +21,26 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <poll.h>
 #include <pthread.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
-#define START           (1000 * WEIR_SECOND)
-#define FDS_MAX         1024
-#define ASKED_FREE      8 /* gettimeofday() before the clock moves */
-#define POLL_MAX        64
-#define TIMEOUTS_MAX    1000000 /* in one advance(); more means the clock stands */
-#define QUEUE_MAX       4096
-#define IDLE_MAX        (30 * WEIR_SECOND) /* how long netdev_receive waits for a packet */
-#define PATIENCE_S      2                  /* for a thread that was woken to ask for the time */
-#define SETTLE_NS       200000             /* between two looks at such a thread afterwards, */
-#define SETTLE_MAX      10000              /* and how many */
-#define ADDRESSES_MAX   4
-#define TCP_INFO_NUMBER 11 /* TCP_INFO of <linux/tcp.h>; <netinet/in.h> has none */
-
-/* The layout is packetdrill's (its header packetdrill.h, as of May 2026). */
-struct packetdrill_interface {
-    void *userdata;
-    void (*free)(void *);
-    int (*socket)(void *, int, int, int);
-    int (*bind)(void *, int, const struct sockaddr *, socklen_t);
-    int (*listen)(void *, int, int);
-    int (*accept)(void *, int, struct sockaddr *, socklen_t *);
-    int (*connect)(void *, int, const struct sockaddr *, socklen_t);
-    ssize_t (*read)(void *, int, void *, size_t);
-    ssize_t (*readv)(void *, int, const struct iovec *, int);
-    ssize_t (*recv)(void *, int, void *, size_t, int);
-    ssize_t (*recvfrom)(void *, int, void *, size_t, int, struct sockaddr *, socklen_t *);
-    ssize_t (*recvmsg)(void *, int, struct msghdr *, int);
-    ssize_t (*write)(void *, int, const void *, size_t);
-    ssize_t (*writev)(void *, int, const struct iovec *, int);
-    ssize_t (*send)(void *, int, const void *, size_t, int);
-    ssize_t (*sendto)(void *, int, const void *, size_t, int, const struct sockaddr *, socklen_t);
-    ssize_t (*sendmsg)(void *, int, const struct msghdr *, int);
-    int (*fcntl)(void *, int, int, ...);
-    int (*ioctl)(void *, int, unsigned long, ...);
-    int (*close)(void *, int);
-    int (*shutdown)(void *, int, int);
-    int (*getsockopt)(void *, int, int, int, void *, socklen_t *);
-    int (*setsockopt)(void *, int, int, int, const void *, socklen_t);
-    int (*poll)(void *, struct pollfd *, nfds_t, int);
-    int (*netdev_send)(void *, const void *, size_t);
-    int (*netdev_receive)(void *, void *, size_t *, long long *);
-    int (*usleep)(void *, useconds_t);
-    int (*gettimeofday)(void *, struct timeval *, struct timezone *);
-    int (*epoll_create)(void *, int);
-    int (*epoll_ctl)(void *, int, int, int, struct epoll_event *);
-    int (*epoll_wait)(void *, int, struct epoll_event *, int, int);
-    int (*pipe)(void *, int[2]);
-    int (*splice)(void *, int, loff_t *, int, loff_t *, size_t, unsigned);
-};
-
-void packetdrill_interface_init(const char *flags, struct packetdrill_interface *ifc);
+#define START         (1000 * WEIR_SECOND)
+#define FDS_MAX       1024
+#define ASKED_FREE    8       /* gettimeofday() before the clock moves */
+#define TIMEOUTS_MAX  1000000 /* in one advance(); more means the clock stands */
+#define QUEUE_MAX     4096
+#define IDLE_MAX      (30 * WEIR_SECOND) /* how long netdev_receive waits for a packet */
+#define PATIENCE_S    2                  /* for a thread that was woken to ask for the time */
+#define SETTLE_NS     200000             /* between two looks at such a thread afterwards, */
+#define SETTLE_MAX    10000              /* and how many */
+#define ADDRESSES_MAX 4
 
 struct packet_out {
     weir_time when;
@@ -249,12 +204,12 @@ static void advance(struct adapter *a, weir_time until, bool stop)
 
 /* ---- calls ---- */
 
-static int net_fd(const struct adapter *a, int fd)
+int adapter_fd(const struct adapter *a, int fd)
 {
     return fd >= 0 && fd < FDS_MAX && a->fd_of[fd] != 0 ? a->fd_of[fd] : -1;
 }
 
-static int placeholder(struct adapter *a, long live)
+int adapter_open(struct adapter *a, long live)
 {
     const int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (fd < 0 || fd >= FDS_MAX) {
@@ -263,6 +218,12 @@ static int placeholder(struct adapter *a, long live)
     }
     a->fd_of[fd] = (int)live;
     return fd;
+}
+
+void adapter_forget(struct adapter *a, int fd)
+{
+    a->fd_of[fd] = 0;
+    syscall(SYS_close, fd);
 }
 
 static long returned(long result)
@@ -291,225 +252,12 @@ static long make_locked(struct adapter *a, const struct call *call)
     return result;
 }
 
-static long make_call(struct adapter *a, const struct call *call)
+long adapter_call(struct adapter *a, const struct call *call)
 {
     lock(a);
     const long result = make_locked(a, call);
     unlock(a);
     return returned(result);
-}
-
-static long make(void *userdata, enum call_id id, long a0, long a1, long a2, long a3, long a4)
-{
-    const struct call call = { id, { a0, a1, a2, a3, a4, 0 } };
-    return make_call(userdata, &call);
-}
-
-/* A call on a descriptor. */
-#define ON(fd) net_fd(userdata, (fd))
-
-static int ad_socket(void *userdata, int domain, int type, int protocol)
-{
-    const long live = make(userdata, CALL_socket, domain, type, protocol, 0, 0);
-    return live < 0 ? -1 : placeholder(userdata, live);
-}
-
-static int ad_bind(void *userdata, int fd, const struct sockaddr *addr, socklen_t len)
-{
-    return (int)make(userdata, CALL_bind, ON(fd), (long)addr, (long)len, 0, 0);
-}
-
-static int ad_listen(void *userdata, int fd, int backlog)
-{
-    return (int)make(userdata, CALL_listen, ON(fd), backlog, 0, 0, 0);
-}
-
-static int ad_accept(void *userdata, int fd, struct sockaddr *addr, socklen_t *len)
-{
-    const long live = make(userdata, CALL_accept, ON(fd), (long)addr, (long)len, 0, 0);
-    return live < 0 ? -1 : placeholder(userdata, live);
-}
-
-static int ad_connect(void *userdata, int fd, const struct sockaddr *addr, socklen_t len)
-{
-    return (int)make(userdata, CALL_connect, ON(fd), (long)addr, (long)len, 0, 0);
-}
-
-static ssize_t ad_read(void *userdata, int fd, void *data, size_t len)
-{
-    return make(userdata, CALL_read, ON(fd), (long)data, (long)len, 0, 0);
-}
-
-static ssize_t ad_readv(void *userdata, int fd, const struct iovec *iov, int count)
-{
-    return make(userdata, CALL_readv, ON(fd), (long)iov, count, 0, 0);
-}
-
-static ssize_t ad_recvmsg(void *userdata, int fd, struct msghdr *msg, int flags)
-{
-    return make(userdata, CALL_recvmsg, ON(fd), (long)msg, flags, 0, 0);
-}
-
-static ssize_t ad_recvfrom(void *userdata, int fd, void *data, size_t len, int flags,
-                           struct sockaddr *addr, socklen_t *addr_len)
-{
-    struct iovec iov = { data, len };
-    struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1, .msg_name = addr };
-    if (addr_len != NULL)
-        msg.msg_namelen = *addr_len;
-    const ssize_t result = ad_recvmsg(userdata, fd, &msg, flags);
-    if (result >= 0 && addr_len != NULL)
-        *addr_len = msg.msg_namelen;
-    return result;
-}
-
-static ssize_t ad_recv(void *userdata, int fd, void *data, size_t len, int flags)
-{
-    return ad_recvfrom(userdata, fd, data, len, flags, NULL, NULL);
-}
-
-static ssize_t ad_write(void *userdata, int fd, const void *data, size_t len)
-{
-    return make(userdata, CALL_write, ON(fd), (long)data, (long)len, 0, 0);
-}
-
-static ssize_t ad_writev(void *userdata, int fd, const struct iovec *iov, int count)
-{
-    return make(userdata, CALL_writev, ON(fd), (long)iov, count, 0, 0);
-}
-
-static ssize_t ad_sendmsg(void *userdata, int fd, const struct msghdr *msg, int flags)
-{
-    return make(userdata, CALL_sendmsg, ON(fd), (long)msg, flags, 0, 0);
-}
-
-static ssize_t ad_sendto(void *userdata, int fd, const void *data, size_t len, int flags,
-                         const struct sockaddr *addr, socklen_t addr_len)
-{
-    struct iovec iov = { (void *)(uintptr_t)data, len };
-    const struct msghdr msg = { .msg_iov = &iov,
-                                .msg_iovlen = 1,
-                                .msg_name = (void *)(uintptr_t)addr,
-                                .msg_namelen = addr_len };
-    return ad_sendmsg(userdata, fd, &msg, flags);
-}
-
-static ssize_t ad_send(void *userdata, int fd, const void *data, size_t len, int flags)
-{
-    return ad_sendto(userdata, fd, data, len, flags, NULL, 0);
-}
-
-static int ad_fcntl(void *userdata, int fd, int command, ...)
-{
-    va_list args;
-    va_start(args, command);
-    const bool sets = command == F_SETFL || command == F_SETFD;
-    const int value = sets ? va_arg(args, int) : 0;
-    va_end(args);
-    return (int)make(userdata, CALL_fcntl, ON(fd), command, value, 0, 0);
-}
-
-static int ad_ioctl(void *userdata, int fd, unsigned long request, ...)
-{
-    va_list args;
-    va_start(args, request);
-    int *value = va_arg(args, int *);
-    va_end(args);
-    return (int)make(userdata, CALL_ioctl, ON(fd), (long)request, (long)value, 0, 0);
-}
-
-static int ad_close(void *userdata, int fd)
-{
-    struct adapter *a = userdata;
-    const long result = make(userdata, CALL_close, ON(fd), 0, 0, 0, 0);
-    if (net_fd(a, fd) >= 0) {
-        a->fd_of[fd] = 0;
-        syscall(SYS_close, fd);
-    }
-    return (int)result;
-}
-
-static int ad_shutdown(void *userdata, int fd, int how)
-{
-    return (int)make(userdata, CALL_shutdown, ON(fd), how, 0, 0, 0);
-}
-
-static int ad_getsockopt(void *userdata, int fd, int level, int name, void *value, socklen_t *len)
-{
-    /* packetdrill wants nine numbers of SO_MEMINFO before it looks at TCP_INFO. */
-    if (level == SOL_SOCKET && name == SO_MEMINFO && *len >= 36) {
-        memset(value, 0, 36);
-        *len = 36;
-        return 0;
-    }
-    const socklen_t room = *len;
-    const int result =
-        (int)make(userdata, CALL_getsockopt, ON(fd), level, name, (long)value, (long)len);
-    if (result == 0 && level == IPPROTO_TCP && name == TCP_INFO_NUMBER && *len < room) {
-        memset((char *)value + *len, 0, room - *len);
-        *len = room;
-    }
-    return result;
-}
-
-static int ad_setsockopt(void *userdata, int fd, int level, int name, const void *value,
-                         socklen_t len)
-{
-    return (int)make(userdata, CALL_setsockopt, ON(fd), level, name, (long)value, (long)len);
-}
-
-static int ad_poll(void *userdata, struct pollfd *fds, nfds_t count, int ms)
-{
-    struct pollfd mine[POLL_MAX];
-    if (count > POLL_MAX) {
-        errno = EINVAL;
-        return -1;
-    }
-    for (nfds_t i = 0; i < count; i++) {
-        mine[i] = fds[i];
-        mine[i].fd = ON(fds[i].fd) >= 0 ? ON(fds[i].fd) : FDS_MAX;
-    }
-    const long result = make(userdata, CALL_poll, (long)mine, (long)count, ms, 0, 0);
-    for (nfds_t i = 0; i < count; i++)
-        fds[i].revents = mine[i].revents;
-    return (int)result;
-}
-
-static int ad_epoll_create(void *userdata, int size)
-{
-    const long live = make(userdata, CALL_epoll_create, size, 0, 0, 0, 0);
-    return live < 0 ? -1 : placeholder(userdata, live);
-}
-
-static int ad_epoll_ctl(void *userdata, int epoll, int operation, int fd, struct epoll_event *event)
-{
-    return (int)make(userdata, CALL_epoll_ctl, ON(epoll), operation, ON(fd), (long)event, 0);
-}
-
-static int ad_epoll_wait(void *userdata, int epoll, struct epoll_event *events, int room, int ms)
-{
-    return (int)make(userdata, CALL_epoll_wait, ON(epoll), (long)events, room, ms, 0);
-}
-
-static int ad_pipe(void *userdata, int fds[2])
-{
-    int live[2] = { 0, 0 };
-    if (make(userdata, CALL_pipe, (long)live, 0, 0, 0, 0) < 0)
-        return -1;
-    for (unsigned i = 0; i < 2; i++)
-        fds[i] = placeholder(userdata, live[i]);
-    return 0;
-}
-
-/* An offset is the script's number, and a pointer to it never NULL: 0 is none. */
-static int ad_splice(void *userdata, int in, loff_t *in_at, int out, loff_t *out_at, size_t len,
-                     unsigned flags)
-{
-    const bool from = in_at != NULL && *in_at != 0, to = out_at != NULL && *out_at != 0;
-    const struct call call = { CALL_splice,
-                               { ON(in), from ? (long)in_at : 0, ON(out), to ? (long)out_at : 0,
-                                 (long)len, (long)flags } };
-    return (int)make_call(userdata, &call);
 }
 
 /* ---- packets and the clock ---- */
@@ -617,17 +365,12 @@ static void ad_free(void *userdata)
 
 bool adapter_has(int fd)
 {
-    return adapter != NULL && net_fd(adapter, fd) >= 0;
+    return adapter != NULL && adapter_fd(adapter, fd) >= 0;
 }
 
-int adapter_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+struct adapter *adapter_now(void)
 {
-    return ad_getsockopt(adapter, fd, level, name, value, len);
-}
-
-ssize_t adapter_write(int fd, const void *data, size_t len)
-{
-    return ad_write(adapter, fd, data, len);
+    return adapter;
 }
 
 void adapter_shell_done(void)
@@ -716,39 +459,11 @@ void packetdrill_interface_init(const char *flags, struct packetdrill_interface 
     settings_begin(&a->settings, a->proc, &a->config);
     read_flags(a, flags, true);
     adapter = a;
-    *ifc = (struct packetdrill_interface){
-        a,
-        ad_free,
-        ad_socket,
-        ad_bind,
-        ad_listen,
-        ad_accept,
-        ad_connect,
-        ad_read,
-        ad_readv,
-        ad_recv,
-        ad_recvfrom,
-        ad_recvmsg,
-        ad_write,
-        ad_writev,
-        ad_send,
-        ad_sendto,
-        ad_sendmsg,
-        ad_fcntl,
-        ad_ioctl,
-        ad_close,
-        ad_shutdown,
-        ad_getsockopt,
-        ad_setsockopt,
-        ad_poll,
-        ad_netdev_send,
-        ad_netdev_receive,
-        ad_usleep,
-        ad_gettimeofday,
-        ad_epoll_create,
-        ad_epoll_ctl,
-        ad_epoll_wait,
-        ad_pipe,
-        ad_splice,
-    };
+    *ifc = (struct packetdrill_interface){ .userdata = a,
+                                           .free = ad_free,
+                                           .netdev_send = ad_netdev_send,
+                                           .netdev_receive = ad_netdev_receive,
+                                           .usleep = ad_usleep,
+                                           .gettimeofday = ad_gettimeofday };
+    adapter_calls_fill(ifc);
 }

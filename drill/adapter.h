@@ -7,7 +7,48 @@
 #include "instance.h"
 #include "sock.h"
 
+#include <poll.h>
 #include <pthread.h>
+#include <sys/epoll.h>
+#include <sys/time.h>
+#include <sys/types.h>
+
+/* The layout is packetdrill's (its header packetdrill.h, as of May 2026). */
+struct packetdrill_interface {
+    void *userdata;
+    void (*free)(void *);
+    int (*socket)(void *, int, int, int);
+    int (*bind)(void *, int, const struct sockaddr *, socklen_t);
+    int (*listen)(void *, int, int);
+    int (*accept)(void *, int, struct sockaddr *, socklen_t *);
+    int (*connect)(void *, int, const struct sockaddr *, socklen_t);
+    ssize_t (*read)(void *, int, void *, size_t);
+    ssize_t (*readv)(void *, int, const struct iovec *, int);
+    ssize_t (*recv)(void *, int, void *, size_t, int);
+    ssize_t (*recvfrom)(void *, int, void *, size_t, int, struct sockaddr *, socklen_t *);
+    ssize_t (*recvmsg)(void *, int, struct msghdr *, int);
+    ssize_t (*write)(void *, int, const void *, size_t);
+    ssize_t (*writev)(void *, int, const struct iovec *, int);
+    ssize_t (*send)(void *, int, const void *, size_t, int);
+    ssize_t (*sendto)(void *, int, const void *, size_t, int, const struct sockaddr *, socklen_t);
+    ssize_t (*sendmsg)(void *, int, const struct msghdr *, int);
+    int (*fcntl)(void *, int, int, ...);
+    int (*ioctl)(void *, int, unsigned long, ...);
+    int (*close)(void *, int);
+    int (*shutdown)(void *, int, int);
+    int (*getsockopt)(void *, int, int, int, void *, socklen_t *);
+    int (*setsockopt)(void *, int, int, int, const void *, socklen_t);
+    int (*poll)(void *, struct pollfd *, nfds_t, int);
+    int (*netdev_send)(void *, const void *, size_t);
+    int (*netdev_receive)(void *, void *, size_t *, long long *);
+    int (*usleep)(void *, useconds_t);
+    int (*gettimeofday)(void *, struct timeval *, struct timezone *);
+    int (*epoll_create)(void *, int);
+    int (*epoll_ctl)(void *, int, int, int, struct epoll_event *);
+    int (*epoll_wait)(void *, int, struct epoll_event *, int, int);
+    int (*pipe)(void *, int[2]);
+    int (*splice)(void *, int, loff_t *, int, loff_t *, size_t, unsigned);
+};
 
 /* ---- adapter_settings.c: what a script's shell commands set ---- */
 
@@ -36,12 +77,24 @@ bool settings_follow(struct adapter_settings *settings, struct weir_config *conf
 
 /* ---- adapter.c ---- */
 
-/* Those that packetdrill calls past its table (adapter_preload.c). False: the descriptor is not
- * one of weir's. */
-bool adapter_has(int fd);
+void packetdrill_interface_init(const char *flags, struct packetdrill_interface *ifc);
+
+struct adapter;
+
+struct adapter *adapter_now(void); /* of this process; NULL before and after it */
+long adapter_call(struct adapter *adapter, const struct call *call); /* as a system call: errno */
+int adapter_fd(const struct adapter *adapter, int fd); /* the socket layer's; -1: not one of its */
+int adapter_open(struct adapter *adapter, long live);  /* a descriptor for one of the layer's */
+void adapter_forget(struct adapter *adapter, int fd);
+
+bool adapter_has(int fd);      /* whether a descriptor is one of weir's */
+void adapter_shell_done(void); /* a command of the script's has run: settings may be others */
+
+/* ---- adapter_calls.c ---- */
+
+void adapter_calls_fill(struct packetdrill_interface *ifc);
 int adapter_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
 ssize_t adapter_write(int fd, const void *data, size_t len);
-void adapter_shell_done(void); /* a command of the script's has run: settings may be others */
 
 /* ---- adapter_preload.c ---- */
 
