@@ -54,9 +54,11 @@ struct adapter {
     struct weir_config config;
     struct adapter_settings settings;
     struct net net; /* net.weir is NULL until it is needed */
+    void *memory;
+    size_t memory_size;
     unsigned iface;
     uint16_t mtu;
-    const char *proc;
+    char *proc; /* NULL: nothing is read */
     struct instance_address address[ADDRESSES_MAX];
     unsigned address_count;
     int fd_of[FDS_MAX]; /* of a placeholder: net's descriptor, or 0 */
@@ -85,12 +87,11 @@ _Noreturn static void refuse(const char *what, const char *why)
  * and the instance is large. */
 static void build(struct adapter *a)
 {
-    size_t size;
     (void)munlockall();
-    void *memory = instance_memory(&a->config, &size);
+    a->memory = instance_memory(&a->config, &a->memory_size);
     a->net.congestion = a->config.congestion;
-    if (memory == NULL || instance_build(&a->net.weir, memory, size, &a->config, a->mtu, &a->iface,
-                                         a->net.now) != WEIR_OK)
+    if (a->memory == NULL || instance_build(&a->net.weir, a->memory, a->memory_size, &a->config,
+                                            a->mtu, &a->iface, a->net.now) != WEIR_OK)
         refuse("the instance", "it cannot be built");
     for (unsigned i = 0; i < a->address_count; i++)
         if (instance_address(a->net.weir, a->iface, &a->address[i], a->net.now) != WEIR_OK)
@@ -357,6 +358,9 @@ static void ad_free(void *userdata)
     struct adapter *a = userdata;
     while (a->head != a->tail)
         free(a->queue[a->head++ % QUEUE_MAX].data);
+    if (a->memory != NULL)
+        munmap(a->memory, a->memory_size);
+    free(a->proc);
     adapter = NULL;
     free(a);
 }
@@ -422,6 +426,7 @@ static void take_flag(struct adapter *a, char *word, char *value, bool settings)
     } else if (!settings && mtu) {
         a->mtu = (uint16_t)number(word, value, 576, UINT16_MAX);
     } else if (!settings && proc) {
+        free(a->proc);
         a->proc = strcmp(value, "none") == 0 ? NULL : strdup(value);
     }
 }
@@ -450,7 +455,7 @@ void packetdrill_interface_init(const char *flags, struct packetdrill_interface 
     pthread_mutex_init(&a->lock, NULL);
     pthread_cond_init(&a->changed, NULL);
     a->mtu = 1500;
-    a->proc = "/proc/sys";
+    a->proc = strdup("/proc/sys");
     a->net.now = START;
     instance_defaults(&a->config);
     read_flags(a, flags, false);
