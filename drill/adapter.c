@@ -67,9 +67,9 @@ struct adapter {
     unsigned asked; /* for the time, and nothing else, lately */
     /* the call that waits, and its thread */
     bool waiting, ended, awaited;
-    pthread_t waiter;
-    long waiter_task; /* its number in /proc */
-    bool settling;    /* it has returned, and may have things to write down */
+    pthread_t waiter, script; /* the latter: packetdrill's own thread */
+    long waiter_task;         /* its number in /proc */
+    bool settling;            /* it has returned, and may have things to write down */
     long result;
 };
 
@@ -165,7 +165,10 @@ static void retry(struct adapter *a)
     if (result == CALL_BLOCKS)
         return;
     a->result = result;
-    a->ended = a->awaited = true;
+    a->ended = true;
+    if (pthread_equal(a->waiter, a->script))
+        return; /* it is we who wait */
+    a->awaited = true;
     pthread_cond_broadcast(&a->changed);
     struct timespec until;
     clock_gettime(CLOCK_REALTIME, &until);
@@ -235,21 +238,50 @@ static long returned(long result)
     return -1;
 }
 
-static long make_locked(struct adapter *a, const struct call *call)
+/* A call that waits in packetdrill's own thread, in which the script cannot help it: time passes
+ * until it returns. */
+static void wait_alone(struct adapter *a)
 {
-    long result = net_call(&a->net, call);
-    collect(a);
-    if (result == CALL_BLOCKS) {
-        a->waiting = true;
-        a->ended = false;
-        a->waiter = pthread_self();
-        a->waiter_task = syscall(SYS_gettid);
+    const weir_time until = a->net.now + IDLE_MAX;
+    while (!a->ended) {
+        const weir_time call = net_deadline(&a->net), next = weir_deadline(a->net.weir);
+        const weir_time soon = call < next ? call : next;
+        if (soon > until)
+            refuse("a call waits", "the script gives it no end");
+        advance(a, soon > a->net.now ? soon : a->net.now, false);
+    }
+}
+
+static long wait_for_it(struct adapter *a)
+{
+    a->waiting = true;
+    a->ended = false;
+    a->waiter = pthread_self();
+    a->waiter_task = syscall(SYS_gettid);
+    if (pthread_equal(a->waiter, a->script)) {
+        wait_alone(a);
+    } else {
         while (!a->ended)
             pthread_cond_wait(&a->changed, &a->lock);
-        a->waiting = false;
         a->settling = true;
-        result = a->result;
     }
+    a->waiting = false;
+    return a->result;
+}
+
+/* Beside a call that waits in its thread, the script makes others. */
+static long make_locked(struct adapter *a, const struct call *call)
+{
+    const bool beside = a->waiting && !a->ended;
+    const struct waiting before = a->net.waiting;
+    const long result = net_call(&a->net, call);
+    collect(a);
+    if (!beside)
+        return result == CALL_BLOCKS ? wait_for_it(a) : result;
+    if (result == CALL_BLOCKS)
+        refuse("a call waits", "another one does already");
+    a->net.waiting = before;
+    retry(a);
     return result;
 }
 
@@ -454,6 +486,7 @@ void packetdrill_interface_init(const char *flags, struct packetdrill_interface 
         abort();
     pthread_mutex_init(&a->lock, NULL);
     pthread_cond_init(&a->changed, NULL);
+    a->script = pthread_self();
     a->mtu = 1500;
     a->proc = strdup("/proc/sys");
     a->net.now = START;

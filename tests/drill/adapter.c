@@ -39,7 +39,8 @@ enum slot {
     SLOT_READ,
     SLOT_WRITE = 12,
     SLOT_CLOSE = 19,
-    SLOT_GETSOCKOPT = 21,
+    SLOT_SHUTDOWN,
+    SLOT_GETSOCKOPT,
     SLOT_POLL = 23,
     SLOT_SEND_PACKET,
     SLOT_RECEIVE_PACKET,
@@ -167,6 +168,15 @@ static void check_waiting(void)
     CHECK(returned_at - before >= 500000 && returned_at - before < 501000,
           "it returns when that arrives (after %lld us)", returned_at - before);
     leaves(". 1001:1001(0) ack 101");
+    begin_thread(&thread, reader);
+    until_it_waits();
+    CHECK(CALL(SLOT_WRITE, write_fn *)(table[0], connection, "", 1) == 1,
+          "beside a read that waits something is written");
+    leaves("P. 1001:1002(1) ack 101");
+    arrives(". 101:101(0) ack 1002 win 65535");
+    CHECK(CALL(SLOT_SHUTDOWN, two_ints *)(table[0], connection, SHUT_RD) == 0, "and shut down");
+    pthread_join(thread, NULL);
+    CHECK(got == 0, "which ends the read (%zd)", got);
 }
 
 static const struct flow peer = { .remote_port = 40001, .local_port = 8080, .ports_known = true };
@@ -244,7 +254,7 @@ static void check_connection(void)
           "TCP_INFO is as long as packetdrill wants it");
     check_waiting();
     CHECK(CALL(SLOT_CLOSE, one_int *)(table[0], connection) == 0, "closes");
-    leaves("F. 1001:1001(0) ack 101");
+    leaves("F. 1002:1002(0) ack 101");
     errno = 0;
     CHECK(CALL(SLOT_CLOSE, one_int *)(table[0], connection) == -1 && errno == EBADF,
           "and not twice");
@@ -353,6 +363,9 @@ static void check_poll(void)
               polled[2].revents == POLLNVAL,
           "poll passes over what is negative, and says what is not open");
     polled[2].fd = -1;
+    const long long first = now();
+    CHECK(CALL(SLOT_POLL, poll_fn *)(table[0], polled, 3, 30) == 0 && now() - first == 30000,
+          "one that waits where nobody can help lets its time pass");
     const long long before = now();
     begin_thread(&thread, poller);
     until_it_waits();
@@ -432,14 +445,17 @@ static void check_refused(const char *flags, const char *name, const char *value
     const pid_t child = fork();
     if (child == 0) {
         FILE *const quiet = freopen("/dev/null", "w", stderr);
+        (void)!freopen("/dev/null", "w", stdout);
         start(flags);
-        if (quiet != NULL && name != NULL) {
+        if (quiet != NULL && value != NULL) {
             char path[200];
             snprintf(path, sizeof path, "%s/net/ipv4/%s", folder, name);
             FILE *file = fopen(path, "w");
             fprintf(file, "%s\n", value);
             fclose(file);
             (void)CALL(SLOT_SOCKET, four_ints *)(table[0], AF_INET, SOCK_STREAM, 0);
+        } else if (name != NULL) {
+            (void)accepted(listening());
         }
         _exit(0);
     }
@@ -486,6 +502,7 @@ static void check_refusals(void)
     check_refused("local=192.168.0.2/16,proc=none,nonsense", NULL, NULL);
     check_refused("local=192.168.0.2/16,proc=none,net.ipv4.tcp_sack=maybe", NULL, NULL);
     check_refused("local=192.168.0.2/16,proc=none,net.ipv4.tcp_no_such=1", NULL, NULL);
+    check_refused("local=192.168.0.2/16,proc=none", "an accept that nothing ends", NULL);
     setting("tcp_reordering", "3");
     snprintf(flags, sizeof flags, "local=192.168.0.2/16,proc=%s", folder);
     check_refused(flags, "tcp_reordering", "7");
