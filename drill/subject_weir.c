@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "run.h"
 
+#include "instance.h"
 #include "sock.h"
-#include "tools/sysctl_table.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,63 +26,35 @@ struct weir_subject {
 };
 
 /* The memory of one instance serves all runs of a process, one after the other. */
-static void *memory_for(size_t size)
+static void *memory_for(const struct weir_config *config, size_t *size)
 {
     static void *memory;
     static size_t room;
-    if (size <= room)
-        return memory;
+    *size = weir_memory_size(config);
+    if (*size == 0 || *size <= room)
+        return *size == 0 ? NULL : memory;
     if (memory != NULL)
         munmap(memory, room);
-    memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                  -1, 0);
-    room = memory == MAP_FAILED ? 0 : size;
-    return room == 0 ? NULL : memory;
-}
-
-static void defaults(struct weir_config *config)
-{
-    weir_config_default(config);
-    config->tcp_max = 64;
-    config->listener_max = 8;
-    config->synq_max = 256;
-    config->tw_max = 64;
-    config->sent_block_max = 2048;
-    config->udp_max = 8;
-    config->neigh_max = 16;
-    config->ring_chunks = 4096;
-    config->mtu_probing = 0;   /* Linux's default */
-    config->rcv_max = 6 << 20; /* Linux's: a scale of 7 */
-    config->snd_max = 4 << 20;
-    config->frag_octets_max = 1 << 18;
-    config->trace_flow = config->trace_story = 256;
-    config->verify = true;
-    config->seed = 1;
-    for (unsigned i = 0; i < 8; i++)
-        config->secret[i] = UINT64_C(0x9e3779b97f4a7c15) * (i + 1);
+    memory = instance_memory(config, size);
+    room = memory == NULL ? 0 : *size;
+    return memory;
 }
 
 /* Built when it is first needed: until then settings may change. */
 static struct net *ready(struct weir_subject *self)
 {
     struct run *run = self->run;
-    struct weir_ip any = run->v6 ? (struct weir_ip){ { 0 } } : weir_ip_v4(0, 0, 0, 0);
-    const struct weir_iface_config iface = { .medium = WEIR_IP_ONLY,
-                                             .mtu = run->mtu,
-                                             .no_dad = true };
+    const struct instance_address address = { run->local, run->prefix_len };
     if (self->net.weir != NULL)
         return &self->net;
-    self->size = weir_memory_size(&self->config);
-    self->memory = self->size > 0 ? memory_for(self->size) : NULL;
+    self->memory = memory_for(&self->config, &self->size);
     if (self->memory == NULL)
         run_fail(run, "no memory, or settings that make no sense together");
     const weir_time now = self->net.now;
     self->net.congestion = self->config.congestion;
-    if (weir_init(&self->net.weir, self->memory, self->size, &self->config, now) != WEIR_OK ||
-        weir_iface_add(self->net.weir, &iface, &self->iface, now) != WEIR_OK ||
-        weir_address_add(self->net.weir, self->iface, &run->local, run->prefix_len, now) !=
-            WEIR_OK ||
-        weir_route_add(self->net.weir, &any, 0, NULL, self->iface, 0) != WEIR_OK)
+    if (instance_build(&self->net.weir, self->memory, self->size, &self->config, run->mtu,
+                       &self->iface, now) != WEIR_OK ||
+        instance_address(self->net.weir, self->iface, &address, now) != WEIR_OK)
         run_fail(run, "the instance cannot be built with these addresses");
     return &self->net;
 }
@@ -183,27 +155,6 @@ static long weir_resume(void *subject, weir_time *when)
     return net_resume(&self->net);
 }
 
-/* How large the pieces are that a device is given to cut: here there is none, and what the script
- * expects in one piece is put together from several. */
-static bool of_a_device(const char *name)
-{
-    return strcmp(name, "net.ipv4.tcp_tso_win_divisor") == 0 ||
-           strcmp(name, "net.ipv4.tcp_min_tso_segs") == 0 ||
-           strcmp(name, "net.ipv4.tcp_tso_rtt_log") == 0;
-}
-
-/* "%x-%x-%x-%x", as Linux reads it. */
-static bool set_fastopen_key(struct weir_config *config, const char *value)
-{
-    unsigned word[4];
-    char end;
-    if (sscanf(value, "%8x-%8x-%8x-%8x%c", &word[0], &word[1], &word[2], &word[3], &end) != 4)
-        return false;
-    for (unsigned i = 0; i < 2; i++)
-        config->fastopen_key[i] = (uint64_t)word[2 * i + 1] << 32 | word[2 * i];
-    return true;
-}
-
 static bool weir_setting(void *subject, const char *name, const char *value,
                          char why[DRILL_ERROR_MAX])
 {
@@ -213,9 +164,7 @@ static bool weir_setting(void *subject, const char *name, const char *value,
         snprintf(why, DRILL_ERROR_MAX, "weir takes settings only before the first socket");
         return false;
     }
-    if (strcmp(name, "net.ipv4.tcp_fastopen_key") == 0 && set_fastopen_key(&self->config, value))
-        return true;
-    if (of_a_device(name) || sysctl_apply(&self->config, name, value, reason))
+    if (instance_set(&self->config, name, value, reason))
         return true;
     snprintf(why, DRILL_ERROR_MAX, "%.300s", reason);
     return false;
@@ -233,7 +182,7 @@ bool subject_weir(struct run *run)
         return false;
     self->run = run;
     self->net.now = START + run->shift;
-    defaults(&self->config);
+    instance_defaults(&self->config);
     run->subject = (struct subject){ self,      false,     weir_now,    weir_advance, weir_inject,
                                      weir_take, weir_call, weir_resume, weir_setting, weir_end };
     return true;
