@@ -150,8 +150,11 @@ static void queue_frame(struct adapter *a, const struct weir_out *out)
 static void collect(struct adapter *a)
 {
     struct weir_out out;
-    while (weir_output(a->net.weir, a->iface, &out, 1, a->net.now) == 1)
+    net_notice(&a->net);
+    while (weir_output(a->net.weir, a->iface, &out, 1, a->net.now) == 1) {
         queue_frame(a, &out);
+        net_sent(&a->net, &out);
+    }
 }
 
 /* Lets the waiting call try again. If it is done, its thread is given the time to ask what time it

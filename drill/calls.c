@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "run.h"
+#include "calls.h"
 
 #include "symbols.h"
 
@@ -73,14 +73,27 @@ static const struct form *form_of(struct run *run, const struct event *event)
 
 /* ---- values ---- */
 
-static int64_t number_of(struct run *run, const struct node *node)
+/* What scripts for both families call the level and the type of an extended error. */
+static bool symbol_of_family(const struct run *run, const char *name, int64_t *value)
+{
+    const bool v4 = run->config->mode == MODE_IPV4;
+    if (strcmp(name, "CMSG_LEVEL_IP") == 0)
+        *value = v4 ? SOL_IP : SOL_IPV6;
+    else if (strcmp(name, "CMSG_TYPE_RECVERR") == 0)
+        *value = v4 ? IP_RECVERR : IPV6_RECVERR;
+    else
+        return false;
+    return true;
+}
+
+int64_t number_of(struct run *run, const struct node *node)
 {
     int64_t value = 0;
     switch (node->kind) {
     case NODE_NUMBER:
         return node->number;
     case NODE_WORD:
-        if (!symbol_value(node->text, &value))
+        if (!symbol_of_family(run, node->text, &value) && !symbol_value(node->text, &value))
             run_fail(run, "the symbol %s is not known", node->text);
         return value;
     case NODE_OR: {
@@ -105,7 +118,7 @@ static int64_t number_of(struct run *run, const struct node *node)
     run_fail(run, "a number is expected in the arguments of %s()", run->event->text);
 }
 
-static const struct node *field(const struct node *list, const char *name)
+const struct node *field(const struct node *list, const char *name)
 {
     for (const struct node *node = list->first; node != NULL; node = node->next)
         if (node->kind == NODE_FIELD && strcmp(node->text, name) == 0)
@@ -113,8 +126,7 @@ static const struct node *field(const struct node *list, const char *name)
     return NULL;
 }
 
-static int64_t field_number(struct run *run, const struct node *list, const char *name,
-                            int64_t otherwise)
+int64_t field_number(struct run *run, const struct node *list, const char *name, int64_t otherwise)
 {
     const struct node *node = field(list, name);
     return node == NULL || node->kind == NODE_ELLIPSIS || node->kind == NODE_ANY
@@ -254,8 +266,8 @@ static long message(struct making *m, const struct node *node)
     const struct node *control = field(node, "msg_control");
     if (iov != NULL)
         msg->msg_iov = (struct iovec *)vectors(m, iov, &msg->msg_iovlen);
-    if (control != NULL && (control->kind != NODE_LIST || control->first != NULL))
-        run_fail(run, "control messages (msg_control) are not understood");
+    if (control != NULL)
+        control_make(run, msg, control, m->call.id == CALL_sendmsg);
     if (name == NULL)
         return (long)msg;
     socklen_t len;
@@ -459,7 +471,7 @@ static void make_call(struct making *m, const struct form *form)
 
 /* ---- what came back ---- */
 
-static void expect_number(struct run *run, const char *what, int64_t seen, const struct node *node)
+void expect_number(struct run *run, const char *what, int64_t seen, const struct node *node)
 {
     if (node == NULL || node->kind == NODE_ELLIPSIS || node->kind == NODE_ANY)
         return;
@@ -558,6 +570,7 @@ static void check_outputs(struct run *run, const struct event *event, const stru
     case CALL_recvmsg:
         expect_number(run, "msg_flags", ((const struct msghdr *)call->arg[1])->msg_flags,
                       field(args->next, "msg_flags"));
+        control_check(run, (const struct msghdr *)call->arg[1], field(args->next, "msg_control"));
         break;
     default:
         break;

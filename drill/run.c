@@ -357,8 +357,10 @@ static void one_event(struct run *run, const struct event *event)
     run->event = event;
     if (when > run_now(run))
         advance(run, when, STOP_NEVER);
-    if (run->subject.real_time && run_now(run) > when)
-        run->base += run_now(run) - when; /* we are late, the stack is not */
+    if (run->subject.real_time && run_now(run) > when) { /* we are late, the stack is not */
+        run->late += run_now(run) - when;
+        run->base += run_now(run) - when;
+    }
     run->event = event;
     run->last = when;
     if (event->kind == EVENT_IN)

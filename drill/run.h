@@ -59,6 +59,7 @@ struct run {
     weir_time shift; /* the virtual clock begins so much later: it decides weir's numbers */
     bool exact, strict;
     weir_time base, last; /* of the script's time 0; of the latest event, in the script's time */
+    weir_time late;       /* how much of `base` came on the way */
     weir_time tolerance;
     unsigned tolerance_percent10; /* tenths of a percent of the gap */
 

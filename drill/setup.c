@@ -132,7 +132,7 @@ static const char *const usual[][2] = {
 /* What the field's `defaults.sh` sets. What a stack does not have it does without: these are the
  * defaults of another place, not what a script asks for. */
 static const char *const field[][2] = {
-    { "net.ipv4.tcp_rmem", "15360 540000 15728640" },
+    { "net.ipv4.tcp_rmem", "270000 540000 15728640" },
     { "net.ipv4.tcp_wmem", "4096 262144 4194304" },
     { "net.ipv4.tcp_timestamps", "1" },
     { "net.ipv4.tcp_syn_retries", "5" },

@@ -449,7 +449,7 @@ static bool is_send(enum call_id id)
     return id == CALL_write || id == CALL_writev || id == CALL_sendto || id == CALL_sendmsg;
 }
 
-static int flags_of(const struct call *call)
+int call_flags(const struct call *call)
 {
     switch (call->id) {
     case CALL_recvfrom:
@@ -471,7 +471,7 @@ static weir_time patience(struct net *net, const struct call *call)
         return ms < 0 ? WEIR_NEVER : ms * WEIR_MS;
     }
     const struct sock *sock = net_sock(net, call->arg[0]);
-    if (sock == NULL || sock->nonblock || (flags_of(call) & MSG_DONTWAIT) != 0)
+    if (sock == NULL || sock->nonblock || (call_flags(call) & MSG_DONTWAIT) != 0)
         return 0;
     const bool sends = is_send(call->id) || call->id == CALL_connect;
     const weir_time limit = sends ? sock->snd_timeout : sock->rcv_timeout;
@@ -488,15 +488,25 @@ static long gave_up(const struct net *net, const struct call *call)
     return call->id == CALL_connect ? -EINPROGRESS : -EAGAIN;
 }
 
+/* What a call that is over leaves behind. */
+static long ended(struct net *net, const struct call *call, long result)
+{
+    struct sock *sock = is_send(call->id) ? net_sock(net, call->arg[0]) : NULL;
+    if (sock != NULL && result >= 0)
+        notice_mark(net, sock, call, (size_t)result);
+    return result;
+}
+
 long net_call(struct net *net, const struct call *call)
 {
     net->waiting = (struct waiting){ .call = *call };
+    net_notice(net); /* a connection may have ended since */
     const long result = attempt(net, call);
     if (result != WOULD_BLOCK)
-        return result;
+        return ended(net, call, result);
     const weir_time wait = patience(net, call);
     if (wait == 0)
-        return gave_up(net, call);
+        return ended(net, call, gave_up(net, call));
     net->waiting.active = true;
     net->waiting.until = wait == WEIR_NEVER ? WEIR_NEVER : net->now + wait;
     return CALL_BLOCKS;
@@ -513,7 +523,7 @@ long net_resume(struct net *net)
         result = gave_up(net, &net->waiting.call);
     }
     net->waiting.active = false;
-    return result;
+    return ended(net, &net->waiting.call, result);
 }
 
 weir_time net_deadline(const struct net *net)

@@ -32,6 +32,9 @@ enum kept_option {
     KEPT_V6ONLY,
     KEPT_MTU_DISCOVER,
     KEPT_RECVERR,
+    KEPT_INQ,
+    KEPT_ZEROCOPY,
+    KEPT_STAMPING, /* SO_TIMESTAMPING */
     KEPT_OTHER,
     KEPT_COUNT
 };
@@ -51,6 +54,35 @@ enum sock_phase {
     PHASE_FAILED,    /* a connect that did not succeed */
 };
 
+/* What was asked about the octets of one call, and is not all known yet. */
+#define MARKS_MAX 64
+struct mark {
+    uint64_t end;      /* of its octets, counted from the connection's first */
+    uint32_t id;       /* of a MSG_ZEROCOPY */
+    uint32_t key;      /* of its timestamps */
+    uint32_t text_len; /* of the latest segment with its last octet */
+    uint16_t stamps;   /* SOF_TIMESTAMPING_TX_* */
+    bool zerocopy, bare;
+};
+
+/* A message of the error queue. */
+#define NOTICES_MAX 64
+struct notice {
+    uint8_t origin; /* SO_EE_ORIGIN_* */
+    uint32_t info, data, text_len;
+    weir_time when;
+};
+
+struct notices {
+    unsigned mark_count, count;
+    struct mark mark[MARKS_MAX];
+    struct notice queue[NOTICES_MAX];
+    uint64_t written; /* octets that calls have handed over; of UDP, datagrams */
+    uint64_t first;   /* which of them has key 0 */
+    uint64_t told;    /* notices since ever: each is news to epoll */
+    uint32_t zerocopy_next;
+};
+
 struct sock {
     enum sock_kind kind;
     enum sock_phase phase;
@@ -64,13 +96,14 @@ struct sock {
     int kept[KEPT_COUNT];
     struct linger linger;
     weir_time rcv_timeout, snd_timeout; /* 0: none */
+    struct notices notices;
 };
 
 struct watch {
     bool used, disabled;
     int epoll, fd;
     uint32_t events, reported;
-    uint64_t data, octets;
+    uint64_t data, octets, told;
 };
 
 /* A call that waits. */
@@ -95,11 +128,17 @@ long net_resume(struct net *net); /* CALL_BLOCKS if it goes on waiting */
 weir_time net_deadline(const struct net *net);
 struct sock *net_sock(struct net *net, long fd); /* NULL: no such descriptor */
 
+/* Whoever drives the instance calls the one with each frame that left (before the next call on the
+ * instance its octets must have been copied), the other after each that came in. */
+void net_sent(struct net *net, const struct weir_out *out);
+void net_notice(struct net *net);
+
 /* ---- Between the files of this layer ---- */
 
 #define WOULD_BLOCK (-100001L) /* an attempt's "not now" */
 
 long errno_result(enum weir_error error); /* -errno */
+int call_flags(const struct call *call);  /* MSG_* */
 struct sock *sock_new(struct net *net, enum sock_kind kind, int family, int *fd);
 bool address_in(const void *sockaddr, socklen_t len, struct weir_addr *addr, int *family);
 void address_out(const struct sock *sock, const struct weir_addr *addr, void *sockaddr,
@@ -113,6 +152,18 @@ long sock_receive(struct net *net, struct sock *sock, struct msghdr *msg, int fl
 long sock_send_fast(struct net *net, struct sock *sock, const struct msghdr *msg, int flags);
 long sock_send(struct net *net, struct sock *sock, const struct msghdr *msg, int flags);
 long sock_ioctl(struct net *net, struct sock *sock, unsigned long request, int *value);
+
+/* Of a call that handed over `len` octets. Without room for its mark one with MSG_ZEROCOPY must be
+ * refused before. */
+void notice_mark(struct net *net, struct sock *sock, const struct call *call, size_t len);
+long notice_asked(const struct sock *sock, const struct msghdr *msg, int *stamping);
+bool notice_room(const struct sock *sock);
+long notice_receive(struct sock *sock, struct msghdr *msg);
+long notice_set_stamping(struct net *net, struct sock *sock, int flags);
+/* One control message more, behind the msg_controllen octets of `room` that are used. */
+void control_put(struct msghdr *msg, size_t room, int level, int type, const void *data,
+                 size_t len);
+
 long net_poll(struct net *net, const struct call *call);
 long net_epoll_ctl(struct net *net, const struct call *call);
 long net_epoll_wait(struct net *net, const struct call *call);

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -110,6 +112,22 @@ static bool drained(struct net *net, const struct sock *sock)
     return weir_status(net->weir, sock->handle, &status) != WEIR_OK || status.unread == 0;
 }
 
+/* TCP_INQ: what can be read now, an end counting as one octet (as Linux). */
+static long received(struct net *net, const struct sock *sock, struct msghdr *msg, long done)
+{
+    const size_t room = msg->msg_controllen;
+    struct weir_status status;
+    msg->msg_namelen = 0;
+    msg->msg_flags = 0;
+    msg->msg_controllen = 0;
+    if (sock->kept[KEPT_INQ] == 0 || weir_status(net->weir, sock->handle, &status) != WEIR_OK)
+        return done;
+    const bool ended = (weir_ready_now(net->weir, sock->handle) & WEIR_EOF) != 0;
+    const int inq = (int)status.unread + (ended ? 1 : 0);
+    control_put(msg, room, IPPROTO_TCP, TCP_CM_INQ, &inq, sizeof inq);
+    return done;
+}
+
 static long receive_tcp(struct net *net, struct sock *sock, struct msghdr *msg, int flags)
 {
     const size_t want = total_of(msg);
@@ -118,8 +136,10 @@ static long receive_tcp(struct net *net, struct sock *sock, struct msghdr *msg, 
         return sock->phase == PHASE_CONNECTING ? WOULD_BLOCK : -ENOTCONN;
     if (too_few(net, sock, want, flags))
         return WOULD_BLOCK;
-    if ((flags & MSG_PEEK) != 0)
-        return peek(net, sock, msg);
+    if ((flags & MSG_PEEK) != 0) {
+        const long seen = peek(net, sock, msg);
+        return seen >= 0 ? received(net, sock, msg, seen) : seen;
+    }
     while (done < want) {
         const struct iovec piece = piece_at(msg, done);
         size_t part = 0;
@@ -127,7 +147,7 @@ static long receive_tcp(struct net *net, struct sock *sock, struct msghdr *msg, 
             weir_recv(net->weir, sock->handle, piece.iov_base, piece.iov_len, &part, net->now);
         if (error != WEIR_OK && done == 0) {
             if (error == WEIR_AGAIN)
-                return sock->shut_read ? 0 : WOULD_BLOCK;
+                return sock->shut_read ? received(net, sock, msg, 0) : WOULD_BLOCK;
             return errno_result(error);
         }
         if (error != WEIR_OK || part == 0)
@@ -136,10 +156,7 @@ static long receive_tcp(struct net *net, struct sock *sock, struct msghdr *msg, 
         if (drained(net, sock)) /* why there is no more is for the next read to say */
             break;
     }
-    msg->msg_namelen = 0;
-    msg->msg_flags = 0;
-    msg->msg_controllen = 0;
-    return (long)done;
+    return received(net, sock, msg, (long)done);
 }
 
 static long receive_udp(struct net *net, struct sock *sock, struct msghdr *msg, int flags)
@@ -167,6 +184,8 @@ long sock_receive(struct net *net, struct sock *sock, struct msghdr *msg, int fl
         return -EINVAL;
     if (!pointers_ok(msg))
         return -EFAULT;
+    if ((flags & MSG_ERRQUEUE) != 0)
+        return notice_receive(sock, msg);
     return sock->kind == SOCK_UDP ? receive_udp(net, sock, msg, flags)
                                   : receive_tcp(net, sock, msg, flags);
 }
@@ -228,6 +247,11 @@ long sock_send(struct net *net, struct sock *sock, const struct msghdr *msg, int
         return -EMSGSIZE;
     if (!pointers_ok(msg))
         return -EFAULT;
+    int stamping;
+    if (notice_asked(sock, msg, &stamping) != 0)
+        return -EINVAL;
+    if ((flags & MSG_ZEROCOPY) != 0 && sock->kept[KEPT_ZEROCOPY] != 0 && !notice_room(sock))
+        return -ENOBUFS;
     if ((flags & MSG_FASTOPEN) != 0)
         return sock->kind == SOCK_TCP ? sock_send_fast(net, sock, msg, flags) : -EOPNOTSUPP;
     return sock->kind == SOCK_UDP ? send_udp(net, sock, msg) : send_tcp(net, sock, msg, flags);

@@ -29,6 +29,8 @@ static const struct row rows[] = {
     { SOL_SOCKET, SO_REUSEPORT, KEPT, KEPT_REUSEPORT, INT_MIN, INT_MAX, 0 },
     { SOL_SOCKET, SO_PRIORITY, KEPT, KEPT_PRIORITY, INT_MIN, INT_MAX, 0 },
     { SOL_SOCKET, SO_MARK, KEPT, KEPT_MARK, INT_MIN, INT_MAX, 0 },
+    { SOL_SOCKET, SO_ZEROCOPY, KEPT, KEPT_ZEROCOPY, 0, 1, 0 },
+    { SOL_SOCKET, SO_TIMESTAMPING, KEPT, KEPT_STAMPING, INT_MIN, INT_MAX, 0 },
     { SOL_SOCKET, SO_RCVLOWAT, KEPT, KEPT_RCVLOWAT, INT_MIN, INT_MAX, 1 },
     { SOL_SOCKET, SO_KEEPALIVE, FLAG, WEIR_OPT_KEEPALIVE, INT_MIN, INT_MAX, 0 },
     { SOL_SOCKET, SO_OOBINLINE, FLAG, WEIR_OPT_OOBINLINE, INT_MIN, INT_MAX, 0 },
@@ -48,6 +50,7 @@ static const struct row rows[] = {
     { IPPROTO_TCP, TCP_USER_TIMEOUT, MILLIS, WEIR_OPT_USER_TIMEOUT, 0, INT_MAX, 0 },
     { IPPROTO_TCP, TCP_NOTSENT_LOWAT, NUMBER, WEIR_OPT_NOTSENT_LOWAT, 0, INT_MAX, 0 },
     { IPPROTO_TCP, TCP_FASTOPEN, NUMBER, WEIR_OPT_FASTOPEN, 0, INT_MAX, 0 },
+    { IPPROTO_TCP, TCP_INQ, KEPT, KEPT_INQ, 0, 1, 0 },
     { IPPROTO_TCP, TCP_LINGER2, KEPT, KEPT_LINGER2, INT_MIN, INT_MAX, 60 },
     { IPPROTO_TCP, TCP_DEFER_ACCEPT, KEPT, KEPT_DEFER_ACCEPT, INT_MIN, INT_MAX, 0 },
     { IPPROTO_IP, IP_TTL, NUMBER, WEIR_OPT_TTL, 1, 255, 64 },
@@ -361,5 +364,6 @@ long sock_setsockopt(struct net *net, struct sock *sock, const struct call *call
         return -EINVAL;
     else
         memcpy(&number, value, sizeof number);
-    return set_row(net, sock, row, number);
+    return name == SO_TIMESTAMPING && level == SOL_SOCKET ? notice_set_stamping(net, sock, number)
+                                                          : set_row(net, sock, row, number);
 }

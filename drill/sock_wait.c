@@ -27,6 +27,8 @@ unsigned sock_poll(struct net *net, const struct sock *sock)
     for (unsigned i = 0; i < sizeof table / sizeof table[0]; i++)
         if ((ready & table[i].ready) != 0)
             events |= table[i].events;
+    if (sock->notices.count > 0)
+        events |= EPOLLERR;
     if (sock->shut_read && sock->kind == SOCK_TCP)
         events |= EPOLLIN | EPOLLRDNORM | EPOLLRDHUP;
     if (sock->shut_read && sock->shut_write)
@@ -131,15 +133,17 @@ static uint32_t news_of(struct net *net, struct watch *watch)
     if (sock == NULL || watch->disabled)
         return 0;
     const uint32_t seen = sock_poll(net, sock) & (watch->events | EPOLLERR | EPOLLHUP);
-    const uint64_t octets = octets_of(net, sock);
+    const uint64_t octets = octets_of(net, sock), told = sock->notices.told;
     uint32_t news = seen;
     if ((watch->events & EPOLLET) != 0 && (seen & ~watch->reported) == 0 &&
-        (octets == watch->octets || (seen & EPOLLIN) == 0))
+        (octets == watch->octets || (seen & EPOLLIN) == 0) &&
+        (told == watch->told || (seen & EPOLLERR) == 0))
         news = 0;
     watch->reported = seen;
     if (news == 0)
         return 0;
     watch->octets = octets;
+    watch->told = told;
     if ((watch->events & EPOLLONESHOT) != 0)
         watch->disabled = true;
     return news;

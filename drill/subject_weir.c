@@ -115,6 +115,7 @@ static bool weir_inject(void *subject, const uint8_t *packet, size_t len)
         self->drops[i] = weir_drop_count(net->weir, i);
     weir_input(net->weir, self->iface, &frame, 1, net->now);
     free(copy);
+    net_notice(net);
     self->run->dropped = WEIR_DROP_NONE;
     for (unsigned i = 1; i < WEIR_DROP_COUNT; i++)
         if (weir_drop_count(net->weir, i) != self->drops[i])
@@ -135,6 +136,7 @@ static bool weir_take(void *subject, uint8_t *packet, size_t *len, struct seen *
         memcpy(packet + at, self->frame.span[i].base, self->frame.span[i].len);
         at += self->frame.span[i].len;
     }
+    net_sent(&self->net, &self->frame);
     *len = at;
     seen->when = self->net.now;
     seen->why = self->frame.why;

@@ -61,14 +61,15 @@ bool tcp_window_update_owed(const struct tcb *tcb)
 {
     if (tcb->state < WEIR_ESTABLISHED || tcb->state >= WEIR_CLOSE_WAIT || tcb->read_closed)
         return false;
-    const seq32 target = tcb->rcv.read + tcb->rcv.space;
+    /* Without a scale no more can be told of, however much there is. */
+    const uint32_t space = tcb->ws_ok || tcb->rcv.space < UINT16_MAX ? tcb->rcv.space : UINT16_MAX;
+    const seq32 target = tcb->rcv.read + space;
     if (!seq_gt(target, tcb->rcv.edge))
         return false;
-    const uint32_t step =
-        2u * tcb->rcv_mss < tcb->rcv.space / 2 ? 2u * tcb->rcv_mss : tcb->rcv.space / 2;
+    const uint32_t step = 2u * tcb->rcv_mss < space / 2 ? 2u * tcb->rcv_mss : space / 2;
     /* A window that is still half open holds nobody up; the next acknowledgement tells of the rest.
      */
-    return target - tcb->rcv.edge >= step && tcb->rcv.edge - tcb->rcv.nxt <= tcb->rcv.space / 2;
+    return target - tcb->rcv.edge >= step && tcb->rcv.edge - tcb->rcv.nxt <= space / 2;
 }
 
 /* Growth takes at most a quarter of the credit still free, so that many small connections never
