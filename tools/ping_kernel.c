@@ -5,7 +5,6 @@
 #include "tool.h"
 
 #include <errno.h>
-#include <linux/errqueue.h>
 #include <netinet/icmp6.h>
 #include <netinet/in.h>
 #include <netinet/ip_icmp.h>
@@ -102,31 +101,17 @@ static bool is_mine(const struct kernel_ping *self, const uint8_t *echo, size_t 
 
 static bool take_error(struct kernel_ping *self)
 {
-    uint8_t data[128], control[512];
-    struct iovec part = { data, sizeof data };
-    struct msghdr message = {
-        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control
-    };
-    const ssize_t len = recvmsg(self->fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT);
-    if (len < 0)
+    struct probe_error taken;
+    char text[128];
+    if (!probe_take_error(self->fd, &taken))
         return false;
-    for (struct cmsghdr *at = CMSG_FIRSTHDR(&message); at != NULL; at = CMSG_NXTHDR(&message, at)) {
-        if (!(at->cmsg_level == IPPROTO_IP && at->cmsg_type == IP_RECVERR) &&
-            !(at->cmsg_level == IPPROTO_IPV6 && at->cmsg_type == IPV6_RECVERR))
-            continue;
-        struct sock_extended_err error;
-        char text[128];
-        memcpy(&error, CMSG_DATA(at), sizeof error);
-        const bool local = error.ee_origin == SO_EE_ORIGIN_LOCAL;
-        if (!local && !is_mine(self, data, (size_t)len))
-            continue;
-        const uint16_t seq =
-            is_mine(self, data, (size_t)len) && !local ? (uint16_t)(data[6] << 8 | data[7]) : 0;
-        describe(&error, self->v4, text);
-        const struct weir_ip from =
-            probe_ip(SO_EE_OFFENDER((struct sock_extended_err *)CMSG_DATA(at)));
-        ping_trouble(self->ping, local ? NULL : &from, seq, text);
-    }
+    const bool local = taken.error.ee_origin == SO_EE_ORIGIN_LOCAL;
+    const bool mine = is_mine(self, taken.data, taken.len);
+    if (taken.error.ee_origin == SO_EE_ORIGIN_NONE || (!local && !mine))
+        return true;
+    const uint16_t seq = mine && !local ? (uint16_t)(taken.data[6] << 8 | taken.data[7]) : 0;
+    describe(&taken.error, self->v4, text);
+    ping_trouble(self->ping, local ? NULL : &taken.from, seq, text);
     return true;
 }
 

@@ -275,43 +275,51 @@ static void answered(struct probe *probe, enum probe_answer answer, const struct
 }
 
 /* On a raw socket lie the errors of every echo to that host; `data` is the echo that drew this. */
-static bool is_mine(const struct probe *probe, const uint8_t *data, ssize_t len)
+static bool is_mine(const struct probe *probe, const uint8_t *data, size_t len)
 {
     const uint16_t id = probe_echo_id(probe->fd, true);
     return len >= ECHO_HEADER && data[4] == id >> 8 && data[5] == (uint8_t)id;
 }
 
-/* One message of the error queue. False: there is none. */
-static bool take_error(const struct probe_target *target, struct probe *probe, bool raw)
+bool probe_take_error(int fd, struct probe_error *taken)
 {
-    uint8_t data[256], control[512];
-    struct iovec part = { data, sizeof data };
+    uint8_t control[512];
+    struct iovec part = { taken->data, sizeof taken->data };
     struct msghdr message = {
         .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control
     };
-    const ssize_t len = recvmsg(probe->fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT);
+    const ssize_t len = recvmsg(fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT);
     if (len < 0)
         return false;
+    taken->len = (size_t)len;
+    taken->error = (struct sock_extended_err){ .ee_origin = SO_EE_ORIGIN_NONE };
     for (struct cmsghdr *at = CMSG_FIRSTHDR(&message); at != NULL; at = CMSG_NXTHDR(&message, at)) {
-        const bool v4 = at->cmsg_level == IPPROTO_IP && at->cmsg_type == IP_RECVERR;
-        const bool v6 = at->cmsg_level == IPPROTO_IPV6 && at->cmsg_type == IPV6_RECVERR;
-        if (!v4 && !v6)
+        taken->v4 = at->cmsg_level == IPPROTO_IP && at->cmsg_type == IP_RECVERR;
+        if (!taken->v4 && !(at->cmsg_level == IPPROTO_IPV6 && at->cmsg_type == IPV6_RECVERR))
             continue;
-        struct sock_extended_err error;
-        memcpy(&error, CMSG_DATA(at), sizeof error);
-        if (raw && !is_mine(probe, data, len))
-            continue;
-        if (error.ee_origin == SO_EE_ORIGIN_LOCAL) { /* our own kernel: too big, no neighbour */
-            snprintf(probe->mark, sizeof probe->mark, error.ee_errno == EMSGSIZE ? "!F-%u" : "!H",
-                     error.ee_info & 0xffff);
-            answered(probe, PROBE_STOPPED, &target->ip);
-            return true;
-        }
-        const struct weir_ip from =
-            probe_ip(SO_EE_OFFENDER((struct sock_extended_err *)CMSG_DATA(at)));
-        answered(probe, v4 ? answer_v4(probe, &error) : answer_v6(probe, &error), &from);
+        memcpy(&taken->error, CMSG_DATA(at), sizeof taken->error);
+        taken->from = probe_ip(SO_EE_OFFENDER((struct sock_extended_err *)CMSG_DATA(at)));
+        break;
+    }
+    return true;
+}
+
+/* False: there is none. */
+static bool take_error(const struct probe_target *target, struct probe *probe, bool raw)
+{
+    struct probe_error taken;
+    const struct sock_extended_err *error = &taken.error;
+    if (!probe_take_error(probe->fd, &taken))
+        return false;
+    if (error->ee_origin == SO_EE_ORIGIN_NONE || (raw && !is_mine(probe, taken.data, taken.len)))
+        return true;
+    if (error->ee_origin == SO_EE_ORIGIN_LOCAL) { /* our own kernel: too big, no neighbour */
+        snprintf(probe->mark, sizeof probe->mark, error->ee_errno == EMSGSIZE ? "!F-%u" : "!H",
+                 error->ee_info & 0xffff);
+        answered(probe, PROBE_STOPPED, &target->ip);
         return true;
     }
+    answered(probe, taken.v4 ? answer_v4(probe, error) : answer_v6(probe, error), &taken.from);
     return true;
 }
 
@@ -324,7 +332,7 @@ static bool take_data(const struct probe_target *target, struct probe *probe, bo
         return false;
     const size_t header =
         raw && target->address.ss_family == AF_INET && len > 0 ? (size_t)(data[0] & 15) * 4 : 0;
-    if (raw && ((size_t)len < header || !is_mine(probe, data + header, len - (ssize_t)header)))
+    if (raw && ((size_t)len < header || !is_mine(probe, data + header, (size_t)len - header)))
         return true; /* somebody else's; look on */
     answered(probe, PROBE_REACHED, &target->ip);
     return true;

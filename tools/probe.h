@@ -13,6 +13,9 @@
 #include "weir/base.h"
 
 #include <sys/socket.h>
+#include <time.h> /* before linux/errqueue.h, which needs it */
+
+#include <linux/errqueue.h>
 
 #define PROBE_TTL_MAX     255
 #define PROBE_UDP_PORT    33434 /* the first of those that nobody listens on */
@@ -82,5 +85,17 @@ void probe_echo(uint8_t *packet, int family, uint16_t id, uint16_t seq, size_t l
 uint16_t probe_echo_id(int fd, bool raw);
 
 struct weir_ip probe_ip(const struct sockaddr *address);
+
+/* One message of a socket's error queue (IP_RECVERR): octets that were sent, what is wrong with
+ * them, and who says so (for what our own kernel says, ee_origin is SO_EE_ORIGIN_LOCAL). */
+struct probe_error {
+    uint8_t data[256];
+    size_t len;
+    bool v4;
+    struct sock_extended_err error;
+    struct weir_ip from;
+};
+/* False: there is none. One that says nothing has ee_origin SO_EE_ORIGIN_NONE. */
+bool probe_take_error(int fd, struct probe_error *taken);
 
 #endif

@@ -15,9 +15,7 @@ Needs root, for network namespaces; says so and skips otherwise.
 import argparse
 import json
 import os
-import pty
 import re
-import select
 import shutil
 import signal
 import subprocess
@@ -30,6 +28,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(ROOT, "scripts"))
 sys.path.insert(0, HERE)
 from tap import Tap  # noqa: E402
+import screen  # noqa: E402
 import sight_golden  # noqa: E402
 
 LIMIT = 30
@@ -209,7 +208,8 @@ def check_mtr(tap, lab, family):
 def check_limits(tap, lab, family):
     """r2 answers a few probes and then no more; r3 none. Both forward all."""
     facts = mtr(lab, FAR[family], "-c", "20", "-i", "0.1", "-G", GRACE)
-    found = findings(facts)
+    # On a busy machine r1 may answer late now and then, which is told, too.
+    found = [one for one in findings(facts) if one != ("slow-answer", 1)]
     limited = [finding for finding, ttl in found if ttl == 2]
     tap.check(limited in (["rate-limited"], ["hidden"]) and ("hidden", 3) in found and len(found) == 2,
               f"IPv{family}: a hop that limits its answers and one that is silent are no faults",
@@ -258,40 +258,21 @@ def check_loss(tap, lab, family):
 
 
 def live_mtr(lab, hang_up=signal.SIG_DFL):
-    pid, screen = pty.fork()
-    if pid == 0:
-        signal.signal(signal.SIGHUP, hang_up)
-        os.environ.update(TERM="xterm", LC_ALL="C.UTF-8", LINES="24", COLUMNS="80")
-        os.execvp("ip", ["ip", "netns", "exec", lab.spaces[0], lab.weir, "mtr", "-n", "-i", "0.2",
-                         "-G", GRACE, FAR[4]])
-    return pid, screen
+    return screen.start(["ip", "netns", "exec", lab.spaces[0], lab.weir, "mtr", "-n", "-i", "0.2",
+                         "-G", GRACE, FAR[4]], 24, 80, hang_up)
 
 
 def check_screen(tap, lab):
-    pid, screen = live_mtr(lab)
-    seen, end, asked = b"", time.monotonic() + LIMIT, False
-    while time.monotonic() < end:
-        if select.select([screen], [], [], 0.2)[0]:
-            try:
-                seen += os.read(screen, 65536)
-            except OSError:
-                break
-        if not asked and b"No loss" in seen:
-            asked = True
-            os.write(screen, b"q")
-    if not asked:
-        os.kill(pid, signal.SIGKILL)
-    _, status = os.waitpid(pid, 0)
-    os.close(screen)
+    seen, asked, status = screen.play(*live_mtr(lab), [(b"No loss", b"q")], LIMIT)
     tap.check(asked and status == 0 and FAR[4].encode() in seen and b"HOST:" in seen,
               "mtr live: the screen fills, q ends it, and the table stays", repr(seen[-300:]))
 
 
 def check_gone(tap, lab):
     """The terminal goes away, and nobody hears the hang-up."""
-    pid, screen = live_mtr(lab, hang_up=signal.SIG_IGN)
-    os.read(screen, 1)
-    os.close(screen)
+    pid, terminal = live_mtr(lab, hang_up=signal.SIG_IGN)
+    os.read(terminal, 1)
+    os.close(terminal)
     end, ended = time.monotonic() + LIMIT, 0
     while not ended and time.monotonic() < end:
         ended, _ = os.waitpid(pid, os.WNOHANG)

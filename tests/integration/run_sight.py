@@ -13,7 +13,6 @@ root, for network namespaces; says so and skips otherwise.
 import argparse
 import json
 import os
-import pty
 import re
 import select
 import shutil
@@ -28,6 +27,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(ROOT, "scripts"), HERE]
 from tap import Tap  # noqa: E402
+import screen  # noqa: E402
 import sight_golden  # noqa: E402
 import sight_peer  # noqa: E402
 
@@ -357,26 +357,9 @@ def check_trace_kernel(tap, scene):
 def check_top(tap, scene):
     lines = scene.stack("top", "-b", "-d", "0.1").splitlines()
     tap.check(len(lines) == 10 and lines[0].startswith("STATE"), "weir top -b prints them", *lines)
-    pid, screen = pty.fork()
-    if pid == 0:
-        os.environ.update(TERM="xterm", LC_ALL="C.UTF-8", LINES="30", COLUMNS="160")
-        os.execv(scene.weir, ["weir", "top", "--socket", scene.socket, "-d", "0.2"])
-    seen, end = b"", time.monotonic() + LIMIT
-    asked = False
-    while time.monotonic() < end:
-        if select.select([screen], [], [], 0.2)[0]:
-            try:
-                seen += os.read(screen, 65536)
-            except OSError:
-                break
-        elif not asked and b"CLOSE-WAIT" in seen:
-            asked = True
-            os.write(screen, b"f dport = :2\r\r")
-        elif asked and b"waits for" in seen:
-            os.write(screen, b"qq")
-            break
-    _, status = os.waitpid(pid, 0)
-    os.close(screen)
+    shown = screen.start([scene.weir, "top", "--socket", scene.socket, "-d", "0.2"], 30, 160)
+    seen, _, status = screen.play(*shown, [(b"CLOSE-WAIT", b"f dport = :2\r\r"),
+                                           (b"waits for", b"qq")], LIMIT)
     tap.check(b"waits for" in seen and "\u25c0".encode() in seen, "weir top shows one, and its ladder",
               repr(seen[-300:]))
     tap.check(status == 0, "and ends when it is asked to")
