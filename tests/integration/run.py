@@ -210,6 +210,8 @@ def run_variant(variant, lab, tap):
         results.append((False, f"{variant.name}: goes through", trouble + words))
     for complaint in link.close() if link is not None else []:
         results.append((False, f"{variant.name}: ends well", complaint))
+    for text in this.skipped if this is not None else []:
+        tap.skip(text)
     hint = f"again: tests/integration/run.py --only '^{variant.name}' --keep /tmp/weir-netns"
     for holds, text, detail in results:
         tap.check(holds, text, *detail.splitlines()[:SHOWN_MAX], hint)
