@@ -186,6 +186,7 @@ void call_shutdown(struct call *call)
     } else if (socket == NULL || socket->state != SOCKET_CONNECTED || call_is_closed(call)) {
         call_error(call, ENOTCONN);
     } else {
+        socket->fresh_success = false;
         call_answer(call->run, call->id, -end_shut(socket, call->s, how));
         relay_pump(socket, call->now);
     }

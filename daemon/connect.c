@@ -201,7 +201,7 @@ void call_connect(struct call *call)
         socket->fresh_success = false;
         return;
     case SOCKET_DEAD:
-        if (!socket->filler) { /* it was connected once */
+        if (!socket->filler && !socket->fresh_success) { /* it was connected, and knew */
             call_error(call, EISCONN);
             return;
         }
