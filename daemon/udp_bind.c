@@ -223,7 +223,8 @@ void udp_call_shutdown(struct call *call, struct udp_socket *socket)
 {
     const int how = (int)call->arg[1];
     const int error = shutdown(call->s, how) < 0 ? errno : 0;
-    if (error == 0 && how != SHUT_RD)
+    /* As on Linux: one that is not connected gets an error, and is shut down all the same. */
+    if ((error == 0 || error == ENOTCONN) && how != SHUT_RD)
         socket->shut_write = true;
     call_answer(call->run, call->id, -error);
 }

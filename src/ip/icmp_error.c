@@ -11,7 +11,8 @@
  * Two limits. To one destination a burst of six, then about one a second: what Linux does. Over all
  * a thousand a second, in bursts whose size is drawn anew each time: who counts our answers to find
  * out what others made us send (attack KP-10) counts noise. The destination's limit comes first, so
- * that one host alone cannot use up what is for all. */
+ * that one host alone cannot use up what is for all. What we tell ourselves is not limited, as on
+ * Linux: a program that asks a port of its own machine counts on the answer. */
 
 #define QUOTE_MAX_V4 (576 - IP4_HEAD_MIN - ICMP_HEAD) /* RFC 1812, 4.3.2.3 */
 #define QUOTE_MAX_V6 (1280 - IP6_HEAD - ICMP_HEAD)    /* RFC 4443, 2.4 c */
@@ -101,7 +102,7 @@ void icmp_error(struct ip_host *ip, const struct ip_packet *packet, const struct
         return;
     if (packet->v4 ? is_error4(packet) : is_error6(packet))
         return;
-    if (!may_send_to(ip, &packet->src, now) || !may_send_at_all(ip, now))
+    if (!packet->loopback && (!may_send_to(ip, &packet->src, now) || !may_send_at_all(ip, now)))
         return;
 
     uint8_t head[ICMP_HEAD];

@@ -341,6 +341,27 @@ def sizes():
 
 
 @case
+def refused_often():
+    """What this machine tells itself is not limited."""
+    s = sock()
+    s.connect((LOOP[FAMILY], 1))
+    for _ in range(20):
+        attempt("send", s.send, b"x")
+        attempt("recv", s.recv, 9)
+
+
+@case
+def shut_unconnected():
+    s, t = sock(), sock()
+    t.bind((LOOP[FAMILY], 0))
+    attempt("shutdown", s.shutdown, socket.SHUT_WR)
+    attempt("sendto", s.sendto, b"x", t.getsockname())
+    attempt("shutdown", t.shutdown, socket.SHUT_RD)
+    attempt("sendto", t.sendto, b"x", t.getsockname())
+    attempt("recv", t.recv, 9)
+
+
+@case
 def too_long():
     s = connected()
     attempt("sendto", s.sendto, bytes(65528), peer())
