@@ -682,7 +682,7 @@ void call_setsockopt(struct call *call)
         call_continue(call);
         return;
     }
-    if (call->socket == NULL) /* the connection is over: there is nothing left to be set, or wrong */
+    if (call->socket == NULL) /* it is over: there is nothing left to be set, or wrong */
         error = option != NULL || (level == SOL_SOCKET && name == SO_LINGER) ? 0 : ENOPROTOOPT;
     else if (level == SOL_SOCKET && name == SO_LINGER)
         error = set_linger(call);
