@@ -101,7 +101,9 @@ static void build(struct adapter *a)
 static void take_settings(struct adapter *a)
 {
     char why[SYSCTL_WHY_MAX];
+    uint64_t key[2];
     bool taken;
+    memcpy(key, a->config.fastopen_key, sizeof key);
     if (!settings_follow(&a->settings, &a->config, &taken, why))
         return;
     if (!taken)
@@ -109,6 +111,8 @@ static void take_settings(struct adapter *a)
     a->net.congestion = a->config.congestion;
     if (a->net.weir != NULL && weir_config_change(a->net.weir, &a->config) != WEIR_OK)
         refuse("settings of the script", "they make no sense together");
+    if (a->net.weir != NULL && memcmp(key, a->config.fastopen_key, sizeof key) != 0)
+        weir_fastopen_key(a->net.weir, a->config.fastopen_key);
 }
 
 /* Before anything is done with it. */
