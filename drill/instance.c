@@ -29,10 +29,13 @@ void instance_defaults(struct weir_config *config)
         config->secret[i] = UINT64_C(0x9e3779b97f4a7c15) * (i + 1);
 }
 
-/* How large the pieces are that a device is given to cut: here there is none, and what the script
- * expects in one piece is put together from several. */
+/* How large the pieces are that a device is given to cut: where weir has no such setting there is
+ * no such device, and what the script expects in one piece is put together from several. */
 static bool of_a_device(const char *name)
 {
+    const struct sysctl *setting = sysctl_find(name);
+    if (setting != NULL && sysctl_has_value(setting))
+        return false;
     return strcmp(name, "net.ipv4.tcp_tso_win_divisor") == 0 ||
            strcmp(name, "net.ipv4.tcp_min_tso_segs") == 0 ||
            strcmp(name, "net.ipv4.tcp_tso_rtt_log") == 0;
