@@ -5,8 +5,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define FIRST_WINDOW 65536ul
-
 void instance_defaults(struct weir_config *config)
 {
     weir_config_default(config);
@@ -60,7 +58,7 @@ static const char *first_window(const char *value, char text[64])
     unsigned long least, usual, most;
     if (sscanf(value, "%lu %lu %lu", &least, &usual, &most) != 3)
         return value;
-    const unsigned long first = usual / 2 < FIRST_WINDOW ? usual / 2 : FIRST_WINDOW;
+    const unsigned long first = usual / 2;
     if (first <= least || first > most)
         return value;
     snprintf(text, 64, "%lu %lu %lu", first, usual, most);
