@@ -416,6 +416,11 @@ struct adapter *adapter_now(void)
     return adapter;
 }
 
+const struct weir *adapter_instance(void)
+{
+    return adapter != NULL ? adapter->net.weir : NULL;
+}
+
 void adapter_shell_done(void)
 {
     if (adapter == NULL)
