@@ -37,7 +37,7 @@
 #define TIMEOUTS_MAX  1000000 /* in one advance(); more means the clock stands */
 #define QUEUE_MAX     4096
 #define IDLE_MAX      (30 * WEIR_SECOND) /* how long netdev_receive waits for a packet */
-#define PATIENCE_S    2                  /* for a thread that was woken to ask for the time */
+#define PATIENCE_S    10                 /* for a thread that was woken to ask for the time */
 #define SETTLE_NS     200000             /* between two looks at such a thread afterwards, */
 #define SETTLE_MAX    10000              /* and how many */
 #define ADDRESSES_MAX 4
