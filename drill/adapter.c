@@ -37,7 +37,7 @@
 #define TIMEOUTS_MAX  1000000 /* in one advance(); more means the clock stands */
 #define QUEUE_MAX     4096
 #define IDLE_MAX      (30 * WEIR_SECOND) /* how long netdev_receive waits for a packet */
-#define PATIENCE_S    2                  /* for a thread that was woken to ask for the time */
+#define PATIENCE_S    10                 /* for a thread that was woken to ask for the time */
 #define SETTLE_NS     200000             /* between two looks at such a thread afterwards, */
 #define SETTLE_MAX    10000              /* and how many */
 #define ADDRESSES_MAX 4
@@ -101,7 +101,9 @@ static void build(struct adapter *a)
 static void take_settings(struct adapter *a)
 {
     char why[SYSCTL_WHY_MAX];
+    uint64_t key[2];
     bool taken;
+    memcpy(key, a->config.fastopen_key, sizeof key);
     if (!settings_follow(&a->settings, &a->config, &taken, why))
         return;
     if (!taken)
@@ -109,6 +111,8 @@ static void take_settings(struct adapter *a)
     a->net.congestion = a->config.congestion;
     if (a->net.weir != NULL && weir_config_change(a->net.weir, &a->config) != WEIR_OK)
         refuse("settings of the script", "they make no sense together");
+    if (a->net.weir != NULL && memcmp(key, a->config.fastopen_key, sizeof key) != 0)
+        weir_fastopen_key(a->net.weir, a->config.fastopen_key);
 }
 
 /* Before anything is done with it. */
@@ -410,6 +414,11 @@ bool adapter_has(int fd)
 struct adapter *adapter_now(void)
 {
     return adapter;
+}
+
+const struct weir *adapter_instance(void)
+{
+    return adapter != NULL ? adapter->net.weir : NULL;
 }
 
 void adapter_shell_done(void)

@@ -87,7 +87,8 @@ int adapter_fd(const struct adapter *adapter, int fd); /* the socket layer's; -1
 int adapter_open(struct adapter *adapter, long live);  /* a descriptor for one of the layer's */
 void adapter_forget(struct adapter *adapter, int fd);
 
-bool adapter_has(int fd);      /* whether a descriptor is one of weir's */
+const struct weir *adapter_instance(void); /* NULL: it has not been needed yet */
+bool adapter_has(int fd);                  /* whether a descriptor is one of weir's */
 void adapter_shell_done(void); /* a command of the script's has run: settings may be others */
 
 /* ---- adapter_calls.c ---- */
@@ -95,6 +96,11 @@ void adapter_shell_done(void); /* a command of the script's has run: settings ma
 void adapter_calls_fill(struct packetdrill_interface *ifc);
 int adapter_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
 ssize_t adapter_write(int fd, const void *data, size_t len);
+
+/* ---- adapter_nstat.c ---- */
+
+/* Runs a command in which nstat(8) is weir's. */
+int nstat_run(const struct weir *weir, const char *command, int (*run)(const char *));
 
 /* ---- adapter_preload.c ---- */
 

@@ -27,10 +27,13 @@ void instance_defaults(struct weir_config *config)
         config->secret[i] = UINT64_C(0x9e3779b97f4a7c15) * (i + 1);
 }
 
-/* How large the pieces are that a device is given to cut: here there is none, and what the script
- * expects in one piece is put together from several. */
+/* How large the pieces are that a device is given to cut: where weir has no such setting there is
+ * no such device, and what the script expects in one piece is put together from several. */
 static bool of_a_device(const char *name)
 {
+    const struct sysctl *setting = sysctl_find(name);
+    if (setting != NULL && sysctl_has_value(setting))
+        return false;
     return strcmp(name, "net.ipv4.tcp_tso_win_divisor") == 0 ||
            strcmp(name, "net.ipv4.tcp_min_tso_segs") == 0 ||
            strcmp(name, "net.ipv4.tcp_tso_rtt_log") == 0;
@@ -48,15 +51,17 @@ static bool set_fastopen_key(struct weir_config *config, const char *value)
     return true;
 }
 
-/* "min default max": Linux's windows begin somewhere below the second number, weir's with the first
- * (`weir sysctl`), which is therefore not taken if it is less than weir's own. */
-static const char *first_window(const struct weir_config *config, const char *value, char text[64])
+/* "min default max". weir's windows begin with the first number (`weir sysctl`), Linux's with half
+ * of the second, or 64 KiB: so that is the first here, where it is more. */
+static const char *first_window(const char *value, char text[64])
 {
     unsigned long least, usual, most;
-    if (sscanf(value, "%lu %lu %lu", &least, &usual, &most) != 3 || least >= config->rcv_min ||
-        usual < config->rcv_min || most < usual)
+    if (sscanf(value, "%lu %lu %lu", &least, &usual, &most) != 3)
         return value;
-    snprintf(text, 64, "%u %lu %lu", config->rcv_min, usual, most);
+    const unsigned long first = usual / 2;
+    if (first <= least || first > most)
+        return value;
+    snprintf(text, 64, "%lu %lu %lu", first, usual, most);
     return text;
 }
 
@@ -67,7 +72,7 @@ bool instance_set(struct weir_config *config, const char *name, const char *valu
     if (strcmp(name, "net.ipv4.tcp_fastopen_key") == 0 && set_fastopen_key(config, value))
         return true;
     if (strcmp(name, "net.ipv4.tcp_rmem") == 0)
-        value = first_window(config, value, text);
+        value = first_window(value, text);
     return of_a_device(name) || sysctl_apply(config, name, value, why);
 }
 

@@ -434,6 +434,8 @@ static void check_settings(void)
     snprintf(command, sizeof command, "echo 0 > %s/net/ipv4/tcp_sack", folder);
     CHECK(system(command) == 0, "one that changes something");
     knocks(40004, "S. 0:0(0) ack 1 win 15360 <mss 1460>");
+    CHECK(system("nstat | grep -q 'TcpInSegs  *4 '") == 0, "nstat shows what weir has counted");
+    CHECK(system("nstat | grep -q TcpInSegs") != 0, "and the next one, what has come since");
     CALL(SLOT_CLOSE, one_int *)(table[0], fd);
     finish();
 }
