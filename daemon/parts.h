@@ -163,9 +163,10 @@ bool run_start(struct weird *weird, int notify, bool any_port);
 void run_notice(struct run *run, weir_time now); /* takes one call and answers it */
 void run_dispatch(struct run *run, const struct seccomp_notif *notice, weir_time now);
 bool call_valid(const struct run *run, uint64_t id);
-void call_answer(const struct run *run, uint64_t id, int64_t value);
+/* False: a signal has taken the thread out of its call, which it will make again or not. */
+bool call_answer(const struct run *run, uint64_t id, int64_t value);
 void call_error(const struct call *call, int error); /* a positive errno */
-void call_value(const struct call *call, int64_t value);
+bool call_value(const struct call *call, int64_t value);
 void call_continue(const struct call *call);
 /* Puts our `fd` into the program; `at` is the number to replace, or -1. With `answer` the call
  * returns that number. -errno. */

@@ -42,24 +42,24 @@ bool call_valid(const struct run *run, uint64_t id)
     return run->notify >= 0 && ioctl(run->notify, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
 }
 
-void call_answer(const struct run *run, uint64_t id, int64_t value)
+bool call_answer(const struct run *run, uint64_t id, int64_t value)
 {
     struct seccomp_notif_resp answer = { .id = id };
     if (value < 0)
         answer.error = (int)value;
     else
         answer.val = value;
-    (void)ioctl(run->notify, SECCOMP_IOCTL_NOTIF_SEND, &answer); /* ENOENT: withdrawn */
+    return ioctl(run->notify, SECCOMP_IOCTL_NOTIF_SEND, &answer) == 0; /* ENOENT: withdrawn */
 }
 
 void call_error(const struct call *call, int error)
 {
-    call_answer(call->run, call->id, -error);
+    (void)call_answer(call->run, call->id, -error);
 }
 
-void call_value(const struct call *call, int64_t value)
+bool call_value(const struct call *call, int64_t value)
 {
-    call_answer(call->run, call->id, value);
+    return call_answer(call->run, call->id, value);
 }
 
 void call_continue(const struct call *call)

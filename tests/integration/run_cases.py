@@ -10,6 +10,7 @@ the server of a client there.
 import errno
 import fcntl
 import select
+import signal
 import socket
 import struct
 import sys
@@ -217,6 +218,26 @@ def what_peer_saw(address, port):
     while (told := opened(address, port, b"told").recv(100)) == b"nothing" and time.monotonic() < end:
         time.sleep(0.02)
     return told
+
+
+def case_signals(address, port):
+    """A signal may take a thread out of any call; octets are neither lost nor doubled by that."""
+    signal.signal(signal.SIGALRM, lambda *_: None)
+    sock = opened(address, port, b"echo")
+    sent, got = struct.pack("2000I", *range(2000)) * 5, b""
+
+    def soon(i):  # one signal a call at most, at another moment of it each time
+        signal.setitimer(signal.ITIMER_REAL, (10 + i * 7 % 120) / 1e6)
+
+    for i in range(500):
+        soon(i)
+        sock.send(sent[20 * i:20 * i + 20], socket.MSG_MORE)
+    sock.sendall(sent[10000:])
+    while len(got) < len(sent) and wait_for(sock, select.POLLIN):
+        soon(len(got))
+        got += sock.recvfrom(20)[0]
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    print("the same octets", got == sent)
 
 
 def case_names(address, port):
