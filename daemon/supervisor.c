@@ -104,6 +104,7 @@ struct parked *park(struct weird *weird, const struct call *call, weir_time dead
         .pid = call->pid,
         .s = -1,
         .reserved = -1,
+        .undelivered = -1,
         .deadline = deadline,
     };
     weird->parked_count++;
@@ -118,6 +119,8 @@ void unpark(struct parked *parked)
         weir_loop_remove_fd(weird->loop, parked->s);
         close(parked->s);
     }
+    if (parked->undelivered >= 0)
+        close(parked->undelivered);
     parked->call = 0;
     parked->s = -1;
     parked->run->parked_count--;
@@ -143,7 +146,7 @@ static void expire_parked(void *user, weir_time now)
         if (parked->call == 0)
             continue;
         const bool gone = !call_valid(parked->run, parked->call);
-        if (parked->deadline > now && !gone)
+        if (parked->deadline > now && (!gone || accept_withdraw(parked, now)))
             continue;
         struct socket *socket = socket_find(weird, parked->socket);
         if (parked->s < 0 && socket != NULL)

@@ -9,6 +9,7 @@ the server of a client there.
 
 import errno
 import fcntl
+import os
 import select
 import signal
 import socket
@@ -238,6 +239,37 @@ def case_signals(address, port):
         got += sock.recvfrom(20)[0]
     signal.setitimer(signal.ITIMER_REAL, 0)
     print("the same octets", got == sent)
+
+
+def case_signals_accept(address, port):
+    """Neither does a signal lose a connection, or leave a descriptor behind."""
+    signal.signal(signal.SIGALRM, lambda *_: None)
+    loop = "::1" if ":" in address else "127.0.0.1"
+    server = new(loop)
+    server.bind((loop, 0))
+    server.listen(8)
+    lost = []
+
+    def connect(count):
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
+        while count > 0:
+            sock = new(loop)
+            sock.connect(server.getsockname())
+            told = sock.recv(1)
+            lost.append(told != b"x")
+            count -= told == b"x"
+
+    thread = threading.Thread(target=connect, args=(150,))
+    before = len(os.listdir("/proc/self/fd"))
+    thread.start()
+    for i in range(150):
+        signal.setitimer(signal.ITIMER_REAL, (100 + i * 7 % 300) / 1e6)
+        sock = server.accept()[0]
+        sock.sendall(b"x")
+        sock.close()
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    thread.join()
+    print("lost", sum(lost), "left behind", len(os.listdir("/proc/self/fd")) - before)
 
 
 def case_names(address, port):
