@@ -19,6 +19,7 @@
 #define OPEN_A_TURN 64
 #define FULL_RETRY  (5 * WEIR_MS) /* a place in the queue of S is no event for us */
 #define GUARD_US    1000
+#define LEFT_OVER   (60 * WEIR_SECOND) /* what was got for a withdrawn accept waits so long */
 #define LOOK_AGAIN  WEIR_MS /* a listener is looked at no more often for those who arrive */
 
 /* ---- Into the queue ---- */
@@ -156,8 +157,9 @@ static int accept_now(int s, int flags)
     return got >= 0 ? got : -error;
 }
 
-/* Gives the accepted socket to the program in the place of the dummy, and says whose it is. */
-static void hand_over(const struct parked *parked, int s)
+/* Gives the accepted socket to the program in the place of the dummy, and says whose it is. False:
+ * a signal came in between. */
+static bool hand_over(const struct parked *parked, int s)
 {
     struct socket *child, *listener = socket_find(parked->weird, parked->socket);
     uint8_t family = listener != NULL ? listener->family : AF_INET;
@@ -170,17 +172,88 @@ static void hand_over(const struct parked *parked, int s)
     if (listener != NULL && listener->passes_on)
         options_pass_on(parked->s, s);
     const int error = address_write(parked->pid, family, &remote, parked->addr, parked->addrlen);
-    if (error == 0)
-        (void)call_give(parked->run, parked->call, s, parked->reserved,
-                        (parked->flags & SOCK_CLOEXEC) != 0, true);
-    else
-        call_answer(parked->run, parked->call, -error);
+    if (error != 0)
+        return call_answer(parked->run, parked->call, -error);
+    return call_give(parked->run, parked->call, s, parked->reserved,
+                     (parked->flags & SOCK_CLOEXEC) != 0, true) != -ENOENT;
+}
+
+/* ---- Calls that a signal withdrew ----
+ *
+ * A signal takes a thread out of its call also when a number is reserved for it, or a connection is
+ * out of the queue. The thread mostly calls again, and then gets both. */
+
+bool accept_withdraw(struct parked *parked, weir_time now)
+{
+    if (parked->s < 0 || (parked->reserved < 0 && parked->undelivered < 0))
+        return false;
+    if (!parked->withdrawn) {
+        weir_loop_remove_fd(parked->weird->loop, parked->s);
+        parked->withdrawn = true;
+        parked->deadline = now + LEFT_OVER;
+        park_timer_set(parked->weird);
+    }
+    return true;
+}
+
+/* The program knows nothing of the number, and may have used it for something else. */
+static bool still_reserved(const struct parked *parked)
+{
+    const int fd = parked->reserved >= 0 ? fetch_fd(parked->pid, parked->reserved) : -1;
+    const bool same = fd >= 0 && socket_cookie(fd) == socket_cookie(parked->weird->dummy);
+    if (fd >= 0)
+        close(fd);
+    return same;
+}
+
+static bool any_undelivered(const struct weird *weird, uint64_t listener)
+{
+    for (unsigned i = 0; i < weird->parked_top; i++)
+        if (weird->parked[i].call != 0 && weird->parked[i].socket == listener &&
+            weird->parked[i].undelivered >= 0)
+            return true;
+    return false;
+}
+
+/* A thread makes one call at a time: what else it seems to wait for was withdrawn. */
+static void take_over(struct parked *parked)
+{
+    struct weird *weird = parked->weird;
+    for (unsigned i = 0; i < weird->parked_top; i++) {
+        struct parked *old = &weird->parked[i];
+        if (old == parked || old->call == 0 || old->s < 0)
+            continue;
+        if (parked->undelivered < 0 && old->socket == parked->socket) {
+            parked->undelivered = old->undelivered;
+            old->undelivered = -1;
+        }
+        if (old->pid != parked->pid)
+            continue;
+        if (parked->reserved < 0 && still_reserved(old))
+            parked->reserved = old->reserved;
+        old->reserved = -1;
+        if (old->undelivered < 0)
+            unpark(old);
+    }
+}
+
+static int accept_next(struct parked *parked)
+{
+    const int s = parked->undelivered;
+    parked->undelivered = -1;
+    return s >= 0 ? s : accept_now(parked->s, parked->flags);
+}
+
+static void withdraw(struct parked *parked)
+{
+    if (!accept_withdraw(parked, weir_loop_clock()))
+        unpark(parked);
 }
 
 bool accept_try(struct parked *parked)
 {
     if (!call_valid(parked->run, parked->call)) {
-        unpark(parked);
+        withdraw(parked);
         return true;
     }
     if (parked->reserved < 0) {
@@ -194,15 +267,18 @@ bool accept_try(struct parked *parked)
         }
         parked->reserved = number;
     }
-    const int s = accept_now(parked->s, parked->flags);
+    const int s = accept_next(parked);
     if (s == -EAGAIN)
         return false;
-    if (s >= 0) {
-        hand_over(parked, s);
-        close(s);
-    } else {
-        call_answer(parked->run, parked->call, s);
+    if (s >= 0 && !hand_over(parked, s)) {
+        parked->undelivered = s;
+        withdraw(parked);
+        return true;
     }
+    if (s >= 0)
+        close(s);
+    else
+        call_answer(parked->run, parked->call, s);
     unpark(parked);
     return true;
 }
@@ -234,7 +310,7 @@ void call_accept(struct call *call)
         call_error(call, EINVAL);
         return;
     }
-    const bool waiting = readable_now(call->s);
+    const bool waiting = readable_now(call->s) || any_undelivered(call->weird, call->socket->id);
     if (!waiting && (mode & O_NONBLOCK) != 0) {
         call_error(call, EAGAIN);
         return;
@@ -249,6 +325,7 @@ void call_accept(struct call *call)
     parked->flags = flags;
     parked->addr = call->arg[1];
     parked->addrlen = call->arg[2];
+    take_over(parked);
     if (waiting && accept_try(parked))
         return;
     if ((mode & O_NONBLOCK) != 0) { /* another took it, and a number is reserved: keep both short */

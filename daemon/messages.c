@@ -61,6 +61,51 @@ static bool read_call(const struct call *call, struct message *message)
     return true;
 }
 
+/* ---- Calls that a signal withdrew ----
+ *
+ * A signal takes a thread out of a call also when we have done what it asked for and have not said
+ * so yet. The thread then makes the same call again, by itself (SA_RESTART) or because it got
+ * EINTR, and has the answer it was to have: else octets would be lost, or sent twice. */
+#define WITHDRAWN_MAX 8
+
+struct withdrawn {
+    uint64_t socket; /* its id; 0: a free place */
+    pid_t pid;
+    int nr;
+    uint64_t arg[4];
+    size_t len;
+    char octets[OCTETS_MAX];
+};
+
+static struct withdrawn withdrawn[WITHDRAWN_MAX];
+
+static void withdrawn_keep(const struct call *call, size_t len)
+{
+    static unsigned next;
+    struct withdrawn *kept = &withdrawn[next++ % WITHDRAWN_MAX];
+    kept->socket = call->socket->id;
+    kept->pid = call->pid;
+    kept->nr = call->nr;
+    memcpy(kept->arg, call->arg, sizeof kept->arg);
+    kept->len = len;
+    memcpy(kept->octets, octets, len);
+}
+
+/* The one that this call repeats, which is then forgotten; NULL: it repeats none. */
+static const struct withdrawn *withdrawn_take(const struct call *call)
+{
+    const size_t count = call->nr == __NR_sendmsg || call->nr == __NR_recvmsg ? 3 : 4;
+    for (unsigned i = 0; i < WITHDRAWN_MAX; i++) {
+        struct withdrawn *kept = &withdrawn[i];
+        if (kept->socket != call->socket->id || kept->pid != call->pid || kept->nr != call->nr ||
+            memcmp(kept->arg, call->arg, count * sizeof kept->arg[0]) != 0)
+            continue;
+        kept->socket = 0;
+        return kept;
+    }
+    return NULL;
+}
+
 /* ---- Sending ---- */
 
 static ssize_t gather(const struct call *call, const struct message *message)
@@ -132,7 +177,12 @@ void call_send(struct call *call)
     }
     const ssize_t len = gather(call, &message);
     const int flags = (message.flags & ~MSG_MORE) | MSG_DONTWAIT | MSG_NOSIGNAL;
-    const ssize_t sent = len < 0 ? -1 : octets_send(call->s, octets, (size_t)len, flags);
+    const struct withdrawn *kept = withdrawn_take(call);
+    const bool again =
+        kept != NULL && len >= (ssize_t)kept->len && memcmp(octets, kept->octets, kept->len) == 0;
+    const ssize_t sent = len < 0 ? -1
+                         : again ? (ssize_t)kept->len
+                                 : octets_send(call->s, octets, (size_t)len, flags);
     const int error = len < 0 ? EFAULT : errno;
     const bool waits =
         (message.flags & MSG_DONTWAIT) == 0 && (fcntl(call->s, F_GETFL) & O_NONBLOCK) == 0;
@@ -140,8 +190,9 @@ void call_send(struct call *call)
         call_continue(call); /* the kernel waits, or raises SIGPIPE */
         return;
     }
-    call_answer(call->run, call->id, sent < 0 ? -error : sent);
-    if (sent > 0 && (message.flags & MSG_MORE) != 0)
+    if (!call_answer(call->run, call->id, sent < 0 ? -error : sent) && sent > 0)
+        withdrawn_keep(call, (size_t)sent);
+    if (sent > 0 && !again && (message.flags & MSG_MORE) != 0)
         hold_back(socket);
 }
 
@@ -184,7 +235,11 @@ static void receive(const struct call *call, const struct message *message)
     room = room < OCTETS_MAX ? room : OCTETS_MAX;
     const bool discards = (message->flags & MSG_TRUNC) != 0;
     const int flags = message->flags & (MSG_OOB | MSG_PEEK);
-    const ssize_t got = octets_recv(call->s, octets, room, flags);
+    const struct withdrawn *kept = withdrawn_take(call);
+    if (kept != NULL)
+        memcpy(octets, kept->octets, kept->len);
+    const ssize_t got =
+        kept != NULL ? (ssize_t)kept->len : octets_recv(call->s, octets, room, flags);
     const int error = errno;
     const bool waits =
         (message->flags & MSG_DONTWAIT) == 0 && (fcntl(call->s, F_GETFL) & O_NONBLOCK) == 0;
@@ -194,8 +249,8 @@ static void receive(const struct call *call, const struct message *message)
         call_error(call, error);
     else if ((!discards && !scatter(call, message, (size_t)got)) || !give_no_name(call, message))
         call_error(call, EFAULT);
-    else
-        call_value(call, got);
+    else if (!call_value(call, got) && got > 0 && (flags & MSG_PEEK) == 0)
+        withdrawn_keep(call, (size_t)got);
 }
 
 void call_receive(struct call *call)

@@ -57,6 +57,8 @@ struct parked {
     pid_t pid;
     int s;                  /* S', -1 for a connect */
     int reserved;           /* descriptor number made in the program already; -1 */
+    int undelivered;        /* what was accepted for a call that a signal withdrew; -1 */
+    bool withdrawn;         /* that has happened, and something is left of it */
     uint64_t addr, addrlen; /* the program's pointers */
     int flags;
     uint32_t fast;      /* 1 + octets of a MSG_FASTOPEN that went with the SYN; addr and addrlen
@@ -89,7 +91,7 @@ struct weird {
     struct udp_host *udp; /* NULL: no UDP here */
     int meeting[2];       /* where S is connected to, IPv4's and IPv6's; nobody else finds it */
     int meeting_name[2];  /* O_PATH of their names */
-    int dummy;            /* put into a program to reserve a descriptor number */
+    int dummy;            /* a socket, put into a program to reserve a descriptor number */
     int ends;             /* an epoll of those D whose mask no longer tells that S is gone */
     int diag;             /* asks the kernel about queues; -1: it cannot be asked */
     uint32_t owed_next;   /* where the search goes on */
@@ -163,9 +165,10 @@ bool run_start(struct weird *weird, int notify, bool any_port);
 void run_notice(struct run *run, weir_time now); /* takes one call and answers it */
 void run_dispatch(struct run *run, const struct seccomp_notif *notice, weir_time now);
 bool call_valid(const struct run *run, uint64_t id);
-void call_answer(const struct run *run, uint64_t id, int64_t value);
+/* False: a signal has taken the thread out of its call, which it will make again or not. */
+bool call_answer(const struct run *run, uint64_t id, int64_t value);
 void call_error(const struct call *call, int error); /* a positive errno */
-void call_value(const struct call *call, int64_t value);
+bool call_value(const struct call *call, int64_t value);
 void call_continue(const struct call *call);
 /* Puts our `fd` into the program; `at` is the number to replace, or -1. With `answer` the call
  * returns that number. -errno. */
@@ -214,6 +217,9 @@ void connect_event(struct socket *socket, unsigned ready, weir_time now);
 void connect_detach(struct socket *socket); /* nobody waits any more, the connect goes on */
 void call_accept(struct call *call);
 bool accept_try(struct parked *parked); /* false: goes on waiting */
+/* A signal took the thread out of this accept. False, and nothing is done, unless something of it
+ * is left for the next call. */
+bool accept_withdraw(struct parked *parked, weir_time now);
 void listener_event(struct socket *socket, weir_time now);
 void call_getsockopt(struct call *call);
 void call_setsockopt(struct call *call);

@@ -42,24 +42,24 @@ bool call_valid(const struct run *run, uint64_t id)
     return run->notify >= 0 && ioctl(run->notify, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
 }
 
-void call_answer(const struct run *run, uint64_t id, int64_t value)
+bool call_answer(const struct run *run, uint64_t id, int64_t value)
 {
     struct seccomp_notif_resp answer = { .id = id };
     if (value < 0)
         answer.error = (int)value;
     else
         answer.val = value;
-    (void)ioctl(run->notify, SECCOMP_IOCTL_NOTIF_SEND, &answer); /* ENOENT: withdrawn */
+    return ioctl(run->notify, SECCOMP_IOCTL_NOTIF_SEND, &answer) == 0; /* ENOENT: withdrawn */
 }
 
 void call_error(const struct call *call, int error)
 {
-    call_answer(call->run, call->id, -error);
+    (void)call_answer(call->run, call->id, -error);
 }
 
-void call_value(const struct call *call, int64_t value)
+bool call_value(const struct call *call, int64_t value)
 {
-    call_answer(call->run, call->id, value);
+    return call_answer(call->run, call->id, value);
 }
 
 void call_continue(const struct call *call)
@@ -104,6 +104,7 @@ struct parked *park(struct weird *weird, const struct call *call, weir_time dead
         .pid = call->pid,
         .s = -1,
         .reserved = -1,
+        .undelivered = -1,
         .deadline = deadline,
     };
     weird->parked_count++;
@@ -118,6 +119,8 @@ void unpark(struct parked *parked)
         weir_loop_remove_fd(weird->loop, parked->s);
         close(parked->s);
     }
+    if (parked->undelivered >= 0)
+        close(parked->undelivered);
     parked->call = 0;
     parked->s = -1;
     parked->run->parked_count--;
@@ -143,7 +146,7 @@ static void expire_parked(void *user, weir_time now)
         if (parked->call == 0)
             continue;
         const bool gone = !call_valid(parked->run, parked->call);
-        if (parked->deadline > now && !gone)
+        if (parked->deadline > now && (!gone || accept_withdraw(parked, now)))
             continue;
         struct socket *socket = socket_find(weird, parked->socket);
         if (parked->s < 0 && socket != NULL)

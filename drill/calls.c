@@ -23,6 +23,7 @@
  *   b c address (own, the peer's)    l its length       o O address and length that come back
  *   w r buffer to write, to read     V v vectors        M m messages
  *   g G option that comes back       s option to set    X number that comes back
+ *   P two descriptors that come back                      k offset, or NULL
  *   p poll's list                    e E epoll's event, and the one that comes back
  * Behind `/` what the script need not say. */
 struct form {
@@ -57,6 +58,8 @@ static const struct form forms[] = {
     { "getsockname", CALL_getsockname, "foO" },
     { "getpeername", CALL_getpeername, "foO" },
     { "poll", CALL_poll, "pii" },
+    { "pipe", CALL_pipe, "P" },
+    { "splice", CALL_splice, "fkfkii" },
     { "epoll_create", CALL_epoll_create, "i" },
     { "epoll_create1", CALL_epoll_create1, "i" },
     { "epoll_ctl", CALL_epoll_ctl, "fife" },
@@ -431,6 +434,13 @@ static long make_argument(struct making *m, char kind, unsigned i)
     }
     case 'p':
         return poll_list(m, node);
+    case 'P':
+        return (long)arena_take(&run->arena, 2 * sizeof(int));
+    case 'k': {
+        int64_t *at = arena_take(&run->arena, sizeof *at);
+        *at = number_of(run, node);
+        return *at != 0 ? (long)at : 0; /* NULL */
+    }
     case 'e':
     case 'E': {
         struct epoll_event *events = arena_take(&run->arena, RUN_FDS_MAX * sizeof *events);
@@ -628,6 +638,12 @@ static void after_call(struct run *run, const struct event *event, const struct 
     case CALL_epoll_create:
     case CALL_epoll_create1:
         map_fd(run, number_of(run, event->result), result, false);
+        break;
+    case CALL_pipe:
+        if (args->kind != NODE_LIST || args->first == NULL || args->first->next == NULL)
+            run_fail(run, "pipe takes two descriptors: [5, 6]");
+        map_fd(run, number_of(run, args->first), ((const int *)call->arg[0])[0], false);
+        map_fd(run, number_of(run, args->first->next), ((const int *)call->arg[0])[1], false);
         break;
     case CALL_accept:
     case CALL_accept4:

@@ -285,6 +285,8 @@ static long do_close(struct net *net, int fd, struct sock *sock)
             weir_abort(net->weir, sock->handle, net->now);
         weir_release(net->weir, sock->handle, net->now);
     }
+    if (sock->kind == SOCK_PIPE)
+        pipe_close(net, sock);
     net_forget_watches(net, fd);
     sock->kind = SOCK_FREE;
     return 0;
@@ -381,6 +383,8 @@ static long on_sock(struct net *net, struct sock *sock, const struct call *call)
     const long *arg = call->arg;
     if (sock->kind == SOCK_EPOLL && call->id != CALL_close)
         return -EINVAL;
+    if (sock->kind == SOCK_PIPE && call->id != CALL_close && call->id != CALL_fcntl)
+        return pipe_transfer(net, sock, call);
     if (call->id != CALL_connect && call->id != CALL_getsockopt)
         note_end_of_connect(net, sock);
     switch (call->id) {
@@ -430,9 +434,11 @@ static long attempt(struct net *net, const struct call *call)
         return net_epoll_ctl(net, call);
     case CALL_epoll_wait:
         return net_epoll_wait(net, call);
-    case CALL_sendfile:
     case CALL_pipe:
+        return net_pipe(net, (int *)call->arg[0]);
     case CALL_splice:
+        return net_splice(net, call);
+    case CALL_sendfile:
     case CALL_open:
         return -ENOSYS;
     default:

@@ -35,6 +35,7 @@ enum kept_option {
     KEPT_INQ,
     KEPT_ZEROCOPY,
     KEPT_STAMPING, /* SO_TIMESTAMPING */
+    KEPT_FREEBIND,
     KEPT_OTHER,
     KEPT_COUNT
 };
@@ -44,6 +45,7 @@ enum sock_kind {
     SOCK_TCP,
     SOCK_UDP,
     SOCK_EPOLL,
+    SOCK_PIPE, /* sock_pipe.c */
 };
 
 enum sock_phase {
@@ -97,6 +99,8 @@ struct sock {
     struct linger linger;
     weir_time rcv_timeout, snd_timeout; /* 0: none */
     struct notices notices;
+    unsigned pipe;    /* a pipe's end: which one, */
+    bool pipe_writes; /* and which end */
 };
 
 struct watch {
@@ -104,6 +108,14 @@ struct watch {
     int epoll, fd;
     uint32_t events, reported;
     uint64_t data, octets, told;
+};
+
+#define PIPES_MAX   2
+#define PIPE_OCTETS 65536
+struct pipe {
+    unsigned readers, writers; /* ends that are open; none: it is free */
+    size_t len;
+    uint8_t octets[PIPE_OCTETS];
 };
 
 /* A call that waits. */
@@ -120,6 +132,7 @@ struct net {
     uint8_t congestion; /* enum weir_congestion, of the configuration */
     struct sock sock[SOCK_MAX];
     struct watch watch[WATCH_MAX];
+    struct pipe pipe[PIPES_MAX];
     struct waiting waiting;
 };
 
@@ -163,6 +176,12 @@ long notice_set_stamping(struct net *net, struct sock *sock, int flags);
 /* One control message more, behind the msg_controllen octets of `room` that are used. */
 void control_put(struct msghdr *msg, size_t room, int level, int type, const void *data,
                  size_t len);
+
+long net_pipe(struct net *net, int fds[2]);
+long net_splice(struct net *net, const struct call *call);
+long pipe_transfer(struct net *net, const struct sock *sock, const struct call *call);
+unsigned pipe_poll(struct net *net, const struct sock *sock);
+void pipe_close(struct net *net, const struct sock *sock);
 
 long net_poll(struct net *net, const struct call *call);
 long net_epoll_ctl(struct net *net, const struct call *call);

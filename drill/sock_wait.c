@@ -21,6 +21,8 @@ unsigned sock_poll(struct net *net, const struct sock *sock)
     unsigned events = 0;
     if (sock->kind == SOCK_EPOLL)
         return 0;
+    if (sock->kind == SOCK_PIPE)
+        return pipe_poll(net, sock);
     if (sock->handle == WEIR_NO_HANDLE)
         return sock->kind == SOCK_UDP ? EPOLLOUT | EPOLLWRNORM : EPOLLOUT | EPOLLWRNORM | EPOLLHUP;
     const unsigned ready = weir_ready_now(net->weir, sock->handle);
@@ -99,12 +101,18 @@ long net_epoll_ctl(struct net *net, const struct call *call)
     if (set->kind != SOCK_EPOLL || epoll == fd)
         return -EINVAL;
     struct watch *watch = find_watch(net, epoll, fd);
+    const uint32_t exclusive = EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET;
+    if (event != NULL && call->arg[1] != EPOLL_CTL_DEL && (event->events & EPOLLEXCLUSIVE) != 0 &&
+        (call->arg[1] == EPOLL_CTL_MOD || (event->events & ~(exclusive | EPOLLEXCLUSIVE)) != 0))
+        return -EINVAL;
     switch (call->arg[1]) {
     case EPOLL_CTL_ADD:
         return watch != NULL ? -EEXIST : add_watch(net, epoll, fd, event);
     case EPOLL_CTL_MOD:
         if (watch == NULL)
             return -ENOENT;
+        if ((watch->events & EPOLLEXCLUSIVE) != 0)
+            return -EINVAL;
         watch->used = false;
         return add_watch(net, epoll, fd, event);
     case EPOLL_CTL_DEL:

@@ -25,6 +25,7 @@ struct symbol {
     }
 
 static const struct symbol symbols[] = {
+    { "NULL", 0 },
     S(AF_INET),
     S(AF_INET6),
     S(PF_INET),

@@ -9,7 +9,9 @@ the server of a client there.
 
 import errno
 import fcntl
+import os
 import select
+import signal
 import socket
 import struct
 import sys
@@ -217,6 +219,57 @@ def what_peer_saw(address, port):
     while (told := opened(address, port, b"told").recv(100)) == b"nothing" and time.monotonic() < end:
         time.sleep(0.02)
     return told
+
+
+def case_signals(address, port):
+    """A signal may take a thread out of any call; octets are neither lost nor doubled by that."""
+    signal.signal(signal.SIGALRM, lambda *_: None)
+    sock = opened(address, port, b"echo")
+    sent, got = struct.pack("2000I", *range(2000)) * 5, b""
+
+    def soon(i):  # one signal a call at most, at another moment of it each time
+        signal.setitimer(signal.ITIMER_REAL, (10 + i * 7 % 120) / 1e6)
+
+    for i in range(500):
+        soon(i)
+        sock.send(sent[20 * i:20 * i + 20], socket.MSG_MORE)
+    sock.sendall(sent[10000:])
+    while len(got) < len(sent) and wait_for(sock, select.POLLIN):
+        soon(len(got))
+        got += sock.recvfrom(20)[0]
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    print("the same octets", got == sent)
+
+
+def case_signals_accept(address, port):
+    """Neither does a signal lose a connection, or leave a descriptor behind."""
+    signal.signal(signal.SIGALRM, lambda *_: None)
+    loop = "::1" if ":" in address else "127.0.0.1"
+    server = new(loop)
+    server.bind((loop, 0))
+    server.listen(8)
+    lost = []
+
+    def connect(count):
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
+        while count > 0:
+            sock = new(loop)
+            sock.connect(server.getsockname())
+            told = sock.recv(1)
+            lost.append(told != b"x")
+            count -= told == b"x"
+
+    thread = threading.Thread(target=connect, args=(150,))
+    before = len(os.listdir("/proc/self/fd"))
+    thread.start()
+    for i in range(150):
+        signal.setitimer(signal.ITIMER_REAL, (100 + i * 7 % 300) / 1e6)
+        sock = server.accept()[0]
+        sock.sendall(b"x")
+        sock.close()
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    thread.join()
+    print("lost", sum(lost), "left behind", len(os.listdir("/proc/self/fd")) - before)
 
 
 def case_names(address, port):
