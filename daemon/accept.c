@@ -291,7 +291,7 @@ static void on_acceptable(void *user, int fd, uint32_t ready, weir_time now)
     (void)accept_try(user);
 }
 
-static weir_time receive_deadline(int s, weir_time now)
+weir_time receive_deadline(int s, weir_time now)
 {
     struct timeval limit = { 0 };
     socklen_t len = sizeof limit;

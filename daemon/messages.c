@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <poll.h>
+#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -33,6 +34,7 @@ struct message {
 
 static char octets[OCTETS_MAX];
 
+/* False: the kernel is to say what is wrong with it. */
 static bool read_header(const struct call *call, struct message *message)
 {
     struct msghdr header;
@@ -42,6 +44,8 @@ static bool read_header(const struct call *call, struct message *message)
         return false;
     message->name = (uint64_t)(uintptr_t)header.msg_name;
     message->span_count = header.msg_iovlen < SPANS_MAX ? (unsigned)header.msg_iovlen : SPANS_MAX;
+    if (header.msg_name != NULL && (int)header.msg_namelen < 0)
+        return false;
     return header.msg_iovlen <= 1024 &&
            (message->span_count == 0 ||
             memory_read(call->pid, (uint64_t)(uintptr_t)header.msg_iov, message->span,
@@ -82,6 +86,8 @@ static struct withdrawn withdrawn[WITHDRAWN_MAX];
 static void withdrawn_keep(const struct call *call, size_t len)
 {
     static unsigned next;
+    if (call->socket == NULL)
+        return; /* there is nothing it could be repeated on */
     struct withdrawn *kept = &withdrawn[next++ % WITHDRAWN_MAX];
     kept->socket = call->socket->id;
     kept->pid = call->pid;
@@ -95,7 +101,7 @@ static void withdrawn_keep(const struct call *call, size_t len)
 static const struct withdrawn *withdrawn_take(const struct call *call)
 {
     const size_t count = call->nr == __NR_sendmsg || call->nr == __NR_recvmsg ? 3 : 4;
-    for (unsigned i = 0; i < WITHDRAWN_MAX; i++) {
+    for (unsigned i = 0; i < WITHDRAWN_MAX && call->socket != NULL; i++) {
         struct withdrawn *kept = &withdrawn[i];
         if (kept->socket != call->socket->id || kept->pid != call->pid || kept->nr != call->nr ||
             memcmp(kept->arg, call->arg, count * sizeof kept->arg[0]) != 0)
@@ -157,6 +163,14 @@ static bool send_fast(struct call *call, const struct message *message)
     return fast_send(call, &fast);
 }
 
+/* An AF_UNIX socket would have other words for it. */
+static bool is_unconnected(const struct call *call)
+{
+    const struct socket *socket = call->socket;
+    return socket != NULL && (socket->state == SOCKET_FRESH || socket->state == SOCKET_LISTENING) &&
+           !socket->kept[KEPT_FASTOPEN_CONNECT];
+}
+
 void call_send(struct call *call)
 {
     struct message message;
@@ -164,6 +178,10 @@ void call_send(struct call *call)
     if (socket != NULL && call->nr != __NR_sendmmsg && read_call(call, &message) &&
         (message.flags & MSG_FASTOPEN) != 0 && send_fast(call, &message))
         return;
+    if (is_unconnected(call) && call->nr != __NR_sendmmsg) {
+        call_error(call, EPIPE);
+        return;
+    }
     const bool streams = socket != NULL && socket->state == SOCKET_CONNECTED && socket->d >= 0;
     if (!streams || call->nr == __NR_sendmmsg || !read_call(call, &message)) {
         call_continue(call);
@@ -211,23 +229,32 @@ static bool scatter(const struct call *call, const struct message *message, size
     return true;
 }
 
-/* A stream has no name to give: its length is 0, and what it points to stays as it is. */
-static bool give_no_name(const struct call *call, const struct message *message)
+/* A stream has no name to give: its length is 0, and what it points to stays as it is. Linux looks
+ * at the length when the octets are taken. 0 or errno. */
+static int give_no_name(const struct call *call, const struct message *message)
 {
     struct msghdr header;
-    const int32_t none = 0;
-    if (message->header == 0)
-        return message->name == 0 ||
-               memory_write(call->pid, message->name_len_at, &none, sizeof none);
+    int32_t len = 0;
+    if (message->header == 0 && message->name == 0)
+        return 0;
+    if (message->header == 0) {
+        if (!memory_read(call->pid, message->name_len_at, &len, sizeof len))
+            return EFAULT;
+        if (len < 0)
+            return EINVAL;
+        len = 0;
+        return memory_write(call->pid, message->name_len_at, &len, sizeof len) ? 0 : EFAULT;
+    }
     if (!memory_read(call->pid, message->header, &header, sizeof header))
-        return false;
+        return EFAULT;
     header.msg_namelen = 0;
     header.msg_controllen = 0;
     header.msg_flags = message->flags & MSG_OOB;
-    return memory_write(call->pid, message->header, &header, sizeof header);
+    return memory_write(call->pid, message->header, &header, sizeof header) ? 0 : EFAULT;
 }
 
-static void receive(const struct call *call, const struct message *message)
+/* False: nothing is there yet, and the program waits. */
+static bool receive(const struct call *call, const struct message *message)
 {
     size_t room = 0;
     for (unsigned i = 0; i < message->span_count; i++)
@@ -240,17 +267,57 @@ static void receive(const struct call *call, const struct message *message)
         memcpy(octets, kept->octets, kept->len);
     const ssize_t got =
         kept != NULL ? (ssize_t)kept->len : octets_recv(call->s, octets, room, flags);
-    const int error = errno;
+    int error = errno;
     const bool waits =
         (message->flags & MSG_DONTWAIT) == 0 && (fcntl(call->s, F_GETFL) & O_NONBLOCK) == 0;
     if (got < 0 && error == EAGAIN && waits)
-        call_continue(call); /* only the kernel can wait for it */
-    else if (got < 0)
+        return false;
+    if (got < 0)
         call_error(call, error);
-    else if ((!discards && !scatter(call, message, (size_t)got)) || !give_no_name(call, message))
+    else if (!discards && !scatter(call, message, (size_t)got))
         call_error(call, EFAULT);
+    else if ((error = give_no_name(call, message)) != 0)
+        call_error(call, error);
     else if (!call_value(call, got) && got > 0 && (flags & MSG_PEEK) == 0)
         withdrawn_keep(call, (size_t)got);
+    return true;
+}
+
+static void on_octets(void *user, int fd, uint32_t ready, weir_time now)
+{
+    struct parked *parked = user;
+    struct message message;
+    const struct call call = { .weird = parked->weird,
+                               .run = parked->run,
+                               .id = parked->call,
+                               .pid = parked->pid,
+                               .nr = parked->nr,
+                               .arg = parked->arg,
+                               .s = fd,
+                               .now = now };
+    (void)ready;
+    if (!call_valid(parked->run, parked->call) || !read_call(&call, &message) ||
+        receive(&call, &message))
+        unpark(parked);
+}
+
+/* The kernel could wait, too, and would then tell the name of an AF_UNIX socket, or write what the
+ * program wants to be discarded. */
+static void receive_later(struct call *call)
+{
+    struct parked *parked = park(call->weird, call, receive_deadline(call->s, call->now));
+    if (parked == NULL) {
+        call_error(call, ENOBUFS);
+        return;
+    }
+    parked->s = call->s;
+    parked->nr = call->nr;
+    memcpy(parked->arg, call->arg, sizeof parked->arg);
+    if (weir_loop_add_fd(call->weird->loop, parked->s, EPOLLIN, on_octets, parked) < 0) {
+        call_error(call, ENOBUFS);
+        unpark(parked);
+    }
+    call->s = -1; /* which the place has */
 }
 
 void call_receive(struct call *call)
@@ -261,12 +328,16 @@ void call_receive(struct call *call)
         call_continue(call);
     else if ((message.flags & MSG_ERRQUEUE) != 0)
         call_error(call, EAGAIN); /* there is nothing in it */
+    else if (is_unconnected(call))
+        call_error(call, ENOTCONN);
     else if (socket != NULL && socket->state != SOCKET_FRESH &&
              (message.flags & MSG_WAITALL) == 0 &&
-             (message.name != 0 || (message.flags & MSG_TRUNC) != 0))
-        receive(call, &message);
-    else
+             (message.name != 0 || (message.flags & MSG_TRUNC) != 0)) {
+        if (!receive(call, &message))
+            receive_later(call);
+    } else {
         call_continue(call);
+    }
 }
 
 /* ---- How much is queued ---- */

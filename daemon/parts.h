@@ -48,7 +48,8 @@ struct run {
     uint32_t socket_count, udp_count, parked_count, any_port; /* any_port: may bind below 1024 */
 };
 
-/* A call that waits: an accept for its listener, a connect for its connection. */
+/* A call that waits: an accept for its listener, a connect for its connection, a receive that only
+ * we can answer for octets. */
 struct parked {
     struct weird *weird;
     struct run *run;
@@ -61,9 +62,11 @@ struct parked {
     bool withdrawn;         /* that has happened, and something is left of it */
     uint64_t addr, addrlen; /* the program's pointers */
     int flags;
-    uint32_t fast;      /* 1 + octets of a MSG_FASTOPEN that went with the SYN; addr and addrlen
-                           are the octets' */
-    bool again;         /* a connect on a socket that was connecting already */
+    uint32_t fast; /* 1 + octets of a MSG_FASTOPEN that went with the SYN; addr and addrlen
+                      are the octets' */
+    bool again;    /* a connect on a socket that was connecting already */
+    int nr;        /* of a receive, with `arg`; else 0 */
+    uint64_t arg[6];
     weir_time deadline; /* by SO_RCVTIMEO or SO_SNDTIMEO */
 };
 
@@ -220,6 +223,7 @@ bool accept_try(struct parked *parked); /* false: goes on waiting */
 /* A signal took the thread out of this accept. False, and nothing is done, unless something of it
  * is left for the next call. */
 bool accept_withdraw(struct parked *parked, weir_time now);
+weir_time receive_deadline(int s, weir_time now); /* by SO_RCVTIMEO */
 void listener_event(struct socket *socket, weir_time now);
 void call_getsockopt(struct call *call);
 void call_setsockopt(struct call *call);

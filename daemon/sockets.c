@@ -242,6 +242,9 @@ static void set_defaults(struct socket *socket)
     socket->remote.ip = socket->local.ip;
     socket->kept[KEPT_LINGER2] = 60;
     socket->kept[KEPT_MTU_DISCOVER] = socket->kept[KEPT_MTU_DISCOVER6] = 1; /* IP_PMTUDISC_WANT */
+    socket->kept[KEPT_GROUP_LOOP] = socket->kept[KEPT_GROUP_LOOP6] = 1;
+    socket->kept[KEPT_GROUP_ALL6] = 1;
+    socket->kept[KEPT_GROUP_ALL] = v4;
 }
 
 /* The processor's time that weird has had, of which others on a busy machine take nothing. */

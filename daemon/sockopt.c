@@ -16,6 +16,10 @@
 
 /* syscall: getsockopt */
 
+#ifndef IPV6_MULTICAST_ALL
+#define IPV6_MULTICAST_ALL 29 /* as udp_group.c has it */
+#endif
+
 enum how {
     FLAG,    /* 0 or 1 of weir's */
     NUMBER,  /* a number of weir's */
@@ -25,6 +29,7 @@ enum how {
     RATE,    /* octets a second, unsigned; all ones there are 0, no bound, in weir */
     KEPT,    /* remembered: it says nothing to a stream, on Linux either, or is heeded elsewhere */
     SWITCH,  /* the same, 0 or 1 */
+    FIXED,   /* always the usual; to set it is the error `which` */
     NATIVE,  /* the kernel's, on S */
 };
 
@@ -95,6 +100,9 @@ static const struct option options[] = {
     { IPPROTO_IP, IP_RETOPTS, SWITCH, KEPT_RETOPTS, INT_MIN, INT_MAX, 0 },
     { IPPROTO_IP, IP_MTU_DISCOVER, KEPT, KEPT_MTU_DISCOVER, 0, 5, 1 },
     { IPPROTO_IP, IP_RECVERR, SWITCH, KEPT_RECVERR, INT_MIN, INT_MAX, 0 },
+    { IPPROTO_IP, IP_MULTICAST_TTL, FIXED, EINVAL, 0, 0, 1 },
+    { IPPROTO_IP, IP_MULTICAST_LOOP, SWITCH, KEPT_GROUP_LOOP, INT_MIN, INT_MAX, 1 },
+    { IPPROTO_IP, IP_MULTICAST_ALL, SWITCH, KEPT_GROUP_ALL, 0, 1, 1 },
     { IPPROTO_IP, IP_FREEBIND, SWITCH, KEPT_FREEBIND, INT_MIN, INT_MAX, 0 },
     { IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, SWITCH, KEPT_NO_PORT, INT_MIN, INT_MAX, 0 },
     { IPPROTO_IPV6, IPV6_V6ONLY, SWITCH, KEPT_V6ONLY, INT_MIN, INT_MAX, 0 },
@@ -106,6 +114,9 @@ static const struct option options[] = {
     { IPPROTO_IPV6, IPV6_DONTFRAG, SWITCH, KEPT_DONTFRAG6, INT_MIN, INT_MAX, 0 },
     { IPPROTO_IPV6, IPV6_FREEBIND, SWITCH, KEPT_FREEBIND, INT_MIN, INT_MAX, 0 },
     { IPPROTO_IPV6, IPV6_MTU_DISCOVER, KEPT, KEPT_MTU_DISCOVER6, 0, 5, 1 },
+    { IPPROTO_IPV6, IPV6_MULTICAST_HOPS, FIXED, ENOPROTOOPT, 0, 0, 1 },
+    { IPPROTO_IPV6, IPV6_MULTICAST_LOOP, SWITCH, KEPT_GROUP_LOOP6, 0, 1, 1 },
+    { IPPROTO_IPV6, IPV6_MULTICAST_ALL, SWITCH, KEPT_GROUP_ALL6, INT_MIN, INT_MAX, 1 },
     { IPPROTO_IPV6, IPV6_RECVERR, SWITCH, KEPT_RECVERR6, INT_MIN, INT_MAX, 0 },
 };
 #define OPTION_COUNT (sizeof options / sizeof options[0])
@@ -363,6 +374,8 @@ static int usual(const struct call *call, const struct option *option)
 {
     struct weir_config config;
     weir_config_now(call->weird->weir, &config);
+    if (option->how == FIXED)
+        return option->usual;
     if (option->how == KEPT)
         return option->which == KEPT_LINGER2 ? (int)(config.fin_timeout / WEIR_SECOND)
                                              : option->usual;
@@ -384,7 +397,7 @@ static int get_by_table(const struct call *call, const struct option *option)
 {
     const struct socket *socket = call->socket;
     int64_t value = option->how == SWITCH ? 0 : usual(call, option);
-    if (socket == NULL)
+    if (socket == NULL || option->how == FIXED)
         return give_int(call, (int)value);
     if (option->how == KEPT && option->which == KEPT_LINGER2 &&
         (socket->option_set >> WEIR_OPT_LINGER2 & 1) == 0)
@@ -399,6 +412,8 @@ static int get_by_table(const struct call *call, const struct option *option)
              socket->handle != WEIR_NO_HANDLE &&
              weir_get(call->weird->weir, socket->handle, which, &got) == WEIR_OK)
         value = got / scale_of(option->how);
+    else if (which == WEIR_OPT_SNDBUF && socket->state == SOCKET_CONNECTED)
+        value = 2 * S_SNDBUF; /* more than one that has nobody to write to, as on Linux */
     if (which == WEIR_OPT_MAXSEG && value == 0)
         value = option->usual; /* 0 takes it back */
     if (option->how == RATE && value == 0)
@@ -496,7 +511,9 @@ static int set_linger2(const struct call *call, int value)
     struct socket *socket = call->socket;
     if (value == 0)
         value = LINGER2_USUAL;
-    else if (value < 0 || value > LINGER2_MOST)
+    else if (value > LINGER2_MOST)
+        value = LINGER2_MOST;
+    else if (value < 0)
         value = -1;
     socket->option[WEIR_OPT_LINGER2] = value < 0 ? -1 : value * WEIR_SECOND;
     socket->option_set |= 1u << WEIR_OPT_LINGER2;
@@ -506,12 +523,10 @@ static int set_linger2(const struct call *call, int value)
     return value;
 }
 
-/* To be taken back only before there is a connection. */
+/* The window is never wider than that. */
 static int bound_window(const struct call *call, int value)
 {
     struct socket *socket = call->socket;
-    if (value == 0)
-        return socket->kept[KEPT_WINDOW_CLAMP];
     const uint32_t clamp = value < CLAMP_LEAST ? CLAMP_LEAST : (uint32_t)value;
     if (socket->handle != WEIR_NO_HANDLE)
         (void)weir_set(socket->weird->weir, socket->handle, WEIR_OPT_RCVBUF, clamp, call->now);
@@ -551,7 +566,9 @@ static int set_kept(const struct call *call, const struct option *option, int va
         return set_fastopen_connect(call, value);
     if (option->which == KEPT_V6ONLY && socket->bound)
         return EINVAL;
-    if (option->which == KEPT_WINDOW_CLAMP && value == 0 && socket->state == SOCKET_FRESH) {
+    if (option->which == KEPT_WINDOW_CLAMP && value == 0) { /* to take it back, in time */
+        if (socket->state != SOCKET_FRESH)
+            return EINVAL;
         socket->kept[KEPT_WINDOW_CLAMP] = 0;
         return 0;
     }
@@ -657,6 +674,8 @@ static int set_by_table(const struct call *call, const struct option *option)
     } else {
         return EINVAL;
     }
+    if (option->how == FIXED)
+        return option->which;
     if (option->how == NUMBER)
         value = plain_number(option, value);
     if (option->how != BUFFER && (value < option->least || value > option->most))
@@ -688,6 +707,8 @@ void call_setsockopt(struct call *call)
         error = set_linger(call);
     else if (level == SOL_SOCKET && name == SO_BINDTODEVICE)
         error = set_device(call);
+    else if (level == SOL_SOCKET && name == SO_DETACH_FILTER)
+        error = ENOENT; /* there are none on a stream of weir */
     else if (level == IPPROTO_TCP && name == TCP_CONGESTION)
         error = set_congestion(call);
     else if (option != NULL && option->how != NATIVE)

@@ -67,7 +67,7 @@ struct udp_socket {
     struct sockaddr_in peer; /* what S is connected to: D, under an id; port 0: it is not */
     uint8_t family;
     bool bound, address_given, port_given, connected;
-    bool v6only, reuse_addr, reuse_port, freebind, broadcast, shut_write;
+    bool v6only, reuse_addr, reuse_port, freebind, broadcast, shut_write, no_sum;
     bool sends_itself;    /* S was connected, so that not every send of it is caught */
     weir_time gone_until; /* not 0: nobody holds S, but what it sent may still come to D */
     uint8_t told;         /* enum udp_told */

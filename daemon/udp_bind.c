@@ -210,7 +210,8 @@ void udp_call_connect(struct call *call, struct udp_socket *socket)
 
 void udp_call_name(struct call *call, const struct udp_socket *socket)
 {
-    if (call->nr == __NR_getpeername && !socket->connected) {
+    /* Who is connected to port 0 may send there, and has no peer. */
+    if (call->nr == __NR_getpeername && (!socket->connected || socket->remote.port == 0)) {
         call_error(call, ENOTCONN);
         return;
     }

@@ -231,9 +231,25 @@ static weir_time deadline_of(const struct udp_job *job, weir_time now)
     return deadline;
 }
 
+/* Linux judges recvmmsg's time before it looks at anything else. 0 or errno. */
+static int bad_time(const struct udp_job *job)
+{
+    struct timespec span;
+    if (job->nr != __NR_recvmmsg || job->arg[4] == 0)
+        return 0;
+    if (!memory_read(job->pid, job->arg[4], &span, sizeof span))
+        return EFAULT;
+    return span.tv_sec < 0 || span.tv_nsec < 0 || span.tv_nsec >= WEIR_SECOND ? EINVAL : 0;
+}
+
 void udp_call_recv(struct call *call, struct udp_socket *socket)
 {
     struct udp_job job = udp_job_of(call, socket);
+    const int error = bad_time(&job);
+    if (error != 0) {
+        (void)udp_job_answer(&job, -error);
+        return;
+    }
     if (udp_recv_again(&job))
         return;
     const int mode = fcntl(call->s, F_GETFL);

@@ -25,6 +25,7 @@ struct weir_udp_how udp_how(const struct udp_socket *socket, const struct weir_i
         .ttl = (uint8_t)(!group && socket->ttl[kind] > 0 ? socket->ttl[kind] : 0),
         .tos = (uint8_t)(socket->tos[kind] > 0 ? socket->tos[kind] : 0),
         .tos_given = true,
+        .no_sum = socket->no_sum,
         .whole = discover == IP_PMTUDISC_DO || discover == IP_PMTUDISC_PROBE,
     };
 }

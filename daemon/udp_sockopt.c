@@ -28,6 +28,7 @@ static const struct option options[] = {
     { SOL_SOCKET, SO_REUSEADDR, MIRROR, 0 },
     { SOL_SOCKET, SO_REUSEPORT, MIRROR, 0 },
     { SOL_SOCKET, SO_BROADCAST, MIRROR, 0 },
+    { SOL_SOCKET, SO_NO_CHECK, MIRROR, 0 },
     { SOL_SOCKET, SO_DONTROUTE, NATIVE, 0 },
     { SOL_SOCKET, SO_PRIORITY, NATIVE, 0 },
     { SOL_SOCKET, SO_MARK, NATIVE, 0 },
@@ -129,9 +130,11 @@ void udp_call_getsockopt(struct call *call, struct udp_socket *socket)
     const struct option *option = find(call);
     if (udp_group_get(call, socket))
         return;
-    int error = (int)call->arg[1] < 0 ? EINVAL : ENOPROTOOPT;
-    if (option == NULL) {
-        const int level = (int)call->arg[1];
+    const int level = (int)call->arg[1];
+    int error = level < 0 ? EINVAL : ENOPROTOOPT;
+    if (level == IPPROTO_IPV6 && call->family == AF_INET) {
+        error = EOPNOTSUPP;
+    } else if (option == NULL) {
         if (level != SOL_SOCKET && level != IPPROTO_IP && level != IPPROTO_IPV6 &&
             level != IPPROTO_UDP) { /* the kernel says what it says to a UDP socket */
             call_continue(call);
@@ -177,6 +180,8 @@ static void keep(struct udp_socket *socket, const struct option *option, int val
             socket->reuse_addr = value != 0;
         else if (option->name == SO_REUSEPORT)
             socket->reuse_port = value != 0;
+        else if (option->name == SO_NO_CHECK)
+            socket->no_sum = value != 0;
         else
             socket->broadcast = value != 0;
         udp_options_apply(socket);

@@ -632,7 +632,8 @@ struct weir_udp_how {
     uint8_t ttl;                /* 0: the endpoint's */
     uint8_t tos;                /* if tos_given */
     bool tos_given;
-    bool whole; /* WEIR_TOO_LONG rather than fragments */
+    bool whole;  /* WEIR_TOO_LONG rather than fragments */
+    bool no_sum; /* over IPv4, a sum of zero: whoever takes it does not check (RFC 768) */
 };
 enum weir_error weir_udp_send_as(struct weir *weir, weir_handle endpoint,
                                  const struct weir_udp_how *how, const void *data, size_t len,
@@ -651,14 +652,14 @@ enum weir_error weir_udp_leave(struct weir *weir, weir_handle endpoint, const st
 
 /* The oldest ICMP error that was not asked for yet, of an endpoint with WEIR_UDP_REPORTS (one is
  * kept; WEIR_ERROR tells that it is there). False: none. */
-#define WEIR_QUOTE_MAX 64
+#define WEIR_QUOTE_MAX 1184 /* of 1,280 octets, the longest ICMPv6 error; ICMP's are shorter */
 struct weir_udp_report {
     enum weir_error error;
     uint8_t type, code;      /* as the quoted datagram's family has them */
     struct weir_ip reporter; /* who says so */
     struct weir_addr to;     /* where the datagram was sent */
     uint32_t mtu;            /* WEIR_TOO_LONG */
-    uint8_t len;             /* of what is quoted of its data */
+    uint16_t len;            /* of what is quoted of its data */
     uint8_t data[WEIR_QUOTE_MAX];
 };
 bool weir_udp_report(struct weir *weir, weir_handle endpoint, struct weir_udp_report *report);

@@ -281,7 +281,7 @@ static void set_report(struct weir *weir, uint32_t index, const struct ip_packet
         .mtu = packet->mtu,
     };
     const uint32_t data = packet->len > UDP_HEAD ? packet->len - UDP_HEAD : 0;
-    report->len = (uint8_t)(data < WEIR_QUOTE_MAX ? data : WEIR_QUOTE_MAX);
+    report->len = (uint16_t)(data < WEIR_QUOTE_MAX ? data : WEIR_QUOTE_MAX);
     memcpy(report->data, packet->payload + (data > 0 ? UDP_HEAD : 0), report->len);
     type_of(packet, &report->type, &report->code);
     endpoint_settle(weir, index);
@@ -506,6 +506,7 @@ enum weir_error weir_udp_send_as(struct weir *weir, weir_handle handle,
     ip_call_begins(&weir->ip);
     uint8_t head[UDP_HEAD];
     const struct udp_head udp = { endpoint->local.port, peer->port, 0, data, (uint32_t)len };
+    const bool no_sum = how->no_sum && weir_ip_is_v4(&peer->ip);
     const struct ip_send send = {
         .src = ip_is_any(&how->from) ? source_of(weir, endpoint) : how->from,
         .dst = peer->ip,
@@ -520,7 +521,7 @@ enum weir_error weir_udp_send_as(struct weir *weir, weir_handle handle,
         .head_len = (uint32_t)wire_udp_emit(head, sizeof head, &udp),
         .data = data,
         .len = (uint32_t)len,
-        .csum_offset = UDP_CSUM_OFF,
+        .csum_offset = no_sum ? UINT16_MAX : UDP_CSUM_OFF,
         .udp_zero_rule = true,
     };
     const enum weir_error error =

@@ -105,6 +105,26 @@ static void act_recvmsg(struct call *call)
              message.msg_flags & MSG_OOB ? " oob" : "", message.msg_flags & MSG_EOR ? " eor" : "");
 }
 
+/* recvfrom a LEN ROOM [FLAG]...: with a place of so many octets for a name, and what became of it.
+ * Where nothing was written there are dots. */
+static void act_recvfrom(struct call *call)
+{
+    static const struct sockaddr_storage blank;
+    struct sockaddr_storage from = { 0 };
+    char data[64];
+    socklen_t room = (socklen_t)atoi(call->arg[3]);
+    const size_t len = (size_t)atol(call->arg[2]);
+    if (len > sizeof data)
+        call_bad(call, "too many octets");
+    memset(data, '.', sizeof data);
+    const long got =
+        recvfrom(*call_slot(call, 1), data, len, flags_of(call), (struct sockaddr *)&from, &room);
+    text_octets(call->text, data, got);
+    if (got >= 0)
+        text_add(call->text, ", name of %d%s", (int)room,
+                 memcmp(&from, &blank, sizeof from) == 0 ? "" : ", written");
+}
+
 static void act_read(struct call *call)
 {
     char data[DATA_MAX];
@@ -220,7 +240,7 @@ static void act_splice(struct call *call)
     close(ends[1]);
 }
 
-/* sendmmsg a COUNT: so many messages "m0", "m1", ... ; recvmmsg a COUNT */
+/* sendmmsg a COUNT: so many messages "m0", "m1", ... ; recvmmsg a COUNT [within SECONDS NS] */
 static void act_mmsg(struct call *call)
 {
     enum {
@@ -242,8 +262,12 @@ static void act_mmsg(struct call *call)
         messages[i].msg_hdr.msg_iovlen = 1;
     }
     const int fd = *call_slot(call, 1);
+    const bool limited = call->count > 5 && strcmp(call->arg[3], "within") == 0;
+    struct timespec limit = { 0 };
+    if (limited)
+        limit = (struct timespec){ atol(call->arg[4]), atol(call->arg[5]) };
     const int done = out ? sendmmsg(fd, messages, count, flags_of(call))
-                         : recvmmsg(fd, messages, count, flags_of(call), NULL);
+                         : recvmmsg(fd, messages, count, flags_of(call), limited ? &limit : NULL);
     text_result(call->text, done);
     for (int i = 0; i < done; i++)
         text_add(call->text, " %u", messages[i].msg_len);
@@ -288,12 +312,21 @@ static void act_file(struct call *call)
 }
 
 const struct verb verbs_data[] = {
-    { "send", act_send, false, 2 },     { "sendto", act_sendto, false, 3 },
-    { "recv", act_recv, false, 2 },     { "recvmsg", act_recvmsg, false, 2 },
-    { "read", act_read, false, 2 },     { "write", act_write, false, 2 },
-    { "writev", act_writev, false, 2 }, { "fill", act_fill, false, 1 },
-    { "drain", act_drain, false, 2 },   { "sendfile", act_sendfile, false, 2 },
-    { "splice", act_splice, false, 2 }, { "sendmmsg", act_mmsg, false, 2 },
-    { "recvmmsg", act_mmsg, false, 2 }, { "fault", act_fault, false, 2 },
-    { "file", act_file, true, 2 },      { NULL, NULL, false, 0 },
+    { "send", act_send, false, 2 },
+    { "sendto", act_sendto, false, 3 },
+    { "recv", act_recv, false, 2 },
+    { "recvmsg", act_recvmsg, false, 2 },
+    { "recvfrom", act_recvfrom, false, 3 },
+    { "read", act_read, false, 2 },
+    { "write", act_write, false, 2 },
+    { "writev", act_writev, false, 2 },
+    { "fill", act_fill, false, 1 },
+    { "drain", act_drain, false, 2 },
+    { "sendfile", act_sendfile, false, 2 },
+    { "splice", act_splice, false, 2 },
+    { "sendmmsg", act_mmsg, false, 2 },
+    { "recvmmsg", act_mmsg, false, 2 },
+    { "fault", act_fault, false, 2 },
+    { "file", act_file, true, 2 },
+    { NULL, NULL, false, 0 },
 };

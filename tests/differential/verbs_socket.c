@@ -15,6 +15,10 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#ifndef IPV6_MULTICAST_ALL
+#define IPV6_MULTICAST_ALL 29
+#endif
+
 #define ACCEPT_MS 1000 /* how long an `accept` without "block" waits for a connection */
 
 /* socket a tcp|udp [nonblock] [family4|family6] [PROTOCOL] */
@@ -279,6 +283,7 @@ static const struct option {
     SOCKET(SO_PASSCRED),
     SOCKET(SO_PEEK_OFF),
     SOCKET(SO_NO_CHECK),
+    SOCKET(SO_DETACH_FILTER),
     SOCKET(SO_BSDCOMPAT),
     SOCKET(SO_LOCK_FILTER),
     SOCKET(SO_SELECT_ERR_QUEUE),
@@ -327,6 +332,7 @@ static const struct option {
     IP(IP_HDRINCL),
     IP(IP_MULTICAST_TTL),
     IP(IP_MULTICAST_LOOP),
+    IP(IP_MULTICAST_ALL),
     IPV6(IPV6_V6ONLY),
     IPV6(IPV6_UNICAST_HOPS),
     IPV6(IPV6_TCLASS),
@@ -339,6 +345,8 @@ static const struct option {
     IPV6(IPV6_DONTFRAG),
     IPV6(IPV6_AUTOFLOWLABEL),
     IPV6(IPV6_MULTICAST_HOPS),
+    IPV6(IPV6_MULTICAST_LOOP),
+    IPV6(IPV6_MULTICAST_ALL),
     IPV6(IPV6_FREEBIND),
     { "TCP_777", IPPROTO_TCP, 777, NUMBER },
     { "SO_777", SOL_SOCKET, 777, NUMBER },

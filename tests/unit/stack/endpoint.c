@@ -200,6 +200,13 @@ static void test_reports(bool v6)
               memcmp(report.data, "quoted", 6) == 0,
           "IPv%d: who says what about which datagram", v6 ? 6 : 4);
     CHECK(!weir_udp_report(w, a, &report) && (weir_ready_now(w, a) & WEIR_ERROR) == 0, "once");
+    (void)!weir_udp_send(w, a, &nobody, block, 1400, world.now);
+    world_run(&world, 50 * WEIR_MS);
+    /* RFC 1812, 4.3.2.3: a message of 576 octets; RFC 4443, 2.4: of 1,280. */
+    const size_t quoted = v6 ? 1280 - 48 - 48 : 576 - 28 - 28;
+    const bool told = weir_udp_report(w, a, &report);
+    CHECK(told && report.len == quoted && memcmp(report.data, block, quoted) == 0,
+          "IPv%d: of a long one as much as the message holds: %u", v6 ? 6 : 4, report.len);
 
     CHECK(weir_udp_connect(w, a, &there) == WEIR_OK, "a fixed peer");
     (void)!weir_udp_send(w, a, &nobody, "y", 1, world.now);
@@ -214,6 +221,40 @@ static void test_reports(bool v6)
     world_run(&world, 50 * WEIR_MS);
     CHECK(!weir_udp_report(w, plain, &report) && weir_ready_now(w, plain) == WEIR_WRITABLE,
           "gets no report");
+    world_close(&world);
+}
+
+/* The sum in the one datagram that a side sends. */
+static unsigned sum_seen;
+
+static bool see_sum(struct world *seen, unsigned from, const uint8_t *data, size_t len)
+{
+    const size_t head = data[12] == 0x08 ? 14 + 20 : 14 + 40; /* link and IP */
+    const uint8_t proto = head == 34 ? data[23] : data[20];
+    (void)seen;
+    if (from == 0 && len >= head + 8 && proto == 17)
+        sum_seen = (unsigned)data[head + 6] << 8 | data[head + 7];
+    return true;
+}
+
+static void test_no_sum(bool v6)
+{
+    open_world();
+    const struct weir_addr to = world_addr(1, v6, 53), any = { .port = 1053 };
+    const weir_handle a = open_udp(0, &any), b = open_udp(1, &to);
+    struct weir_udp_how how = { .to = &to };
+    struct weir_datagram info;
+    world.filter = see_sum;
+    for (unsigned i = 0; i < 2; i++) {
+        how.no_sum = i == 1;
+        sum_seen = 0x10000;
+        (void)!weir_udp_send_as(world.side[0], a, &how, "x", 1, world.now);
+        world_run(&world, WEIR_SECOND);
+        const bool none = how.no_sum && !v6; /* RFC 8200, 8.1: over IPv6 there is always one */
+        CHECK(weir_udp_recv(world.side[1], b, got, 1, &info) == WEIR_OK && info.len == 1 &&
+                  sum_seen <= UINT16_MAX && (sum_seen == 0) == none,
+              "IPv%d, no_sum %u: a sum of 0x%04x", v6 ? 6 : 4, i, sum_seen);
+    }
     world_close(&world);
 }
 
@@ -372,6 +413,7 @@ int main(void)
     for (int v6 = 0; v6 < 2; v6++) {
         test_reports(v6 != 0);
         test_how(v6 != 0);
+        test_no_sum(v6 != 0);
         test_placed(v6 != 0);
     }
     test_limit();
