@@ -32,9 +32,11 @@
 struct tcp_host {
     const struct weir_config *config;
     struct ring_pool *rings;
-    struct pool *flights; /* struct tcb_flight */
-    struct pool *bbrs;    /* struct cc_bbr */
-    struct pool *extras;  /* struct tcb_extra */
+    struct pool *flights;      /* struct tcb_flight */
+    struct pool *bbrs;         /* struct cc_bbr */
+    struct pool *extras;       /* struct tcb_extra */
+    struct tcp_tally *tallies; /* one a connection, by its index, of the first tally_count */
+    uint32_t tally_count;
     struct sent_memory sent;
     struct trace *trace;
     struct siphash_key isn_key, cookie_key, ts_key, port_key;
@@ -165,6 +167,7 @@ struct tcb {
     uint8_t reo_persist;         /* RACK.reo_wnd_persist */
     bool reo_seen : 1;           /* RACK.reordering_seen */
     bool thin_linear : 1;        /* WEIR_OPT_THIN_LINEAR */
+    bool tallied : 1;            /* its tally has begun (tally.h) */
     int8_t linger2;              /* WEIR_OPT_LINGER2 in seconds, or -1; 0: the configuration's */
     weir_time srtt, rttvar, rto; /* ns; srtt 0: no sample yet */
     uint32_t rtt_min_us;         /* smallest sample since rtt_min_ms; UINT32_MAX: none */
