@@ -32,9 +32,8 @@
 struct tcp_host {
     const struct weir_config *config;
     struct ring_pool *rings;
-    struct pool *flights;       /* struct tcb_flight */
-    struct pool *bbrs, *extras; /* struct cc_bbr, struct tcb_extra */
-    struct tcp_tally *tallies;  /* one a connection, by its index, of the first tally_count */
+    struct pool *flights, *bbrs, *extras; /* struct tcb_flight, cc_bbr, tcb_extra */
+    struct tcp_tally *tallies; /* one a connection, by its index, of the first tally_count */
     uint32_t tally_count;
     struct sent_memory sent;
     struct trace *trace;
