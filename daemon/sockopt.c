@@ -6,9 +6,11 @@
 
 #include "parts.h"
 
+#include "ipc/info.h"
+
 #include <errno.h>
 #include <limits.h>
-#include <linux/tcp.h> /* the newest struct tcp_info */
+#include <linux/tcp.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -48,13 +50,7 @@ struct option {
 #define CLAMP_LEAST   1152
 #define LINGER2_USUAL 60
 #define LINGER2_MOST  120
-#define NO_SSTHRESH   INT_MAX /* as Linux: TCP_INFINITE_SSTHRESH */
-#define HEADS_V4      40      /* of IP and TCP */
-#define HEADS_V6      60
-#define HEAD_TIMES    12             /* timestamps in every segment */
-#define DELACK        (40 * WEIR_MS) /* the configuration's, which no setting changes */
-#define REORDERING    3              /* Linux's first guess; weir looks at time instead (RACK) */
-#define ECN_BITS      3              /* of the TOS octet: TCP's own */
+#define ECN_BITS      3 /* of the TOS octet: TCP's own */
 
 static const struct option options[] = {
     { SOL_SOCKET, SO_REUSEADDR, SWITCH, KEPT_REUSEADDR, INT_MIN, INT_MAX, 0 },
@@ -180,149 +176,27 @@ static int take_error(const struct call *call)
 
 int call_state(const struct call *call)
 {
-    static const uint8_t linux_state[] = {
-        [WEIR_CLOSED] = CALL_CLOSED,
-        [WEIR_LISTEN] = 10,
-        [WEIR_SYN_SENT] = 2,
-        [WEIR_SYN_RECEIVED] = 3,
-        [WEIR_ESTABLISHED] = 1,
-        [WEIR_FIN_WAIT_1] = CALL_FIN_WAIT_1,
-        [WEIR_FIN_WAIT_2] = 5,
-        [WEIR_CLOSE_WAIT] = 8,
-        [WEIR_CLOSING] = 11,
-        [WEIR_LAST_ACK] = CALL_LAST_ACK,
-        [WEIR_TIME_WAIT] = CALL_CLOSED, /* which is nobody's any more */
-    };
     struct weir_status status;
     if (call->socket == NULL ||
-        weir_status(call->weird->weir, call->socket->handle, &status) != WEIR_OK ||
-        status.state >= sizeof linux_state)
+        weir_status(call->weird->weir, call->socket->handle, &status) != WEIR_OK)
         return CALL_CLOSED;
     /* Behind what is still in S the FIN has not left, but the program has said its last. */
     if (call->socket->shut_wr && status.state == WEIR_ESTABLISHED)
         return CALL_FIN_WAIT_1;
     if (call->socket->shut_wr && status.state == WEIR_CLOSE_WAIT)
         return CALL_LAST_ACK;
-    return linux_state[status.state];
+    return status.state == WEIR_TIME_WAIT ? CALL_CLOSED /* which is nobody's any more */
+                                          : info_state(status.state);
 }
 
-static uint32_t micros(weir_time time)
-{
-    return time > 0 ? (uint32_t)(time / WEIR_US) : 0;
-}
-
-static uint8_t options_of(const struct weir_status *status)
-{
-    return (uint8_t)((status->timestamps ? TCPI_OPT_TIMESTAMPS : 0) |
-                     (status->sack ? TCPI_OPT_SACK : 0) |
-                     (status->snd_wscale != 0 ? TCPI_OPT_WSCALE : 0) |
-                     (status->ecn != 0 ? TCPI_OPT_ECN : 0) |
-                     (status->ce_in != 0 ? TCPI_OPT_ECN_SEEN : 0));
-}
-
-static uint8_t congestion_state(const struct weir_status *status)
-{
-    if (status->backoff > 0)
-        return TCP_CA_Loss;
-    if (status->lost > 0)
-        return TCP_CA_Recovery;
-    return status->sacked > 0 ? TCP_CA_Disorder : TCP_CA_Open;
-}
-
-static uint32_t millis_since(weir_time then, weir_time now)
-{
-    return then > 0 && then <= now ? (uint32_t)((now - then) / WEIR_MS) : 0;
-}
-
-static void fill_times(struct tcp_info *info, const struct weir_status *status, weir_time now)
-{
-    info->tcpi_rto = micros(status->rto);
-    info->tcpi_rtt = micros(status->srtt);
-    info->tcpi_rttvar = micros(status->rttvar);
-    info->tcpi_min_rtt = micros(status->rtt_min);
-    info->tcpi_last_data_sent = millis_since(status->sent_at, now);
-    info->tcpi_last_ack_recv = millis_since(status->rcvd_at, now);
-    info->tcpi_ato = status->octets_in > 0 ? micros(DELACK) : 0;
-}
-
-/* What Linux counts in segments, of octets: as many as they fill. */
-static void fill_segments(struct tcp_info *info, const struct weir_status *status)
-{
-    const uint32_t mss = status->mss != 0 ? status->mss : 1;
-    info->tcpi_snd_mss = status->mss;
-    info->tcpi_rcv_mss = status->rcv_mss;
-    info->tcpi_unacked = (status->snd_max - status->snd_una + mss - 1) / mss;
-    info->tcpi_sacked = (status->sacked + mss - 1) / mss;
-    info->tcpi_lost = (status->lost + mss - 1) / mss;
-    info->tcpi_snd_cwnd = status->cwnd / mss;
-    info->tcpi_snd_ssthresh =
-        status->ssthresh > INT32_MAX - mss ? NO_SSTHRESH : status->ssthresh / mss;
-    if (status->state == WEIR_LISTEN) { /* as Linux has it there */
-        info->tcpi_unacked = status->acceptq_len;
-        info->tcpi_sacked = status->backlog;
-    }
-}
-
-/* Linux counts sequence numbers here: a SYN of ours, and each FIN. */
-static bool our_fin_acked(const struct weir_status *status)
-{
-    return status->state == WEIR_FIN_WAIT_2 || status->state == WEIR_TIME_WAIT;
-}
-
-static bool their_fin_here(const struct weir_status *status)
-{
-    return status->state == WEIR_CLOSE_WAIT || status->state == WEIR_LAST_ACK ||
-           status->state == WEIR_CLOSING || status->state == WEIR_TIME_WAIT;
-}
-
-static void fill_counts(struct tcp_info *info, const struct weir_status *status)
-{
-    info->tcpi_retransmits = info->tcpi_backoff = status->backoff;
-    info->tcpi_probes = status->keepalive_probes;
-    info->tcpi_snd_wscale = status->snd_wscale & 0xfu;
-    info->tcpi_rcv_wscale = status->rcv_wscale & 0xfu;
-    info->tcpi_rcv_space = info->tcpi_rcv_ssthresh = status->rcv_wnd;
-    info->tcpi_snd_wnd = status->snd_wnd;
-    info->tcpi_reordering = REORDERING;
-    info->tcpi_reord_seen = status->reordering;
-    info->tcpi_dsack_dups = status->dsack_count;
-    info->tcpi_total_retrans = status->segs_rtx;
-    const bool ours = !status->passive && status->state >= WEIR_ESTABLISHED;
-    info->tcpi_bytes_acked = status->octets_acked + ours + our_fin_acked(status);
-    info->tcpi_bytes_received = status->octets_in + their_fin_here(status);
-    info->tcpi_bytes_sent = status->octets_out + status->octets_rtx;
-    info->tcpi_bytes_retrans = status->octets_rtx;
-    info->tcpi_segs_out = status->segs_out;
-    info->tcpi_segs_in = status->segs_in;
-    info->tcpi_notsent_bytes = status->unsent;
-    info->tcpi_pacing_rate = status->pacing_rate != 0 ? status->pacing_rate : UINT64_MAX;
-    info->tcpi_max_pacing_rate = UINT64_MAX;
-    info->tcpi_delivery_rate = status->delivery_rate;
-    info->tcpi_delivery_rate_app_limited = status->app_limited;
-}
-
-/* What weir does not count is 0: segments with octets and segments delivered, for which a control
- * block has no room (an idle connection is 512 octets all told), and time spent busy. */
 static int give_info(const struct call *call)
 {
-    struct tcp_info info;
+    struct linux_tcp_info info = { 0 };
     struct weir_status status;
-    memset(&info, 0, sizeof info);
-    info.tcpi_state = (uint8_t)call_state(call);
     if (call->socket != NULL &&
-        weir_status(call->weird->weir, call->socket->handle, &status) == WEIR_OK) {
-        info.tcpi_options = options_of(&status);
-        info.tcpi_ca_state = congestion_state(&status);
-        info.tcpi_pmtu = net_is_local(call->weird, &call->socket->remote.ip)
-                             ? UINT16_MAX + 1
-                             : call->weird->dev->mtu;
-        fill_times(&info, &status, call->now);
-        info.tcpi_last_data_recv = millis_since(call->socket->data_at, call->now);
-        fill_segments(&info, &status);
-        const unsigned heads = weir_ip_is_v4(&status.local.ip) ? HEADS_V4 : HEADS_V6;
-        info.tcpi_advmss = info.tcpi_pmtu - heads - (status.timestamps ? HEAD_TIMES : 0);
-        fill_counts(&info, &status);
-    }
+        weir_status(call->weird->weir, call->socket->handle, &status) == WEIR_OK)
+        info_fill(&info, &status, call->now);
+    info.tcpi_state = (uint8_t)call_state(call);
     return give(call, &info, sizeof info, false);
 }
 

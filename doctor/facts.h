@@ -13,10 +13,11 @@
  * Times are nanoseconds, ports in host order, lengths octets. Text is what the other side said and
  * may hold anything: escape it before a terminal sees it (tools/terminal.h). */
 
+#include "ipc/info.h"
 #include "weir/base.h"
 #include "weir/trace.h" /* enum weir_state */
 
-#include <linux/tcp.h> /* struct tcp_info: the newest layout that the build knows */
+#include <linux/tcp.h> /* TCPI_OPT_... */
 
 enum facts_source {
     FACTS_STACK,   /* an instance of weir */
@@ -109,7 +110,7 @@ struct facts_flow {
     int64_t timer_in;                                 /* ns; WEIR_NEVER: none runs */
     int64_t rtx_in, delack_in, keepalive_in, user_in; /* ns; WEIR_NEVER */
 
-    struct tcp_info info;
+    struct linux_tcp_info info;
     uint32_t info_len; /* how much of it was filled */
     uint32_t snd_wnd, rcv_wnd, rcv_max, snd_max;
     uint32_t out_of_order, in_flight; /* octets, of weir */

@@ -126,26 +126,20 @@ static void take_message(struct facts_flow *flow, const struct inet_diag_msg *me
     facts_mark(flow, FACTS_LISTENER, FACTS_EXACT);
 }
 
-/* Behind struct tcp_info as these headers know it stand fields of newer kernels. */
-#define BEHIND_SND_WND (offsetof(struct tcp_info, tcpi_snd_wnd) + sizeof(uint32_t))
-#define AT_TOTAL_RTO   (BEHIND_SND_WND + 2 * sizeof(uint32_t))
+/* A kernel of another time gives less, or more. */
+#define BEHIND_SND_WND offsetof(struct linux_tcp_info, tcpi_rcv_wnd)
 
 static void take_info(struct facts_flow *flow, const void *from, size_t len)
 {
-    uint16_t total_rto;
     memcpy(&flow->info, from, len < sizeof flow->info ? len : sizeof flow->info);
     flow->info_len = (uint32_t)len;
     facts_mark(flow, FACTS_INFO, FACTS_EXACT);
     if (len < BEHIND_SND_WND)
         return;
     flow->snd_wnd = flow->info.tcpi_snd_wnd;
+    flow->rcv_wnd = flow->info.tcpi_rcv_wnd; /* 0: an older kernel */
     facts_mark(flow, FACTS_WINDOWS, FACTS_EXACT);
-    if (len >= BEHIND_SND_WND + sizeof(uint32_t))
-        memcpy(&flow->rcv_wnd, (const uint8_t *)from + BEHIND_SND_WND, sizeof flow->rcv_wnd);
-    if (len < AT_TOTAL_RTO + sizeof total_rto)
-        return;
-    memcpy(&total_rto, (const uint8_t *)from + AT_TOTAL_RTO, sizeof total_rto);
-    flow->rto_count = total_rto;
+    flow->rto_count = flow->info.tcpi_total_rto;
 }
 
 static void take_memory(struct facts_flow *flow, const void *from, size_t len)
@@ -210,7 +204,7 @@ static int on_attribute(const struct nlattr *attribute, void *user)
 /* Why nothing leaves the kernel does not say, but the numbers do. */
 static void infer_wait(struct facts_flow *flow)
 {
-    const struct tcp_info *info = &flow->info;
+    const struct linux_tcp_info *info = &flow->info;
     if (flow->quality[FACTS_INFO] == FACTS_UNKNOWN || flow->state == WEIR_LISTEN)
         return;
     const uint64_t in_flight = (uint64_t)info->tcpi_unacked * info->tcpi_snd_mss;

@@ -214,7 +214,52 @@ static void set_words(struct run *run, const char *at, unsigned line)
     }
 }
 
-/* echo VALUE > /proc/sys/NAME */
+/* What CUBIC does here cannot be set: it is RFC 9438 with the constants that Linux has, and
+ * HyStart++ (RFC 9406), which looks at the delay and at trains of ACKs. A script may say so. */
+static const struct {
+    const char *name, *value;
+} cubic[] = {
+    { "hystart", "1" },
+    { "hystart_detect", "3" },
+    { "hystart_low_window", "16" },
+    { "fast_convergence", "1" },
+    { "tcp_friendliness", "1" },
+    { "beta", "717" },
+    { "hystart_ack_delta_us", "2000" },
+};
+
+#define CUBIC_FOLDER "/sys/module/tcp_cubic/parameters/"
+
+static const char *cubic_value(const struct run *run, const char *name, char *text, int room)
+{
+    char path[sizeof CUBIC_FOLDER + 256];
+    for (unsigned i = 0; !run->subject.real_time && i < sizeof cubic / sizeof cubic[0]; i++)
+        if (strcmp(cubic[i].name, name) == 0)
+            return cubic[i].value;
+    snprintf(path, sizeof path, CUBIC_FOLDER "%s", name);
+    FILE *file = run->subject.real_time ? fopen(path, "r") : NULL;
+    const bool read = file != NULL && fgets(text, room, file) != NULL;
+    if (file != NULL)
+        fclose(file);
+    text[read ? strcspn(text, "\n") : 0] = '\0';
+    return read ? text : NULL;
+}
+
+/* The machine's settings are not changed for a script, and weir's CUBIC has none: they must be as
+ * it wants them. */
+static void check_cubic(struct run *run, unsigned line, const char *name, const char *wanted)
+{
+    char text[32];
+    const char *value = cubic_value(run, name, text, (int)sizeof text);
+    if (value == NULL)
+        run_fail(run, "line %u: %s of CUBIC: there is no equivalent", line, name);
+    if (strcmp(value, wanted) != 0)
+        run_fail(run, "line %u: %s of CUBIC is %s, which cannot be changed to %s", line, name,
+                 value, wanted);
+    run_note(run, "                  CUBIC has %s=%s", name, value);
+}
+
+/* echo VALUE > /proc/sys/NAME, or > /sys/module/tcp_cubic/parameters/NAME */
 static void echo_words(struct run *run, const char *at, unsigned line)
 {
     char value[256] = "", word[256];
@@ -229,12 +274,21 @@ static void echo_words(struct run *run, const char *at, unsigned line)
             memcpy(value + used, word, len + 1);
             continue;
         }
-        if (next_word(at, word, sizeof word) == NULL || strncmp(word, "/proc/sys/", 10) != 0)
+        if (next_word(at, word, sizeof word) == NULL)
+            break;
+        if (strncmp(word, CUBIC_FOLDER, strlen(CUBIC_FOLDER)) == 0) {
+            check_cubic(run, line, word + strlen(CUBIC_FOLDER), value);
+            return;
+        }
+        if (strncmp(word, "/proc/sys/", 10) != 0)
             break;
         set_one(run, line, word, value);
         return;
     }
-    run_fail(run, "line %u: `echo` is understood with > /proc/sys/NAME only", line);
+    run_fail(run,
+             "line %u: `echo` is understood with > /proc/sys/NAME and "
+             "> " CUBIC_FOLDER "NAME only",
+             line);
 }
 
 static bool is_device_command(const char *name)

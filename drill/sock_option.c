@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "sock.h"
 
+#include "ipc/info.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <linux/tcp.h>
@@ -103,97 +105,16 @@ static long give_int(const struct call *call, int value)
     return give(call, &value, sizeof value);
 }
 
-static unsigned linux_state(const struct sock *sock, const struct weir_status *status)
-{
-    static const uint8_t states[] = {
-        [WEIR_SYN_SENT] = 2,   [WEIR_SYN_RECEIVED] = 3, [WEIR_ESTABLISHED] = 1,
-        [WEIR_FIN_WAIT_1] = 4, [WEIR_FIN_WAIT_2] = 5,   [WEIR_CLOSE_WAIT] = 8,
-        [WEIR_CLOSING] = 11,   [WEIR_LAST_ACK] = 9,     [WEIR_TIME_WAIT] = 6,
-        [WEIR_CLOSED] = 7,     [WEIR_LISTEN] = 10,
-    };
-    if (sock->handle == WEIR_NO_HANDLE || status->state >= sizeof states)
-        return 7;
-    /* A connection in TIME-WAIT has left its socket behind, which is closed. */
-    return status->state == WEIR_TIME_WAIT ? 7 : states[status->state];
-}
-
-static uint32_t micros(weir_time time)
-{
-    return time > 0 && time < WEIR_NEVER ? (uint32_t)(time / WEIR_US) : 0;
-}
-
-static void fill_counts(struct tcp_info *info, const struct weir_status *status)
-{
-    const uint32_t mss = status->mss > 0 ? status->mss : 1;
-    info->tcpi_snd_mss = status->mss;
-    info->tcpi_rcv_mss = status->rcv_mss;
-    info->tcpi_reordering = 3; /* duplicate ACKs that prove a loss; time is what adapts (RACK) */
-    info->tcpi_advmss = status->rcv_mss;
-    info->tcpi_unacked = (status->snd_max - status->snd_una + mss - 1) / mss;
-    info->tcpi_sacked = (status->sacked + mss - 1) / mss;
-    info->tcpi_lost = (status->lost + mss - 1) / mss;
-    info->tcpi_snd_cwnd = status->cwnd / mss;
-    info->tcpi_snd_ssthresh =
-        status->ssthresh > INT32_MAX - mss ? INT32_MAX : status->ssthresh / mss;
-    info->tcpi_rcv_space = status->rcv_wnd;
-    info->tcpi_total_retrans = status->segs_rtx;
-    info->tcpi_bytes_acked = status->octets_acked;
-    info->tcpi_bytes_received = status->octets_in;
-    info->tcpi_bytes_sent = status->octets_out;
-    info->tcpi_bytes_retrans = status->octets_rtx;
-    info->tcpi_segs_out = status->segs_out;
-    info->tcpi_segs_in = status->segs_in;
-    info->tcpi_notsent_bytes = status->unsent;
-    if (status->state == WEIR_LISTEN) { /* as Linux has it there */
-        info->tcpi_unacked = status->acceptq_len;
-        info->tcpi_sacked = status->backlog;
-    }
-}
-
-/* TCP_CA_*: Loss after a timeout, Recovery between the flight recorder's marks, Disorder while the
- * peer holds octets behind a gap. */
-static uint8_t congestion_state(const struct net *net, const struct sock *sock,
-                                const struct weir_status *status)
-{
-    struct weir_record records[32];
-    uint64_t cursor = 0;
-    bool recovering = false;
-    unsigned count;
-    while ((count = weir_trace_read(net->weir, WEIR_TRACE_STORY, &cursor, records, 32, NULL)) > 0)
-        for (unsigned i = 0; i < count; i++)
-            if (records[i].type == WEIR_REC_RECOVERY && records[i].conn == (uint32_t)sock->handle)
-                recovering = records[i].flags == 1;
-    if (status->backoff > 0)
-        return TCP_CA_Loss;
-    if (recovering)
-        return TCP_CA_Recovery;
-    return status->sacked > 0 ? TCP_CA_Disorder : TCP_CA_Open;
-}
-
 static long give_info(struct net *net, const struct sock *sock, const struct call *call)
 {
-    struct tcp_info info;
-    struct weir_status status = { 0 };
-    memset(&info, 0, sizeof info);
-    const bool known =
-        sock->handle != WEIR_NO_HANDLE && weir_status(net->weir, sock->handle, &status) == WEIR_OK;
-    info.tcpi_state = (uint8_t)linux_state(sock, &status);
-    if (!known)
-        return give(call, &info, sizeof info);
-    info.tcpi_options = (uint8_t)((status.timestamps ? TCPI_OPT_TIMESTAMPS : 0) |
-                                  (status.sack ? TCPI_OPT_SACK : 0) |
-                                  (status.snd_wscale != 0 ? TCPI_OPT_WSCALE : 0));
-    info.tcpi_ca_state = congestion_state(net, sock, &status);
-    info.tcpi_backoff = status.backoff;
-    info.tcpi_retransmits = status.backoff;
-    info.tcpi_probes = status.keepalive_probes;
-    info.tcpi_snd_wscale = status.snd_wscale & 0xfu;
-    info.tcpi_rcv_wscale = status.rcv_wscale & 0xfu;
-    info.tcpi_rto = micros(status.rto);
-    info.tcpi_rtt = micros(status.srtt);
-    info.tcpi_rttvar = micros(status.rttvar);
-    info.tcpi_min_rtt = micros(status.rtt_min);
-    fill_counts(&info, &status);
+    struct linux_tcp_info info = { 0 };
+    struct weir_status status;
+    info.tcpi_state = info_state(WEIR_CLOSED);
+    if (sock->handle != WEIR_NO_HANDLE && weir_status(net->weir, sock->handle, &status) == WEIR_OK)
+        info_fill(&info, &status, net->now);
+    /* A connection in TIME-WAIT has left its socket behind, which is closed. */
+    if (info.tcpi_state == info_state(WEIR_TIME_WAIT))
+        info.tcpi_state = info_state(WEIR_CLOSED);
     return give(call, &info, sizeof info);
 }
 

@@ -64,7 +64,7 @@ static void put_owner(struct json *json, const struct facts_flow *flow)
 
 static void put_info(struct json *json, const struct facts_flow *flow)
 {
-    const struct tcp_info *i = &flow->info;
+    const struct linux_tcp_info *i = &flow->info;
     json_object(json, "tcp_info");
     json_milli(json, "rtt_ms", i->tcpi_rtt);
     json_milli(json, "rttvar_ms", i->tcpi_rttvar);
@@ -85,6 +85,14 @@ static void put_info(struct json *json, const struct facts_flow *flow)
     json_unsigned(json, "bytes_received", i->tcpi_bytes_received);
     json_unsigned(json, "segs_out", i->tcpi_segs_out);
     json_unsigned(json, "segs_in", i->tcpi_segs_in);
+    json_unsigned(json, "data_segs_out", i->tcpi_data_segs_out);
+    json_unsigned(json, "data_segs_in", i->tcpi_data_segs_in);
+    json_unsigned(json, "delivered", i->tcpi_delivered);
+    json_unsigned(json, "delivered_ce", i->tcpi_delivered_ce);
+    json_unsigned(json, "dsack_dups", i->tcpi_dsack_dups);
+    json_unsigned(json, "reordering", i->tcpi_reordering);
+    json_unsigned(json, "reord_seen", i->tcpi_reord_seen);
+    json_unsigned(json, "rcv_ooopack", i->tcpi_rcv_ooopack);
     json_unsigned(json, "notsent", i->tcpi_notsent_bytes);
     json_unsigned(json, "snd_wnd", i->tcpi_snd_wnd);
     json_unsigned(json, "busy_us", i->tcpi_busy_time);

@@ -97,7 +97,7 @@ static void put_rate(FILE *file, const char *name, double bits)
 
 static void put_options(FILE *file, const struct facts_flow *flow)
 {
-    const struct tcp_info *i = &flow->info;
+    const struct linux_tcp_info *i = &flow->info;
     if ((i->tcpi_options & TCPI_OPT_TIMESTAMPS) != 0)
         fputs(" ts", file);
     if ((i->tcpi_options & TCPI_OPT_SACK) != 0)
@@ -116,7 +116,7 @@ static void put_options(FILE *file, const struct facts_flow *flow)
         fprintf(file, " wscale:%u,%u", i->tcpi_snd_wscale, i->tcpi_rcv_wscale);
 }
 
-static void put_sizes(FILE *file, const struct tcp_info *i)
+static void put_sizes(FILE *file, const struct linux_tcp_info *i)
 {
     put_count(file, "mss", i->tcpi_snd_mss);
     put_count(file, "pmtu", i->tcpi_pmtu);
@@ -145,7 +145,7 @@ static void put_share(FILE *file, const char *name, uint64_t us, uint64_t busy)
                 100.0 * (double)us / (double)busy);
 }
 
-static void put_losses(FILE *file, const struct tcp_info *i)
+static void put_losses(FILE *file, const struct linux_tcp_info *i)
 {
     if (i->tcpi_pacing_rate != 0 && i->tcpi_pacing_rate != UINT64_MAX)
         put_rate(file, "pacing_rate", 8.0 * (double)i->tcpi_pacing_rate);
@@ -177,11 +177,13 @@ static void put_losses(FILE *file, const struct tcp_info *i)
         put_ms(file, "minrtt", i->tcpi_min_rtt);
     put_count(file, "rcv_ooopack", i->tcpi_rcv_ooopack);
     put_count(file, "snd_wnd", i->tcpi_snd_wnd);
+    put_count(file, "rcv_wnd", i->tcpi_rcv_wnd);
+    put_count(file, "rehash", i->tcpi_rehash);
 }
 
 static void put_info(FILE *file, const struct facts_flow *flow)
 {
-    const struct tcp_info *i = &flow->info;
+    const struct linux_tcp_info *i = &flow->info;
     put_options(file, flow);
     if (flow->state == WEIR_LISTEN) { /* the rest is 0, or says nothing */
         put_count(file, "cwnd", i->tcpi_snd_cwnd);
@@ -196,12 +198,9 @@ static void put_info(FILE *file, const struct facts_flow *flow)
     if (i->tcpi_ato != 0)
         put_ms(file, "ato", i->tcpi_ato);
     put_sizes(file, i);
-    /* weir keeps no record of these, and nobody does before the first. */
-    if (flow->source == FACTS_KERNEL) {
-        put_count(file, "lastsnd", i->tcpi_last_data_sent);
-        put_count(file, "lastrcv", i->tcpi_last_data_recv);
-        put_count(file, "lastack", i->tcpi_last_ack_recv);
-    }
+    put_count(file, "lastsnd", i->tcpi_last_data_sent);
+    put_count(file, "lastrcv", i->tcpi_last_data_recv);
+    put_count(file, "lastack", i->tcpi_last_ack_recv);
     put_losses(file, i);
 }
 

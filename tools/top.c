@@ -67,7 +67,8 @@ static char limit_of(const struct facts_flow *flow)
 }
 
 /* The kernel counts the time: the greatest share of what passed since the last look. */
-static char kernel_limit(const struct tcp_info *then, const struct tcp_info *now, char sampled)
+static char kernel_limit(const struct linux_tcp_info *then, const struct linux_tcp_info *now,
+                         char sampled)
 {
     const uint64_t busy = now->tcpi_busy_time - then->tcpi_busy_time;
     const uint64_t receiver = now->tcpi_rwnd_limited - then->tcpi_rwnd_limited;
@@ -94,13 +95,13 @@ static void follow(const struct top *top, struct top_flow *flow)
         top->before_count == 0
             ? NULL
             : bsearch(flow, top->before, top->before_count, sizeof *flow, by_key);
-    const struct tcp_info *now = &flow->facts.info;
+    const struct linux_tcp_info *now = &flow->facts.info;
     char limit = limit_of(&flow->facts);
     memset(flow->limits, ' ', TOP_HISTORY);
     if (now->tcpi_bytes_sent > 0)
         flow->retrans_permille = (uint32_t)(now->tcpi_bytes_retrans * 1000 / now->tcpi_bytes_sent);
     if (before != NULL) {
-        const struct tcp_info *then = &before->facts.info;
+        const struct linux_tcp_info *then = &before->facts.info;
         const int64_t span = top->when - top->when_before;
         flow->in_rate = rate_of(then->tcpi_bytes_received, now->tcpi_bytes_received, span);
         flow->out_rate = rate_of(then->tcpi_bytes_acked, now->tcpi_bytes_acked, span);

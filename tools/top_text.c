@@ -179,7 +179,7 @@ static void put_timer(FILE *file, const char *what, int64_t in)
 static void put_facts(FILE *file, const struct top_flow *flow)
 {
     const struct facts_flow *f = &flow->facts;
-    const struct tcp_info *i = &f->info;
+    const struct linux_tcp_info *i = &f->info;
     char time[SOCKET_TIME_MAX], comm[80];
     fprintf(file, "state       %s", socket_state_ss(f));
     if (f->quality[FACTS_SINCE] != FACTS_UNKNOWN)

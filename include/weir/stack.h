@@ -70,6 +70,9 @@ struct weir_config {
     uint32_t extra_max; /* connections with something that few have (TCP-AO, the options of RFC 9768
                            and RFC 5482, probes of the path), about 130 octets each, at most
                            65,534; default 1,024; beyond it they do without */
+    uint32_t tally_max; /* connections, by their place in the pool, that count what only TCP_INFO
+                           tells of (struct weir_tally), 128 octets each once octets have gone
+                           either way; default UINT32_MAX: all; 0: none */
     uint32_t sent_block_max;  /* blocks of 14 sent records (1 KiB each); default 4,096 */
     uint32_t udp_max;         /* UDP and ping endpoints; default 256 */
     uint32_t neigh_max;       /* ARP and ND entries; default 1,024 */
@@ -540,6 +543,44 @@ bool weir_fastopen_known(const struct weir *weir, const struct weir_ip *peer, we
  * WEIR_AGAIN if there is none. */
 enum weir_error weir_urgent(const struct weir *weir, weir_handle conn, uint32_t *ahead);
 
+enum weir_limit {      /* why the program's octets are not all with the peer */
+    WEIR_LIMIT_IDLE,   /* they are */
+    WEIR_LIMIT_BUSY,   /* the way, and what is made of it */
+    WEIR_LIMIT_WINDOW, /* the peer's window */
+    WEIR_LIMIT_BUFFER, /* the send buffer is full and all of it has left */
+    WEIR_LIMIT_COUNT
+};
+
+/* What is only counted, and only of connections that config.tally_max has room for: no more than
+ * that something is so is known of others. The fields are those of Linux's TCP_INFO. */
+struct weir_tally {
+    uint32_t data_in, data_out;         /* segments with octets, those sent again among them */
+    uint32_t delivered, delivered_ce;   /* segments that the peer says have arrived; ... marked */
+    uint32_t beyond;                    /* segments that came beyond a gap */
+    uint32_t dsack_dups, reorder_count; /* segments reported as duplicates; times that one of ours
+                                           came behind a later one */
+    uint32_t rcv_rtt_us;                /* round trip as the receiver sees it; 0: not known */
+    uint32_t rcv_space;                 /* most octets the program has read in a round trip */
+    uint32_t rto_ms; /* milliseconds from timeouts to the end of their episodes */
+    uint16_t rto_count, rto_recoveries; /* timeouts, those of SYNs too; episodes */
+    uint16_t reordering;                /* how many segments late one has been; 3 at least */
+    uint8_t limit;                      /* enum weir_limit: now */
+    bool app_limited;                   /* of delivery_rate: the program sent too little for more */
+    weir_time limited[WEIR_LIMIT_COUNT - 1]; /* how long each but IDLE has lasted so far */
+    weir_time limit_at;                      /* since when it is `limit` */
+    weir_time data_in_at, data_out_at;       /* the last octets; or since when there could be */
+    weir_time rto_at;                        /* the episode that is not over; 0: none */
+    uint64_t delivery_rate;                  /* octets a second; 0: none */
+};
+
+enum weir_ca { /* numbered as Linux's TCP_CA_* */
+    WEIR_CA_OPEN,
+    WEIR_CA_DISORDER,
+    WEIR_CA_CWR,
+    WEIR_CA_RECOVERY,
+    WEIR_CA_LOSS
+};
+
 /* STATUS: everything about a connection, for a person. Times ns, sizes octets. */
 struct weir_status {
     struct weir_addr local, remote;
@@ -558,7 +599,9 @@ struct weir_status {
     uint8_t ecn;            /* 0: not agreed; 1: RFC 3168; 2: RFC 9768 */
     bool app_limited;       /* the program has too little to send */
     uint16_t ce_in, ece_in; /* packets that came marked; segments that told of marks on ours */
-    uint64_t pacing_rate;   /* octets a second; 0: not paced */
+    bool paced;             /* what leaves is spread over time */
+    uint64_t pacing_rate;   /* octets a second, if it is or were; 0: not known yet */
+    uint64_t pacing_max;    /* WEIR_OPT_MAX_PACING_RATE; 0: none */
     uint64_t delivery_rate; /* octets a second, of the last sample; 0: none */
     uint32_t unsent, unacked, unread, out_of_order;
     uint16_t mss, rcv_mss, peer_mss;
@@ -575,6 +618,13 @@ struct weir_status {
     bool reordering;                             /* reordering was seen */
     uint32_t undo_count, tlp_count, dsack_count; /* reductions undone, probes sent, DSACKs heard;
                                                     each stops at 65,535 */
+    uint8_t ca_state;                            /* enum weir_ca */
+    uint8_t retries;                             /* timeouts since progress */
+    uint16_t path_mss;                           /* path MTU less IP and TCP headers */
+    uint32_t unacked_segs, sacked_segs, lost_segs, rtx_segs; /* in flight, as sent */
+    uint32_t rcv_space; /* the window meant to be offered while nothing is unread */
+    uint32_t offered;   /* the window as it was said last */
+    struct weir_tally tally;
     uint64_t cookie;
     uint32_t synq_len, acceptq_len, backlog; /* listeners */
     uint32_t overflows; /* of them: SYNs and last ACKs dropped since the accept queue was full */

@@ -15,10 +15,9 @@
  * knows, one that was smaller is filled up with zeros. Only another layout is another version.
  * Times are nanoseconds, counts of octets, ports in host order; both ends are on one machine. */
 
+#include "ipc/info.h"
 #include "weir/stack.h"
 #include "weir/trace.h"
-
-#include <linux/tcp.h> /* struct tcp_info: the layout that tools for Linux know */
 
 #define SIGHT_MAGIC    UINT32_C(0x6b6f6f6c) /* "look" */
 #define SIGHT_VERSION  1u
@@ -99,7 +98,7 @@ struct sight_tail {
 
 struct sight_flow {
     struct sight_head head;
-    struct tcp_info info;
+    struct linux_tcp_info info;
     struct sight_tail tail;
 };
 

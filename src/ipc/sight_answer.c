@@ -6,18 +6,6 @@
 
 #define ALL_STATES ((1u << WEIR_STATE_COUNT) - 1)
 
-/* Linux's numbers for the states (include/net/tcp_states.h). */
-static const uint8_t linux_state[WEIR_STATE_COUNT] = {
-    [WEIR_SYN_SENT] = 2,   [WEIR_SYN_RECEIVED] = 3, [WEIR_ESTABLISHED] = 1, [WEIR_FIN_WAIT_1] = 4,
-    [WEIR_FIN_WAIT_2] = 5, [WEIR_CLOSE_WAIT] = 8,   [WEIR_CLOSING] = 11,    [WEIR_LAST_ACK] = 9,
-    [WEIR_TIME_WAIT] = 6,  [WEIR_CLOSED] = 7,       [WEIR_LISTEN] = 10,
-};
-
-static uint32_t to_us(weir_time time)
-{
-    return time < 0 || time / WEIR_US > UINT32_MAX ? 0 : (uint32_t)(time / WEIR_US);
-}
-
 static int64_t left(weir_time at, weir_time now)
 {
     return at == WEIR_NEVER ? WEIR_NEVER : at > now ? at - now : 0;
@@ -60,48 +48,6 @@ static void fill_head(struct sight_head *head, const struct weir_status *status,
         head->sndq = status->backlog;
     }
     show_timer(head, status, now);
-}
-
-static void fill_info(struct tcp_info *info, const struct weir_status *status)
-{
-    const uint32_t mss = status->mss != 0 ? status->mss : 1;
-    memset(info, 0, sizeof *info);
-    info->tcpi_state = linux_state[status->state];
-    info->tcpi_retransmits = info->tcpi_backoff = status->backoff;
-    info->tcpi_probes = status->keepalive_probes;
-    info->tcpi_options = (uint8_t)((status->timestamps ? TCPI_OPT_TIMESTAMPS : 0) |
-                                   (status->sack ? TCPI_OPT_SACK : 0) |
-                                   (status->snd_wscale != 0 ? TCPI_OPT_WSCALE : 0) |
-                                   (status->ecn != 0 ? TCPI_OPT_ECN : 0) |
-                                   (status->ce_in != 0 ? TCPI_OPT_ECN_SEEN : 0));
-    info->tcpi_pacing_rate = status->pacing_rate;
-    info->tcpi_delivery_rate = status->delivery_rate;
-    info->tcpi_delivery_rate_app_limited = status->app_limited;
-    info->tcpi_snd_wscale = status->snd_wscale & 0xfu;
-    info->tcpi_rcv_wscale = status->rcv_wscale & 0xfu;
-    info->tcpi_rto = to_us(status->rto);
-    info->tcpi_snd_mss = status->mss;
-    info->tcpi_rcv_mss = status->rcv_mss;
-    info->tcpi_advmss = status->rcv_mss;
-    info->tcpi_unacked = (status->unacked + mss - 1) / mss;
-    info->tcpi_sacked = (status->sacked + mss - 1) / mss;
-    info->tcpi_lost = (status->lost + mss - 1) / mss;
-    info->tcpi_rtt = to_us(status->srtt);
-    info->tcpi_rttvar = to_us(status->rttvar);
-    info->tcpi_min_rtt = status->rtt_min == WEIR_NEVER ? 0 : to_us(status->rtt_min);
-    info->tcpi_snd_cwnd = status->cwnd / mss;
-    info->tcpi_snd_ssthresh =
-        status->ssthresh >= INT32_MAX ? INT32_MAX : status->ssthresh / mss; /* as Linux: infinite */
-    info->tcpi_rcv_space = status->rcv_wnd;
-    info->tcpi_total_retrans = status->segs_rtx;
-    info->tcpi_bytes_acked = status->octets_acked;
-    info->tcpi_bytes_received = status->octets_in;
-    info->tcpi_bytes_sent = status->octets_out + status->octets_rtx;
-    info->tcpi_bytes_retrans = status->octets_rtx;
-    info->tcpi_segs_out = status->segs_out;
-    info->tcpi_segs_in = status->segs_in;
-    info->tcpi_notsent_bytes = status->unsent;
-    info->tcpi_snd_wnd = status->snd_wnd;
 }
 
 static void fill_secrets(struct sight_tail *tail, const struct weir_status *status)
@@ -163,7 +109,7 @@ static void answer_snapshot(const struct sight_source *source, const struct sigh
     uint8_t *out = (uint8_t *)(page + 1);
     uint32_t budget = SIGHT_LOOK_MAX;
     page->head_len = sizeof(struct sight_head);
-    page->info_len = (request->want & SIGHT_WANT_INFO) != 0 ? sizeof(struct tcp_info) : 0;
+    page->info_len = (request->want & SIGHT_WANT_INFO) != 0 ? sizeof(struct linux_tcp_info) : 0;
     page->tail_len = (request->want & SIGHT_WANT_TAIL) != 0 ? sizeof(struct sight_tail) : 0;
     const size_t each = (size_t)page->head_len + page->info_len + page->tail_len;
     uint32_t room = (uint32_t)((SIGHT_PAGE_MAX - sizeof *page) / each);
@@ -184,7 +130,7 @@ static void answer_snapshot(const struct sight_source *source, const struct sigh
             source->owner(source->user, &flow.head, status.cookie);
         memcpy(out, &flow.head, page->head_len);
         if (page->info_len != 0) {
-            fill_info(&flow.info, &status);
+            info_fill(&flow.info, &status, source->now);
             memcpy(out + page->head_len, &flow.info, page->info_len);
         }
         if (page->tail_len != 0) {

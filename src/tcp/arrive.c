@@ -2,6 +2,7 @@
 /* Segment arrives, in the synchronized states and SYN-RECEIVED: RFC 9293, 3.10.7.4, with RFC 5961,
  * 7323, 1337 and 6191 where they put their checks. A step of the RFC is a function; their order is
  * the array at the end. Nothing is sent here: the steps note what is due. */
+#include "tcp/tally.h"
 #include "tcp/tcp.h"
 
 struct arriving {
@@ -303,6 +304,7 @@ static enum weir_drop step7_text(struct tcb *tcb, struct arriving *in)
         return WEIR_DROP_WINDOW_ZERO;
     if (in->seg.len == 0)
         return WEIR_DROP_NONE;
+    tally_text(tcb, &in->seg, &in->arrival);
     return tcp_text_arrives(tcb, &in->seg, in->arrival.now);
 }
 
@@ -332,7 +334,10 @@ static enum weir_drop walk(struct tcb *tcb, struct arriving *in)
 enum weir_drop tcp_segment_arrives(struct tcb *tcb, const struct tcp_seg *seg,
                                    const struct tcp_opts *opts, weir_time when, weir_time now)
 {
-    tcb->segs_in += seg->gso_size == 0 ? 1 : (seg->len + seg->gso_size - 1) / seg->gso_size;
+    const uint32_t segments =
+        seg->gso_size == 0 ? 1 : (seg->len + seg->gso_size - 1) / seg->gso_size;
+    tcb->segs_in += segments;
+    tally_came(tcb, seg, segments);
     if (tcb->state == WEIR_CLOSED)
         return WEIR_DROP_CLOSED_STATE;
     enum weir_drop verdict;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Step 5 of RFC 9293, 3.10.7.4, once the ACK is acceptable: what it acknowledges, what it says of
  * the window, what SACK blocks say. */
+#include "tcp/tally.h"
 #include "tcp/tcp.h"
 
 #define RENEGE_WAIT (10 * WEIR_MS)
@@ -192,6 +193,7 @@ void tcp_ack_arrives(struct tcb *tcb, const struct tcp_seg *seg, const struct tc
     if (flight != NULL)
         rate_sample(tcb, flight, &acked.newest, arrival->now);
     tcp_ecn_told(tcb, seg, arrival->opts, acked.octets + acked.sacked, arrival->now);
+    tally_acked(tcb, &acked);
     tcp_recovery_ack(tcb, &acked, dup, rtt, arrival->now);
     if (flight != NULL && (forward || acked.sacked > 0 || dup))
         tcp_cc_model(tcb, flight, acked.octets + acked.sacked, rtt, arrival->now);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Steps 7 and 8 of RFC 9293, 3.10.7.4: octets go to their place in the receive ring; what lies
  * beyond a gap is noted in the ranges. */
+#include "tcp/tally.h"
 #include "tcp/tcp.h"
 
 static void learn_rcv_mss(struct tcb *tcb, const struct tcp_seg *seg)
@@ -83,6 +84,7 @@ static void owe_duplicate(struct tcb *tcb)
 static enum weir_drop out_of_order(struct tcb *tcb, const struct tcp_seg *seg)
 {
     owe_duplicate(tcb);
+    tally_beyond(tcb, seg);
     struct tcb_flight *flight = tcb_flight_need(tcb);
     if (flight == NULL)
         return WEIR_DROP_NO_FLIGHT;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "tcp/fsm.h"
 
+#include "tcp/tally.h"
 #include "tcp/tcp.h"
 
 /* The grid holds the next state plus one, so that pairs which fsm.def does not list are 0. A pair
@@ -49,6 +50,7 @@ void tcp_event(struct tcb *tcb, enum tcp_event event, enum weir_cause cause, wei
     struct weir_counters *count = &tcp_trace(tcb)->count;
     count->established += tcp_is_established(next);
     count->established -= tcp_is_established(tcb->state);
+    tally_event(tcb, next, now);
     tcb->state = next;
     tcb->cause = (uint8_t)cause;
     tcb->since = now;

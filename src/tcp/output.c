@@ -5,6 +5,7 @@
  * Order: reset, handshake, challenge, what is lost, new octets, probes, and an acknowledgement only
  * if nothing else has carried it. */
 #include "tcp/fastopen.h"
+#include "tcp/tally.h"
 #include "tcp/tcp.h"
 #include "weir/stack.h"
 
@@ -407,6 +408,10 @@ static void commit_syn(struct tcb *tcb, const struct tcp_plan *plan, weir_time n
         tcb->snd.nxt = tcb->iss + 1;
     if (plan->len > 0)
         tcb->snd.sml = plan->seq + 1 + plan->len; /* see fastopen.h */
+    if (tcb->probes > 0) {                        /* counts SYNs sent again */
+        tcb->segs_rtx++;
+        tcp_trace(tcb)->count.segs_rtx++;
+    }
     tcb->due &= (uint8_t)~TCP_DUE_SYN;
     tcb->sent_at = now;
     tcp_rtx_restart(tcb, now);
@@ -451,6 +456,12 @@ static void commit_fresh(struct tcb *tcb, const struct tcp_plan *plan, weir_time
         tlp_schedule(tcb, flight, now);
 }
 
+/* A superframe is as many segments as the driver makes of it. */
+static uint32_t segments_of(const struct tcp_plan *plan)
+{
+    return plan->gso_size == 0 ? 1 : (plan->len + plan->gso_size - 1) / plan->gso_size;
+}
+
 static void commit_rtx(struct tcb *tcb, const struct tcp_plan *plan, weir_time now)
 {
     const uint32_t len = plan->len + ((plan->flags & TCP_FIN) ? 1u : 0u);
@@ -466,10 +477,10 @@ static void commit_rtx(struct tcb *tcb, const struct tcp_plan *plan, weir_time n
         tcp_rtx_restart(tcb, now);
     tcb->rtx_force = false;
     tcb->octets_rtx += plan->len;
-    tcb->segs_rtx++;
+    tcb->segs_rtx += segments_of(plan);
     tcb->sent_at = now;
     tcp_pacing_left(tcb, plan->len, now);
-    tcp_trace(tcb)->count.segs_rtx++;
+    tcp_trace(tcb)->count.segs_rtx += segments_of(plan);
     trace_story(tcp_trace(tcb), &(struct weir_record){ .when = now,
                                                        .type = WEIR_REC_RTX,
                                                        .conn = tcb->index,
@@ -482,8 +493,10 @@ static void commit_rtx(struct tcb *tcb, const struct tcp_plan *plan, weir_time n
 
 void tcp_output_commit(struct tcb *tcb, const struct tcp_plan *plan, weir_time now)
 {
-    /* A superframe is as many segments as the driver makes of it. */
-    tcb->segs_out += plan->gso_size == 0 ? 1 : (plan->len + plan->gso_size - 1) / plan->gso_size;
+    const uint32_t segments = segments_of(plan);
+    tcb->segs_out += segments;
+    if (plan->len > 0)
+        tally_left(tcb, segments, now);
     if (plan->flags & TCP_RST) {
         tcb->rst_owed = false;
         tcb->due = 0;
@@ -575,5 +588,6 @@ void tcp_output_idle(struct tcb *tcb, const struct tcp_env *env, weir_time now)
      * them are for octets that left under the last verdict. */
     tcb->cwnd_limited = cwnd_counts(tcb, flight);
     tcp_cc_validate(tcb, tcb->cwnd_limited, now);
+    tally_limit(tcb, now);
     tcp_settle(tcb, now);
 }

@@ -8,6 +8,7 @@
  *
  * Without SACK each duplicate ACK says that one segment has left (reno_sacked), so that one rule,
  * pipe < cwnd, governs both. */
+#include "tcp/tally.h"
 #include "tcp/tcp.h"
 
 static void story(const struct tcb *tcb, bool entered, const struct tcb_flight *flight,
@@ -45,6 +46,7 @@ static void enter_recovery(struct tcb *tcb, struct tcb_flight *flight, const str
 static void reopen(struct tcb *tcb, struct tcb_flight *flight, weir_time now)
 {
     tcb->recovery = TCP_OPEN;
+    tally_recovered(tcb, now);
     tcb->rtx_force = false;
     flight->frto = FRTO_OFF;
     flight->dupacks = 0;

@@ -161,12 +161,17 @@ static void delivered(const struct tcb *tcb, const struct tcb_flight *flight, co
                       uint64_t fresh, struct sb_acked *acked)
 {
     rate_seen(&acked->newest, r);
+    acked->segments += run_count(fresh);
     const uint64_t once = fresh & ~r->ever;
     if (once != 0) {
-        const seq32 lowest = run_end(r, run_lowest(once));
+        const uint32_t first = run_lowest(once);
+        const seq32 start = r->seq + first * r->mss, lowest = run_end(r, first);
         newest(acked, r->at, run_end(r, run_highest(once)));
         /* RFC 8985, 6.2, step 3: something that left later came before it. */
         acked->reordered |= seq_lt(lowest, acked->fack);
+        if (seq_lt(start, acked->fack) && (!acked->late || seq_lt(start, acked->late_low)))
+            acked->late_low = start;
+        acked->late |= seq_lt(start, acked->fack);
         acked->original |= seq_leq(lowest, flight->recovery_point);
     }
     if (fresh & r->rtx)

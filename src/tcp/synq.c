@@ -2,6 +2,7 @@
 /* A passive open before the peer has proved that it hears us: SYN-RECEIVED in 64 octets
  * (architecture, 4). */
 #include "tcp/small.h"
+#include "tcp/tally.h"
 #include "tcp/tcp.h"
 
 #define SYNQ_GAP_MS 500 /* repeated answers and challenges to one peer */
@@ -177,6 +178,7 @@ enum weir_error tcp_synq_promote(const struct synq_entry *entry, struct tcb *tcb
         return WEIR_NO_MEMORY;
     tcb->passive = true;
     tcb->irs = entry->irs;
+    tcb->segs_in = 1; /* its SYN */
     tcb->snd.nxt = entry->iss + 1;
     tcb->rcv.nxt = tcb->rcv.read = tcb->rcv.acked = tcb->rcv.up = entry->irs + 1;
     tcb->rcv.edge = tcb->rcv.nxt + promised(birth->host);
@@ -197,6 +199,10 @@ enum weir_error tcp_synq_promote(const struct synq_entry *entry, struct tcb *tcb
     if (!(entry->flags & SYNQ_COOKIE)) /* the gap between challenge ACKs holds across promotion */
         tcb->challenge_ms = entry->challenge_ms;
     tcb->sent_at = made_at(entry, birth->host, now);
+    if (entry->retries <= birth->host->config->synack_retries) {
+        tcb->segs_rtx = entry->retries;
+        tally_half_open(tcb, entry->retries, tcb->sent_at, now);
+    }
     tcp_trace(tcb)->count.passive_opens++;
     tcp_settle(tcb, now);
     return WEIR_OK;

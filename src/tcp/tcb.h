@@ -32,9 +32,9 @@
 struct tcp_host {
     const struct weir_config *config;
     struct ring_pool *rings;
-    struct pool *flights; /* struct tcb_flight */
-    struct pool *bbrs;    /* struct cc_bbr */
-    struct pool *extras;  /* struct tcb_extra */
+    struct pool *flights, *bbrs, *extras; /* struct tcb_flight, cc_bbr, tcb_extra */
+    struct tcp_tally *tallies; /* one a connection, by its index, of the first tally_count */
+    uint32_t tally_count;
     struct sent_memory sent;
     struct trace *trace;
     struct siphash_key isn_key, cookie_key, ts_key, port_key;
@@ -159,12 +159,12 @@ struct tcb {
     /* Time. */
     weir_time rtx_at, pace_at, delack_at, keep_at, user_at;
     uint8_t rtx_kind, keep_kind;
-    uint8_t backoff;             /* doublings of the RTO since its last sample (Karn) */
-    uint8_t probes;              /* keepalive probes unanswered */
-    uint8_t reo_mult;            /* RACK.reo_wnd_mult; 0 is 1 */
-    uint8_t reo_persist;         /* RACK.reo_wnd_persist */
-    bool reo_seen : 1;           /* RACK.reordering_seen */
-    bool thin_linear : 1;        /* WEIR_OPT_THIN_LINEAR */
+    uint8_t backoff;                   /* doublings of the RTO since its last sample (Karn) */
+    uint8_t probes;                    /* keepalive probes unanswered */
+    uint8_t reo_mult;                  /* RACK.reo_wnd_mult; 0 is 1 */
+    uint8_t reo_persist;               /* RACK.reo_wnd_persist */
+    bool reo_seen : 1;                 /* RACK.reordering_seen */
+    bool thin_linear : 1, tallied : 1; /* WEIR_OPT_THIN_LINEAR; tally.h */
     int8_t linger2;              /* WEIR_OPT_LINGER2 in seconds, or -1; 0: the configuration's */
     weir_time srtt, rttvar, rto; /* ns; srtt 0: no sample yet */
     uint32_t rtt_min_us;         /* smallest sample since rtt_min_ms; UINT32_MAX: none */

@@ -151,11 +151,14 @@ struct sb_acked {
     seq32 fack;        /* flight->high_sacked before it */
     uint32_t octets;   /* newly acknowledged that were not sacked before */
     uint32_t sacked;   /* octets newly sacked */
+    uint32_t segments; /* of both, whole ones */
     weir_time rtt_at;  /* when the newest of them left for the first and only time; WEIR_NEVER: no
                           sample */
     weir_time rack_at; /* when the newest of them left last (RFC 8985, 6.2); WEIR_NEVER: unknown */
     seq32 rack_end;    /* ... and its end */
     bool reordered;    /* one that was sent once only lies below what had been sacked */
+    bool late;         /* ... or reaches up to there, at least: */
+    seq32 late_low;    /* the lowest of those */
     bool original;     /* one that was sent once only, before the episode */
     bool dsack;        /* it reports a duplicate (RFC 2883): */
     struct tcp_sack_block dsack_block;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The five deadlines. Which of them run follows from the rest of the TCB (tcp_settle); what they do
  * when they fire is below. */
+#include "tcp/tally.h"
 #include "tcp/tcp.h"
 
 /* ---- Which timers run ---- */
@@ -201,6 +202,7 @@ static void syn_timeout(struct tcb *tcb, weir_time now)
         time_out(tcb, now);
         return;
     }
+    tally_timeout(tcb, tcb->probes == 0, now);
     tcb->probes++; /* SYNs sent again: keepalive cannot run yet */
     if (tcb->probes > linear && tcb->backoff < 31)
         tcb->backoff++;
@@ -253,6 +255,7 @@ static void rtx_timeout(struct tcb *tcb, weir_time now)
         time_out(tcb, now);
         return;
     }
+    tally_timeout(tcb, tcb->retries == 0, now);
     count_timeout(tcb);
     tcp_recovery_timeout(tcb, now);
     if (thin(tcb))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* User calls: SEND, RECEIVE, CLOSE, ABORT, STATUS and the options (RFC 9293, 3.10.1 to 3.10.6).
  * OPEN is in tcb.c. */
+#include "tcp/tally.h"
 #include "tcp/tcp.h"
 
 /* ---- SEND ---- */
@@ -418,7 +419,10 @@ void tcp_status(const struct tcb *tcb, struct weir_status *status)
     status->ecn = tcb->ecn & TCP_ECN_ASKED ? 0 : tcb->ecn & (TCP_ECN_CLASSIC | TCP_ECN_ACC);
     status->ce_in = tcb->ce_in;
     status->ece_in = tcb->ece_in;
-    status->pacing_rate = tcp_paced(tcb) && tcb->state != WEIR_CLOSED ? tcp_pacing_rate(tcb) : 0;
+    status->paced = tcp_paced(tcb);
+    status->pacing_max = tcb->pacing_max;
+    if (tcb->state != WEIR_CLOSED && (tcb->srtt > 0 || status->paced))
+        status->pacing_rate = tcp_pacing_rate(tcb);
     status->unsent = tcp_unsent(tcb);
     status->unacked = tcp_outstanding(tcb);
     status->unread = tcp_readable(tcb);
@@ -438,4 +442,5 @@ void tcp_status(const struct tcb *tcb, struct weir_status *status)
     status->sack = tcb->sack_ok;
     status_time(tcb, status);
     status_counts(tcb, status);
+    tally_status(tcb, status);
 }

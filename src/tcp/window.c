@@ -12,6 +12,7 @@
  * (a peer that sends octet by octet to a program that does not read), the window is rounded down,
  * and the edge on the wire may stand up to one unit further left than before. RFC 7323, 2.4
  * foresees it. Octets up to the furthest edge ever advertised are still accepted. */
+#include "tcp/tally.h"
 #include "tcp/tcp.h"
 
 #define WINDOW_ROUNDS 4
@@ -105,6 +106,7 @@ void tcp_window_tune(struct tcb *tcb, uint32_t read, weir_time now)
         return;
     const uint64_t wanted =
         WINDOW_ROUNDS * (uint64_t)tcb->tune_octets + 16u * (uint64_t)tcb->rcv_mss;
+    tally_read(tcb, tcb->tune_octets);
     tcb->tune_octets = 0;
     tcb->tune_us = tcp_us(tcb->host, now);
     grow_to(tcb, wanted);

@@ -427,6 +427,12 @@ def case_info(address, port):
     print("acked", *struct.unpack("Q", told[120:128]))
     print("received, retransmitted", *struct.unpack("Q", told[128:136]),
           *struct.unpack("Q", told[208:216]), "sent", *struct.unpack("Q", told[200:208]))
+    wide, counted = struct.unpack("4Q", told[160:192]), struct.unpack("4I", told[216:232])
+    data_in, data_out = struct.unpack("2I", told[152:160])
+    delivered, marked = struct.unpack("2I", told[192:200])
+    print("segments with octets", data_in >= 10, data_out >= 20, "delivered", delivered == data_out + 1, marked)
+    print("duplicates, reordered, beyond a gap", *counted[:3], "windows", counted[3] > 3000)
+    print("rate", wide[0] > 0, "busy", 0 < wide[1] < 30e6, "limited", *wide[2:])
     sock.shutdown(socket.SHUT_WR)
     sock.recv(1)
     wait_for(sock, select.POLLHUP)

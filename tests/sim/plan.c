@@ -375,6 +375,7 @@ static void draw_extensions(struct sim_plan *plan, uint64_t seed)
         config->mtu_probe_interval = (weir_time)between(&rng, 1, 600) * WEIR_SECOND;
         config->user_timeout_option = one_in(&rng, 2);
         config->extra_max = one_in(&rng, 4) ? between(&rng, 0, 3) : config->tcp_max;
+        config->tally_max = one_in(&rng, 4) ? between(&rng, 0, 3) : UINT32_MAX;
     }
 }
 
