@@ -68,8 +68,7 @@ static void take_pools(struct weir *weir, struct arena *arena)
     take_pool(arena, &weir->bbrs, c->bbr_max, sizeof(struct cc_bbr), c->verify);
     take_pool(arena, &weir->extras, c->extra_max, sizeof(struct tcb_extra), c->verify);
     weir->tcp.tally_count = c->tally_max < c->tcp_max ? c->tally_max : c->tcp_max;
-    weir->tcp.tallies =
-        arena_take(arena, sizeof *weir->tcp.tallies * weir->tcp.tally_count);
+    weir->tcp.tallies = arena_take(arena, sizeof *weir->tcp.tallies * weir->tcp.tally_count);
     take_pool(arena, &weir->sent_blocks, c->sent_block_max, sizeof(struct sent) * SENT_BLOCK,
               c->verify);
     take_pool(arena, &weir->listeners, c->listener_max, sizeof(struct listener), c->verify);
