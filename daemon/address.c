@@ -183,10 +183,22 @@ void address_leave(const struct socket *socket)
         socket->weird->strict_port[port / 8] |= (uint8_t)(1u << port % 8);
 }
 
-/* Connections that nobody owns any more, TIME-WAIT among them, keep a port unless both they and the
- * new socket said SO_REUSEADDR. */
-static bool lingers(const struct socket *socket, uint16_t port)
+/* Whether a socket that is bound there would have an address of a connection. */
+static bool covers(const struct socket *socket, const struct weir_ip *ip,
+                   const struct weir_ip *conn)
 {
+    if (weir_ip_equal(ip, conn))
+        return true;
+    return address_any(ip) && (weir_ip_is_v4(ip) == weir_ip_is_v4(conn) ||
+                               (weir_ip_is_v4(conn) && !socket->kept[KEPT_V6ONLY]));
+}
+
+/* Connections that nobody owns any more, TIME-WAIT among them, keep a port of their address unless
+ * both they and the new socket said SO_REUSEADDR. */
+static bool lingers(const struct socket *socket, const struct weir_addr *addr)
+{
+    const uint16_t port = addr->port;
+    bool any = false;
     uint64_t cursor = 0;
     struct weir_status status;
     weir_handle handle;
@@ -194,11 +206,16 @@ static bool lingers(const struct socket *socket, uint16_t port)
     const uint8_t bit = (uint8_t)(1u << port % 8);
     if (socket->kept[KEPT_REUSEPORT] || (socket->kept[KEPT_REUSEADDR] && (*strict & bit) == 0))
         return false;
-    while (weir_list(socket->weird->weir, &cursor, &status, &handle))
-        if (status.local.port == port && status.state != WEIR_SYN_RECEIVED &&
-            status.state != WEIR_LISTEN)
+    while (weir_list(socket->weird->weir, &cursor, &status, &handle)) {
+        if (status.local.port != port || status.state == WEIR_SYN_RECEIVED ||
+            status.state == WEIR_LISTEN)
+            continue;
+        any = true;
+        if (covers(socket, &addr->ip, &status.local.ip))
             return true;
-    *strict &= (uint8_t)~bit;
+    }
+    if (!any)
+        *strict &= (uint8_t)~bit;
     return false;
 }
 
@@ -208,7 +225,7 @@ static int draw_port(const struct socket *socket, struct weir_addr *addr)
     (void)random_fill(socket->weird, &start, sizeof start);
     for (uint32_t i = 0; i < PORT_COUNT; i++) {
         addr->port = (uint16_t)(PORT_FIRST + (start + i) % PORT_COUNT);
-        if (!is_taken(socket, addr) && !lingers(socket, addr->port))
+        if (!is_taken(socket, addr) && !lingers(socket, addr))
             return 0;
     }
     return EADDRINUSE;
@@ -238,7 +255,7 @@ int address_bind(struct socket *socket, const struct weir_addr *addr)
         !socket->kept[KEPT_FREEBIND])
         return EADDRNOTAVAIL;
     if (wanted.port != 0) {
-        if (is_taken(socket, &wanted) || lingers(socket, wanted.port))
+        if (is_taken(socket, &wanted) || lingers(socket, &wanted))
             return EADDRINUSE;
     } else if (!socket->kept[KEPT_NO_PORT] && draw_port(socket, &wanted) != 0) {
         return EADDRINUSE;

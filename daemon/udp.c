@@ -127,6 +127,7 @@ void udp_forget(struct udp_host *host, struct udp_socket *socket)
     if (socket->run != NULL)
         socket->run->udp_count--;
     host->count--;
+    udp_cork_end(socket);
     free(socket);
 }
 

@@ -68,15 +68,24 @@ struct udp_socket {
     uint8_t family;
     bool bound, address_given, port_given, connected;
     bool v6only, reuse_addr, reuse_port, freebind, broadcast, shut_write, no_sum;
-    bool sends_itself;    /* S was connected, so that not every send of it is caught */
-    weir_time gone_until; /* not 0: nobody holds S, but what it sent may still come to D */
-    uint8_t told;         /* enum udp_told */
-    int mtu_discover[2];  /* of IPv4, of IPv6 */
-    int ttl[2], tos[2];   /* -1: the default */
-    weir_handle handle;   /* while bound */
+    bool corks;            /* has said MSG_MORE while it was connected */
+    struct udp_cork *cork; /* what waits for more; NULL: nothing does */
+    bool sends_itself;     /* S was connected, so that not every send of it is caught */
+    weir_time gone_until;  /* not 0: nobody holds S, but what it sent may still come to D */
+    uint8_t told;          /* enum udp_told */
+    int mtu_discover[2];   /* of IPv4, of IPv6 */
+    int ttl[2], tos[2];    /* -1: the default */
+    weir_handle handle;    /* while bound */
     struct weir_addr local, remote;
     struct udp_group group[UDP_GROUPS_MAX];
     struct udp_sends sends;
+};
+
+/* A datagram that several calls put together. */
+struct udp_cork {
+    struct weir_addr to;
+    size_t len;
+    uint8_t data[UDP_DATA_MAX];
 };
 
 /* A call that sends or receives. */
@@ -212,6 +221,14 @@ void udp_call_recv(struct call *call, struct udp_socket *socket);
 /* Try again; false: it goes on waiting. */
 bool udp_send_again(struct udp_job *job, weir_time now);
 bool udp_recv_again(struct udp_job *job);
+
+/* ---- udp_cork.c ---- */
+
+/* Adds to what waits for more, or begins it. 0 or errno: ENOBUFS, or EMSGSIZE where no datagram is
+ * that long; then what there was is still there. */
+int udp_cork_add(struct udp_socket *socket, const struct weir_addr *to, const void *data,
+                 size_t len);
+void udp_cork_end(struct udp_socket *socket); /* nothing waits any more */
 
 /* ---- udp_wait.c ---- */
 

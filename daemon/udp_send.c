@@ -100,36 +100,60 @@ static int error_of(enum weir_error error)
     return error == WEIR_NOT_LOCAL ? EINVAL : weir_errno(error);
 }
 
+/* Whom it is for. 0 or errno. */
+static int find_peer(const struct udp_job *job, const struct given *given, struct weir_addr *to)
+{
+    const struct udp_socket *socket = job->socket;
+    *to = socket->cork != NULL ? socket->cork->to : socket->remote;
+    if (socket->cork != NULL) /* for whom its beginning is, whatever the name */
+        return 0;
+    if (given->name != 0 && given->name_len != 0)
+        return read_name(job, given, to);
+    return socket->connected ? 0 : EDESTADDRREQ;
+}
+
+/* To weir; 0 or errno. */
+static int hand_over(const struct udp_job *job, const struct weir_addr *to,
+                     const struct udp_beside *beside, size_t len, weir_time now)
+{
+    const struct udp_cork *cork = job->socket->cork;
+    const void *data = cork != NULL ? cork->data : job->host->in;
+    struct weir_udp_how how = udp_how(job->socket, &to->ip);
+    how.to = to;
+    how.from = beside->from;
+    if (beside->ttl > 0)
+        how.ttl = (uint8_t)beside->ttl;
+    if (beside->tos >= 0)
+        how.tos = (uint8_t)beside->tos;
+    return error_of(weir_udp_send_as(job->host->weird->weir, job->socket->handle, &how, data,
+                                     cork != NULL ? cork->len : len, now));
+}
+
 /* The length, or -errno; EAGAIN: weir has no room now. */
 static int64_t send_one(const struct udp_job *job, const struct given *given, weir_time now)
 {
-    struct weir_addr to = job->socket->remote;
+    struct udp_socket *socket = job->socket;
+    const bool more = (given->flags & MSG_MORE) != 0;
+    struct weir_addr to;
     struct udp_beside beside;
-    size_t len;
+    size_t len = 0;
     int error = gather(job, given, &len);
-    if (error == 0 && given->name != 0 && given->name_len != 0)
-        error = read_name(job, given, &to);
-    else if (error == 0 && !job->socket->connected)
-        error = EDESTADDRREQ;
-    /* Linux looks for MSG_OOB in IPv4 only. Datagrams put together by several calls we have not. */
-    if (error == 0 && ((given->flags & MSG_MORE) != 0 ||
-                       ((given->flags & MSG_OOB) != 0 && weir_ip_is_v4(&to.ip))))
-        error = EOPNOTSUPP;
+    if (error == 0)
+        error = find_peer(job, given, &to);
+    if (error == 0 && (given->flags & MSG_OOB) != 0 && weir_ip_is_v4(&to.ip))
+        error = EOPNOTSUPP; /* Linux looks for it in IPv4 only */
     if (error == 0)
         error = read_control(job, given, &beside);
     if (error == 0)
         error = trouble(job);
-    if (error != 0)
-        return -error;
-    struct weir_udp_how how = udp_how(job->socket, &to.ip);
-    how.to = &to;
-    how.from = beside.from;
-    if (beside.ttl > 0)
-        how.ttl = (uint8_t)beside.ttl;
-    if (beside.tos >= 0)
-        how.tos = (uint8_t)beside.tos;
-    error = error_of(weir_udp_send_as(job->host->weird->weir, job->socket->handle, &how,
-                                      job->host->in, len, now));
+    if (error == 0 && (more || socket->cork != NULL))
+        error = udp_cork_add(socket, &to, job->host->in, len);
+    if (error == 0 && !more)
+        error = hand_over(job, &to, &beside, len, now);
+    if (error == EAGAIN && socket->cork != NULL)
+        socket->cork->len -= len; /* it comes again */
+    else if (error != 0 || !more)
+        udp_cork_end(socket); /* after an error nothing of it is left, as on Linux */
     return error != 0 ? -error : (int64_t)len;
 }
 
@@ -202,10 +226,28 @@ static weir_time deadline_of(int s, weir_time now)
     return now + limit.tv_sec * WEIR_SECOND + limit.tv_usec * WEIR_US;
 }
 
+/* What a connected S does by itself. Once it has been asked to wait for more, all that follows goes
+ * the same way, since the call that ends it may do so, too. */
+static bool is_for_itself(const struct call *call, struct udp_socket *socket, int flags)
+{
+    struct msghdr header = { .msg_name = NULL };
+    if (!socket->connected || call->nr == __NR_sendmmsg)
+        return false;
+    socket->corks = socket->corks || (flags & MSG_MORE) != 0;
+    if (call->nr == __NR_sendto)
+        return socket->corks && call->arg[4] == 0;
+    return socket->corks && memory_read(call->pid, call->arg[1], &header, sizeof header) &&
+           header.msg_name == NULL && header.msg_controllen == 0;
+}
+
 void udp_call_send(struct call *call, struct udp_socket *socket)
 {
     struct udp_job job = udp_job_of(call, socket);
     const int flags = (int)call->arg[call->nr == __NR_sendmsg ? 2 : 3];
+    if (is_for_itself(call, socket, flags)) {
+        call_continue(call);
+        return;
+    }
     /* What the program has sent by itself comes first. */
     if (udp_drain(job.host, call->now) && udp_send_again(&job, call->now))
         return;
