@@ -116,7 +116,9 @@ def suite_lines():
     """What docs/open-suites.tsv says: totals, and why a script does not pass."""
     rows = [line.split("\t") for line in ctext.read(SUITES).split("\n")
             if line and not line.startswith("#")]
-    lines = ["## Public suites", "", "Run by hand, from outside the repository (`weir drill FILE`).", "",
+    lines = ["## Public suites", "",
+             "Run by hand, from outside the repository: packetdrill's scripts by `weir drill FILE`,",
+             "programs by `weir run`, and on the kernel first ([testing](testing.md)).", "",
              "| suite | category | passed | of |", "|---|---|--:|--:|"]
     lines += [f"| {' | '.join(row[1:])} |" for row in rows if row[0] == "TOTAL"]
     lines += ["", "What does not pass:", ""]
