@@ -101,6 +101,14 @@ ssize_t sendfile(int out, int in, off_t *offset, size_t count)
     return sent;
 }
 
+/* The header makes sendfile64 of that name, where files may be large; packetdrill calls the other,
+ * which is the same on 64 bits. */
+ssize_t sendfile_of_old(int out, int in, off_t *offset, size_t count) __asm__("sendfile");
+ssize_t sendfile_of_old(int out, int in, off_t *offset, size_t count)
+{
+    return sendfile(out, in, offset, count);
+}
+
 int system(const char *command)
 {
     typedef int system_fn(const char *);

@@ -68,6 +68,7 @@ typedef int accept_fn(void *, int, struct sockaddr *, socklen_t *);
 typedef ssize_t read_fn(void *, int, void *, size_t);
 typedef ssize_t write_fn(void *, int, const void *, size_t);
 typedef int option_fn(void *, int, int, int, void *, socklen_t *);
+typedef ssize_t sendfile_fn(int, int, off_t *, size_t);
 typedef int send_fn(void *, const void *, size_t);
 typedef int receive_fn(void *, void *, size_t *, long long *);
 typedef int usleep_fn(void *, useconds_t);
@@ -288,10 +289,15 @@ static void check_past_the_table(void)
     leaves("P. 1:16(15) ack 1");
     arrives(". 1:1(0) ack 16 win 65535");
     CHECK(sendfile(connection, file, &at, 100) == 0, "then nothing");
+    sendfile_fn *const other = (sendfile_fn *)dlsym(RTLD_DEFAULT, "sendfile");
+    at = 18;
+    CHECK(other != NULL && other(connection, file, &at, 100) == 2, "under its other name, too");
+    leaves("P. 16:18(2) ack 1");
+    arrives(". 1:1(0) ack 18 win 65535");
     CHECK(lseek(file, 3, SEEK_SET) == 3 && sendfile(connection, file, NULL, 4) == 4 &&
               lseek(file, 0, SEEK_CUR) == 7,
           "without an offset the file's own is used");
-    leaves("P. 16:20(4) ack 1");
+    leaves("P. 18:22(4) ack 1");
     close(file);
     unlink(path);
     finish();
