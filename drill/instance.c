@@ -35,7 +35,6 @@ static bool of_a_device(const char *name)
     if (setting != NULL && sysctl_has_value(setting))
         return false;
     return strcmp(name, "net.ipv4.tcp_tso_win_divisor") == 0 ||
-           strcmp(name, "net.ipv4.tcp_min_tso_segs") == 0 ||
            strcmp(name, "net.ipv4.tcp_tso_rtt_log") == 0;
 }
 

@@ -203,9 +203,11 @@ static long send_tcp(struct net *net, struct sock *sock, const struct msghdr *ms
         const bool last = *done + piece.iov_len == want;
         const unsigned more = (flags & MSG_MORE) != 0 || !last ? WEIR_MORE : 0;
         const unsigned urgent = (flags & MSG_OOB) != 0 && last ? WEIR_URG : 0;
+        const unsigned record = (flags & MSG_EOR) != 0 && last ? WEIR_EOR : 0;
         size_t part = 0;
-        const enum weir_error error = weir_send(net->weir, sock->handle, piece.iov_base,
-                                                piece.iov_len, more | urgent, &part, net->now);
+        const enum weir_error error =
+            weir_send(net->weir, sock->handle, piece.iov_base, piece.iov_len,
+                      more | urgent | record, &part, net->now);
         *done += part;
         if (error != WEIR_OK && error != WEIR_AGAIN && error != WEIR_IN_PROGRESS)
             return *done > 0 ? (long)*done : errno_result(error);

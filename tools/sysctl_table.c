@@ -192,6 +192,8 @@ static const struct sysctl table[] = {
            "connections begin with tcp_base_mss and probe upwards") },
     { NUMBER("net.ipv4.tcp_base_mss"), AT(mtu_base_mss), LINUX(0, INT32_MAX), WEIR(88, 65535),
       NOTE("octets of text that are tried where longer segments vanish (tcp_mtu_probing)") },
+    { NUMBER("net.ipv4.tcp_min_tso_segs"), AT(frame_min), LINUX(1, 255), WEIR(1, 255),
+      NOTE("segments a frame may have in any case; the last one of a frame carries PSH") },
     { SECONDS("net.ipv4.tcp_probe_interval"), AT(mtu_probe_interval), LINUX(0, INT32_MAX),
       WEIR(1, LONGEST), NOTE("seconds until a path is probed again after what passes was found") },
     { FIXED("net.ipv4.tcp_probe_threshold", "8"),

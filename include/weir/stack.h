@@ -135,6 +135,8 @@ struct weir_config {
                             timeout suspects a path that swallows long ones (RFC 4821, 7.7), and
                             longer again by probes (RFC 8899); 2: all connections begin with
                             mtu_base_mss and probe; default 1 */
+    uint8_t frame_min;   /* segments that a frame may have in any case, by which PSH is set,
+                            too: as Linux's tcp_min_tso_segs; default 2 */
     uint32_t mtu_base_mss;    /* default 1,024 */
     bool user_timeout_option; /* RFC 5482: the peer's wish moves the user timeout of a connection
                                  that has not set its own; default false */
@@ -385,6 +387,7 @@ enum weir_error weir_connect(struct weir *weir, const struct weir_addr *local,
 #define WEIR_MORE 1u /* more will follow: do not send a short segment yet (MSG_MORE) */
 #define WEIR_FIN  2u /* CLOSE in the same call */
 #define WEIR_URG  4u /* the last octet is urgent (RFC 6093 advises against) */
+#define WEIR_EOR  8u /* a record ends: what follows joins no segment of it (MSG_EOR) */
 
 /* SEND and RECEIVE, by copy. `*done` is how many octets were taken or given; WEIR_OK with fewer
  * than asked is ordinary. WEIR_AGAIN: none now. Receiving: WEIR_OK with *done 0 is the peer's

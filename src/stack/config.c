@@ -73,6 +73,7 @@ void weir_config_default(struct weir_config *config)
         .ecn = 2,
         .ecn_option = 1,
         .mtu_probing = 1,
+        .frame_min = 2,
         .mtu_base_mss = 1024,
         .tw_reuse = 2,
         .no_ssthresh_metrics_save = true,
@@ -125,7 +126,7 @@ static bool tcp_makes_sense(const struct weir_config *c)
            c->udp_rcv_max > 0 && within(c->ranges_max, 1, RANGES_MAX) && c->output_quantum > 0 &&
            c->somaxconn > 0 && c->synack_retries <= SYNQ_RETRY_MAX && c->rack <= RACK_ALL &&
            c->congestion < WEIR_CC_COUNT && c->ecn <= 5 && c->tw_reuse <= 2 && c->ecn_option <= 2 &&
-           within(c->mtu_base_mss, 88, UINT16_MAX) && c->shard_count > 0 &&
+           c->frame_min > 0 && within(c->mtu_base_mss, 88, UINT16_MAX) && c->shard_count > 0 &&
            c->shard_index < c->shard_count;
 }
 

@@ -92,7 +92,8 @@ enum weir_error weir_send_put(struct weir *weir, weir_handle handle, size_t len,
     if (error != WEIR_OK)
         return error;
     weir->now = now;
-    if ((flags & ~(WEIR_MORE | WEIR_FIN | WEIR_URG)) != 0 || !is_shown(weir, handle, len))
+    if ((flags & ~(WEIR_MORE | WEIR_FIN | WEIR_URG | WEIR_EOR)) != 0 ||
+        !is_shown(weir, handle, len))
         return WEIR_INVALID;
     tcp_send_put(&conn->tcb, (uint32_t)len, flags, now);
     weir->shown = WEIR_NO_HANDLE;
@@ -128,8 +129,10 @@ enum weir_error weir_send(struct weir *weir, weir_handle handle, const void *dat
         *done += taken;
         /* What belongs to the end of the data goes with its last octet. */
         const bool last = *done == len;
-        tcp_send_put(&conn->tcb, (uint32_t)taken, last ? flags : flags & WEIR_MORE, now);
+        tcp_send_put(&conn->tcb, (uint32_t)taken, last ? flags : WEIR_MORE, now);
     } while (*done < len);
+    if (*done<len && * done> 0) /* what could be taken has ended, as on Linux */
+        tcp_send_put(&conn->tcb, 0, 0, now);
     conn_settle(weir, index, now);
     return *done > 0 || len == 0 ? WEIR_OK : error;
 }

@@ -179,6 +179,10 @@ void tcp_ack_arrives(struct tcb *tcb, const struct tcp_seg *seg, const struct tc
     if (acked.dsack && tcb->dsack_count < UINT16_MAX)
         tcb->dsack_count++;
     const bool window = !seq_lt(ack, una) && update_window(tcb, seg, forward, arrival->now);
+    if (tcb->held) { /* as Linux: what said that more follows holds until something is heard */
+        tcb->held = false;
+        tcb->due |= TCP_DUE_DATA;
+    }
 
     /* RFC 5681, 2, and RFC 6675: a duplicate carries nothing, changes nothing, and something is
      * outstanding. */

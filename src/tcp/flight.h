@@ -7,6 +7,7 @@
 
 #include "base/ranges.h"
 #include "tcp/cc.h"
+#include "tcp/push.h"
 #include "tcp/rtx_log.h"
 #include "tcp/sent.h"
 #include "wire/tcp.h"
@@ -71,6 +72,7 @@ struct tcb_flight {
     struct prr prr;
     struct undo undo;
     struct tlp tlp;
+    struct push push;
     weir_time rto_at;     /* when the retransmission timeout is due, whatever the timer runs for */
     weir_time pto_at;     /* when the tail loss probe is due; WEIR_NEVER */
     uint32_t sacked_segs; /* segments with the bit, whole or in part above SND.UNA */
@@ -100,6 +102,6 @@ struct tcb_flight {
     uint32_t used_most;      /* if not, the most that was in flight */
 };
 
-WEIR_STATIC_ASSERT(sizeof(struct tcb_flight) <= 768, "the flight block's budget");
+WEIR_STATIC_ASSERT(sizeof(struct tcb_flight) <= 800, "the flight block's budget");
 
 #endif

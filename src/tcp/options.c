@@ -15,11 +15,14 @@ static bool is_flag(int64_t value)
 static enum weir_error set_flag(struct tcb *tcb, enum weir_option option, bool on)
 {
     switch (option) {
-    case WEIR_OPT_NODELAY:
+    case WEIR_OPT_NODELAY: /* as Linux: what is queued goes, corked or not */
         tcb->nodelay = on;
+        tcb->push_now |= on;
         break;
     case WEIR_OPT_CORK:
         tcb->cork = on;
+        tcb->held &= on;
+        tcb->push_now |= !on && tcb->nodelay;
         break;
     case WEIR_OPT_QUICKACK:
         tcb->quickack = on;

@@ -131,7 +131,8 @@ static bool plan_bare(const struct tcb *tcb, enum weir_why why, seq32 seq, weir_
 }
 
 /* Payload, PSH, FIN and segmentation of a plan that carries [seq, seq + octets). */
-static void fill_text(const struct tcb *tcb, struct tcp_plan *plan, uint32_t octets, bool fin)
+static void fill_text(const struct tcb *tcb, struct tcp_plan *plan, uint32_t octets, bool fin,
+                      weir_time now)
 {
     const uint32_t max = payload_max(tcb, plan);
     plan->len = octets;
@@ -142,8 +143,9 @@ static void fill_text(const struct tcb *tcb, struct tcp_plan *plan, uint32_t oct
         fin = false;
     if (plan->len > max)
         plan->gso_size = (uint16_t)max;
-    /* The octet before the FIN, or the last that is queued: nothing more will come soon. */
-    if (plan->len > 0 && plan->seq + plan->len == tcb->snd.end)
+    if (plan->fresh)
+        plan->pushed = plan->len > 0 && push_ends(tcb, plan->len);
+    if (plan->fresh ? plan->pushed : sb_push(tcb, plan->seq, plan->len, now))
         plan->flags |= TCP_PSH;
     if (fin)
         plan->flags |= TCP_FIN;
@@ -207,7 +209,8 @@ static bool plan_probe(const struct tcb *tcb, weir_time now, struct tcp_plan *pl
     const seq32 edge = tcb->snd.una + tcb->snd.wnd;
     const uint32_t window = seq_gt(edge, tcb->snd.nxt) ? edge - tcb->snd.nxt : 0;
     seq32 seq = tcb->snd.nxt;
-    uint32_t len = tcp_unsent(tcb) < tcb->mss ? tcp_unsent(tcb) : tcb->mss;
+    uint32_t len = push_record(tcb, tcp_unsent(tcb));
+    len = len < tcb->mss ? len : tcb->mss;
     const bool fresh = len > 0 && len <= window && memory_for_new(tcb);
     if (!fresh && !sb_last(tcb, &seq, &len))
         return false;
@@ -219,7 +222,7 @@ static bool plan_probe(const struct tcb *tcb, weir_time now, struct tcp_plan *pl
     if (len > max)
         len = max;
     const bool fin = !fresh && tcp_fin_sent(tcb) && seq + len == tcb->snd.nxt;
-    fill_text(tcb, plan, len - (fin ? 1u : 0u), fin);
+    fill_text(tcb, plan, len - (fin ? 1u : 0u), fin, now);
     return true;
 }
 
@@ -252,7 +255,7 @@ static bool plan_rtx(const struct tcb *tcb, const struct tcp_env *env, weir_time
     if (len > room && len > max)
         len = room / max * max > 0 ? room / max * max : max;
     const bool fin = tcp_fin_sent(tcb) && seq + len == tcb->snd.nxt;
-    fill_text(tcb, plan, len - (fin ? 1u : 0u), fin);
+    fill_text(tcb, plan, len - (fin ? 1u : 0u), fin, now);
     return true;
 }
 
@@ -266,20 +269,22 @@ static uint32_t override_len(const struct tcb *tcb)
         return 0;
     const seq32 edge = tcb->snd.una + tcb->snd.wnd;
     uint32_t len = seq_gt(edge, tcb->snd.nxt) ? edge - tcb->snd.nxt : 0;
-    if (len > tcp_unsent(tcb))
-        len = tcp_unsent(tcb);
+    const uint32_t unsent = push_record(tcb, tcp_unsent(tcb));
+    if (len > unsent)
+        len = unsent;
     return len < tcb->mss ? len : tcb->mss;
 }
 
-/* How many segments a device that cuts would be given in one frame: what leaves within a
- * millisecond at twice cwnd a round trip, two at least, but no more than half of cwnd. */
-static uint32_t frame_max(const struct tcb *tcb)
+/* What leaves within a millisecond at twice cwnd a round trip, config.frame_min at least, but no
+ * more than half of cwnd. */
+uint32_t tcp_frame_max(const struct tcb *tcb)
 {
     const uint32_t cwnd = tcb->cc.cwnd / tcb->mss;
     const uint32_t half = cwnd > 1 ? cwnd / 2 : 1;
     const uint64_t rtt_us = (uint64_t)tcb->srtt / WEIR_US;
     const uint64_t soon = rtt_us > 0 ? UINT64_C(2000) * cwnd / rtt_us : UINT8_MAX;
-    const uint64_t most = soon > 2 ? soon : 2;
+    const uint32_t least = tcb->host->config->frame_min;
+    const uint64_t most = soon > least ? soon : least;
     return most < half ? (uint32_t)most : half;
 }
 
@@ -299,7 +304,7 @@ static bool frame_ends(const struct tcb *tcb, const struct tcp_plan *plan, uint3
     if (segments <= 1 || plan->len < tcb->mss)
         return false;
     const uint32_t left = burst > plan->len ? burst - plan->len : 0;
-    return plan->gso_size > 0 || left == 0 || segments >= frame_max(tcb);
+    return plan->gso_size > 0 || left == 0 || segments >= tcp_frame_max(tcb);
 }
 
 static bool plan_new(const struct tcb *tcb, const struct tcp_env *env, weir_time now,
@@ -336,9 +341,9 @@ static bool plan_new(const struct tcb *tcb, const struct tcp_env *env, weir_time
         plan->why = WEIR_WHY_NEW_PROBE;
         return true;
     }
-    fill_text(tcb, plan, chance.len, chance.fin);
-    if (frame_ends(tcb, plan, chance.burst))
-        plan->flags |= TCP_PSH;
+    fill_text(tcb, plan, chance.len, chance.fin, now);
+    if (frame_ends(tcb, plan, chance.burst) || (tcb->due & TCP_DUE_PROBE))
+        plan->flags |= TCP_PSH; /* what a timer lets go is pushed, too, as on Linux */
     return true;
 }
 
@@ -431,12 +436,15 @@ static void commit_fresh(struct tcb *tcb, const struct tcp_plan *plan, weir_time
         return;
     const uint32_t len = plan->len + ((plan->flags & TCP_FIN) ? 1u : 0u);
     tcb->snd.nxt += len;
+    struct tcb_flight *flight = tcb_flight(tcb);
+    if (flight->push.count > 0)
+        push_left(flight, tcb->snd.nxt, &tcb->host->sent);
     if (plan->len > 0 && plan->len < tcb->mss)
         tcb->snd.sml = plan->seq + plan->len;
     if (plan->len % tcb->mss != 0 && plan->why != WEIR_WHY_NEW_PROBE)
         tcb->snd.sml = plan->seq + plan->len;
     const uint32_t segments = frame_segments(tcb, plan);
-    tcb->frame = (plan->flags & TCP_PSH) || segments >= frame_max(tcb) ? 0 : (uint8_t)segments;
+    tcb->frame = (plan->flags & TCP_PSH) || segments >= tcp_frame_max(tcb) ? 0 : (uint8_t)segments;
     tcb->octets_out += plan->len;
     tcb->pace_at = WEIR_NEVER;
     tcb->paced_hold = tcb->defer_over = false;
@@ -449,7 +457,6 @@ static void commit_fresh(struct tcb *tcb, const struct tcp_plan *plan, weir_time
         tcp_rtx_restart(tcb, now);
     if (plan->why == WEIR_WHY_NEW_PROBE)
         tcp_search_sent(tcb, plan->seq, plan->len);
-    struct tcb_flight *flight = tcb_flight(tcb);
     if (plan->why == WEIR_WHY_NEW_TLP)
         tlp_sent(tcb, flight, false, now);
     else if (!flight->tlp.due)

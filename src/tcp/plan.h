@@ -23,6 +23,7 @@ struct tcp_plan {
     uint16_t wnd, urg;
     uint8_t head_len; /* TCP header with options */
     bool fresh;       /* new octets (or FIN, SYN), not a retransmission */
+    bool pushed;      /* ... and a write ends with them */
     seq32 edge;       /* right edge it advertises */
     uint8_t dsacks;   /* DSACK blocks it carries */
     uint8_t ecn;      /* for the IP header: ECN_NOT_ECT or ECN_ECT0 */

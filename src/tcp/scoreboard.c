@@ -65,14 +65,17 @@ bool sb_sent(struct tcb *tcb, const struct tcp_plan *plan, weir_time now)
         r = sent_push(&flight->map, &tcb->host->sent);
         if (r == NULL)
             return false;
+        const uint32_t frame = tcp_frame_max(tcb);
         r->seq = plan->seq;
         r->len = len;
         r->at = now;
         r->mss = mss;
+        r->flags = (uint16_t)(SENT_FRAME * (frame < UINT8_MAX ? frame : UINT8_MAX));
         rate_sent(flight, r, now);
     }
-    if (r->len % mss != 0)
+    if (r->len % mss != 0 || push_ends_record(tcb, plan->seq + plan->len))
         r->flags |= SENT_CLOSED;
+    r->flags = (uint16_t)((r->flags & ~SENT_PUSH) | (plan->pushed ? SENT_PUSH : 0));
     if (count == 0)
         flight->high_sacked = flight->lost_edge = flight->rtx_next = plan->seq;
     return true;
@@ -589,6 +592,25 @@ bool sb_rescue(const struct tcb *tcb, seq32 *seq, uint32_t *len)
     if ((r->rtx >> (sent_segments(r) - 1)) & 1)
         return false;
     return sb_last(tcb, seq, len);
+}
+
+/* Linux keeps what it gave to a device at once, and sends that again as far as it is lost. */
+bool sb_push(const struct tcb *tcb, seq32 seq, uint32_t len, weir_time now)
+{
+    const struct tcb_flight *flight = tcb_flight(tcb);
+    WEIR_ASSERT(flight != NULL && len <= tcp_outstanding(tcb));
+    if (len == 0)
+        return false;
+    const struct sent *r = sb_record(tcb, flight, seq);
+    const seq32 end = seq + len;
+    if (end == seq_min(r->seq + r->len, tcb->snd.end) && (r->flags & SENT_PUSH))
+        return true;
+    const uint32_t k = (end - 1 - r->seq) / r->mss, frame = r->flags / SENT_FRAME;
+    if (frame < 2 || k % frame == 0 || run_below(r, tcb->snd.una) >= k)
+        return false;
+    const bool joined = len > r->mss || (tcb->sent_at == now && (r->rtx >> (k - 1) & 1));
+    const bool last = (k + 1) % frame == 0 || !((r->lost & ~r->rtx) >> k >> 1 & 1);
+    return joined && last;
 }
 
 void sb_check(const struct tcb *tcb)

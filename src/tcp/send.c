@@ -20,18 +20,26 @@ static uint32_t usable_cwnd(const struct tcb *tcb)
  */
 static bool nagle_holds(const struct tcb *tcb)
 {
-    if (tcb->nodelay || tcb->fin_queued)
+    if (tcb->nodelay || tcb->fin_queued || tcb->push_now)
         return false;
     return tcp_outstanding(tcb) > 0 && seq_gt(tcb->snd.sml, tcb->snd.una);
 }
 
-/* `len` is less than a full segment. Whether it may go all the same. */
-static enum weir_wait short_may_go(const struct tcb *tcb, uint32_t len, uint32_t unsent)
+static bool cork_holds(const struct tcb *tcb)
+{
+    return (tcb->cork || tcb->held) && !tcb->fin_queued && !tcb->push_now;
+}
+
+/* `len` is less than a full segment. Whether it may go all the same, if the `unsent` are all there
+ * is. */
+static enum weir_wait short_may_go(const struct tcb *tcb, uint32_t len, uint32_t unsent, bool last)
 {
     if (len < unsent) /* the peer's window cuts it: worth sending only if it is half of the largest
                          ever seen */
         return len >= tcb->snd.wnd_max / 2 && len > 0 ? WEIR_WAIT_NOTHING : WEIR_WAIT_PEER_WINDOW;
-    if ((tcb->cork || tcb->more) && !tcb->fin_queued)
+    if (!last) /* a record, and more behind it: nothing will join it */
+        return WEIR_WAIT_NOTHING;
+    if (cork_holds(tcb))
         return WEIR_WAIT_CORK;
     return nagle_holds(tcb) ? WEIR_WAIT_NAGLE : WEIR_WAIT_NOTHING;
 }
@@ -47,6 +55,16 @@ static bool waits_for_more(const struct tcb *tcb, uint32_t len, uint32_t full, e
            tcp_outstanding(tcb) > 0 && !tcb->defer_over;
 }
 
+/* Octets that one plan may carry. */
+static uint32_t plan_max(const struct tcb *tcb, uint32_t gso_max)
+{
+    uint32_t segments = gso_max > tcb->mss ? gso_max / tcb->mss : 1;
+    if (segments > TCP_PLAN_SEGMENTS)
+        segments = TCP_PLAN_SEGMENTS;
+    const uint32_t max = segments * tcb->mss;
+    return tcp_paced(tcb) && max > tcp_pacing_quantum(tcb) ? tcp_pacing_quantum(tcb) : max;
+}
+
 void tcp_send_chance(const struct tcb *tcb, uint32_t gso_max, struct tcp_chance *chance)
 {
     *chance = (struct tcp_chance){ .wait = WEIR_WAIT_NOTHING };
@@ -54,18 +72,20 @@ void tcp_send_chance(const struct tcb *tcb, uint32_t gso_max, struct tcp_chance 
         chance->wait = tcb->snd.end != tcb->iss + 1 ? WEIR_WAIT_HANDSHAKE : WEIR_WAIT_NOTHING;
         return;
     }
-    const uint32_t unsent = tcp_unsent(tcb);
+    const uint32_t all = tcp_unsent(tcb);
     const bool fin_waits = tcb->fin_queued && !tcp_fin_sent(tcb);
-    if (unsent == 0 && !fin_waits)
+    if (all == 0 && !fin_waits)
         return;
     const uint32_t window = usable_window(tcb);
     const uint32_t cwnd = usable_cwnd(tcb);
     const uint32_t mss = tcb->mss;
-    if (unsent == 0) { /* a FIN alone takes one octet of the window, and waits for no cwnd */
+    if (all == 0) { /* a FIN alone takes one octet of the window, and waits for no cwnd */
         chance->fin = window > 0;
         chance->wait = chance->fin ? WEIR_WAIT_OUTPUT : WEIR_WAIT_PEER_WINDOW;
         return;
     }
+    const uint32_t unsent = push_record(tcb, all);
+    const bool last = unsent == all;
     uint32_t len = unsent;
     chance->wait = WEIR_WAIT_OUTPUT;
     if (len > window) {
@@ -79,14 +99,10 @@ void tcp_send_chance(const struct tcb *tcb, uint32_t gso_max, struct tcp_chance 
         if (len == 0)
             return;
     }
-    const bool tail_waits = len < unsent || tcb->cork || tcb->more || nagle_holds(tcb);
+    const bool holds = last && !tcb->fin_queued && (cork_holds(tcb) || nagle_holds(tcb));
+    const bool tail_waits = len < unsent || holds;
     chance->burst = tail_waits && !tcb->fin_queued ? len / mss * mss : len;
-    uint32_t segments = gso_max > mss ? gso_max / mss : 1;
-    if (segments > TCP_PLAN_SEGMENTS)
-        segments = TCP_PLAN_SEGMENTS;
-    uint32_t max = segments * mss;
-    if (tcp_paced(tcb) && max > tcp_pacing_quantum(tcb))
-        max = tcp_pacing_quantum(tcb);
+    const uint32_t max = plan_max(tcb, gso_max);
     if (len > max)
         len = max;
     if (waits_for_more(tcb, len, unsent < max ? unsent : max, chance->wait)) {
@@ -96,16 +112,16 @@ void tcp_send_chance(const struct tcb *tcb, uint32_t gso_max, struct tcp_chance 
     if (len > mss && len < unsent)
         len = len / mss * mss;
     if (len < mss) {
-        const enum weir_wait wait = short_may_go(tcb, len, unsent);
+        const enum weir_wait wait = short_may_go(tcb, len, unsent, last);
         if (wait != WEIR_WAIT_NOTHING) {
             chance->wait = wait;
             return;
         }
-    } else if (len % mss != 0 && (tcb->cork || tcb->more || nagle_holds(tcb)) && !tcb->fin_queued) {
+    } else if (len % mss != 0 && holds) {
         len = len / mss * mss; /* the short tail waits */
     }
     chance->len = len;
-    chance->fin = fin_waits && len == unsent && window > len;
+    chance->fin = fin_waits && len == all && window > len;
 }
 
 bool tcp_needs_persist(const struct tcb *tcb)

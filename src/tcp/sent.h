@@ -44,7 +44,9 @@ struct sent {
 
 enum sent_flag {
     SENT_APP_LIMITED = 1 << 0,
-    SENT_CLOSED = 1 << 1, /* nothing may be appended any more: its last segment is short */
+    SENT_CLOSED = 1 << 1, /* nothing may be appended: its last segment is short, or ends a record */
+    SENT_PUSH = 1 << 2,   /* a write ends with its last octet */
+    SENT_FRAME = 1 << 8,  /* from here up: how many segments left in a frame */
 };
 
 struct sent_map {

@@ -95,6 +95,7 @@ void tcb_flight_drop(struct tcb *tcb)
     ranges_clear(&flight->ranges, tcb->host->rings);
     sent_clear(&flight->map, &tcb->host->sent);
     rtx_log_clear(&flight->log, &tcb->host->sent);
+    push_clear(&flight->push, &tcb->host->sent);
     pool_give(tcb->host->flights, tcb->flight);
     tcb->flight = POOL_NONE;
 }
@@ -127,6 +128,7 @@ struct tcb_flight *tcb_flight_need(struct tcb *tcb)
     struct tcb_flight *flight = tcb_flight(tcb);
     ranges_init(&flight->ranges, tcb->host->rings, tcb->host->config->ranges_max);
     sent_init(&flight->map);
+    push_init(&flight->push);
     sb_init(flight, tcb);
     rate_begin(flight, tcb);
     flight->recent_count = flight->unsaid = 0;
@@ -142,7 +144,7 @@ void tcb_flight_release(struct tcb *tcb)
 {
     struct tcb_flight *flight = tcb_flight(tcb);
     if (flight == NULL || tcb->recovery != TCP_OPEN || sent_count(&flight->map) > 0 ||
-        flight->ranges.count > 0 || flight->dsack_count > 0)
+        flight->ranges.count > 0 || flight->dsack_count > 0 || flight->push.count > 0)
         return;
     tcb_flight_drop(tcb);
 }

@@ -98,24 +98,25 @@ struct tcb {
     bool rst_owed : 1;   /* CLOSED, and the peer is to be told */
     bool ts_ok : 1, sack_ok : 1, ws_ok : 1;
     bool nodelay : 1, cork : 1, quickack : 1, keepalive : 1;
-    bool more : 1;       /* the last write said more follows */
+    bool more : 1;       /* the last write said more follows: its end carries no PSH */
     bool defer_over : 1; /* patience for a longer superframe is at an end */
     bool snd_urg : 1;    /* SND.UP means something */
     bool rcv_urg : 1;    /* RCV.UP means something */
     bool syn_rtx : 1;    /* our SYN was retransmitted: its RTT is not measured without timestamps */
-    bool cwnd_limited : 1; /* output stopped because of cwnd since the last ACK */
-    bool read_closed : 1;  /* nobody reads any more: data is answered by a reset */
-    bool peer_zero : 1;    /* the peer's window was last seen closed */
-    bool reopen : 1;       /* TIME-WAIT: a listener would take a SYN (the owner says so) */
-    bool una_far : 1;      /* SND.UNA has been 2^31 or more beyond the ISS */
-    bool fast : 1;         /* SYN-SENT, SYN-RECEIVED: text goes with a SYN (fastopen.h) */
-    bool is_signed : 1;    /* its segments have a signature (the owner's affair) */
-    bool paced_hold : 1;   /* pace_at is when the next octets may leave */
-    uint8_t known : 2;     /* enum tcp_known_use */
-    bool has_ao : 1;       /* of is_signed: by TCP-AO, and not MD5 */
-    uint8_t recovery;      /* enum tcp_recovery */
-    uint8_t frame;         /* segments since the superframe began that leaves now; stops at 255 */
-    uint16_t extra;        /* extra.h: the block's number + 1, or 0 */
+    bool cwnd_limited : 1;  /* output stopped because of cwnd since the last ACK */
+    bool read_closed : 1;   /* nobody reads any more: data is answered by a reset */
+    bool peer_zero : 1;     /* the peer's window was last seen closed */
+    bool reopen : 1;        /* TIME-WAIT: a listener would take a SYN (the owner says so) */
+    bool una_far : 1;       /* SND.UNA has been 2^31 or more beyond the ISS */
+    bool fast : 1;          /* SYN-SENT, SYN-RECEIVED: text goes with a SYN (fastopen.h) */
+    bool is_signed : 1;     /* its segments have a signature (the owner's affair) */
+    bool paced_hold : 1;    /* pace_at is when the next octets may leave */
+    uint8_t known : 2;      /* enum tcp_known_use */
+    bool has_ao : 1;        /* of is_signed: by TCP-AO, and not MD5 */
+    bool held : 1, eor : 1; /* by `more` a short segment waits; the last write ends a record */
+    uint8_t recovery;       /* enum tcp_recovery */
+    uint8_t frame;          /* segments since the superframe began that leaves now; stops at 255 */
+    uint16_t extra;         /* extra.h: the block's number + 1, or 0 */
 
     /* Send. */
     struct {
@@ -165,6 +166,7 @@ struct tcb {
     uint8_t reo_persist;               /* RACK.reo_wnd_persist */
     bool reo_seen : 1;                 /* RACK.reordering_seen */
     bool thin_linear : 1, tallied : 1; /* WEIR_OPT_THIN_LINEAR; tally.h */
+    bool push_now : 1;                 /* Nagle and cork hold nothing */
     int8_t linger2;              /* WEIR_OPT_LINGER2 in seconds, or -1; 0: the configuration's */
     weir_time srtt, rttvar, rto; /* ns; srtt 0: no sample yet */
     uint32_t rtt_min_us;         /* smallest sample since rtt_min_ms; UINT32_MAX: none */

@@ -10,6 +10,7 @@
 #include "tcp/flight.h"
 #include "tcp/isn.h"
 #include "tcp/path.h"
+#include "tcp/push.h"
 #include "tcp/tcb.h"
 
 #define TCP_TUPLE_LEN 40 /* octets that name a connection, as the owner lays them out */
@@ -25,11 +26,10 @@
 #define TCP_THIN_RETRIES  6 /* timeouts that do not double for a thin stream */
 #define TCP_BLACK_HOLE_RETRIES \
     4 /* timeouts until long segments are suspected: Linux's tcp_retries1 */
-#define TCP_PROBING_ALWAYS   2               /* config.mtu_probing, as Linux counts */
-#define TCP_TS_OPT_LEN       12              /* NOP NOP TS */
-#define TCP_CHALLENGE_GAP_MS 500             /* INV 27 */
-#define TCP_DEFER_MAX        WEIR_MS         /* for a longer superframe (architecture, 5.2a) */
-#define TCP_CORK_MAX         (WEIR_MS * 200) /* a corked short segment waits no longer (tcp(7)) */
+#define TCP_PROBING_ALWAYS   2       /* config.mtu_probing, as Linux counts */
+#define TCP_TS_OPT_LEN       12      /* NOP NOP TS */
+#define TCP_CHALLENGE_GAP_MS 500     /* INV 27 */
+#define TCP_DEFER_MAX        WEIR_MS /* for a longer superframe (architecture, 5.2a) */
 #define TCP_PAWS_AGE_MS      (UINT32_C(86400) * 24 * 1000) /* RFC 7323, 5.5 */
 
 /* fsm.c. The only way to change the state; `cause` is what the records say. */
@@ -186,6 +186,8 @@ uint32_t sb_pipe(const struct tcb *tcb);
 bool sb_next_rtx(const struct tcb *tcb, seq32 *seq,
                  uint32_t *len); /* the lowest lost run that waits; whole segments of one record */
 bool sb_rescue(const struct tcb *tcb, seq32 *seq, uint32_t *len);
+/* Whether what is sent again of one record now ends a write, or a frame as it first left. */
+bool sb_push(const struct tcb *tcb, seq32 seq, uint32_t len, weir_time now);
 bool sb_last(const struct tcb *tcb, seq32 *seq,
              uint32_t *len); /* the last segment, if not sacked */
 struct sent *sb_record(const struct tcb *tcb, const struct tcb_flight *flight, seq32 s);
@@ -243,6 +245,9 @@ void tcp_rtx_restart(struct tcb *tcb, weir_time now);
 weir_time tcp_user_limit(const struct tcb *tcb); /* ns; 0 = none */
 weir_time tcp_defer_time(const struct tcb *tcb); /* patience for a longer superframe */
 void tcp_time_wait_restart(struct tcb *tcb, weir_time now);
+
+/* output.c: segments that leave in one frame of a device that cuts. */
+uint32_t tcp_frame_max(const struct tcb *tcb);
 
 /* send.c: what new octets may leave. */
 struct tcp_chance {

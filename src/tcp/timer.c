@@ -51,8 +51,7 @@ static void settle_rtx(struct tcb *tcb, weir_time now)
         if (tcb->rtx_kind != TCP_RTX_PERSIST) {
             tcb->backoff = tcb->retries = 0;
             tcb->rtx_kind = TCP_RTX_PERSIST;
-            const bool corked = tcb->snd.wnd >= tcb->mss;
-            tcb->rtx_at = now + (corked ? TCP_CORK_MAX : tcp_rto_backed_off(tcb));
+            tcb->rtx_at = now + tcp_rto_backed_off(tcb);
         }
         return;
     }

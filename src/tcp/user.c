@@ -41,31 +41,38 @@ uint32_t tcp_send_buf(const struct tcb *tcb)
     return wanted < config->snd_max ? (uint32_t)wanted : config->snd_max;
 }
 
-/* TCP_NOTSENT_LOWAT: octets that were never sent and may yet wait. */
-static uint32_t notsent_room(const struct tcb *tcb)
+/* TCP_NOTSENT_LOWAT: octets that may wait without having been sent; UINT32_MAX: any number. */
+static uint32_t notsent_lowat(const struct tcb *tcb)
 {
-    const uint32_t lowat =
-        tcb->notsent_lowat != 0 ? tcb->notsent_lowat : tcb->host->config->notsent_lowat;
-    const uint32_t unsent = tcp_syn_acked(tcb) ? tcp_unsent(tcb) : queued(tcb);
-    return unsent < lowat ? lowat - unsent : 0;
+    return tcb->notsent_lowat != 0 ? tcb->notsent_lowat : tcb->host->config->notsent_lowat;
+}
+
+static uint32_t buffer_room(const struct tcb *tcb)
+{
+    const uint32_t have = queued(tcb), buf = tcp_send_buf(tcb);
+    return have < buf ? buf - have : 0;
 }
 
 uint32_t tcp_send_room(const struct tcb *tcb)
 {
-    const uint32_t have = queued(tcb), buf = tcp_send_buf(tcb);
-    if (notsent_room(tcb) == 0) /* but a write that has begun is not cut for it, as on Linux */
+    const uint32_t room = buffer_room(tcb), lowat = notsent_lowat(tcb);
+    if (!push_possible(tcb))
         return 0;
-    return have < buf ? buf - have : 0;
+    if (lowat == UINT32_MAX)
+        return room;
+    const uint32_t takes = push_room(tcb, lowat);
+    return takes < room ? takes : room;
 }
 
 /* A third of the buffer, and of what may wait unsent half: else each segment that leaves would wake
  * the program (as Linux). */
 bool tcp_send_ready(const struct tcb *tcb)
 {
-    const uint32_t lowat =
-        tcb->notsent_lowat != 0 ? tcb->notsent_lowat : tcb->host->config->notsent_lowat;
-    return tcp_send_room(tcb) >= tcp_send_buf(tcb) / 3 &&
-           (lowat == UINT32_MAX || notsent_room(tcb) > lowat / 2);
+    const uint32_t lowat = notsent_lowat(tcb);
+    if (buffer_room(tcb) < tcp_send_buf(tcb) / 3 || !push_possible(tcb))
+        return false;
+    const uint32_t unsent = tcp_syn_acked(tcb) ? tcp_unsent(tcb) : queued(tcb);
+    return lowat == UINT32_MAX || unsent < (lowat + 1) / 2;
 }
 
 /* How many more octets this connection's queue may take memory for now.
@@ -140,11 +147,11 @@ void tcp_send_put(struct tcb *tcb, uint32_t len, unsigned flags, weir_time now)
     WEIR_ASSERT(tcp_send_error(tcb) == WEIR_OK);
     if (len > 0 && tcp_unsent(tcb) == 0)
         restart_after_idle(tcb, now);
+    push_put(tcb, len, flags);
     tcb->snd.end += len;
     ring_drop_after(tcb->host->rings, &tcb->snd_ring, tcb->snd.end);
     if (queued(tcb) == 0)
         ring_clear(tcb->host->rings, &tcb->snd_ring);
-    tcb->more = flags & WEIR_MORE;
     if ((flags & WEIR_URG) && len > 0) {
         tcb->snd_urg = true;
         tcb->snd.up = tcb->snd.end; /* the octet after the urgent ones: RFC 9293 MUST-62 */

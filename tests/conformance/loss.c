@@ -249,7 +249,7 @@ static void no_room_for_something_new(struct t *t)
     ten_in_flight(t, SACK, 3000);
     write_octets(t, 3000);
     quiet(t);
-    out_after(t, PTO, ". 2001:3001 ack 1");
+    out_after(t, PTO, "P. 2001:3001 ack 1"); /* a write ended with it */
     why(t, RTX_TLP);
 }
 

@@ -570,8 +570,8 @@ static void full_sized_segments(struct t *t)
     passive(t, PLAIN);
     for (unsigned i = 0; i < 10; i++)
         write_flags(t, 250, i < 9 ? WEIR_MORE : 0);
-    out(t, "P. 1:1001 ack 1");
-    out(t, "P. 1001:2001 ack 1");
+    out(t, ". 1:1001 ack 1"); /* more follows: no PSH */
+    out(t, ". 1001:2001 ack 1");
     out(t, "P. 2001:2501 ack 1");
 }
 

@@ -233,7 +233,7 @@ static void silly_window_overridden(struct t *t)
     in(t, ". 1 ack 1 win 100");
     write_octets(t, 5000);
     quiet(t);
-    out_after(t, 200 * MS, ". 1:101 ack 1"); /* 3.8.6.2.1 (4): the override time-out */
+    out_after(t, 200 * MS, "P. 1:101 ack 1"); /* 3.8.6.2.1 (4): the override time-out */
 }
 
 static void receiver_avoids_silly_windows(struct t *t)
