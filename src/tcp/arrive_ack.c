@@ -111,8 +111,11 @@ static bool update_window(struct tcb *tcb, const struct tcp_seg *seg, bool forwa
                                                            .ack = seg->ack,
                                                            .value = wnd });
     }
-    if (wnd > tcb->snd.wnd)
+    if (wnd > tcb->snd.wnd) {
         tcb->due |= TCP_DUE_DATA;
+        if (tcp_unsent(tcb) > 0) /* a closed window is a silence, too */
+            tcp_restart_after_idle(tcb, now);
+    }
     /* While the window was closed each retransmission was a probe: it begins to count now. */
     if (tcb->snd.wnd == 0 && tcb->rtx_kind == TCP_RTX_RTX) {
         tcb->backoff = tcb->retries = 0;

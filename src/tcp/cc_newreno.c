@@ -5,20 +5,18 @@
 
 #include "base/assert.h"
 
-#define SLOW_START_LIMIT \
-    8 /* segments an ACK may grow cwnd by (RFC 9406's L for senders without pacing) */
-
 uint32_t cc_initial_window(uint32_t mss)
 {
     const uint32_t floor = 2 * mss > 14600 ? 2 * mss : 14600;
     return 10 * mss < floor ? 10 * mss : floor;
 }
 
+/* DEVIATION: RFC 9406, 4.2 has a sender without pacing add eight segments for an ACK at most. A
+ * peer whose device joins segments sends one for 44, and cwnd would grow by a fifth of a window
+ * where it is to double; Linux knows no such limit, and waits for no clock either. */
 uint32_t cc_slow_start_limit(const struct cc_path *path, const struct cc_ack *ack)
 {
-    if (ack->in_loss)
-        return path->mss;
-    return path->paced ? UINT32_MAX : SLOW_START_LIMIT * path->mss;
+    return ack->in_loss ? path->mss : UINT32_MAX;
 }
 
 void cc_idle_restart(struct cc *cc, const struct cc_path *path, weir_time idle, weir_time rto)

@@ -123,11 +123,17 @@ static uint32_t find_lost(struct tcb *tcb, struct tcb_flight *flight, const stru
 
 /* Octets of this ACK that cwnd may grow with. What is sacked has arrived as well, and is not
  * counted again when it is acknowledged; but as long as nothing was ever out of order it is the
- * first sign of a loss (as on Linux). */
-static uint32_t grows_by(const struct tcb *tcb, const struct sb_acked *acked)
+ * first sign of a loss (as on Linux). Without SACK it is the duplicates that have said so of all
+ * but the hole. */
+static uint32_t grows_by(const struct tcb *tcb, const struct tcb_flight *flight,
+                         const struct sb_acked *acked)
 {
     if (tcb->recovery == TCP_RECOVERY)
         return 0;
+    if (flight->reno_sacked > 0 && acked->octets > tcb->mss) {
+        const uint32_t most = acked->octets - tcb->mss;
+        return acked->octets - (flight->reno_sacked < most ? flight->reno_sacked : most);
+    }
     const bool late = tcb->reo_seen && tcb->recovery == TCP_OPEN;
     return acked->octets + (late ? acked->sacked : 0);
 }
@@ -149,6 +155,7 @@ void tcp_recovery_ack(struct tcb *tcb, const struct sb_acked *acked, bool dup, w
     if (lost > 0)
         tcb->due |= TCP_DUE_RTX;
     const bool probe = lost > 0 && tcp_search_explains(tcb, now);
+    const uint32_t grows = grows_by(tcb, flight, acked);
     if (!tcb->sack_ok)
         reno_ack(tcb, flight, acked->octets, dup);
 
@@ -157,8 +164,8 @@ void tcp_recovery_ack(struct tcb *tcb, const struct sb_acked *acked, bool dup, w
         enter_recovery(tcb, flight, acked, now);
     else if (repaired && tcb->recovery == TCP_OPEN)
         tail_repaired(tcb, flight, now);
-    else if (grows_by(tcb, acked) > 0)
-        tcp_cc_grow(tcb, flight, grows_by(tcb, acked), rtt, now);
+    else if (grows > 0)
+        tcp_cc_grow(tcb, flight, grows, rtt, now);
     if (tcb->recovery == TCP_RECOVERY && tcb->sack_ok && !tcp_cc_own(tcb))
         prr_ack(tcb, flight, acked->octets + acked->sacked, acked->octets > 0 && lost == 0);
 }

@@ -49,7 +49,8 @@ void tcb_flight_release(struct tcb *tcb);             /* gives it back if nothin
 void tcb_born(struct tcb *tcb, enum weir_state state, enum weir_cause cause, weir_time now);
 void tcp_mss_update(struct tcb *tcb);
 bool tcp_send_ready(const struct tcb *tcb); /* user.c. There is room worth telling of */
-void tcb_let_go(struct tcb *tcb);           /* user.c. CLOSED: gives back all but what is unread */
+void tcp_restart_after_idle(struct tcb *tcb, weir_time now); /* user.c. Octets are to leave */
+void tcb_let_go(struct tcb *tcb); /* user.c. CLOSED: gives back all but what is unread */
 
 /* 2^32 octets later SND.UNA may stand on the ISS again: that is not the beginning. */
 static inline bool tcp_syn_acked(const struct tcb *tcb)

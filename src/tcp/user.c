@@ -135,7 +135,7 @@ void tcp_send_unview(struct tcb *tcb)
 }
 
 /* RFC 5681, 4.1: after a silence cwnd says nothing about the path any more. */
-static void restart_after_idle(struct tcb *tcb, weir_time now)
+void tcp_restart_after_idle(struct tcb *tcb, weir_time now)
 {
     if (tcp_outstanding(tcb) > 0 || now - tcb->sent_at <= tcb->rto)
         return;
@@ -146,7 +146,7 @@ void tcp_send_put(struct tcb *tcb, uint32_t len, unsigned flags, weir_time now)
 {
     WEIR_ASSERT(tcp_send_error(tcb) == WEIR_OK);
     if (len > 0 && tcp_unsent(tcb) == 0)
-        restart_after_idle(tcb, now);
+        tcp_restart_after_idle(tcb, now);
     push_put(tcb, len, flags);
     tcb->snd.end += len;
     ring_drop_after(tcb->host->rings, &tcb->snd_ring, tcb->snd.end);
