@@ -25,6 +25,7 @@
  *   g G option that comes back       s option to set    X number that comes back
  *   P two descriptors that come back                      k offset, or NULL
  *   p poll's list                    e E epoll's event, and the one that comes back
+ *   Z a path
  * Behind `/` what the script need not say. */
 struct form {
     const char *name;
@@ -49,6 +50,8 @@ static const struct form forms[] = {
     { "send", CALL_sendto, "fwni" },
     { "sendto", CALL_sendto, "fwnicl" },
     { "sendmsg", CALL_sendmsg, "fMi" },
+    { "sendfile", CALL_sendfile, "ffXi" },
+    { "open", CALL_open, "Zi/i" },
     { "fcntl", CALL_fcntl, "fi/i" },
     { "ioctl", CALL_ioctl, "fi/X" },
     { "close", CALL_close, "f" },
@@ -426,8 +429,16 @@ static long make_argument(struct making *m, char kind, unsigned i)
     }
     case 's':
         return option_in(m, node);
+    case 'Z':
+        if (node->kind != NODE_STRING)
+            run_fail(run, "a path is expected in the arguments of %s()", run->event->text);
+        return (long)node->text;
     case 'X': {
-        int *value = arena_take(&run->arena, sizeof *value);
+        int *value = arena_take(&run->arena, sizeof(int64_t));
+        if (m->call.id == CALL_sendfile && node->kind == NODE_WORD)
+            return 0; /* NULL */
+        if (m->call.id == CALL_sendfile && node->kind != NODE_ELLIPSIS)
+            *(int64_t *)(void *)value = number_of(run, node);
         if (m->call.id == CALL_ioctl && node->kind != NODE_ELLIPSIS)
             *value = (int)number_of(run, node); /* FIONBIO takes it; the others overwrite it */
         return (long)value;
@@ -635,6 +646,7 @@ static void after_call(struct run *run, const struct event *event, const struct 
         map_fd(run, number_of(run, event->result), result,
                (number_of(run, args->next) & 0xf) == SOCK_DGRAM);
         break;
+    case CALL_open:
     case CALL_epoll_create:
     case CALL_epoll_create1:
         map_fd(run, number_of(run, event->result), result, false);
@@ -678,7 +690,7 @@ static void after_call(struct run *run, const struct event *event, const struct 
 static bool makes_fd(enum call_id id)
 {
     return id == CALL_socket || id == CALL_accept || id == CALL_accept4 ||
-           id == CALL_epoll_create || id == CALL_epoll_create1;
+           id == CALL_epoll_create || id == CALL_epoll_create1 || id == CALL_open;
 }
 
 static const char *outcome(long result, char text[64])

@@ -9,6 +9,8 @@
 #define MTU_IPV4 1500
 #define MTU_IPV6 1520
 
+#define FILE_MOST (1L << 30) /* octets of a file that a script makes */
+
 const char *const ip_mode_names[MODE_COUNT] = { "ipv4", "ipv6", "ipv4-mapped-ipv6" };
 
 /* ---- options ---- */
@@ -291,6 +293,33 @@ static void echo_words(struct run *run, const char *at, unsigned line)
              line);
 }
 
+/* rm [-f] PATH..., and dd if=/dev/zero of=PATH bs=N count=N: files of zeros, for sendfile(). */
+static void file_command(struct run *run, bool makes, const char *at, unsigned line)
+{
+    char word[256], path[256] = "";
+    long block = 512, count = 1;
+    bool zeros = false;
+    while ((at = next_word(at, word, sizeof word)) != NULL) {
+        if (!makes && word[0] != '-' && !run->subject.file(run->subject.self, word, -1))
+            run_fail(run, "line %u: no memory", line);
+        if (strncmp(word, "of=", 3) == 0)
+            snprintf(path, sizeof path, "%s", word + 3);
+        else if (strcmp(word, "if=/dev/zero") == 0)
+            zeros = true;
+        else if (strncmp(word, "bs=", 3) == 0)
+            block = strtol(word + 3, NULL, 10);
+        else if (strncmp(word, "count=", 6) == 0)
+            count = strtol(word + 6, NULL, 10);
+    }
+    if (!makes)
+        return;
+    if (!zeros || path[0] == '\0' || block < 1 || block > FILE_MOST || count < 0 ||
+        count > FILE_MOST / block)
+        run_fail(run, "line %u: `dd` is understood with if=/dev/zero of=PATH bs=N count=N", line);
+    if (!run->subject.file(run->subject.self, path, block * count))
+        run_fail(run, "line %u: no memory", line);
+}
+
 static bool is_device_command(const char *name)
 {
     return strcmp(name, "tc") == 0 || strcmp(name, "ethtool") == 0;
@@ -312,6 +341,8 @@ static void one_command(struct run *run, const char *command, unsigned line)
         echo_words(run, rest, line);
     } else if (strcmp(name, "defaults.sh") == 0) {
         set_field(run);
+    } else if (run->subject.file != NULL && (strcmp(name, "rm") == 0 || strcmp(name, "dd") == 0)) {
+        file_command(run, strcmp(name, "dd") == 0, rest, line);
     } else if (is_device_command(name) && !run->subject.real_time) {
         run_note(run, "                  %s: weir has no device below it", command);
     } else if (run->config->allow_shell && run->subject.real_time) {

@@ -161,6 +161,8 @@ static long do_accept(struct net *net, struct sock *sock, void *sockaddr, sockle
     child->nonblock = (flags & SOCK_NONBLOCK) != 0;
     child->linger = sock->linger;
     memcpy(child->kept, sock->kept, sizeof child->kept);
+    child->option_set = sock->option_set & 1u << WEIR_OPT_MAXSEG;
+    child->option[WEIR_OPT_MAXSEG] = sock->option[WEIR_OPT_MAXSEG];
     struct weir_status status;
     if (weir_status(net->weir, handle, &status) == WEIR_OK) {
         child->local = status.local;
@@ -381,7 +383,7 @@ static void note_end_of_connect(struct net *net, struct sock *sock)
 static long on_sock(struct net *net, struct sock *sock, const struct call *call)
 {
     const long *arg = call->arg;
-    if (sock->kind == SOCK_EPOLL && call->id != CALL_close)
+    if ((sock->kind == SOCK_EPOLL || sock->kind == SOCK_FILE) && call->id != CALL_close)
         return -EINVAL;
     if (sock->kind == SOCK_PIPE && call->id != CALL_close && call->id != CALL_fcntl)
         return pipe_transfer(net, sock, call);
@@ -434,13 +436,14 @@ static long attempt(struct net *net, const struct call *call)
         return net_epoll_ctl(net, call);
     case CALL_epoll_wait:
         return net_epoll_wait(net, call);
+    case CALL_open:
+        return net_open(net, (const char *)call->arg[0], (int)call->arg[1]);
+    case CALL_sendfile:
+        return net_sendfile(net, call);
     case CALL_pipe:
         return net_pipe(net, (int *)call->arg[0]);
     case CALL_splice:
         return net_splice(net, call);
-    case CALL_sendfile:
-    case CALL_open:
-        return -ENOSYS;
     default:
         break;
     }
@@ -452,7 +455,8 @@ static long attempt(struct net *net, const struct call *call)
 
 static bool is_send(enum call_id id)
 {
-    return id == CALL_write || id == CALL_writev || id == CALL_sendto || id == CALL_sendmsg;
+    return id == CALL_write || id == CALL_writev || id == CALL_sendto || id == CALL_sendmsg ||
+           id == CALL_sendfile;
 }
 
 int call_flags(const struct call *call)

@@ -46,6 +46,7 @@ enum sock_kind {
     SOCK_UDP,
     SOCK_EPOLL,
     SOCK_PIPE, /* sock_pipe.c */
+    SOCK_FILE, /* sock_file.c */
 };
 
 enum sock_phase {
@@ -101,6 +102,7 @@ struct sock {
     struct notices notices;
     unsigned pipe;    /* a pipe's end: which one, */
     bool pipe_writes; /* and which end */
+    int64_t file_len, file_at;          /* of a file: its octets, and where the next is read */
 };
 
 struct watch {
@@ -134,6 +136,7 @@ struct net {
     struct watch watch[WATCH_MAX];
     struct pipe pipe[PIPES_MAX];
     struct waiting waiting;
+    struct net_file *files;
 };
 
 long net_call(struct net *net, const struct call *call);
@@ -187,5 +190,11 @@ long net_poll(struct net *net, const struct call *call);
 long net_epoll_ctl(struct net *net, const struct call *call);
 long net_epoll_wait(struct net *net, const struct call *call);
 void net_forget_watches(struct net *net, int fd);
+
+/* A file of `len` zeros, < 0: none; false without memory. */
+bool net_file_set(struct net *net, const char *path, long len);
+void net_files_end(struct net *net);
+long net_open(struct net *net, const char *path, int flags);
+long net_sendfile(struct net *net, const struct call *call);
 
 #endif

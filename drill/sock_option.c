@@ -50,7 +50,7 @@ static const struct row rows[] = {
     { IPPROTO_TCP, TCP_KEEPCNT, NUMBER, WEIR_OPT_KEEPCNT, 1, 127, 9 },
     { IPPROTO_TCP, TCP_SYNCNT, NUMBER, WEIR_OPT_SYNCNT, 1, 127, 6 },
     { IPPROTO_TCP, TCP_USER_TIMEOUT, MILLIS, WEIR_OPT_USER_TIMEOUT, 0, INT_MAX, 0 },
-    { IPPROTO_TCP, TCP_NOTSENT_LOWAT, NUMBER, WEIR_OPT_NOTSENT_LOWAT, 0, INT_MAX, 0 },
+    { IPPROTO_TCP, TCP_NOTSENT_LOWAT, NUMBER, WEIR_OPT_NOTSENT_LOWAT, INT_MIN, INT_MAX, 0 },
     { IPPROTO_TCP, TCP_FASTOPEN, NUMBER, WEIR_OPT_FASTOPEN, 0, INT_MAX, 0 },
     { IPPROTO_TCP, TCP_INQ, KEPT, KEPT_INQ, 0, 1, 0 },
     { IPPROTO_TCP, TCP_LINGER2, KEPT, KEPT_LINGER2, INT_MIN, INT_MAX, 60 },
@@ -115,6 +115,10 @@ static long give_info(struct net *net, const struct sock *sock, const struct cal
     /* A connection in TIME-WAIT has left its socket behind, which is closed. */
     if (info.tcpi_state == info_state(WEIR_TIME_WAIT))
         info.tcpi_state = info_state(WEIR_CLOSED);
+    const int64_t given =
+        (sock->option_set >> WEIR_OPT_MAXSEG & 1) != 0 ? sock->option[WEIR_OPT_MAXSEG] : 0;
+    if (given != 0)
+        info.tcpi_advmss = (uint32_t)given;
     return give(call, &info, sizeof info);
 }
 
@@ -163,7 +167,8 @@ static long get_row(struct net *net, const struct sock *sock, const struct row *
     if (row->how == KEPT)
         return give_int(call, sock->kept[row->which]);
     const enum weir_option which = (enum weir_option)row->which;
-    if ((sock->option_set >> which & 1) != 0 && row->name != TCP_MAXSEG)
+    const bool fresh = sock->phase == PHASE_NEW || sock->phase == PHASE_LISTENING;
+    if ((sock->option_set >> which & 1) != 0 && (which != WEIR_OPT_MAXSEG || fresh))
         value = sock->option[which];
     else if (sock->handle == WEIR_NO_HANDLE ||
              weir_get(net->weir, sock->handle, which, &value) != WEIR_OK)
@@ -219,6 +224,8 @@ static long set_row(struct net *net, struct sock *sock, const struct row *row, i
     }
     if (row->how == FLAG)
         wanted = value != 0;
+    if (row->which == WEIR_OPT_NOTSENT_LOWAT && row->how == NUMBER)
+        wanted = (uint32_t)value; /* as Linux takes it */
     wanted *= unit_of(row->how);
     const enum weir_option which = (enum weir_option)row->which;
     if (sock->handle != WEIR_NO_HANDLE) {

@@ -19,7 +19,7 @@ unsigned sock_poll(struct net *net, const struct sock *sock)
     };
     struct weir_status status;
     unsigned events = 0;
-    if (sock->kind == SOCK_EPOLL)
+    if (sock->kind == SOCK_EPOLL || sock->kind == SOCK_FILE)
         return 0;
     if (sock->kind == SOCK_PIPE)
         return pipe_poll(net, sock);

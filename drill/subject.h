@@ -49,6 +49,8 @@ struct subject {
     long (*resume)(void *self, weir_time *when); /* of a call that waits; when it ended */
     /* A setting by Linux's name. False with the reason in `why`. */
     bool (*set)(void *self, const char *name, const char *value, char why[DRILL_ERROR_MAX]);
+    /* A file of `len` zeros, or none (< 0). NULL: the machine's own are used. */
+    bool (*file)(void *self, const char *path, long len);
     void (*end)(void *self);
 };
 

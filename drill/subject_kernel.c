@@ -297,9 +297,9 @@ bool subject_kernel(struct run *run)
         return false;
     self->run = run;
     self->tun = -1;
-    run->subject =
-        (struct subject){ self,        true,        kernel_now,    kernel_advance, kernel_inject,
-                          kernel_take, kernel_call, kernel_resume, kernel_set,     kernel_end };
+    run->subject = (struct subject){ self,          true,        kernel_now,  kernel_advance,
+                                     kernel_inject, kernel_take, kernel_call, kernel_resume,
+                                     kernel_set,    NULL,        kernel_end };
     enter_namespace(run);
     make_wire(self);
     pthread_mutex_init(&self->lock, NULL);

@@ -172,8 +172,14 @@ static bool weir_setting(void *subject, const char *name, const char *value,
     return false;
 }
 
+static bool weir_file(void *subject, const char *path, long len)
+{
+    return net_file_set(&((struct weir_subject *)subject)->net, path, len);
+}
+
 static void weir_end(void *subject)
 {
+    net_files_end(&((struct weir_subject *)subject)->net);
     free(subject);
 }
 
@@ -185,8 +191,9 @@ bool subject_weir(struct run *run)
     self->run = run;
     self->net.now = START + run->shift;
     instance_defaults(&self->config);
-    run->subject = (struct subject){ self,      false,     weir_now,    weir_advance, weir_inject,
-                                     weir_take, weir_call, weir_resume, weir_setting, weir_end };
+    run->subject = (struct subject){ self,         false,     weir_now,  weir_advance,
+                                     weir_inject,  weir_take, weir_call, weir_resume,
+                                     weir_setting, weir_file, weir_end };
     return true;
 }
 

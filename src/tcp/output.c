@@ -54,8 +54,12 @@ static bool plan_rst(const struct tcb *tcb, weir_time now, struct tcp_plan *plan
 {
     if (!tcb->rst_owed)
         return false;
-    start(plan, WEIR_WHY_RST, tcb->snd.nxt);
-    fill_ack(tcb, now, plan);
+    /* What nobody can read any more is answered by its own number, as from a port that is closed
+     * (RFC 9293, 3.10.7.1): it is what the peer believes, also if our FIN has not come. */
+    const bool answer = tcb->cause == WEIR_CAUSE_DATA_AFTER_CLOSE;
+    start(plan, WEIR_WHY_RST, answer ? tcb->snd.una : tcb->snd.nxt);
+    if (!answer)
+        fill_ack(tcb, now, plan);
     plan->opts.present &= (uint16_t) ~(TCP_OPT_SACK | TCP_OPT_UTO | TCP_OPT_ACC);
     plan->dsacks = 0;
     plan->flags |= TCP_RST;
