@@ -100,9 +100,9 @@ struct sock {
     struct linger linger;
     weir_time rcv_timeout, snd_timeout; /* 0: none */
     struct notices notices;
-    unsigned pipe;    /* a pipe's end: which one, */
-    bool pipe_writes; /* and which end */
-    int64_t file_len, file_at;          /* of a file: its octets, and where the next is read */
+    unsigned pipe;             /* a pipe's end: which one, */
+    bool pipe_writes;          /* and which end */
+    int64_t file_len, file_at; /* of a file: its octets, and where the next is read */
 };
 
 struct watch {
