@@ -387,6 +387,20 @@ static long address(struct making *m, const struct node *node, bool own)
     return put_address(run, ip, own ? run->bind_port : run->connect_port, &m->address_len);
 }
 
+/* A number that the call reads and writes: sendfile()'s offset, an ioctl()'s value. */
+static long in_and_out(struct making *m, const struct node *node)
+{
+    struct run *run = m->run;
+    int *value = arena_take(&run->arena, sizeof(int64_t));
+    if (m->call.id == CALL_sendfile && node->kind == NODE_WORD)
+        return 0; /* NULL */
+    if (m->call.id == CALL_sendfile && node->kind != NODE_ELLIPSIS)
+        *(int64_t *)(void *)value = number_of(run, node);
+    if (m->call.id == CALL_ioctl && node->kind != NODE_ELLIPSIS)
+        *value = (int)number_of(run, node); /* FIONBIO takes it; the others overwrite it */
+    return (long)value;
+}
+
 static long make_argument(struct making *m, char kind, unsigned i)
 {
     struct run *run = m->run;
@@ -433,16 +447,8 @@ static long make_argument(struct making *m, char kind, unsigned i)
         if (node->kind != NODE_STRING)
             run_fail(run, "a path is expected in the arguments of %s()", run->event->text);
         return (long)node->text;
-    case 'X': {
-        int *value = arena_take(&run->arena, sizeof(int64_t));
-        if (m->call.id == CALL_sendfile && node->kind == NODE_WORD)
-            return 0; /* NULL */
-        if (m->call.id == CALL_sendfile && node->kind != NODE_ELLIPSIS)
-            *(int64_t *)(void *)value = number_of(run, node);
-        if (m->call.id == CALL_ioctl && node->kind != NODE_ELLIPSIS)
-            *value = (int)number_of(run, node); /* FIONBIO takes it; the others overwrite it */
-        return (long)value;
-    }
+    case 'X':
+        return in_and_out(m, node);
     case 'p':
         return poll_list(m, node);
     case 'P':

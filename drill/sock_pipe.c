@@ -143,7 +143,7 @@ static long splice_out(struct net *net, struct pipe *pipe, struct sock *to, size
         return pipe->writers == 0 ? 0 : (flags & SPLICE_F_NONBLOCK) != 0 ? -EAGAIN : WOULD_BLOCK;
     struct iovec iov = { pipe->octets, part };
     const struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-    const bool more = (flags & SPLICE_F_MORE) != 0 || part < len;
+    const bool more = (flags & SPLICE_F_MORE) != 0;
     net->waiting.done = 0;
     const long sent = sock_send(net, to, &msg, more ? MSG_MORE : 0);
     const long taken =

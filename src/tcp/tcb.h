@@ -160,13 +160,12 @@ struct tcb {
     /* Time. */
     weir_time rtx_at, pace_at, delack_at, keep_at, user_at;
     uint8_t rtx_kind, keep_kind;
-    uint8_t backoff;                   /* doublings of the RTO since its last sample (Karn) */
-    uint8_t probes;                    /* keepalive probes unanswered */
-    uint8_t reo_mult;                  /* RACK.reo_wnd_mult; 0 is 1 */
-    uint8_t reo_persist;               /* RACK.reo_wnd_persist */
-    bool reo_seen : 1;                 /* RACK.reordering_seen */
-    bool thin_linear : 1, tallied : 1; /* WEIR_OPT_THIN_LINEAR; tally.h */
-    bool push_now : 1;                 /* Nagle and cork hold nothing */
+    uint8_t backoff;                    /* doublings of the RTO since its last sample (Karn) */
+    uint8_t probes;                     /* keepalive probes unanswered */
+    uint8_t reo_mult;                   /* RACK.reo_wnd_mult; 0 is 1 */
+    uint8_t reo_persist;                /* RACK.reo_wnd_persist */
+    bool reo_seen : 1, thin_linear : 1; /* RACK.reordering_seen; WEIR_OPT_THIN_LINEAR */
+    bool tallied : 1, push_now : 1;     /* tally.h; Nagle and cork hold nothing */
     int8_t linger2;              /* WEIR_OPT_LINGER2 in seconds, or -1; 0: the configuration's */
     weir_time srtt, rttvar, rto; /* ns; srtt 0: no sample yet */
     uint32_t rtt_min_us;         /* smallest sample since rtt_min_ms; UINT32_MAX: none */
