@@ -89,7 +89,7 @@ enum weir_error connect_open(struct socket *socket, const struct weir_addr *addr
     socket->bound = true;
     socket->state = SOCKET_CONNECTING;
     if (socket->kept[KEPT_FASTOPEN_CONNECT])
-        (void)weir_set(socket->weird->weir, socket->handle, WEIR_OPT_FASTOPEN, 1, now);
+        fast_ask(socket, now);
     (void)weir_set_cookie(socket->weird->weir, socket->handle, socket->id);
     options_apply(socket, now);
     return WEIR_OK;

@@ -35,6 +35,9 @@ struct parked *connect_wait(struct call *call, bool again); /* NULL: answered wi
 bool fast_defer(struct call *call, const struct weir_addr *addr);
 void fast_begin(struct socket *socket, weir_time now); /* that was written */
 
+/* The SYN of a new connection takes text along, or asks for a cookie. */
+void fast_ask(struct socket *socket, weir_time now);
+
 /* A send with MSG_FASTOPEN and a name. False: not on this socket. */
 struct fast_message {
     uint64_t name, name_len; /* the program's address, and its length */

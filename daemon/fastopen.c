@@ -25,10 +25,27 @@ static ssize_t gather(pid_t pid, uint64_t at, uint64_t len)
 
 /* ---- TCP_FASTOPEN_CONNECT ---- */
 
+static bool client_enabled(const struct weir *weir)
+{
+    struct weir_config config;
+    weir_config_now(weir, &config);
+    return (config.fastopen & WEIR_FASTOPEN_CLIENT) != 0;
+}
+
+void fast_ask(struct socket *socket, weir_time now)
+{
+    const enum weir_option which = socket->kept[KEPT_FASTOPEN_NO_COOKIE] != 0
+                                       ? WEIR_OPT_FASTOPEN_NO_COOKIE
+                                       : WEIR_OPT_FASTOPEN;
+    (void)weir_set(socket->weird->weir, socket->handle, which, 1, now);
+}
+
 bool fast_defer(struct call *call, const struct weir_addr *addr)
 {
     struct socket *socket = call->socket;
-    if (!weir_fastopen_known(call->weird->weir, &addr->ip, call->now) ||
+    const struct weir *weir = call->weird->weir;
+    const bool plain = socket->kept[KEPT_FASTOPEN_NO_COOKIE] != 0 && client_enabled(weir);
+    if ((!plain && !weir_fastopen_known(weir, &addr->ip, call->now)) ||
         !socket_meet(socket, call->s))
         return false;
     socket->remote = *addr;
@@ -84,10 +101,8 @@ void fast_begin(struct socket *socket, weir_time now)
 static int error_of(const struct call *call, const struct fast_message *message,
                     struct weir_addr *addr)
 {
-    struct weir_config config;
     bool unspec = false;
-    weir_config_now(call->weird->weir, &config);
-    if ((config.fastopen & WEIR_FASTOPEN_CLIENT) == 0)
+    if (!client_enabled(call->weird->weir))
         return EOPNOTSUPP;
     if (call->socket->state == SOCKET_CONNECTED)
         return EISCONN;
@@ -114,9 +129,14 @@ static void start(struct call *call, const struct fast_message *message,
                                                  : weir_errno(error));
         return;
     }
-    (void)weir_set(call->weird->weir, socket->handle, WEIR_OPT_FASTOPEN, 1, call->now);
-    if (weir_send(call->weird->weir, socket->handle, octets, (size_t)len, 0, &done, call->now) !=
-        WEIR_OK)
+    /* As Linux: the SYN's octets are taken now, the rest after the handshake. */
+    int64_t room = 0;
+    if (socket->kept[KEPT_FASTOPEN_CONNECT] == 0)
+        fast_ask(socket, call->now);
+    (void)weir_get(call->weird->weir, socket->handle, WEIR_OPT_FASTOPEN, &room);
+    const size_t want = len < room ? (size_t)len : (size_t)room;
+    if (want > 0 &&
+        weir_send(call->weird->weir, socket->handle, octets, want, 0, &done, call->now) != WEIR_OK)
         done = 0;
     if (message->waits) {
         struct parked *parked = connect_wait(call, false);
@@ -139,6 +159,10 @@ bool fast_send(struct call *call, const struct fast_message *message)
     const enum socket_state state = call->socket->state;
     if (state != SOCKET_FRESH && state != SOCKET_CONNECTING && state != SOCKET_CONNECTED)
         return false;
+    if (state == SOCKET_CONNECTED && call->socket->fresh_success) { /* the connect's second half */
+        call->socket->fresh_success = false;
+        return false;
+    }
     const int error = error_of(call, message, &addr);
     if (error != 0)
         call_error(call, error);

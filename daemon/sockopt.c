@@ -87,6 +87,7 @@ static const struct option options[] = {
     { IPPROTO_TCP, TCP_NOTSENT_LOWAT, KEPT, KEPT_NOTSENT_LOWAT, INT_MIN, INT_MAX, 0 },
     { IPPROTO_TCP, TCP_FASTOPEN, KEPT, KEPT_FASTOPEN, 0, INT_MAX, 0 },
     { IPPROTO_TCP, TCP_FASTOPEN_CONNECT, KEPT, KEPT_FASTOPEN_CONNECT, 0, 1, 0 },
+    { IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, KEPT, KEPT_FASTOPEN_NO_COOKIE, 0, 1, 0 },
     { IPPROTO_TCP, TCP_WINDOW_CLAMP, KEPT, KEPT_WINDOW_CLAMP, INT_MIN, INT_MAX, 0 },
     { IPPROTO_IP, IP_TTL, NUMBER, WEIR_OPT_TTL, 1, 255, 64 },
     { IPPROTO_IP, IP_TOS, NUMBER, WEIR_OPT_TOS, INT_MIN, INT_MAX, 0 },
@@ -408,14 +409,16 @@ static int bound_window(const struct call *call, int value)
 }
 
 /* As Linux: on a listener, or what may become one. */
-static int set_fastopen(const struct call *call, int value)
+static int set_fastopen(const struct call *call, int which, int value)
 {
     struct socket *socket = call->socket;
+    const enum weir_option option =
+        which == KEPT_FASTOPEN ? WEIR_OPT_FASTOPEN : WEIR_OPT_FASTOPEN_NO_COOKIE;
     if (socket->state != SOCKET_FRESH && socket->state != SOCKET_LISTENING)
         return EINVAL;
-    socket->kept[KEPT_FASTOPEN] = value;
+    socket->kept[which] = value;
     if (socket->state == SOCKET_LISTENING)
-        (void)weir_set(call->weird->weir, socket->handle, WEIR_OPT_FASTOPEN, value, call->now);
+        (void)weir_set(call->weird->weir, socket->handle, option, value, call->now);
     return 0;
 }
 
@@ -434,8 +437,8 @@ static int set_fastopen_connect(const struct call *call, int value)
 static int set_kept(const struct call *call, const struct option *option, int value)
 {
     struct socket *socket = call->socket;
-    if (option->which == KEPT_FASTOPEN)
-        return set_fastopen(call, value);
+    if (option->which == KEPT_FASTOPEN || option->which == KEPT_FASTOPEN_NO_COOKIE)
+        return set_fastopen(call, option->which, value);
     if (option->which == KEPT_FASTOPEN_CONNECT)
         return set_fastopen_connect(call, value);
     if (option->which == KEPT_V6ONLY && socket->bound)
@@ -615,6 +618,8 @@ void options_apply(struct socket *socket, weir_time now)
     if (socket->kept[KEPT_FASTOPEN] != 0 && socket->state == SOCKET_LISTENING)
         (void)weir_set(socket->weird->weir, socket->handle, WEIR_OPT_FASTOPEN,
                        socket->kept[KEPT_FASTOPEN], now);
+    if (socket->kept[KEPT_FASTOPEN_NO_COOKIE] != 0 && socket->state == SOCKET_LISTENING)
+        (void)weir_set(socket->weird->weir, socket->handle, WEIR_OPT_FASTOPEN_NO_COOKIE, 1, now);
     if (socket->kept[KEPT_WINDOW_CLAMP] != 0)
         (void)weir_set(socket->weird->weir, socket->handle, WEIR_OPT_RCVBUF,
                        (uint32_t)socket->kept[KEPT_WINDOW_CLAMP], now);

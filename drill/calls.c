@@ -158,10 +158,9 @@ static bool is_datagram(const struct run *run, int64_t script)
 
 static void map_fd(struct run *run, int64_t script, long live, bool datagram)
 {
-    for (unsigned i = 0; i < RUN_FDS_MAX; i++) {
+    for (unsigned i = 0; i < RUN_FDS_MAX; i++) /* the one that had the number is out of reach */
         if (run->fd[i].used && run->fd[i].script == script)
-            run_fail(run, "the script uses descriptor %" PRId64 " already", script);
-    }
+            run->fd[i].used = false;
     for (unsigned i = 0; i < RUN_FDS_MAX; i++) {
         if (run->fd[i].used)
             continue;
@@ -278,7 +277,10 @@ static long message(struct making *m, const struct node *node)
         return (long)msg;
     socklen_t len;
     if (m->call.id == CALL_recvmsg || name->kind == NODE_ELLIPSIS) {
-        const bool peer = m->call.id == CALL_sendmsg && is_datagram(run, m->node[0]->number);
+        const bool fast =
+            m->call.id == CALL_sendmsg && (number_of(run, m->node[2]) & MSG_FASTOPEN) != 0;
+        const bool peer =
+            m->call.id == CALL_sendmsg && (fast || is_datagram(run, m->node[0]->number));
         msg->msg_name = (void *)put_address(run, &run->remote, run->connect_port, &len);
         msg->msg_namelen = peer || m->call.id == CALL_recvmsg ? len : 0;
         if (msg->msg_namelen == 0)
@@ -370,6 +372,10 @@ static long address(struct making *m, const struct node *node, bool own)
     struct run *run = m->run;
     if (node->kind == NODE_STRUCT)
         return written_address(run, node, &m->address_len);
+    if (node->kind == NODE_WORD && strcmp(node->text, "AF_UNSPEC") == 0) {
+        m->address_len = sizeof(struct sockaddr_storage);
+        return (long)arena_take(&run->arena, sizeof(struct sockaddr_storage));
+    }
     if (node->kind != NODE_ELLIPSIS)
         return (long)number_of(run, node);
     static const struct weir_ip any6 = { { 0 } };
@@ -692,6 +698,11 @@ static void after_call(struct run *run, const struct event *event, const struct 
 }
 
 /* ---- running it ---- */
+
+bool call_sends(enum call_id id)
+{
+    return id == CALL_write || id == CALL_writev || id == CALL_sendto || id == CALL_sendmsg;
+}
 
 static bool makes_fd(enum call_id id)
 {

@@ -75,6 +75,17 @@ bool instance_set(struct weir_config *config, const char *name, const char *valu
     return of_a_device(name) || sysctl_apply(config, name, value, why);
 }
 
+bool instance_change(struct weir *weir, struct weir_config *config, const char *name,
+                     const char *value, char why[SYSCTL_WHY_MAX])
+{
+    if (strcmp(name, "net.ipv4.tcp_fastopen_key") == 0 && set_fastopen_key(config, value)) {
+        weir_fastopen_key(weir, config->fastopen_key);
+        return true;
+    }
+    return of_a_device(name) || (sysctl_change(config, name, value, why) &&
+                                 weir_config_change(weir, config) == WEIR_OK);
+}
+
 void *instance_memory(const struct weir_config *config, size_t *size)
 {
     *size = weir_memory_size(config);

@@ -15,6 +15,9 @@ void instance_defaults(struct weir_config *config);
  * `why`. */
 bool instance_set(struct weir_config *config, const char *name, const char *value,
                   char why[SYSCTL_WHY_MAX]) __attribute__((warn_unused_result));
+/* The same for an instance that runs; refuses what only a start can change. */
+bool instance_change(struct weir *weir, struct weir_config *config, const char *name,
+                     const char *value, char why[SYSCTL_WHY_MAX]);
 
 /* Memory of the config's size with nothing behind it yet, for weir_init; NULL: there is none, or
  * the settings make no sense together. */

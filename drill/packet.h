@@ -26,9 +26,10 @@ struct flow {
     struct weir_ip local, remote;
     uint16_t local_port, remote_port;
     uint32_t local_shift, remote_shift; /* on the wire = in the script + shift */
-    bool irs_known;                     /* the peer's first SYN has gone: */
-    uint32_t syn_shift; /* its SYNs have numbers as they are, the rest count from it */
-    int fd;             /* the live socket, or FLOW_NO_FD */
+    uint32_t local_syn_shift; /* of our SYNs' own numbers; all others count from the SYN */
+    bool irs_known;           /* the peer's first SYN has gone: */
+    uint32_t syn_shift;       /* its SYNs have numbers as they are, the rest count from it */
+    int fd;                   /* the live socket, or FLOW_NO_FD */
     uint64_t handle_hint;
     unsigned ts_count; /* timestamps of ours: in the script, on the wire */
     struct {

@@ -14,7 +14,7 @@ void seen_relative(struct seen *seen, const struct flow *flow)
     struct packet *is = &seen->is;
     if (is->proto != PROTO_TCP)
         return;
-    is->seq -= flow->local_shift;
+    is->seq -= (is->flags & SEG_SYN) != 0 ? flow->local_syn_shift : flow->local_shift;
     if (is->has_ack)
         is->ack -= (is->flags & SEG_SYN) != 0 ? flow->syn_shift : flow->remote_shift;
     for (unsigned i = 0; i < is->option_count; i++)
@@ -45,7 +45,8 @@ void flow_learn(struct flow *flow, const struct packet *expected, const struct s
     if (live->is.proto != PROTO_TCP)
         return;
     if ((live->is.flags & SEG_SYN) != 0 && (!flow->iss_known || flow->learn_again)) {
-        flow->local_shift = live->is.seq - expected->seq;
+        flow->local_shift = live->is.seq;
+        flow->local_syn_shift = live->is.seq - expected->seq;
         flow->iss_known = true;
         flow->learn_again = false;
     }
@@ -207,11 +208,14 @@ static void show_option(struct text *text, const struct tcp_option *option)
         say(text, option->any_val ? "TS val *" : "TS val %u", option->val);
         say(text, option->any_ecr ? " ecr *" : " ecr %u", option->ecr);
         break;
-    case FORM_PLAIN:
-        say(text, option->kind == 34 ? "FO " : "unknown %u 0x", option->kind);
-        for (unsigned i = 0; i + 2 < option->len; i++)
+    case FORM_PLAIN: {
+        const bool exp = option->kind == 254 && option->len >= 4 && option->data[0] == 0xf9 &&
+                         option->data[1] == 0x89;
+        say(text, option->kind == 34 ? "FO " : exp ? "FOEXP " : "unknown %u 0x", option->kind);
+        for (unsigned i = exp ? 2 : 0; i + 2 < option->len; i++)
             say(text, "%02x", option->data[i]);
         break;
+    }
     }
 }
 

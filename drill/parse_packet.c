@@ -48,12 +48,17 @@ const struct icmp_name *icmp_by_name(const char *type, const char *code)
     return NULL;
 }
 
-bool icmp_type_known(const char *type)
+static const struct icmp_name *icmp_first(const char *type)
 {
     for (unsigned i = 0; i < ICMP_NAMES; i++)
         if (strcmp(icmp_names[i].type, type) == 0)
-            return true;
-    return false;
+            return &icmp_names[i];
+    return NULL;
+}
+
+bool icmp_type_known(const char *type)
+{
+    return icmp_first(type) != NULL;
 }
 
 const struct icmp_name *icmp_by_number(bool v6, unsigned type, unsigned code)
@@ -209,6 +214,8 @@ static void parse_icmp(struct scan *scan, struct packet *packet)
             scan->at = back;
     }
     packet->icmp = icmp_by_name(type, code);
+    if (packet->icmp == NULL && code[0] == '\0') /* the first of its kind: code 0 */
+        packet->icmp = icmp_first(type);
     if (packet->icmp == NULL)
         scan_fail(scan, "no ICMP code of %s is called '%s'", type, code);
     if (scan_take(scan, "mtu"))

@@ -128,7 +128,7 @@ static void note_out(struct run *run, const struct seen *live)
     if (run->current != NULL) {
         struct flow flow = *run->current;
         if (!flow.iss_known && (seen.is.flags & SEG_SYN) != 0)
-            flow.local_shift = seen.is.seq;
+            flow.local_shift = flow.local_syn_shift = seen.is.seq;
         seen_relative(&seen, &flow);
     }
     run_note(run, "%10.6f  >   %s%s%s%s", SECONDS(seen.when), seen_show(&seen, text),
@@ -373,6 +373,11 @@ static void one_event(struct run *run, const struct event *event)
         code_event(run, event);
     else
         directive_event(run, event);
+    /* A program that waits with octets in its hand: the ACK that lets it go on leaves with them
+     * (Linux looks at sk_write_pending). */
+    if (event->kind == EVENT_IN && !run->subject.real_time && run->waiting != NULL &&
+        call_sends(run->waiting_call.id))
+        resume(run);
     run_collect(run);
     resume(run);
     run_collect(run);

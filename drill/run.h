@@ -84,6 +84,7 @@ struct run {
     struct call waiting_call;
     weir_time waiting_start, waiting_end; /* as the script has them */
     struct code_name *names;              /* what code blocks have set */
+    struct counters_mark *counters;       /* as of the last `nstat` */
 
     const struct event *event; /* under way */
     unsigned dropped;          /* why the latest packet in was dropped (enum weir_drop) */
@@ -115,6 +116,7 @@ void run_settings(struct run *run, const char *shell, unsigned line);
 
 void call_event(struct run *run, const struct event *event);
 void call_finish(struct run *run, long result, weir_time when);
+bool call_sends(enum call_id id);
 long call_raw(struct run *run, struct call call);
 char *call_show(const struct event *event, char text[PACKET_TEXT]);
 
@@ -127,6 +129,9 @@ bool subject_weir(struct run *run);
 bool subject_kernel(struct run *run);
 
 /* Only of weir: its own view of the current flow, for directives. */
+struct weir;
+struct weir *subject_weir_instance(struct run *run);
+void counters_command(struct run *run, const char *rest, unsigned line); /* nstat REST */
 struct weir_status;
 bool subject_weir_status(struct run *run, struct weir_status *status);
 

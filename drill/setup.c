@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "run.h"
 
+#include "weir/stack.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -335,7 +337,12 @@ static void one_command(struct run *run, const char *command, unsigned line)
     const char *name = slash != NULL ? slash + 1 : word;
     if (strncmp(name, "sysctl_restore_", 15) == 0) /* there is nothing to put back */
         return;
-    if (strcmp(name, "sysctl") == 0 || strcmp(name, "set_sysctls.py") == 0) {
+    const bool weir = !run->subject.real_time;
+    if (weir && strcmp(name, "nstat") == 0) {
+        counters_command(run, rest, line);
+    } else if (weir && strcmp(name, "ip") == 0 && strstr(rest, "tcp_metrics flush") != NULL) {
+        weir_known_flush(subject_weir_instance(run));
+    } else if (strcmp(name, "sysctl") == 0 || strcmp(name, "set_sysctls.py") == 0) {
         set_words(run, rest, line);
     } else if (strcmp(name, "echo") == 0) {
         echo_words(run, rest, line);
@@ -343,7 +350,7 @@ static void one_command(struct run *run, const char *command, unsigned line)
         set_field(run);
     } else if (run->subject.file != NULL && (strcmp(name, "rm") == 0 || strcmp(name, "dd") == 0)) {
         file_command(run, strcmp(name, "dd") == 0, rest, line);
-    } else if (is_device_command(name) && !run->subject.real_time) {
+    } else if (weir && is_device_command(name)) {
         run_note(run, "                  %s: weir has no device below it", command);
     } else if (run->config->allow_shell && run->subject.real_time) {
         if (system(command) != 0)

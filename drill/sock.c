@@ -172,8 +172,7 @@ static long do_accept(struct net *net, struct sock *sock, void *sockaddr, sockle
     return fd;
 }
 
-/* How the connect under way stands. */
-static long connect_result(struct net *net, struct sock *sock, bool again)
+long sock_connected(struct net *net, struct sock *sock, bool again)
 {
     const unsigned ready = weir_ready_now(net->weir, sock->handle);
     if ((ready & WEIR_CONNECTED) != 0) {
@@ -198,7 +197,22 @@ static long connect_udp(struct net *net, struct sock *sock, const struct weir_ad
     return errno_result(weir_udp_connect(net->weir, sock->handle, addr));
 }
 
-static long do_connect(struct net *net, struct sock *sock, const void *sockaddr, socklen_t len)
+long sock_open(struct net *net, struct sock *sock, const struct weir_addr *addr)
+{
+    const enum weir_error error =
+        weir_connect(net->weir, sock->bound ? &sock->local : NULL, addr, &sock->handle, net->now);
+    if (error != WEIR_IN_PROGRESS)
+        return errno_result(error);
+    sock->phase = PHASE_CONNECTING;
+    sock->connect_due = true;
+    sock->remote = *addr;
+    sock_apply_options(net, sock);
+    if (sock->kept[KEPT_FASTOPEN_CONNECT] != 0)
+        (void)sock_fast_begin(net, sock);
+    return WOULD_BLOCK;
+}
+
+long sock_connect(struct net *net, struct sock *sock, const void *sockaddr, socklen_t len)
 {
     struct weir_addr addr;
     int family = 0;
@@ -206,11 +220,13 @@ static long do_connect(struct net *net, struct sock *sock, const void *sockaddr,
         return -EINVAL;
     if (sock->kind == SOCK_UDP)
         return connect_udp(net, sock, &addr);
+    if (sock->deferred)
+        return -EISCONN;
     if (sock->phase == PHASE_CONNECTING)
-        return connect_result(net, sock, !net->waiting.active);
+        return sock_connected(net, sock, !net->waiting.active);
     if (sock->phase == PHASE_CONNECTED && sock->connect_due) {
         sock->connect_due = false;
-        return connect_result(net, sock, true);
+        return sock_connected(net, sock, true);
     }
     if (sock->phase == PHASE_CONNECTED || sock->phase == PHASE_LISTENING)
         return -EISCONN;
@@ -218,40 +234,7 @@ static long do_connect(struct net *net, struct sock *sock, const void *sockaddr,
         weir_release(net->weir, sock->handle, net->now);
         sock->handle = WEIR_NO_HANDLE;
     }
-    const enum weir_error error =
-        weir_connect(net->weir, sock->bound ? &sock->local : NULL, &addr, &sock->handle, net->now);
-    if (error != WEIR_IN_PROGRESS)
-        return errno_result(error);
-    sock->phase = PHASE_CONNECTING;
-    sock->connect_due = true;
-    sock->remote = addr;
-    sock_apply_options(net, sock);
-    return WOULD_BLOCK;
-}
-
-/* MSG_FASTOPEN: connect and send in one call. With a cookie the SYN takes the octets along; without
- * one it asks for it, and they wait until the connection is there. */
-long sock_send_fast(struct net *net, struct sock *sock, const struct msghdr *msg, int flags)
-{
-    const bool nonblock = sock->nonblock || (flags & MSG_DONTWAIT) != 0;
-    if (sock->phase == PHASE_CONNECTING && net->waiting.active) {
-        const long result = connect_result(net, sock, false);
-        return result == 0 ? sock_send(net, sock, msg, flags & ~MSG_FASTOPEN) : result;
-    }
-    const long result = do_connect(net, sock, msg->msg_name, msg->msg_namelen);
-    if (result != WOULD_BLOCK)
-        return result;
-    if (weir_set(net->weir, sock->handle, WEIR_OPT_FASTOPEN, 1, net->now) != WEIR_OK) {
-        weir_release(net->weir, sock->handle, net->now);
-        sock->handle = WEIR_NO_HANDLE;
-        sock->phase = PHASE_NEW;
-        return -EOPNOTSUPP;
-    }
-    int64_t takes = 0;
-    (void)weir_get(net->weir, sock->handle, WEIR_OPT_FASTOPEN, &takes);
-    if (takes == 0)
-        return nonblock ? -EINPROGRESS : WOULD_BLOCK;
-    return sock_send(net, sock, msg, flags & ~MSG_FASTOPEN);
+    return sock_fast_defers(net, sock, &addr) ? 0 : sock_open(net, sock, &addr);
 }
 
 /* ---- closing ---- */
@@ -266,6 +249,7 @@ static long do_shutdown(struct net *net, struct sock *sock, int how)
     if (sock->kind == SOCK_TCP && sock->phase == PHASE_CONNECTED &&
         (weir_status(net->weir, sock->handle, &status) != WEIR_OK || status.state == WEIR_CLOSED))
         return -ENOTCONN;
+    sock->deferred = false;
     if (sock->phase == PHASE_CONNECTING || (sock->phase == PHASE_LISTENING && how != SHUT_WR)) {
         weir_release(net->weir, sock->handle, net->now);
         sock->handle = WEIR_NO_HANDLE;
@@ -399,7 +383,7 @@ static long on_sock(struct net *net, struct sock *sock, const struct call *call)
     case CALL_accept4:
         return do_accept(net, sock, (void *)arg[1], (socklen_t *)arg[2], (int)arg[3]);
     case CALL_connect:
-        return do_connect(net, sock, (const void *)arg[1], (socklen_t)arg[2]);
+        return sock_connect(net, sock, (const void *)arg[1], (socklen_t)arg[2]);
     case CALL_fcntl:
         return do_fcntl(sock, (int)arg[1], arg[2]);
     case CALL_ioctl:
@@ -495,7 +479,7 @@ static long gave_up(const struct net *net, const struct call *call)
         return 0;
     if (net->waiting.done > 0)
         return (long)net->waiting.done;
-    return call->id == CALL_connect ? -EINPROGRESS : -EAGAIN;
+    return call->id == CALL_connect || net->waiting.connecting ? -EINPROGRESS : -EAGAIN;
 }
 
 /* What a call that is over leaves behind. */

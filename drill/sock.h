@@ -36,6 +36,8 @@ enum kept_option {
     KEPT_ZEROCOPY,
     KEPT_STAMPING, /* SO_TIMESTAMPING */
     KEPT_FREEBIND,
+    KEPT_FASTOPEN_CONNECT,
+    KEPT_FASTOPEN_NO_COOKIE,
     KEPT_OTHER,
     KEPT_COUNT
 };
@@ -92,9 +94,10 @@ struct sock {
     int family;
     bool nonblock, bound, shut_read, shut_write;
     bool connect_due; /* connect() has not yet said how it ended */
+    bool deferred;    /* connect() has said yes, and the first write makes the SYN */
     weir_handle handle;
     struct weir_addr local, remote;
-    uint32_t option_set; /* of enum weir_option: given before there was a handle */
+    uint64_t option_set; /* of enum weir_option: given before there was a handle */
     int64_t option[WEIR_OPT_COUNT];
     int kept[KEPT_COUNT];
     struct linger linger;
@@ -125,7 +128,8 @@ struct waiting {
     bool active;
     struct call call;
     weir_time until;
-    size_t done; /* octets of a write that are queued */
+    size_t done;     /* octets of a write that are queued */
+    bool connecting; /* it is a write that has begun a connection */
 };
 
 struct net {
@@ -165,7 +169,6 @@ unsigned sock_poll(struct net *net, const struct sock *sock); /* EPOLLIN and so 
 long sock_getsockopt(struct net *net, struct sock *sock, const struct call *call);
 long sock_setsockopt(struct net *net, struct sock *sock, const struct call *call);
 long sock_receive(struct net *net, struct sock *sock, struct msghdr *msg, int flags);
-long sock_send_fast(struct net *net, struct sock *sock, const struct msghdr *msg, int flags);
 long sock_send(struct net *net, struct sock *sock, const struct msghdr *msg, int flags);
 long sock_ioctl(struct net *net, struct sock *sock, unsigned long request, int *value);
 
@@ -179,6 +182,18 @@ long notice_set_stamping(struct net *net, struct sock *sock, int flags);
 /* One control message more, behind the msg_controllen octets of `room` that are used. */
 void control_put(struct msghdr *msg, size_t room, int level, int type, const void *data,
                  size_t len);
+/* How the connect under way stands; `again`: the program asks once more. */
+long sock_connected(struct net *net, struct sock *sock, bool again);
+long sock_connect(struct net *net, struct sock *sock, const void *sockaddr, socklen_t len);
+long sock_open(struct net *net, struct sock *sock, const struct weir_addr *addr);
+
+/* sock_fast.c: whether a Fast Open option may be set now (0, or -errno); whether connect() leaves
+ * the SYN to the first write; what the SYN of a new connection shall carry; and that write. */
+long sock_fast_allowed(const struct net *net, const struct sock *sock, int name);
+bool sock_fast_defers(struct net *net, struct sock *sock, const struct weir_addr *addr);
+bool sock_fast_begin(struct net *net, const struct sock *sock);
+bool sock_fast_concerns(const struct net *net, const struct sock *sock, int flags);
+long sock_send_fast(struct net *net, struct sock *sock, const struct msghdr *msg, int flags);
 
 long net_pipe(struct net *net, int fds[2]);
 long net_splice(struct net *net, const struct call *call);

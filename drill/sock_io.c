@@ -196,8 +196,12 @@ static long send_tcp(struct net *net, struct sock *sock, const struct msghdr *ms
 {
     const size_t want = total_of(msg);
     size_t *done = &net->waiting.done;
+    struct weir_status status;
     if (sock->phase == PHASE_NEW || sock->phase == PHASE_LISTENING || sock->shut_write)
         return -EPIPE;
+    if (sock->phase == PHASE_CONNECTING &&
+        weir_status(net->weir, sock->handle, &status) == WEIR_OK && status.state == WEIR_SYN_SENT)
+        return WOULD_BLOCK;
     while (*done < want) {
         const struct iovec piece = piece_at(msg, *done);
         const bool last = *done + piece.iov_len == want;
@@ -254,8 +258,10 @@ long sock_send(struct net *net, struct sock *sock, const struct msghdr *msg, int
         return -EINVAL;
     if ((flags & MSG_ZEROCOPY) != 0 && sock->kept[KEPT_ZEROCOPY] != 0 && !notice_room(sock))
         return -ENOBUFS;
+    if (sock_fast_concerns(net, sock, flags))
+        return sock_send_fast(net, sock, msg, flags);
     if ((flags & MSG_FASTOPEN) != 0)
-        return sock->kind == SOCK_TCP ? sock_send_fast(net, sock, msg, flags) : -EOPNOTSUPP;
+        return -EOPNOTSUPP;
     return sock->kind == SOCK_UDP ? send_udp(net, sock, msg) : send_tcp(net, sock, msg, flags);
 }
 

@@ -53,6 +53,8 @@ static const struct row rows[] = {
     { IPPROTO_TCP, TCP_NOTSENT_LOWAT, NUMBER, WEIR_OPT_NOTSENT_LOWAT, INT_MIN, INT_MAX, 0 },
     { IPPROTO_TCP, TCP_FASTOPEN, NUMBER, WEIR_OPT_FASTOPEN, 0, INT_MAX, 0 },
     { IPPROTO_TCP, TCP_INQ, KEPT, KEPT_INQ, 0, 1, 0 },
+    { IPPROTO_TCP, TCP_FASTOPEN_CONNECT, KEPT, KEPT_FASTOPEN_CONNECT, 0, 1, 0 },
+    { IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, KEPT, KEPT_FASTOPEN_NO_COOKIE, 0, 1, 0 },
     { IPPROTO_TCP, TCP_LINGER2, KEPT, KEPT_LINGER2, INT_MIN, INT_MAX, 60 },
     { IPPROTO_TCP, TCP_DEFER_ACCEPT, KEPT, KEPT_DEFER_ACCEPT, INT_MIN, INT_MAX, 0 },
     { IPPROTO_IP, IP_TTL, NUMBER, WEIR_OPT_TTL, 1, 255, 64 },
@@ -84,9 +86,12 @@ static int64_t unit_of(enum how how)
 
 void sock_apply_options(struct net *net, struct sock *sock)
 {
+    const bool listens = sock->phase == PHASE_LISTENING;
     for (unsigned i = 0; i < WEIR_OPT_COUNT; i++)
-        if ((sock->option_set >> i & 1) != 0)
+        if ((sock->option_set >> i & 1) != 0 && (i != WEIR_OPT_FASTOPEN || listens))
             (void)weir_set(net->weir, sock->handle, (enum weir_option)i, sock->option[i], net->now);
+    if (listens && sock->kept[KEPT_FASTOPEN_NO_COOKIE] != 0)
+        (void)weir_set(net->weir, sock->handle, WEIR_OPT_FASTOPEN_NO_COOKIE, 1, net->now);
 }
 
 /* ---- get ---- */
@@ -218,8 +223,15 @@ static long set_row(struct net *net, struct sock *sock, const struct row *row, i
                  2;
     else if (value < row->least || value > row->most)
         return -EINVAL;
+    if (row->name == TCP_FASTOPEN_CONNECT || row->name == TCP_FASTOPEN_NO_COOKIE) {
+        const long refused = sock_fast_allowed(net, sock, row->name);
+        if (refused != 0)
+            return refused;
+    }
     if (row->how == KEPT) {
         sock->kept[row->which] = value;
+        if (sock->phase == PHASE_LISTENING)
+            sock_apply_options(net, sock);
         return 0;
     }
     if (row->how == FLAG)
@@ -234,7 +246,7 @@ static long set_row(struct net *net, struct sock *sock, const struct row *row, i
             return errno_result(error);
     }
     sock->option[which] = wanted;
-    sock->option_set |= 1u << which;
+    sock->option_set |= UINT64_C(1) << which;
     return 0;
 }
 
@@ -257,7 +269,7 @@ static long set_congestion(struct net *net, struct sock *sock, const char *text,
         weir_set(net->weir, sock->handle, WEIR_OPT_CONGESTION, which, net->now) != WEIR_OK)
         return -ENOENT;
     sock->option[WEIR_OPT_CONGESTION] = which;
-    sock->option_set |= 1u << WEIR_OPT_CONGESTION;
+    sock->option_set |= UINT64_C(1) << WEIR_OPT_CONGESTION;
     return 0;
 }
 

@@ -23,6 +23,8 @@ unsigned sock_poll(struct net *net, const struct sock *sock)
         return 0;
     if (sock->kind == SOCK_PIPE)
         return pipe_poll(net, sock);
+    if (sock->deferred) /* so that a program writes, and makes the SYN */
+        return EPOLLOUT | EPOLLWRNORM;
     if (sock->handle == WEIR_NO_HANDLE)
         return sock->kind == SOCK_UDP ? EPOLLOUT | EPOLLWRNORM : EPOLLOUT | EPOLLWRNORM | EPOLLHUP;
     const unsigned ready = weir_ready_now(net->weir, sock->handle);

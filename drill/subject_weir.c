@@ -162,11 +162,11 @@ static bool weir_setting(void *subject, const char *name, const char *value,
 {
     struct weir_subject *self = subject;
     char reason[SYSCTL_WHY_MAX];
-    if (self->net.weir != NULL) {
-        snprintf(why, DRILL_ERROR_MAX, "weir takes settings only before the first socket");
-        return false;
-    }
-    if (instance_set(&self->config, name, value, reason))
+    const bool taken = self->net.weir == NULL
+                           ? instance_set(&self->config, name, value, reason)
+                           : instance_change(self->net.weir, &self->config, name, value, reason);
+    self->net.congestion = self->config.congestion;
+    if (taken)
         return true;
     snprintf(why, DRILL_ERROR_MAX, "%.300s", reason);
     return false;
@@ -198,6 +198,11 @@ bool subject_weir(struct run *run)
 }
 
 /* ---- what only weir can tell ---- */
+
+struct weir *subject_weir_instance(struct run *run)
+{
+    return ready(run->subject.self)->weir;
+}
 
 /* By its handle; by its addresses in the small forms, which have none, and when the socket's own
  * connection is over but another has taken its ports. */

@@ -180,7 +180,7 @@ def again(cell):
             cell.then("RFC 9293, 3.8.1", "syn-ack")
             return True
         if not cell.state.passive and cell.flags == "S.":
-            cell.then("RFC 9293, 3.5, figure 8", None, "ESTABLISHED")
+            cell.then("RFC 9293, 3.5, figure 8", "ack", "ESTABLISHED")
             return True
     return False
 
@@ -424,8 +424,6 @@ def differs(cell):
         reason = "a SYN in the window of a half-open connection resets it"
     elif not passive and cell.place == "before" and cell.kind == "fin-bare":
         reason = "what ends at RCV.NXT counts as acceptable, and its ACK with it"
-    elif not passive and cell.place == "before" and cell.kind == "syn-ack":
-        reason = "it acknowledges the SYN-ACK once more, because its SYN is old"
     return f"linux-differs {reason}" if reason else None
 
 

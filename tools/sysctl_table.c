@@ -179,6 +179,10 @@ static const struct sysctl table[] = {
     { NUMBER("net.ipv4.tcp_fastopen"), AT(fastopen), LINUX(0, INT32_MAX), WEIR(0, INT32_MAX),
       NOTE("bits: 1 client, 2 server, 4 text without cookie, 0x200 taken without, 0x400 all "
            "listeners (RFC 7413)") },
+    { SECONDS("net.ipv4.tcp_fastopen_blackhole_timeout_sec"), AT(fastopen_blackhole),
+      LINUX(0, INT32_MAX), WEIR(0, LONGEST),
+      NOTE("seconds without Fast Open to a destination, after two SYNs in a row with data that "
+           "were lost; default 3600, Linux's is 0, and then for all destinations; 0: never") },
     { FIXED("net.ipv4.tcp_dsack", "1"), NOTE("duplicates are reported where SACK is (RFC 2883)") },
     { FIXED("net.ipv4.tcp_reordering", "3"),
       NOTE("DupThresh of RFC 5681, 6675 and 8985; how late a segment may be is learnt as time") },

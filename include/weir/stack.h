@@ -150,6 +150,8 @@ struct weir_config {
     uint32_t fastopen;                /* enum weir_fastopen; default WEIR_FASTOPEN_CLIENT */
     const struct weir_crypto *crypto; /* NULL, the default: no signatures */
     uint64_t fastopen_key[2];         /* of the cookies we give; zeros: made from `secret` */
+    weir_time fastopen_blackhole;     /* how long a destination has ordinary SYNs after two in a row
+                                         with text were lost; 0: it has not; default 1 h */
     bool ecn_abe;               /* a mark shrinks cwnd less than a loss (RFC 8511); default false */
     bool slow_start_after_idle; /* RFC 5681, 4.1; default true */
     bool pacing; /* frames leave at a rate whatever the algorithm, as under Linux's fq; default
@@ -471,10 +473,14 @@ enum weir_option {
     WEIR_OPT_FASTOPEN,      /* listeners: SYNs whose text may be taken before their last ACK, all
                                together; 0: none (TCP_FASTOPEN). Connections: 1, right after
                                weir_connect: the SYN takes along what is sent until weir_output, or
-                               asks for a cookie (TCP_FASTOPEN_CONNECT); to get says: 1 or 0 */
+                               asks for a cookie (TCP_FASTOPEN_CONNECT); to get says how many
+                               octets it has room for, 0 if it asks */
     WEIR_OPT_USER_TIMEOUT_OPTION, /* ns, whole seconds up to 32,767 and minutes beyond: the peer is
                                told that data will be waited for so long (RFC 5482), and told
                                again when it changes; what it tells counts; 0, the default: no */
+    WEIR_OPT_FASTOPEN_NO_COOKIE,  /* listeners: 1: text is taken of anybody. Connections: 1, instead
+                                of WEIR_OPT_FASTOPEN: text goes without a cookie
+                                (TCP_FASTOPEN_NO_COOKIE) */
     WEIR_OPT_COUNT
 };
 enum weir_error weir_set(struct weir *weir, weir_handle handle, enum weir_option option,
@@ -539,8 +545,19 @@ bool weir_ao_used(const struct weir *weir, weir_handle conn, uint8_t *send_id, u
 /* A new key for the cookies of Fast Open; those of the one before are good until the next. */
 void weir_fastopen_key(struct weir *weir, const uint64_t key[2]);
 
-/* Whether the SYN of a connection to `peer` may take text along: a cookie of his is known. */
+/* The same for one listener, which has its own from then on: `count` keys, 1 or 2, the newest
+ * first (TCP_FASTOPEN_KEY). And what a listener's, or with WEIR_NO_HANDLE the instance's, are;
+ * how many there are. */
+enum weir_error weir_fastopen_keys_set(struct weir *weir, weir_handle listener,
+                                       const uint64_t key[][2], unsigned count);
+unsigned weir_fastopen_keys(const struct weir *weir, weir_handle listener, uint64_t key[2][2]);
+
+/* Whether the SYN of a connection to `peer` may take text along: a cookie of his is known, or none
+ * is needed. */
 bool weir_fastopen_known(const struct weir *weir, const struct weir_ip *peer, weir_time now);
+
+/* Forgets what was learnt of all destinations, cookies among it (`ip tcp_metrics flush all`). */
+void weir_known_flush(struct weir *weir);
 
 /* Urgent data (RFC 9293, 3.8.5): WEIR_OK and how many octets lie before the urgent pointer;
  * WEIR_AGAIN if there is none. */
@@ -610,6 +627,7 @@ struct weir_status {
     uint16_t mss, rcv_mss, peer_mss;
     uint8_t snd_wscale, rcv_wscale;
     bool timestamps, sack;
+    bool syn_text; /* all text of the SYN was taken: ours by the peer, or the peer's by us */
     weir_time srtt, rttvar, rto, rtt_min;
     weir_time rtx_at, delack_at, keepalive_at, user_at; /* WEIR_NEVER if not running */
     weir_time sent_at, rcvd_at; /* the last segment with octets, SYN or FIN; the last that was

@@ -41,37 +41,38 @@ enum weir_state {
 };
 
 /* Why a frame was sent. */
-#define WEIR_WHYS(X)                      \
-    X(NONE, "none")                       \
-    X(SYN, "syn")                         \
-    X(SYN_ACK, "syn-ack")                 \
-    X(NEW_DATA, "new data")               \
-    X(FIN, "fin")                         \
-    X(ACK, "ack")                         \
-    X(ACK_DELAYED, "delayed ack")         \
-    X(ACK_DUP, "duplicate ack")           \
-    X(ACK_CHALLENGE, "challenge ack")     \
-    X(WINDOW_UPDATE, "window update")     \
-    X(RTX_RTO, "retransmit: timeout")     \
-    X(RTX_FAST, "retransmit: fast")       \
-    X(RTX_SACK, "retransmit: sack")       \
-    X(RTX_PMTU, "retransmit: path mtu")   \
-    X(RTX_RACK, "retransmit: rack")       \
-    X(RTX_TLP, "retransmit: tail probe")  \
-    X(NEW_TLP, "new data: tail probe")    \
-    X(NEW_PROBE, "new data: path probe")  \
-    X(RTX_SYN, "retransmit: syn")         \
-    X(RTX_SYN_ACK, "retransmit: syn-ack") \
-    X(PROBE, "window probe")              \
-    X(KEEPALIVE, "keepalive")             \
-    X(RST, "reset: connection")           \
-    X(RST_REPLY, "reset: no connection")  \
-    X(SYN_COOKIE, "syn cookie")           \
-    X(ARP, "arp")                         \
-    X(ND, "neighbour discovery")          \
-    X(MEMBERSHIP, "group membership")     \
-    X(ICMP_ECHO, "echo")                  \
-    X(ICMP_ERROR, "icmp error")           \
+#define WEIR_WHYS(X)                               \
+    X(NONE, "none")                                \
+    X(SYN, "syn")                                  \
+    X(SYN_ACK, "syn-ack")                          \
+    X(NEW_DATA, "new data")                        \
+    X(FIN, "fin")                                  \
+    X(ACK, "ack")                                  \
+    X(ACK_DELAYED, "delayed ack")                  \
+    X(ACK_DUP, "duplicate ack")                    \
+    X(ACK_CHALLENGE, "challenge ack")              \
+    X(WINDOW_UPDATE, "window update")              \
+    X(RTX_RTO, "retransmit: timeout")              \
+    X(RTX_FAST, "retransmit: fast")                \
+    X(RTX_SACK, "retransmit: sack")                \
+    X(RTX_PMTU, "retransmit: path mtu")            \
+    X(RTX_SYN_TEXT, "retransmit: text of the SYN") \
+    X(RTX_RACK, "retransmit: rack")                \
+    X(RTX_TLP, "retransmit: tail probe")           \
+    X(NEW_TLP, "new data: tail probe")             \
+    X(NEW_PROBE, "new data: path probe")           \
+    X(RTX_SYN, "retransmit: syn")                  \
+    X(RTX_SYN_ACK, "retransmit: syn-ack")          \
+    X(PROBE, "window probe")                       \
+    X(KEEPALIVE, "keepalive")                      \
+    X(RST, "reset: connection")                    \
+    X(RST_REPLY, "reset: no connection")           \
+    X(SYN_COOKIE, "syn cookie")                    \
+    X(ARP, "arp")                                  \
+    X(ND, "neighbour discovery")                   \
+    X(MEMBERSHIP, "group membership")              \
+    X(ICMP_ECHO, "echo")                           \
+    X(ICMP_ERROR, "icmp error")                    \
     X(DATAGRAM, "datagram")
 enum weir_why {
 #define X(name, text) WEIR_WHY_##name,
@@ -344,6 +345,10 @@ struct weir_counters {
     uint64_t rto_fired, fast_rtx, recoveries, dsack_in, challenge_acks, tw_overflow, used_in;
     uint64_t tw_reused; /* TIME-WAITs whose place a connection of ours has taken */
     uint64_t tlp_probes, undos, mtu_probes;
+    /* Fast Open: SYNs of ours whose text was taken, and was not; SYNs whose text we took; whose
+     * cookie was not ours; that asked for one; and that came when too many were pending. */
+    uint64_t fast_active, fast_active_fails;
+    uint64_t fast_passive, fast_passive_fails, fast_asks, fast_overflows;
     uint64_t rtx_unlogged; /* retransmissions only the timeout watches over: no room in the log */
 };
 void weir_counters(const struct weir *weir, struct weir_counters *counters);

@@ -43,6 +43,7 @@ static uint8_t options_of(const struct weir_status *status)
     return (uint8_t)((status->timestamps ? TCPI_OPT_TIMESTAMPS : 0) |
                      (status->sack ? TCPI_OPT_SACK : 0) | (scaled ? TCPI_OPT_WSCALE : 0) |
                      (status->ecn != 0 ? TCPI_OPT_ECN : 0) |
+                     (status->syn_text ? TCPI_OPT_SYN_DATA : 0) |
                      (status->ce_in != 0 ? TCPI_OPT_ECN_SEEN : 0));
 }
 

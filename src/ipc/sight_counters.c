@@ -104,6 +104,13 @@ static void put_linux(struct page_writer *writer, const struct weir *weir)
     put(writer, "TcpExtTWRecycled", c.tw_reused);
     put(writer, "TcpExtPAWSEstab", weir_drop_count(weir, WEIR_DROP_PAWS));
     put(writer, "TcpExtTCPReqQFullDrop", weir_drop_count(weir, WEIR_DROP_SYNQ_FULL));
+    put(writer, "TcpExtTCPFastOpenActive", c.fast_active);
+    put(writer, "TcpExtTCPFastOpenActiveFail", c.fast_active_fails);
+    put(writer, "TcpExtTCPFastOpenPassive", c.fast_passive);
+    put(writer, "TcpExtTCPFastOpenPassiveFail", c.fast_passive_fails);
+    put(writer, "TcpExtTCPFastOpenListenOverflow", c.fast_overflows);
+    put(writer, "TcpExtTCPFastOpenCookieReqd", c.fast_asks);
+    put(writer, "TcpExtOutOfWindowIcmps", weir_drop_count(weir, WEIR_DROP_ICMP_OUT_OF_WINDOW));
     put(writer, "IpExtInOctets", c.octets_in);
     put(writer, "IpExtOutOctets", c.octets_out);
     put(writer, "WeirRstsIn", c.rsts_in);

@@ -78,6 +78,7 @@ void weir_config_default(struct weir_config *config)
         .tw_reuse = 2,
         .no_ssthresh_metrics_save = true,
         .fastopen = WEIR_FASTOPEN_CLIENT,
+        .fastopen_blackhole = 3600 * WEIR_SECOND,
         .slow_start_after_idle = true,
         .shard_count = 1,
     };
@@ -138,7 +139,8 @@ static bool times_make_sense(const struct weir_config *c)
            c->keepalive_idle > 0 && c->keepalive_interval > 0 && c->fin_timeout > 0 &&
            c->fin_timeout <= longest && c->time_wait > 0 && c->time_wait <= longest &&
            c->user_timeout >= 0 && c->tw_reuse_delay >= 0 && c->mtu_probe_interval > 0 &&
-           c->user_timeout_min > 0 && c->user_timeout_max >= c->user_timeout_min;
+           c->fastopen_blackhole >= 0 && c->user_timeout_min > 0 &&
+           c->user_timeout_max >= c->user_timeout_min;
 }
 
 bool config_makes_sense(const struct weir_config *config)

@@ -15,23 +15,28 @@ enum fast_verdict {
     FAST_OFFER, /* ... but the SYN-ACK gives a cookie */
     FAST_TAKE,  /* a connection at once, with the text */
 };
-enum fast_verdict fast_judge(const struct weir *weir, const struct listener *listener,
+enum fast_verdict fast_judge(struct weir *weir, const struct listener *listener,
                              const struct arrival *in);
 
 /* The cookie of the peer of a flow, into the options of a SYN-ACK. */
-void fast_offer(const struct weir *weir, const struct flow *flow, struct tcp_opts *opts);
+void fast_offer(const struct weir *weir, const struct listener *listener, const struct flow *flow,
+                struct tcp_opts *opts);
 
 /* A connection that was made by FAST_TAKE is pending until it leaves SYN-RECEIVED. */
 void fast_settle(struct weir *weir, struct tcb *tcb);
 
-/* WEIR_OPT_FASTOPEN before the SYN has left. */
-enum weir_error fast_connect(struct weir *weir, struct conn *conn, weir_time now);
+/* WEIR_OPT_FASTOPEN, or WEIR_OPT_FASTOPEN_NO_COOKIE, before the SYN has left. */
+enum weir_error fast_connect(struct weir *weir, struct conn *conn, bool no_cookie, weir_time now);
 
-/* Whether the SYN of a connection that asked for it takes text along: else it asks for a cookie. */
-bool fast_takes_text(const struct conn *conn);
+/* What of Fast Open our SYN had: to be asked before its SYN-ACK is taken. */
+struct fast_syn {
+    uint32_t which; /* as tcp_fast_begin was told */
+    uint32_t text;  /* octets of it */
+};
+struct fast_syn fast_sent(const struct tcb *tcb);
 
-/* A SYN-ACK came for a connection that had asked. */
-void fast_learn(struct weir *weir, const struct conn *conn, const struct tcp_opts *opts,
-                weir_time now);
+/* The SYN-ACK came. */
+void fast_learn(struct weir *weir, const struct conn *conn, const struct fast_syn *syn,
+                const struct tcp_opts *opts, weir_time now);
 
 #endif

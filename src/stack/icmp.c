@@ -50,12 +50,34 @@ static enum weir_drop too_big(struct weir *weir, uint32_t index, const struct ip
     return WEIR_DROP_NONE;
 }
 
+/* As Linux has it for each family: IPv4's are those that say nobody is there, IPv6's those that say
+ * he does not want to. */
+static bool ends_half_open(const struct ip_packet *packet)
+{
+    const bool v4 = weir_ip_is_v4(&packet->src);
+    switch (packet->icmp) {
+    case IP_ICMP_NET_UNREACH:
+    case IP_ICMP_HOST_UNREACH:
+    case IP_ICMP_TIME_EXCEEDED:
+        return v4;
+    case IP_ICMP_PARAM:
+        return true;
+    case IP_ICMP_PROHIBITED:
+    case IP_ICMP_PORT_UNREACH:
+    case IP_ICMP_PROTO_UNREACH:
+        return !v4;
+    default:
+        return false;
+    }
+}
+
 static enum weir_drop tcp_error(struct weir *weir, const struct ip_packet *packet,
                                 const struct flow *flow, seq32 quoted, weir_time now)
 {
     const uint32_t ref = flow_find(weir, flow, flow_hash(weir, flow));
-    /* Half-open entries and TIME-WAIT have nothing to gain from an error: they end by themselves.
-     */
+    if (ref != DEMUX_NONE && flow_ref_tag(ref) == FLOW_SYNQ)
+        return synq_error(weir, flow_ref_index(ref), ends_half_open(packet), quoted, now);
+    /* TIME-WAIT has nothing to gain from an error: it ends by itself. */
     if (ref == DEMUX_NONE || flow_ref_tag(ref) != FLOW_CONN)
         return WEIR_DROP_ICMP_QUOTE;
     const uint32_t index = flow_ref_index(ref);

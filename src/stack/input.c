@@ -96,6 +96,7 @@ static enum weir_drop conn_arrives(struct weir *weir, uint32_t index, const stru
     struct tcb *tcb = &conn->tcb;
     const seq32 una = tcb->snd.una, up = tcb->rcv.up;
     const bool fast = tcb->fast && tcb->state == WEIR_SYN_SENT;
+    const struct fast_syn syn = fast ? fast_sent(tcb) : (struct fast_syn){ 0 };
     tcb->reopen = tcb->state == WEIR_TIME_WAIT && listener_takes(weir, in);
     const enum weir_drop drop = tcp_segment_arrives(tcb, &in->seg, &in->opts, in->packet.when, now);
     if (tcb->rcv_urg && tcb->rcv.up != up) /* RFC 9293 MUST-32: told again when it advances */
@@ -106,7 +107,7 @@ static enum weir_drop conn_arrives(struct weir *weir, uint32_t index, const stru
         return listener_arrives(weir, in, &floor, now);
     }
     if (fast && !tcb->fast && tcb->state >= WEIR_ESTABLISHED && tcb->state != WEIR_CLOSED)
-        fast_learn(weir, conn, &in->opts, now);
+        fast_learn(weir, conn, &syn, &in->opts, now);
     if (tcb->extra != 0)
         path_found(weir, conn, now);
     if (tcb->snd.una != una)

@@ -78,7 +78,9 @@ struct listener {
     weir_time overflow_at; /* when a cookie was last sent; WEIR_NEVER: never */
     uint64_t cookie;
     struct watch watch;
-    uint64_t option_set; /* a bit an option that its connections inherit */
+    struct siphash_key fast_key[2]; /* of its Fast Open cookies, if it has keys of its own */
+    unsigned fast_keys;             /* ...of which it has so many */
+    uint64_t option_set;            /* a bit an option that its connections inherit */
     int64_t option[WEIR_OPT_COUNT];
 };
 

@@ -37,6 +37,12 @@ struct tcp_known *known_place(struct weir *weir, const struct weir_ip *peer, wei
     return place;
 }
 
+void weir_known_flush(struct weir *weir)
+{
+    for (uint32_t i = 0; i < weir->known_count; i++)
+        weir->known[i] = (struct tcp_known){ .used = false };
+}
+
 static void recall(struct weir *weir, struct conn *conn, weir_time now)
 {
     uint32_t number;

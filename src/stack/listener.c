@@ -343,6 +343,7 @@ static enum weir_drop syn_arrives(struct weir *weir, uint32_t number, const stru
     entry->rport = in->flow.rport;
     entry->local = local;
     entry->flags |= fast == FAST_OFFER ? SYNQ_FAST : 0;
+    entry->fast_exp = in->opts.cookie_exp;
     entry->listener = (uint16_t)number;
     entry->iface = (uint8_t)in->packet.iface;
     listener->synq_count++;

@@ -36,6 +36,9 @@ static enum weir_error set_listener(struct weir *weir, struct listener *listener
     } else if (option == WEIR_OPT_FASTOPEN) {
         if (value < 0 || value > UINT32_MAX)
             return WEIR_INVALID;
+    } else if (option == WEIR_OPT_FASTOPEN_NO_COOKIE) {
+        if (!is_flag(value))
+            return WEIR_INVALID;
     } else if (option == WEIR_OPT_DEFER_ACCEPT) {
         if (value < 0)
             return WEIR_INVALID;
@@ -93,8 +96,9 @@ enum weir_error weir_set(struct weir *weir, weir_handle handle, enum weir_option
     if (conn != NULL) {
         if (option == WEIR_OPT_TTL || option == WEIR_OPT_TOS)
             return set_ip(&conn->ttl, &conn->tos, option, value, true);
-        if (option == WEIR_OPT_FASTOPEN)
-            return value == 1 ? fast_connect(weir, conn, now) : WEIR_INVALID;
+        if (option == WEIR_OPT_FASTOPEN || option == WEIR_OPT_FASTOPEN_NO_COOKIE)
+            return value == 1 ? fast_connect(weir, conn, option != WEIR_OPT_FASTOPEN, now)
+                              : WEIR_INVALID;
         const enum weir_error error = tcp_set(&conn->tcb, option, value, now);
         conn_settle(weir, index, now);
         return error;
@@ -144,7 +148,7 @@ enum weir_error weir_get(const struct weir *weir, weir_handle handle, enum weir_
         else if (option == WEIR_OPT_TOS)
             *value = conn->tos;
         else if (option == WEIR_OPT_FASTOPEN)
-            *value = fast_takes_text(conn);
+            *value = tcp_fast_room(&conn->tcb);
         else
             return tcp_get(&conn->tcb, option, value);
         return WEIR_OK;

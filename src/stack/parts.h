@@ -126,6 +126,9 @@ enum weir_drop listener_arrives(struct weir *weir, const struct arrival *in, con
                                 weir_time now);
 enum weir_drop synq_arrives(struct weir *weir, uint32_t index, const struct arrival *in,
                             weir_time now);
+/* An ICMP error that quotes a SYN-ACK, and ends the entry if it is `fatal`. */
+enum weir_drop synq_error(struct weir *weir, uint32_t index, bool fatal, seq32 quoted,
+                          weir_time now);
 /* Of WEIR_OPT_DEFER_ACCEPT: how many timeouts of a SYN-ACK cover a time, and how long they take. */
 unsigned synq_defer_retries(const struct weir *weir, weir_time time);
 weir_time synq_defer_time(const struct weir *weir, unsigned retries);

@@ -35,6 +35,7 @@ static const struct {
     FIELD(ecn),
     FIELD(mtu_probing),
     FIELD(fastopen),
+    FIELD(fastopen_blackhole),
     FIELD(slow_start_after_idle),
     FIELD(accept_redirects),
     FIELD(rto_min),

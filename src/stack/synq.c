@@ -85,8 +85,10 @@ static void answer(struct weir *weir, const struct synq_entry *entry, enum weir_
     struct tcp_reply reply;
     tcp_synq_answer(entry, &weir->tcp, tcp_ts_offset(&weir->tcp, tuple),
                     limited ? (uint16_t)listener->option[WEIR_OPT_MAXSEG] : 0, now, &reply);
-    if (entry->flags & SYNQ_FAST)
-        fast_offer(weir, &flow, &reply.opts);
+    if (entry->flags & SYNQ_FAST) {
+        fast_offer(weir, listener, &flow, &reply.opts);
+        reply.opts.cookie_exp = entry->fast_exp;
+    }
     reply_segment(weir, &flow, entry->iface, &reply.seg, &reply.opts, why);
 }
 
@@ -245,7 +247,8 @@ static void inherit(struct tcb *tcb, struct conn *conn, const struct listener *l
         if (!(listener->option_set >> i & 1))
             continue;
         const int64_t value = listener->option[i];
-        if (i == WEIR_OPT_DEFER_ACCEPT || i == WEIR_OPT_FASTOPEN)
+        if (i == WEIR_OPT_DEFER_ACCEPT || i == WEIR_OPT_FASTOPEN ||
+            i == WEIR_OPT_FASTOPEN_NO_COOKIE)
             continue;
         if (i == WEIR_OPT_TTL)
             conn->ttl = (uint8_t)value;
@@ -338,6 +341,7 @@ enum weir_drop synq_promote(struct weir *weir, const struct synq_entry *entry, u
     enum weir_drop drop;
     if (in->seg.flags & TCP_SYN) {
         weir->fast_pending++;
+        weir->trace.count.fast_passive++;
         drop = tcp_fast_syn(&conn->tcb, &in->seg, now);
     } else {
         drop = tcp_segment_arrives(&conn->tcb, &in->seg, &in->opts, in->packet.when, now);
@@ -402,6 +406,19 @@ enum weir_drop synq_arrives(struct weir *weir, uint32_t index, const struct arri
         return hears_us(weir, index, in, now);
     }
     return why;
+}
+
+enum weir_drop synq_error(struct weir *weir, uint32_t index, bool fatal, seq32 quoted,
+                          weir_time now)
+{
+    const struct synq_entry *entry = at(weir, index);
+    if (entry->retries > SYNQ_RETRY_MAX || quoted != entry->iss)
+        return WEIR_DROP_ICMP_OUT_OF_WINDOW;
+    if (fatal) {
+        weir->trace.count.attempt_fails++;
+        forget(weir, index, now);
+    }
+    return WEIR_DROP_NONE;
 }
 
 /* ---- SYNs that the program answers ---- */

@@ -2,6 +2,7 @@
 /* Segment arrives, in the synchronized states and SYN-RECEIVED: RFC 9293, 3.10.7.4, with RFC 5961,
  * 7323, 1337 and 6191 where they put their checks. A step of the RFC is a function; their order is
  * the array at the end. Nothing is sent here: the steps note what is due. */
+#include "tcp/fastopen.h"
 #include "tcp/tally.h"
 #include "tcp/tcp.h"
 
@@ -35,11 +36,14 @@ static enum weir_drop step0_reopen(struct tcb *tcb, struct arriving *in)
 }
 
 /* Simultaneous open: the peer's SYN-ACK begins with the SYN we already have, but its ACK is news
- * (RFC 9293, 3.5, figure 8). The SYN is cut off. */
-static void cut_crossed_syn(const struct tcb *tcb, struct tcp_seg *seg)
+ * (RFC 9293, 3.5, figure 8). The SYN is cut off, and as by Linux the peer is told that it came
+ * twice, and so that its own open is through. */
+static void cut_crossed_syn(struct tcb *tcb, struct tcp_seg *seg)
 {
     if (!tcp_syn_acked(tcb) && !(seg->flags & TCP_RST) && (seg->flags & TCP_SYN) &&
-        (seg->flags & TCP_ACK) && seg->seq + 1 == tcb->rcv.nxt && seg->ack == tcb->snd.nxt) {
+        (seg->flags & TCP_ACK) && seg->seq + 1 == tcb->rcv.nxt && tcp_fast_acks(tcb, seg->ack)) {
+        tcp_owe_dsack(tcb, seg->seq, seg->seq + 1);
+        tcp_owe_ack(tcb, WEIR_WHY_ACK_DUP);
         seg->flags &= (uint16_t)~TCP_SYN;
         seg->seq++;
         seg->wnd =
@@ -54,7 +58,7 @@ static void answer_unacceptable(struct tcb *tcb, const struct tcp_seg *seg, weir
 {
     if (seg->flags & TCP_RST)
         return;
-    if (tcb->fast && (seg->flags & TCP_SYN) && seg->seq == tcb->irs) {
+    if (tcb->fast && tcb->passive && (seg->flags & TCP_SYN) && seg->seq == tcb->irs) {
         tcb->due |= TCP_DUE_SYN; /* our SYN-ACK got lost, and nothing was established yet */
         return;
     }
@@ -184,9 +188,9 @@ static enum weir_error reset_error(const struct tcb *tcb)
 {
     switch (tcb->state) {
     case WEIR_SYN_RECEIVED:
-        if (tcb->fast) /* the program may have it already */
-            return WEIR_RESET;
-        return tcb->passive ? WEIR_OK : WEIR_REFUSED;
+        if (!tcb->passive)
+            return WEIR_REFUSED;
+        return tcb->fast ? WEIR_RESET : WEIR_OK; /* the program may have it already */
     case WEIR_CLOSE_WAIT:
         return WEIR_PIPE;
     case WEIR_CLOSING:
@@ -262,10 +266,12 @@ static enum weir_drop step5_ack(struct tcb *tcb, struct arriving *in)
     if (!(seg->flags & TCP_ACK))
         return WEIR_DROP_NO_ACK;
     if (!tcp_syn_acked(tcb)) {
-        if (seg->ack != tcb->iss + 1 || tcb->snd.nxt == tcb->iss)
+        if (!tcp_fast_acks(tcb, seg->ack))
             return WEIR_DROP_HANDSHAKE_ACK;
         update_ts_recent(tcb, seg, &in->arrival);
         tcp_syn_acked_now(tcb, seg, &in->arrival);
+        if (tcb->fast && !tcb->passive)
+            tcp_fast_acked(tcb, seg->ack, in->arrival.now);
     } else if (!ack_acceptable(tcb, seg->ack)) {
         tcp_owe_challenge(tcb, in->arrival.now);
         return WEIR_DROP_ACK_UNACCEPTABLE;

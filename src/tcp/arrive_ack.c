@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Step 5 of RFC 9293, 3.10.7.4, once the ACK is acceptable: what it acknowledges, what it says of
  * the window, what SACK blocks say. */
+#include "tcp/fastopen.h"
 #include "tcp/tally.h"
 #include "tcp/tcp.h"
 
@@ -12,10 +13,14 @@ void tcp_syn_acked_now(struct tcb *tcb, const struct tcp_seg *seg,
                        const struct tcp_arrival *arrival)
 {
     WEIR_ASSERT(!tcp_syn_acked(tcb));
+    /* A server that has answered by Fast Open has sent something since its SYN-ACK. */
+    const uint32_t text = tcp_fast_text(tcb);
+    const bool ahead = tcb->passive && text > 0;
     tcb->snd.una = tcb->iss + 1;
-    tcb->snd.sml = tcb->snd.up = tcb->snd.una;
+    if (text == 0)
+        tcb->snd.sml = tcb->snd.up = tcb->snd.una;
     if (!tcb->syn_rtx) {
-        tcp_rtt_sample(tcb, arrival->when - tcb->sent_at, arrival->now);
+        tcp_rtt_sample(tcb, arrival->when - (ahead ? tcb->since : tcb->sent_at), arrival->now);
     } else if (tcb->ts_ok && (arrival->opts->present & TCP_OPT_TS)) {
         const uint32_t ms =
             tcp_ms(tcb->host, arrival->when) + tcb->ts_offset - arrival->opts->tsecr;
@@ -30,6 +35,8 @@ void tcp_syn_acked_now(struct tcb *tcb, const struct tcp_seg *seg,
     tcb->probes = 0;
     tcb->user_at = WEIR_NEVER;
     tcb->due |= TCP_DUE_DATA;
+    if (ahead) /* until now the timeout was about the SYN-ACK */
+        tcp_rtx_restart(tcb, arrival->now);
     /* In a SYN-ACK the window was taken already and is not scaled; in an ACK (SYN-RECEIVED) this is
      * the first scaled one. */
     if (tcb->state == WEIR_SYN_RECEIVED || tcb->state == WEIR_FIN_WAIT_1) {

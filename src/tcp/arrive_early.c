@@ -42,6 +42,16 @@ static void take_syn(struct tcb *tcb, const struct tcp_seg *seg, const struct tc
     tcb->snd.wl2 = seg->ack;
 }
 
+/* Whether a SYN-ACK echoes a timestamp that none of our SYNs can have had: it is for another one
+ * (as Linux). */
+static bool echoes_another(const struct tcb *tcb, const struct tcp_opts *opts, weir_time now)
+{
+    if (!tcb->host->config->timestamps || !(opts->present & TCP_OPT_TS) || opts->tsecr == 0)
+        return false;
+    const uint32_t first = tcp_ms(tcb->host, tcb->since) + tcb->ts_offset;
+    return opts->tsecr - first > tcp_ms(tcb->host, now) - tcp_ms(tcb->host, tcb->since);
+}
+
 enum weir_drop tcp_arrives_syn_sent(struct tcb *tcb, const struct tcp_seg *seg,
                                     const struct tcp_opts *opts, weir_time when, weir_time now)
 {
@@ -64,11 +74,12 @@ enum weir_drop tcp_arrives_syn_sent(struct tcb *tcb, const struct tcp_seg *seg,
     /* Fourth, check the SYN bit; fifth, if neither SYN nor RST, drop. */
     if (!(seg->flags & TCP_SYN))
         return WEIR_DROP_SYN_SENT_SILENT;
+    if (acks && echoes_another(tcb, opts, now))
+        return WEIR_DROP_HANDSHAKE_ACK;
     take_syn(tcb, seg, opts, now);
     if (!acks_syn) {
-        tcb->fast = false;
+        tcb->fast = tcp_fast_text(tcb) > 0; /* it may yet be acknowledged, but is not sent again */
         tcb->rcv.fin = 0;
-        tcb->snd.sml = tcb->iss;
         tcb->ecn = 0; /* two that ask at once do not agree on anything */
         tcp_event(tcb, TCP_EV_RCV_SYN, WEIR_CAUSE_RCV_SYN, now);
         tcb->due |= TCP_DUE_SYN;
@@ -81,7 +92,7 @@ enum weir_drop tcp_arrives_syn_sent(struct tcb *tcb, const struct tcp_seg *seg,
     rest.seq++;
     const struct tcp_arrival arrival = { .opts = opts, .when = when, .now = now, .text = true };
     tcp_syn_acked_now(tcb, &rest, &arrival);
-    tcp_fast_acked(tcb, seg->ack);
+    tcp_fast_acked(tcb, seg->ack, now);
     tcp_owe_ack(tcb, WEIR_WHY_ACK);
     enum weir_drop verdict = WEIR_DROP_NONE;
     if (rest.len > 0) {

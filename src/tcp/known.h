@@ -20,16 +20,27 @@ enum tcp_known_use {
     TCP_KNOWN_DONE,     /* and what this connection has learnt is written */
 };
 
+/* How cookies were asked for in vain. As in Linux, a server that gives none for the option of RFC
+ * 7413 is asked once by the one that was there before it. */
+enum tcp_known_asked {
+    TCP_KNOWN_ASKED_NOT,
+    TCP_KNOWN_ASKED,     /* the experimental one is next */
+    TCP_KNOWN_ASKED_EXP, /* and that did not help either */
+};
+
 struct tcp_known {
     struct weir_ip peer; /* owner's */
     bool used;           /* owner's */
     bool reordering;     /* was seen */
     bool measured;       /* the next four mean something */
     uint8_t cookie_len;  /* 0: none */
+    bool cookie_exp;     /* it came in the experimental option, and goes back in it */
+    uint8_t asked;       /* enum tcp_known_asked: which was not answered with a cookie */
+    uint8_t text_lost;   /* SYNs with text in a row that nobody answered */
     uint8_t cookie[TCP_COOKIE_MAX];
     uint32_t srtt_us, rttvar_us; /* 0: not known */
     uint32_t ssthresh, cwnd;     /* octets; 0: not known */
-    uint16_t mss;                /* of the last SYN-ACK that gave a cookie, or 0 */
+    uint16_t mss;                /* of the last SYN-ACK to a SYN with Fast Open, or 0 */
     weir_time not_until;         /* owner's: text in SYNs was lost before */
     weir_time learnt_at;         /* owner's: when it was last written */
 };

@@ -75,7 +75,7 @@ static bool plan_syn(const struct tcb *tcb, weir_time now, struct tcp_plan *plan
         return false;
     const struct weir_config *config = tcb->host->config;
     const bool answer = tcb->state != WEIR_SYN_SENT;
-    const bool again = tcb->probes > 0; /* counts SYNs sent again */
+    const bool again = tcb->probes > 0 || (!answer && tcb->syn_rtx); /* counts SYNs sent again */
     start(plan,
           answer ? (again ? WEIR_WHY_RTX_SYN_ACK : WEIR_WHY_SYN_ACK)
                  : (again ? WEIR_WHY_RTX_SYN : WEIR_WHY_SYN),
@@ -83,7 +83,7 @@ static bool plan_syn(const struct tcb *tcb, weir_time now, struct tcp_plan *plan
     if (answer)
         fill_ack(tcb, now, plan);
     plan->flags |= TCP_SYN;
-    if (!answer && !again && tcb->probes == 0)
+    if (!answer && !again)
         plan->flags |= tcp_ecn_syn(tcb); /* RFC 3168, 6.1.1.1: again without, if it was dropped */
     plan->fresh = true;
     plan->opts.present = TCP_OPT_MSS;
@@ -162,7 +162,7 @@ static enum weir_why rtx_why(const struct tcb *tcb)
     if (tcb->recovery == TCP_LOSS)
         return WEIR_WHY_RTX_RTO;
     if (tcb->recovery == TCP_OPEN)
-        return WEIR_WHY_RTX_PMTU;
+        return tcb->text_again ? WEIR_WHY_RTX_SYN_TEXT : WEIR_WHY_RTX_PMTU;
     if (rack_on(tcb))
         return WEIR_WHY_RTX_RACK;
     return tcb->rtx_force || !tcb->sack_ok ? WEIR_WHY_RTX_FAST : WEIR_WHY_RTX_SACK;
@@ -376,7 +376,9 @@ bool tcp_output_plan(const struct tcb *tcb, const struct tcp_env *env, weir_time
             return true;
         if (tcb->due & TCP_DUE_CHALLENGE)
             return plan_bare(tcb, WEIR_WHY_ACK_CHALLENGE, tcb->snd.nxt, now, plan);
-        return tcb->state != WEIR_SYN_SENT && plan_ack(tcb, now, plan);
+        if (tcb->state == WEIR_SYN_SENT)
+            return false;
+        return plan_new(tcb, env, now, plan) || plan_ack(tcb, now, plan);
     }
     if (tcb->due & TCP_DUE_CHALLENGE)
         return plan_bare(tcb, WEIR_WHY_ACK_CHALLENGE, tcb->snd.nxt, now, plan);
@@ -487,6 +489,7 @@ static void commit_rtx(struct tcb *tcb, const struct tcp_plan *plan, weir_time n
     if (plan->seq == tcb->snd.una)
         tcp_rtx_restart(tcb, now);
     tcb->rtx_force = false;
+    tcb->text_again &= flight->lost > flight->rtx;
     tcb->octets_rtx += plan->len;
     tcb->segs_rtx += segments_of(plan);
     tcb->sent_at = now;

@@ -130,9 +130,13 @@ void tcp_sack_option(const struct tcb *tcb, struct tcp_opts *opts, unsigned room
 void tcp_ack_left(struct tcb *tcb, const struct tcp_plan *plan)
 {
     struct tcb_flight *flight = tcb_flight(tcb);
-    if (plan->len > 0 && tcb->rcv.acked != tcb->rcv.nxt)
-        tcb->quick =
-            0; /* the program answers within the delay: from now on its answers carry the ACKs */
+    /* The program answers within the delay: from now on its answers carry the ACKs. So it does if
+     * what did not fit into its SYN leaves with the ACK of the handshake (as Linux). */
+    const bool answers = tcb->rcv.acked != tcb->rcv.nxt ||
+                         (tcb->syn_text && plan->fresh && tcb->owed_why != WEIR_WHY_NONE &&
+                          tcb->rcv.nxt == tcb->irs + 1);
+    if (plan->len > 0 && answers)
+        tcb->quick = 0;
     if (flight != NULL && plan->dsacks > 0) {
         flight->dsack[0] = flight->dsack[1];
         flight->dsack_count--;

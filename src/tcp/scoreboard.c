@@ -620,6 +620,7 @@ void sb_check(const struct tcb *tcb)
         return;
     const uint32_t count = sent_count(&flight->map);
     uint32_t sacked = 0, lost = 0, rtx = 0, segs = 0, skipped = 0;
+    const seq32 una = tcb->snd.una + (tcp_syn_acked(tcb) ? 0u : 1u); /* the SYN has no record */
     for (uint32_t i = 0; i < count; i++) {
         const struct sent *r = at(tcb, flight, i);
         if (r->skip > 0 && i + r->skip > skipped)
@@ -628,16 +629,16 @@ void sb_check(const struct tcb *tcb)
         WEIR_ASSERT(r->len > 0 && sent_segments(r) <= SENT_RUN);
         WEIR_ASSERT((r->sacked & (r->lost | r->rtx)) == 0);
         WEIR_ASSERT((r->rtx & ~r->ever) == 0);
-        segs += run_count(r->sacked & ~run_bits(0, run_below(r, tcb->snd.una)));
+        segs += run_count(r->sacked & ~run_bits(0, run_below(r, una)));
         if (i == 0)
-            WEIR_ASSERT(seq_leq(r->seq, tcb->snd.una) && seq_lt(tcb->snd.una, r->seq + r->len));
+            WEIR_ASSERT(seq_leq(r->seq, una) && seq_lt(una, r->seq + r->len));
         else
             WEIR_ASSERT(r->seq == at(tcb, flight, i - 1)->seq + at(tcb, flight, i - 1)->len);
         if (i == count - 1)
             WEIR_ASSERT(r->seq + r->len == tcb->snd.nxt);
-        sacked += run_octets(r, r->sacked, tcb->snd.una);
-        lost += run_octets(r, r->lost, tcb->snd.una);
-        rtx += run_octets(r, r->rtx, tcb->snd.una);
+        sacked += run_octets(r, r->sacked, una);
+        lost += run_octets(r, r->lost, una);
+        rtx += run_octets(r, r->rtx, una);
     }
     WEIR_ASSERT(sacked == flight->sacked && lost == flight->lost && rtx == flight->rtx);
     WEIR_ASSERT(segs == flight->sacked_segs);

@@ -6,7 +6,8 @@
 /* SND.UNA + SND.WND - SND.NXT, or 0 if the window has shrunk below what is in flight. */
 static uint32_t usable_window(const struct tcb *tcb)
 {
-    const seq32 edge = tcb->snd.una + tcb->snd.wnd;
+    const seq32 una = tcb->snd.una + (tcp_syn_acked(tcb) ? 0u : 1u); /* a SYN is in no window */
+    const seq32 edge = una + tcb->snd.wnd;
     return seq_gt(edge, tcb->snd.nxt) ? edge - tcb->snd.nxt : 0;
 }
 
@@ -68,12 +69,12 @@ static uint32_t plan_max(const struct tcb *tcb, uint32_t gso_max)
 void tcp_send_chance(const struct tcb *tcb, uint32_t gso_max, struct tcp_chance *chance)
 {
     *chance = (struct tcp_chance){ .wait = WEIR_WAIT_NOTHING };
-    if (!tcp_syn_acked(tcb)) {
+    if (!tcp_may_send(tcb)) {
         chance->wait = tcb->snd.end != tcb->iss + 1 ? WEIR_WAIT_HANDSHAKE : WEIR_WAIT_NOTHING;
         return;
     }
     const uint32_t all = tcp_unsent(tcb);
-    const bool fin_waits = tcb->fin_queued && !tcp_fin_sent(tcb);
+    const bool fin_waits = tcb->fin_queued && !tcp_fin_sent(tcb) && tcp_syn_acked(tcb);
     if (all == 0 && !fin_waits)
         return;
     const uint32_t window = usable_window(tcb);

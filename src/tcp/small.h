@@ -24,7 +24,8 @@ struct synq_entry {
     uint16_t peer_mss;
     uint16_t path_mss;
     uint8_t flags; /* enum synq_flag */
-    uint8_t snd_wscale;
+    uint8_t snd_wscale : 4;
+    bool fast_exp : 1; /* owner's: of SYNQ_FAST, in the experimental option */
     uint8_t retries;
     uint8_t iface;         /* owner's */
     uint32_t challenge_ms; /* last challenge ACK or repeated SYN-ACK */

@@ -38,7 +38,7 @@ void tcp_synq_open(struct synq_entry *entry, const struct tcp_birth *birth,
     if (config->wscale && (opts->present & TCP_OPT_WSCALE))
         entry->flags |= SYNQ_WS;
     entry->flags |= tcp_ecn_take_syn(host, syn);
-    entry->snd_wscale = opts->wscale > 14 ? 14 : opts->wscale;
+    entry->snd_wscale = (opts->wscale > 14 ? 14u : opts->wscale) & 0xfu;
     entry->retries = 0;
     entry->challenge_ms = tcp_ms(host, now) - SYNQ_GAP_MS;
 }

@@ -203,7 +203,7 @@ unsigned tcp_ready(const struct tcb *tcb)
         ready |= WEIR_URGENT;
     if (tcb->state >= WEIR_ESTABLISHED && !over)
         ready |= WEIR_CONNECTED;
-    const bool opening = tcb->state < WEIR_ESTABLISHED;
+    const bool opening = tcb->state < WEIR_ESTABLISHED && !tcp_may_send(tcb);
     if (!opening && (tcp_send_error(tcb) != WEIR_OK || tcp_send_ready(tcb)))
         ready |= WEIR_WRITABLE;
     return ready;

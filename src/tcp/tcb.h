@@ -166,6 +166,7 @@ struct tcb {
     uint8_t reo_persist;                /* RACK.reo_wnd_persist */
     bool reo_seen : 1, thin_linear : 1; /* RACK.reordering_seen; WEIR_OPT_THIN_LINEAR */
     bool tallied : 1, push_now : 1;     /* tally.h; Nagle and cork hold nothing */
+    bool syn_text : 1, text_again : 1;  /* all of a SYN's was taken; ours was not, and goes again */
     int8_t linger2;              /* WEIR_OPT_LINGER2 in seconds, or -1; 0: the configuration's */
     weir_time srtt, rttvar, rto; /* ns; srtt 0: no sample yet */
     uint32_t rtt_min_us;         /* smallest sample since rtt_min_ms; UINT32_MAX: none */

@@ -58,6 +58,12 @@ static inline bool tcp_syn_acked(const struct tcb *tcb)
     return tcb->snd.una != tcb->iss || tcb->una_far;
 }
 
+/* Octets may leave: the handshake is through, or the SYN had a good Fast Open cookie. */
+static inline bool tcp_may_send(const struct tcb *tcb)
+{
+    return tcp_syn_acked(tcb) || (tcb->fast && tcb->passive && tcb->snd.nxt != tcb->iss);
+}
+
 /* SND.NXT has passed the FIN. */
 static inline bool tcp_fin_sent(const struct tcb *tcb)
 {
@@ -85,7 +91,7 @@ static inline uint32_t tcp_outstanding(const struct tcb *tcb)
 /* Octets queued and never sent. */
 static inline uint32_t tcp_unsent(const struct tcb *tcb)
 {
-    return tcp_fin_sent(tcb) || !tcp_syn_acked(tcb) ? 0 : tcb->snd.end - tcb->snd.nxt;
+    return tcp_fin_sent(tcb) || !tcp_may_send(tcb) ? 0 : tcb->snd.end - tcb->snd.nxt;
 }
 
 static inline struct trace *tcp_trace(const struct tcb *tcb)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* User calls: SEND, RECEIVE, CLOSE, ABORT, STATUS and the options (RFC 9293, 3.10.1 to 3.10.6).
  * OPEN is in tcb.c. */
+#include "tcp/fastopen.h"
 #include "tcp/tally.h"
 #include "tcp/tcp.h"
 
@@ -71,7 +72,7 @@ bool tcp_send_ready(const struct tcb *tcb)
     const uint32_t lowat = notsent_lowat(tcb);
     if (buffer_room(tcb) < tcp_send_buf(tcb) / 3 || !push_possible(tcb))
         return false;
-    const uint32_t unsent = tcp_syn_acked(tcb) ? tcp_unsent(tcb) : queued(tcb);
+    const uint32_t unsent = tcp_may_send(tcb) ? tcp_unsent(tcb) : queued(tcb);
     return lowat == UINT32_MAX || unsent < (lowat + 1) / 2;
 }
 
@@ -335,7 +336,10 @@ void tcp_path_changed(struct tcb *tcb, uint16_t path_mss, weir_time now)
     tcp_mss_update(tcb);
     if (tcb->cc.cwnd < tcb->mss)
         tcb->cc.cwnd = tcb->mss;
-    if (smaller) {
+    if (smaller && tcb->state == WEIR_SYN_SENT && tcp_fast_text(tcb) > 0) {
+        tcb->syn_rtx = true; /* as when it is lost: the next is without */
+        tcb->due |= TCP_DUE_SYN;
+    } else if (smaller) {
         sb_too_long_lost(tcb, tcb->mss);
         tcb->due |= TCP_DUE_RTX | TCP_DUE_DATA;
     }
@@ -447,6 +451,7 @@ void tcp_status(const struct tcb *tcb, struct weir_status *status)
     status->rcv_wscale = tcb->rcv_wscale;
     status->timestamps = tcb->ts_ok;
     status->sack = tcb->sack_ok;
+    status->syn_text = tcb->syn_text;
     status_time(tcb, status);
     status_counts(tcb, status);
     tally_status(tcb, status);

@@ -23,6 +23,7 @@ enum {
     KIND_FASTOPEN = 34,
     KIND_ACC0 = 172,
     KIND_ACC1 = 174,
+    KIND_EXP = 254, /* RFC 6994: what it is the two octets after the length say */
 };
 
 enum {
@@ -34,6 +35,7 @@ enum {
     LEN_COUNTER = 3
 };
 
+#define EXP_FASTOPEN   0xf989 /* RFC 7413, 4.1.1: what Fast Open was before it had a kind */
 #define TS_ALIGNED     ((uint32_t)KIND_NOP << 24 | KIND_NOP << 16 | KIND_TS << 8 | LEN_TS)
 #define TS_ALIGNED_LEN 12 /* NOP NOP TS */
 
@@ -69,6 +71,24 @@ static void read_signature(const uint8_t *p, size_t len, struct tcp_opts *opts)
         opts->ao_next = p[3];
         memcpy(opts->mac, p + 4, TCP_AO_MAC);
     }
+}
+
+/* RFC 7413, 4.1.1, and what came before it: `cookie` has `len` octets. One of another length is
+ * none, and leaves nothing of what stood before it. */
+static void read_cookie(const uint8_t *cookie, size_t len, bool experimental, struct tcp_opts *opts)
+{
+    if (len % 2 != 0)
+        return;
+    opts->present &= (uint16_t)~TCP_OPT_FASTOPEN;
+    opts->cookie_len = 0;
+    opts->cookie_exp = false;
+    memset(opts->cookie, 0, sizeof opts->cookie);
+    if (len > TCP_COOKIE_MAX || (len > 0 && len < TCP_COOKIE_MIN))
+        return;
+    opts->present |= TCP_OPT_FASTOPEN;
+    opts->cookie_exp = experimental;
+    opts->cookie_len = (uint8_t)len;
+    memcpy(opts->cookie, cookie, len);
 }
 
 /* One option of `len` octets. A length that its kind does not have makes it an option we do not
@@ -125,12 +145,11 @@ static void read_option(const uint8_t *p, size_t len, struct tcp_opts *opts)
         read_counters(p, len, opts);
         return;
     case KIND_FASTOPEN:
-        if (len % 2 != 0 || len - 2 > TCP_COOKIE_MAX || (len > 2 && len < 6))
-            return;
-        opts->present |= TCP_OPT_FASTOPEN;
-        opts->cookie_len = (uint8_t)(len - 2);
-        memset(opts->cookie, 0, sizeof opts->cookie); /* a second leaves nothing of the first */
-        memcpy(opts->cookie, p + 2, len - 2);
+        read_cookie(p + 2, len - 2, false, opts);
+        return;
+    case KIND_EXP:
+        if (len >= 4 && get_u16(p + 2) == EXP_FASTOPEN)
+            read_cookie(p + 4, len - 4, true, opts);
         return;
     default: /* RFC 9293, MUST-6 */
         return;
@@ -200,9 +219,14 @@ struct layout {
     size_t len;      /* a multiple of 4 */
 };
 
+static unsigned cookie_len(const struct tcp_opts *opts)
+{
+    return (opts->cookie_exp ? 4u : 2u) + opts->cookie_len;
+}
+
 static size_t options_len(const struct tcp_opts *opts, unsigned blocks, bool packed)
 {
-    const unsigned present = opts->present, cookie = opts->cookie_len;
+    const unsigned present = opts->present;
     const bool sack_ok_by_ts = (present & TCP_OPT_TS) && (present & TCP_OPT_SACK_OK);
     size_t len = present & TCP_OPT_AUTH ? (packed ? 2u + TCP_DIGEST : TCP_AUTH_LEN) : 0;
     if (present & TCP_OPT_MSS)
@@ -214,7 +238,7 @@ static size_t options_len(const struct tcp_opts *opts, unsigned blocks, bool pac
     if (present & TCP_OPT_WSCALE)
         len += packed ? LEN_WSCALE : 4;
     if (present & TCP_OPT_FASTOPEN)
-        len += packed ? 2u + cookie : (2u + cookie + 3u) & ~(size_t)3;
+        len += packed ? cookie_len(opts) : (cookie_len(opts) + 3u) & ~(size_t)3;
     if (present & TCP_OPT_AO)
         len += TCP_AO_LEN;
     if (present & TCP_OPT_UTO)
@@ -314,10 +338,12 @@ static void write_options(struct wr *w, const struct tcp_opts *opts, const struc
         wr_u8(w, opts->wscale);
     }
     if (opts->present & TCP_OPT_FASTOPEN) { /* its NOPs come after it, as Linux has them */
-        write_kind(w, 0, KIND_FASTOPEN, 2u + opts->cookie_len);
+        write_kind(w, 0, opts->cookie_exp ? KIND_EXP : KIND_FASTOPEN, cookie_len(opts));
+        if (opts->cookie_exp)
+            wr_u16(w, EXP_FASTOPEN);
         for (unsigned i = 0; i < opts->cookie_len; i++)
             wr_u8(w, opts->cookie[i]);
-        write_nops(w, layout->packed ? 0 : -(2u + opts->cookie_len) & 3);
+        write_nops(w, layout->packed ? 0 : -cookie_len(opts) & 3);
     }
     if (opts->present & (TCP_OPT_UTO | TCP_OPT_ACC))
         write_late(w, opts, layout);

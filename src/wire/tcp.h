@@ -37,7 +37,8 @@ enum ip_ecn {
 #define TCP_SACK_MAX   4
 #define TCP_DIGEST     16 /* octets of an MD5 signature */
 #define TCP_AUTH_LEN   20 /* what it takes of the options, NOPs and all */
-#define TCP_COOKIE_MAX 16 /* octets of a Fast Open cookie */
+#define TCP_COOKIE_MIN 4  /* octets of a Fast Open cookie */
+#define TCP_COOKIE_MAX 16
 #define TCP_AO_LEN     16 /* TCP-AO with the MACs of RFC 5926 */
 #define TCP_AO_MAC     12 /* octets of such a MAC */
 #define TCP_ACC_COUNT  3  /* byte counters of accurate ECN */
@@ -79,6 +80,7 @@ struct tcp_opts {
     uint32_t tsval, tsecr;
     uint8_t sack_count;
     uint8_t cookie_len; /* of Fast Open: 0 asks for a cookie; else even, 4..16 */
+    bool cookie_exp;    /* ... in the experimental option that was there first (RFC 6994) */
     uint8_t cookie[TCP_COOKIE_MAX];
     uint8_t digest[TCP_DIGEST];  /* what is sent is signed afterwards: wire_tcp_digest */
     uint8_t ao_key, ao_next;     /* of TCP-AO: KeyID, RNextKeyID, */

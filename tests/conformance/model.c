@@ -114,13 +114,14 @@ static struct model_verdict connected(const struct model_cell *c)
         return says(M_SYN_ACK, M_SYN_QUEUE); /* RFC 6191; somebody listens */
     if (c->state == M_SYN_QUEUE && (c->flags & (S | R | A)) == S && c->off == -1)
         return says(M_SYN_ACK, c->state); /* the same SYN again */
-    /* Figure 8: the SYN of a crossing SYN-ACK is old, its ACK is not. */
+    /* Figure 8: the SYN of a crossing SYN-ACK is old, and is answered; its ACK is not. */
     if (c->state == M_SYN_RECEIVED && (c->flags & (S | R | A)) == (S | A) && c->off == -1 &&
         c->ack == M_OK) {
         struct model_cell rest = *c;
         rest.flags &= ~S;
         rest.off = 0;
-        return connected(&rest);
+        const struct model_verdict verdict = connected(&rest);
+        return says(verdict.answer == M_SILENCE ? M_ACK : verdict.answer, verdict.next);
     }
     if (!acceptable(c))
         return says(c->flags & R ? M_SILENCE : M_ACK, c->state);

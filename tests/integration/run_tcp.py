@@ -612,7 +612,7 @@ def test_sysctl(lab, tap):
 
 FASTOPEN = """
 import errno, select, socket, sys
-MSG_FASTOPEN, FASTOPEN_CONNECT = 0x20000000, 30
+MSG_FASTOPEN, FASTOPEN_CONNECT, FASTOPEN_NO_COOKIE = 0x20000000, 30, 34
 to = (sys.argv[1], int(sys.argv[2]))
 
 def answer(s):
@@ -663,6 +663,12 @@ for job in sys.argv[3:]:
             except OSError as error:
                 print(job, errno.errorcode[error.errno])
                 break
+    if job == "plain":
+        s.setsockopt(6, FASTOPEN_NO_COOKIE, 1)
+        print(job, s.getsockopt(6, FASTOPEN_NO_COOKIE), s.sendto(b"hello", MSG_FASTOPEN, to), answer(s))
+    if job == "large":
+        s.setblocking(False)
+        print(job, s.sendto(bytes(5000), MSG_FASTOPEN, to))
     if job == "options":
         for value in (-1, 0, 7):
             try:
@@ -716,7 +722,10 @@ class FastServer(threading.Thread):
             sock, _ = self.listener.accept()
             info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 8)
             self.fast.append((info[5] & SYN_DATA) != 0)
-            sock.sendall(sock.recv(100))
+            try:
+                sock.sendall(sock.recv(100))
+            except ConnectionError:  # of the job that does not listen
+                pass
             sock.close()
 
 
@@ -727,7 +736,7 @@ def test_fastopen(lab, tap):
     said = lab.run(lab.program("weir"), "sysctl", "--socket", lab.socket, "net.ipv4.tcp_fastopen=3")
     tap.check(said[0] == 0, "servers may, too", said)
     # Without a cookie first, then with one.
-    jobs = ["send", "send", "nonblocking", "connect", "again", "nameless", "unread", "refused", "options"]
+    jobs = ["send", "send", "nonblocking", "connect", "again", "nameless", "unread", "plain", "refused", "options"]
     spoken, seen = [], []
     for under in (False, True):
         server = FastServer(KERNEL[4])
@@ -739,6 +748,9 @@ def test_fastopen(lab, tap):
               *spoken[0].splitlines(), "weir:", *spoken[1].splitlines())
     tap.check(seen[0][1:] == seen[1][1:] == [True] * 4 and not seen[1][0],
               "the first asks for a cookie, then octets go with the SYN", *seen)
+    server = FastServer(KERNEL[4])
+    said = lab.run(*lab.under(sys.executable, "-c", FASTOPEN, KERNEL[4], str(server.port), "large"))[1]
+    tap.check(said == b"large 1420\n", "what does not wait takes what the SYN has room for", said)
     server = lab.spawn(*lab.under(sys.executable, "-c", FASTOPEN_SERVER))
     port = int(server.stdout.readline())
     fast = []

@@ -53,6 +53,25 @@ static void family(bool v6)
     weir_fastopen_key(world.side[1], second);
     CHECK(early(v6) == -1, "%s: the one before that is not: a new cookie comes", name);
     CHECK(early(v6) == 12, "%s: which is good", name);
+    weir_known_flush(world.side[0]);
+    CHECK(early(v6) == -1, "%s: what is forgotten is asked for again", name);
+}
+
+/* TCP_FASTOPEN_KEY: a listener may have keys of its own, and the instance's are not good there. */
+static void own_keys(void)
+{
+    const uint64_t keys[2][2] = { { 5, 6 }, { 7, 8 } };
+    uint64_t seen[2][2];
+    CHECK(weir_fastopen_keys_set(world.side[1], listener, keys, 3) == WEIR_INVALID, "two at most");
+    CHECK(weir_fastopen_keys_set(world.side[1], WEIR_NO_HANDLE, keys, 1) == WEIR_BAD_HANDLE,
+          "of a listener");
+    CHECK(early(false) == -1 && early(false) == 12, "a cookie by the instance's key");
+    CHECK(weir_fastopen_keys_set(world.side[1], listener, keys, 1) == WEIR_OK, "own key");
+    CHECK(early(false) == -1 && early(false) == 12, "which gives a cookie that is good");
+    const uint64_t next[2][2] = { { 1, 1 }, { 5, 6 } };
+    CHECK(weir_fastopen_keys_set(world.side[1], listener, next, 2) == WEIR_OK, "the next key");
+    CHECK(early(false) == 12, "the one before it is good");
+    CHECK(weir_fastopen_keys(world.side[1], listener, seen) == 2 && seen[1][1] == 6, "and told");
 }
 
 int main(void)
@@ -68,6 +87,7 @@ int main(void)
     CHECK(weir_set(world.side[1], listener, WEIR_OPT_FASTOPEN, 8, world.now) == WEIR_OK, "set");
     family(false);
     family(true);
+    own_keys();
     CHECK(weir_set(world.side[1], listener, WEIR_OPT_FASTOPEN, -1, world.now) == WEIR_INVALID,
           "a queue of -1 makes no sense");
     world_close(&world);

@@ -28,7 +28,7 @@ static bool same(const struct tcp_seg *a, const struct tcp_seg *b, const struct 
     same &= x->ao_key == y->ao_key && x->ao_next == y->ao_next && x->uto == y->uto;
     same &= x->acc_count == y->acc_count && x->acc_one == y->acc_one;
     same &= memcmp(x->acc, y->acc, sizeof x->acc) == 0 && memcmp(x->mac, y->mac, TCP_AO_MAC) == 0;
-    same &= memcmp(x->cookie, y->cookie, x->cookie_len) == 0;
+    same &= memcmp(x->cookie, y->cookie, x->cookie_len) == 0 && x->cookie_exp == y->cookie_exp;
     return same && memcmp(x->sack, y->sack, sizeof x->sack) == 0;
 }
 
@@ -299,8 +299,10 @@ static struct tcp_opts random_options(struct prng *prng)
         opts.present &= (uint16_t) ~(TCP_OPT_AO | TCP_OPT_UTO | TCP_OPT_ACC);
     if (opts.present & TCP_OPT_AO)
         opts.present &= (uint16_t)~TCP_OPT_ACC;
-    if (opts.present & TCP_OPT_FASTOPEN)
+    if (opts.present & TCP_OPT_FASTOPEN) {
         opts.cookie_len = (uint8_t)(4 + 2 * prng_below(prng, 7));
+        opts.cookie_exp = random_bool(prng);
+    }
     for (unsigned i = 0; i < opts.cookie_len; i++)
         opts.cookie[i] = (uint8_t)random16(prng);
     for (unsigned i = 0; (opts.present & TCP_OPT_AUTH) && i < TCP_DIGEST; i++)
@@ -335,7 +337,8 @@ static unsigned needed(const struct tcp_opts *opts)
 {
     return (opts->present & TCP_OPT_MSS ? 4u : 0u) + (opts->present & TCP_OPT_WSCALE ? 3u : 0u) +
            (opts->present & TCP_OPT_SACK_OK ? 2u : 0u) + (opts->present & TCP_OPT_TS ? 10u : 0u) +
-           (opts->present & TCP_OPT_FASTOPEN ? 2u + opts->cookie_len : 0u) +
+           (opts->present & TCP_OPT_FASTOPEN ? (opts->cookie_exp ? 4u : 2u) + opts->cookie_len
+                                             : 0u) +
            (opts->present & TCP_OPT_AUTH ? 18u : 0u) + (opts->present & TCP_OPT_AO ? 16u : 0u) +
            (opts->present & TCP_OPT_UTO ? 4u : 0u) +
            (opts->present & TCP_OPT_ACC ? 2u + 3u * opts->acc_count : 0u) +
