@@ -32,10 +32,10 @@ enum kept_option {
     KEPT_RECVTCLASS6,
     KEPT_DONTFRAG6,
     KEPT_NOTSENT_LOWAT,
-    KEPT_FASTOPEN,         /* a listener's: how many */
-    KEPT_FASTOPEN_CONNECT, /* the first write goes with the SYN */
+    KEPT_FASTOPEN,           /* a listener's: how many */
+    KEPT_FASTOPEN_CONNECT,   /* the first write goes with the SYN */
     KEPT_FASTOPEN_NO_COOKIE, /* ... without a cookie; a listener's: of anybody */
-    KEPT_GROUP_LOOP,       /* what is for groups alone */
+    KEPT_GROUP_LOOP,         /* what is for groups alone */
     KEPT_GROUP_ALL,
     KEPT_GROUP_LOOP6,
     KEPT_GROUP_ALL6,

@@ -72,7 +72,7 @@ struct weir_config {
                            65,534; default 1,024; beyond it they do without */
     uint32_t tally_max; /* connections, by their place in the pool, that count what only TCP_INFO
                            tells of (struct weir_tally), 128 octets each once octets have gone
-                           either way; default UINT32_MAX: all; 0: none */
+                           either way; default 4,096 */
     uint32_t sent_block_max;  /* blocks of 14 sent records (1 KiB each); default 4,096 */
     uint32_t udp_max;         /* UDP and ping endpoints; default 256 */
     uint32_t neigh_max;       /* ARP and ND entries; default 1,024 */

@@ -28,7 +28,7 @@ void weir_config_default(struct weir_config *config)
         .tw_max = 16384,
         .bbr_max = 1024,
         .extra_max = 1024,
-        .tally_max = UINT32_MAX,
+        .tally_max = 4096,
         .sent_block_max = 4096,
         .udp_max = 256,
         .neigh_max = 1024,

@@ -242,18 +242,17 @@ bool tcp_icmp_plausible(const struct tcb *tcb, seq32 quoted);
 
 /* User calls. */
 void tcp_close(struct tcb *tcb, weir_time now); /* CLOSE */
-void tcp_abort(struct tcb *tcb, enum weir_cause cause, enum weir_error error,
-               weir_time now); /* ABORT; owes a reset where the RFC wants one */
-void tcp_orphan(struct tcb *tcb,
-                weir_time now); /* the handle is released: close, or reset if octets are unread */
-uint32_t tcp_send_buf(const struct tcb *tcb);  /* octets a program may queue in all */
-uint32_t tcp_send_room(const struct tcb *tcb); /* octets that may be queued now */
-enum weir_error tcp_send_error(
-    const struct tcb *tcb);                    /* WEIR_OK if SEND makes sense in this state */
-bool tcp_send_possible(const struct tcb *tcb); /* whether tcp_send_view would find memory */
-uint32_t tcp_send_view(struct tcb *tcb, uint32_t want, struct weir_span *span,
-                       unsigned *count); /* attaches memory; octets shown */
-void tcp_send_unview(struct tcb *tcb);   /* gives back what was shown and not put */
+/* ABORT; owes a reset where the RFC wants one. */
+void tcp_abort(struct tcb *tcb, enum weir_cause cause, enum weir_error error, weir_time now);
+/* The handle is released: close, or reset if octets are unread. */
+void tcp_orphan(struct tcb *tcb, weir_time now);
+uint32_t tcp_send_buf(const struct tcb *tcb);          /* octets a program may queue in all */
+uint32_t tcp_send_room(const struct tcb *tcb);         /* octets that may be queued now */
+enum weir_error tcp_send_error(const struct tcb *tcb); /* WEIR_OK: SEND makes sense now */
+bool tcp_send_possible(const struct tcb *tcb);         /* whether tcp_send_view would find memory */
+/* Attaches memory; octets shown. */
+uint32_t tcp_send_view(struct tcb *tcb, uint32_t want, struct weir_span *span, unsigned *count);
+void tcp_send_unview(struct tcb *tcb); /* gives back what was shown and not put */
 void tcp_send_put(struct tcb *tcb, uint32_t len, unsigned flags, weir_time now);
 uint32_t tcp_readable(const struct tcb *tcb);
 enum weir_error tcp_recv_view(const struct tcb *tcb, struct weir_span *span, unsigned *count);
