@@ -608,7 +608,8 @@ bool sb_push(const struct tcb *tcb, seq32 seq, uint32_t len, weir_time now)
     const uint32_t k = (end - 1 - r->seq) / r->mss, frame = r->flags / SENT_FRAME;
     if (frame < 2 || k % frame == 0 || run_below(r, tcb->snd.una) >= k)
         return false;
-    const bool joined = len > r->mss || (tcb->sent_at == now && (r->rtx >> (k - 1) & 1));
+    (void)now;
+    const bool joined = len > r->mss; /* one by one each is a frame of its own */
     const bool last = (k + 1) % frame == 0 || !((r->lost & ~r->rtx) >> k >> 1 & 1);
     return joined && last;
 }
