@@ -82,8 +82,8 @@ bool instance_change(struct weir *weir, struct weir_config *config, const char *
         weir_fastopen_key(weir, config->fastopen_key);
         return true;
     }
-    return of_a_device(name) || (sysctl_change(config, name, value, why) &&
-                                 weir_config_change(weir, config) == WEIR_OK);
+    return of_a_device(name) ||
+           (sysctl_change(config, name, value, why) && weir_config_change(weir, config) == WEIR_OK);
 }
 
 void *instance_memory(const struct weir_config *config, size_t *size)
