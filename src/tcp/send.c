@@ -17,18 +17,24 @@ static uint32_t usable_cwnd(const struct tcb *tcb)
     return tcb->cc.cwnd > pipe ? tcb->cc.cwnd - pipe : 0;
 }
 
+/* Nothing holds the end of the data, a program's wish to go on, or, as on Linux, what is urgent. */
+static bool is_pressing(const struct tcb *tcb)
+{
+    return tcb->fin_queued || tcb->push_now || (tcb->snd_urg && seq_gt(tcb->snd.up, tcb->snd.una));
+}
+
 /* RFC 896 as Minshall has it: a short segment waits only while another short one is unacknowledged.
  */
 static bool nagle_holds(const struct tcb *tcb)
 {
-    if (tcb->nodelay || tcb->fin_queued || tcb->push_now)
+    if (tcb->nodelay || is_pressing(tcb))
         return false;
     return tcp_outstanding(tcb) > 0 && seq_gt(tcb->snd.sml, tcb->snd.una);
 }
 
 static bool cork_holds(const struct tcb *tcb)
 {
-    return (tcb->cork || tcb->held) && !tcb->fin_queued && !tcb->push_now;
+    return (tcb->cork || tcb->held) && !is_pressing(tcb);
 }
 
 /* `len` is less than a full segment. Whether it may go all the same, if the `unsent` are all there
