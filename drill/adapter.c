@@ -421,12 +421,14 @@ const struct weir *adapter_instance(void)
     return adapter != NULL ? adapter->net.weir : NULL;
 }
 
-void adapter_shell_done(void)
+void adapter_shell_done(const char *command)
 {
     if (adapter == NULL)
         return;
     pthread_mutex_lock(&adapter->lock);
     take_settings(adapter);
+    if (adapter->net.weir != NULL && strstr(command != NULL ? command : "", "tcp_metrics flush"))
+        weir_known_flush(adapter->net.weir);
     pthread_mutex_unlock(&adapter->lock);
 }
 

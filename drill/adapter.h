@@ -89,7 +89,9 @@ void adapter_forget(struct adapter *adapter, int fd);
 
 const struct weir *adapter_instance(void); /* NULL: it has not been needed yet */
 bool adapter_has(int fd);                  /* whether a descriptor is one of weir's */
-void adapter_shell_done(void); /* a command of the script's has run: settings may be others */
+/* A command of the script's has run: settings may be others, and what weir keeps of destinations is
+ * forgotten after `ip tcp_metrics flush`. */
+void adapter_shell_done(const char *command);
 
 /* ---- adapter_calls.c ---- */
 

@@ -120,6 +120,6 @@ int system(const char *command)
     const struct weir *weir = adapter_instance();
     const bool counts = weir != NULL && command != NULL && strstr(command, "nstat") != NULL;
     const int result = counts ? nstat_run(weir, command, libc) : libc(command);
-    adapter_shell_done();
+    adapter_shell_done(command);
     return result;
 }
