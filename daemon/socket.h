@@ -83,8 +83,10 @@ struct socket {
     struct weir_addr local, remote;
     int kept[KEPT_COUNT];
     int64_t option[WEIR_OPT_COUNT];
-    uint32_t option_set; /* bit n: option n was set by the program */
+    uint64_t option_set; /* bit n: option n was set by the program */
 };
+
+_Static_assert(WEIR_OPT_COUNT <= 64, "option_set has a bit for each");
 
 /* ---- sockets.c: the table ---- */
 

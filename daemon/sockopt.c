@@ -391,7 +391,7 @@ static int set_linger2(const struct call *call, int value)
     else if (value < 0)
         value = -1;
     socket->option[WEIR_OPT_LINGER2] = value < 0 ? -1 : value * WEIR_SECOND;
-    socket->option_set |= 1u << WEIR_OPT_LINGER2;
+    socket->option_set |= UINT64_C(1) << WEIR_OPT_LINGER2;
     if (socket->handle != WEIR_NO_HANDLE)
         (void)weir_set(socket->weird->weir, socket->handle, WEIR_OPT_LINGER2,
                        socket->option[WEIR_OPT_LINGER2], call->now);
@@ -484,7 +484,7 @@ static int set_in_weir(struct socket *socket, const struct option *option, int v
         option->how != BUFFER)
         return EINVAL;
     socket->option[which] = wanted;
-    socket->option_set |= 1u << which;
+    socket->option_set |= UINT64_C(1) << which;
     return 0;
 }
 
@@ -518,7 +518,7 @@ static int set_congestion(const struct call *call)
             WEIR_NO_MEMORY)
         return ENOMEM;
     socket->option[WEIR_OPT_CONGESTION] = which;
-    socket->option_set |= 1u << WEIR_OPT_CONGESTION;
+    socket->option_set |= UINT64_C(1) << WEIR_OPT_CONGESTION;
     return 0;
 }
 
