@@ -40,18 +40,22 @@ bool end_both(const struct socket *socket)
 
 /* ---- Who still holds S ---- */
 
-/* Takes up all edges but that of `except`, whose S is held by us. */
+/* Takes up all edges but that of `except`, whose S is held by us: all, for if its own were left it
+ * would be taken for the end of S later. A socket has one at a time, which bounds it. */
 static void take_edges(struct weird *weird, const struct socket *except, weir_time now)
 {
     static const struct timespec at_once = { 0, 0 };
     struct epoll_event edge[EDGES_MAX];
-    const int count = epoll_pwait2(weird->ends, edge, EDGES_MAX, &at_once, NULL);
-    for (int i = 0; i < count; i++) {
-        struct socket *socket = socket_find(weird, edge[i].data.u64);
-        if (socket == NULL || socket == except)
-            continue;
-        socket->hung_up = true;
-        relay_pump(socket, now);
+    int count = EDGES_MAX;
+    for (unsigned n = 0; count == EDGES_MAX && n <= SOCKETS_MAX / EDGES_MAX; n++) {
+        count = epoll_pwait2(weird->ends, edge, EDGES_MAX, &at_once, NULL);
+        for (int i = 0; i < count; i++) {
+            struct socket *socket = socket_find(weird, edge[i].data.u64);
+            if (socket == NULL || socket == except)
+                continue;
+            socket->hung_up = true;
+            relay_pump(socket, now);
+        }
     }
 }
 
