@@ -77,6 +77,7 @@ stage_docs() {
 stage_soak() {
     $run --counts "$1" --timeout 7200 \
         "tests/integration/run_cpython.py --build build" tests/differential/run.py \
+        "tests/differential/chance.py --seeds 1..1000" \
         "build-gcc-O3/weir sim --seeds 1..20000" "build-asan/weir sim --seeds 20001..21000" \
         "scripts/hash_matrix.py --seeds 1..2000 $(matrix)" "scripts/run_fuzz.py --seconds 120" \
         "tests/conformance/run_kernel.py build/weir" \

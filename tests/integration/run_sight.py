@@ -287,7 +287,7 @@ def check_json(tap, scene):
         except ValueError as error:
             tap.check(False, f"weir {words[0]} --json is JSON", str(error), text[:300])
     info = scene.stack("ss", "-tanieH", "dport = :2")
-    tap.check("bytes_acked:100" in info and 'weir:(for:' in info and "cause:" in info,
+    tap.check("bytes_acked:101" in info and 'weir:(for:' in info and "cause:" in info,
               "weir ss -i says what TCP knows", info)
     both = scene.tool("ss", "-tan", "--socket", scene.socket, "--kernel")
     tap.check("Stack" in both.splitlines()[0] and "kernel" in both and "weir:" in both,
