@@ -129,6 +129,7 @@ def play_stream(draw, said):
             ends.append(listener.accept()[0])
             ends[1].setblocking(False)
             said("accepted", "")
+            time.sleep(2 * SETTLE)  # a reset from before is told a little later
         s, operation = draw.choice(ends), draw.choice(STREAM)
         if s.fileno() >= 0:
             said(operation, stream_operation(draw, s, operation, to))
