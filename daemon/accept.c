@@ -260,6 +260,10 @@ bool accept_try(struct parked *parked)
         /* A number first: if the program has none left, the connection stays in the queue. */
         const int number =
             call_give(parked->run, parked->call, parked->weird->dummy, -1, true, false);
+        if (number == -ENOENT) {
+            withdraw(parked);
+            return true;
+        }
         if (number < 0) {
             call_answer(parked->run, parked->call, number);
             unpark(parked);

@@ -69,7 +69,9 @@ static bool read_call(const struct call *call, struct message *message)
  *
  * A signal takes a thread out of a call also when we have done what it asked for and have not said
  * so yet. The thread then makes the same call again, by itself (SA_RESTART) or because it got
- * EINTR, and has the answer it was to have: else octets would be lost, or sent twice. */
+ * EINTR, and has the answer it was to have: else octets would be lost, or sent twice. What seccomp
+ * took from us and lost (call_answer) is lost all the same, so that what can be is left to the
+ * kernel: all but what is sent to an address, or received with one. */
 #define WITHDRAWN_MAX 8
 
 struct withdrawn {
@@ -136,13 +138,16 @@ static void expect_urgent(struct socket *socket)
     socket->urgent_out = true;
 }
 
-/* What is in D now belongs together with what the program sends next. */
-static void hold_back(struct socket *socket)
+/* What is in D and what this call adds to it belong together with what the program sends next. If
+ * it adds less than it might, some of that waits as well: at most as long as TCP_CORK lets it. */
+static void hold_back(struct socket *socket, const struct message *message)
 {
     int unread = 0;
+    size_t len = 0;
+    for (unsigned i = 0; i < message->span_count && len < INT32_MAX; i++)
+        len += message->span[i].iov_len < INT32_MAX ? message->span[i].iov_len : INT32_MAX;
     if (ioctl(socket->d, FIONREAD, &unread) == 0)
-        socket->more = (uint32_t)unread;
-    relay_pump(socket, weir_loop_clock());
+        socket->more = (uint32_t)unread + (uint32_t)len;
 }
 
 /* The first piece of a MSG_FASTOPEN; what is more the program sends again. */
@@ -189,7 +194,9 @@ void call_send(struct call *call)
     }
     if ((message.flags & MSG_OOB) != 0)
         expect_urgent(socket);
-    if (message.name == 0 && (message.flags & MSG_MORE) == 0) {
+    if ((message.flags & MSG_MORE) != 0)
+        hold_back(socket, &message);
+    if (message.name == 0) {
         call_continue(call);
         return;
     }
@@ -202,16 +209,8 @@ void call_send(struct call *call)
                          : again ? (ssize_t)kept->len
                                  : octets_send(call->s, octets, (size_t)len, flags);
     const int error = len < 0 ? EFAULT : errno;
-    const bool waits =
-        (message.flags & MSG_DONTWAIT) == 0 && (fcntl(call->s, F_GETFL) & O_NONBLOCK) == 0;
-    if (sent < 0 && message.name == 0 && (error == EAGAIN ? waits : error == EPIPE)) {
-        call_continue(call); /* the kernel waits, or raises SIGPIPE */
-        return;
-    }
     if (!call_answer(call->run, call->id, sent < 0 ? -error : sent) && sent > 0)
         withdrawn_keep(call, (size_t)sent);
-    if (sent > 0 && !again && (message.flags & MSG_MORE) != 0)
-        hold_back(socket);
 }
 
 /* ---- Receiving ---- */
@@ -294,6 +293,7 @@ static void on_octets(void *user, int fd, uint32_t ready, weir_time now)
                                .nr = parked->nr,
                                .arg = parked->arg,
                                .s = fd,
+                               .socket = socket_find(parked->weird, parked->socket),
                                .now = now };
     (void)ready;
     if (!call_valid(parked->run, parked->call) || !read_call(&call, &message) ||

@@ -168,13 +168,16 @@ bool run_start(struct weird *weird, int notify, bool any_port);
 void run_notice(struct run *run, weir_time now); /* takes one call and answers it */
 void run_dispatch(struct run *run, const struct seccomp_notif *notice, weir_time now);
 bool call_valid(const struct run *run, uint64_t id);
-/* False: a signal has taken the thread out of its call, which it will make again or not. */
+/* False: a signal has taken the thread out of its call, which it will make again or not. True does
+ * not say for sure that it has the answer: a thread that a signal wakes while seccomp takes the
+ * answer forgets that, and nobody is told (Linux 6.18: about one in 600 that are interrupted at
+ * such a moment). What call_give gives, it has. */
 bool call_answer(const struct run *run, uint64_t id, int64_t value);
 void call_error(const struct call *call, int error); /* a positive errno */
 bool call_value(const struct call *call, int64_t value);
 void call_continue(const struct call *call);
 /* Puts our `fd` into the program; `at` is the number to replace, or -1. With `answer` the call
- * returns that number. -errno. */
+ * returns that number. -errno; -ENOENT: a signal has taken the thread out of its call. */
 int call_give(const struct run *run, uint64_t id, int fd, int at, bool cloexec, bool answer);
 
 struct parked *park(struct weird *weird, const struct call *call, weir_time deadline);

@@ -80,7 +80,9 @@ int call_give(const struct run *run, uint64_t id, int fd, int at, bool cloexec, 
         .newfd_flags = cloexec ? O_CLOEXEC : 0,
     };
     const int given = ioctl(run->notify, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
-    return given < 0 ? -errno : given;
+    if (given >= 0)
+        return given;
+    return errno == ESRCH ? -ENOENT : -errno; /* ESRCH: withdrawn while the thread was to take it */
 }
 
 /* ---- Calls that wait ---- */
