@@ -10,6 +10,7 @@
  * S stays the same kernel object for life, so that dup, fork, exec and passing it on need no help
  * from us. Everything runs in one thread; no function here waits. */
 
+#include "companion.h"
 #include "conf.h"
 #include "dhcp.h"
 #include "io.h"
@@ -114,6 +115,7 @@ struct weird {
     unsigned parked_count, parked_top; /* slots beyond parked_top are free */
     struct weir_loop_timer sweep_timer, park_timer, full_timer, abort_timer, owed_timer;
 
+    struct companion companion;
     struct dhcp dhcp;
     struct weir_ip dns[CONF_DNS_MAX]; /* of the configuration */
     unsigned dns_count;

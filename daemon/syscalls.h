@@ -16,7 +16,7 @@ static const int sandbox_calls[] = {
     __NR_bind, /* sockets.c udp.c */
 #endif
 #if defined __NR_clock_gettime
-    __NR_clock_gettime, /* sockets.c loop.c */
+    __NR_clock_gettime, /* companion.c sockets.c loop.c */
 #endif
 #if defined __NR_close
     __NR_close, /* accept.c calls.c connect.c control.c gate.c io.c renew.c ... */
@@ -67,7 +67,7 @@ static const int sandbox_calls[] = {
     __NR_process_vm_writev, /* io.c udp_recv.c */
 #endif
 #if defined __NR_readv
-    __NR_readv, /* address.c fastopen.c gate.c io.c relay.c renew.c tap.c loop.c */
+    __NR_readv, /* address.c companion.c fastopen.c gate.c io.c relay.c renew.c ... */
 #endif
 #if defined __NR_recvmmsg
     __NR_recvmmsg, /* packet.c */
@@ -97,7 +97,7 @@ static const int sandbox_calls[] = {
     __NR_unlinkat, /* sockets.c weird.c */
 #endif
 #if defined __NR_writev
-    __NR_writev, /* weird.c pcapng.c tap.c loop.c panic.c */
+    __NR_writev, /* companion.c weird.c pcapng.c tap.c loop.c panic.c */
 #endif
 };
 

@@ -323,6 +323,15 @@ static const char *control_path(const struct options *options)
     return options->conf.socket[0] != '\0' ? options->conf.socket : "/run/weir/default/socket";
 }
 
+/* Those who live beside weird. */
+static bool begin_others(bool filter, char why[WEIR_LINE_MAX])
+{
+    if (!keeper_start(weird, filter, why))
+        return false;
+    companion_start(&weird->companion, filter);
+    return true;
+}
+
 /* Gives up what is not needed any more. Without CAP_SYS_ADMIN the file system stays in sight, as
  * for a private weird of an ordinary user. A program's descriptors and memory are reached by
  * CAP_SYS_PTRACE, if it is another user's or has capabilities. */
@@ -338,7 +347,7 @@ static bool close_up(const struct options *options, char why[WEIR_LINE_MAX])
     if (options->no_sandbox || SANDBOX_SANITIZED) {
         if (user[0] != '\0')
             return !snprintf(why, WEIR_LINE_MAX, "--user needs the sandbox");
-        return keeper_start(weird, false, why);
+        return begin_others(false, why);
     }
     if (user[0] != '\0') {
         sandbox.parts |= SANDBOX_USER;
@@ -363,7 +372,7 @@ static bool close_up(const struct options *options, char why[WEIR_LINE_MAX])
         ~(unsigned)SANDBOX_FILTER; /* the keeper has its own, and is made before ours */
     if (!sandbox_enter(&sandbox, wrong))
         return !snprintf(why, WEIR_LINE_MAX, "%s", wrong);
-    if (!keeper_start(weird, true, why))
+    if (!begin_others(true, why))
         return false;
     return (parts & SANDBOX_FILTER) == 0 || sandbox_filter(SANDBOX_WEIRD, false, wrong) ||
            !snprintf(why, WEIR_LINE_MAX, "%s", wrong);

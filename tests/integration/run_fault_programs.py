@@ -167,6 +167,13 @@ def idle(*_):
     say(ended(one), ended(other))
 
 
+def sockets(*_):
+    """One socket after the other, until it is told to end."""
+    say("ready")
+    while not select.select([sys.stdin], [], [], 0)[0]:
+        socket.socket().close()
+
+
 def ended(sock):
     sock.setblocking(False)
     try:

@@ -307,7 +307,7 @@ def weirds_in(pid, of=None):
             with open(f"/proc/{name}/comm", encoding="ascii") as file:
                 comm = file.read().strip()
             if comm == "weird" and os.readlink(f"/proc/{name}/ns/net") == netns or \
-                    (of and comm == "weird-keeper" and os.readlink(f"/proc/{name}/ns/net") == of):
+                    (of and comm in ("weird-keeper", "weird-companion") and os.readlink(f"/proc/{name}/ns/net") == of):
                 found.append(int(name))
         except OSError:
             pass
@@ -461,6 +461,51 @@ def test_told_to_end(lab, tap):
     tap.check(said == "again new\n", "the next weird has the program", said)
 
 
+# ---- The companion ----
+
+def companion_of(lab):
+    with open(f"/proc/{lab.weird.pid}/task/{lab.weird.pid}/children", encoding="ascii") as file:
+        for pid in map(int, file.read().split()):
+            with open(f"/proc/{pid}/comm", encoding="ascii") as comm:
+                if comm.read() == "weird-companion\n":
+                    return pid
+    return 0
+
+
+def cpu_ns(pid):
+    with open(f"/proc/{pid}/schedstat", encoding="ascii") as file:
+        return int(file.read().split()[0])
+
+
+def rests(pid):
+    before = cpu_ns(pid)
+    time.sleep(0.2)
+    return cpu_ns(pid) == before
+
+
+def test_companion(lab, tap):
+    """It is awake while sockets are made, and only then; and it dies with weird."""
+    two = len(os.sched_getaffinity(0)) == 2
+    tap.check(until(lambda: companion_of(lab)) if two else not companion_of(lab),
+              "there is a companion on two CPUs, and else none")
+    pid = companion_of(lab)
+    if pid == 0:
+        tap.skip("what a companion does: it takes two CPUs")
+        return
+    tap.check(os.getpriority(os.PRIO_PROCESS, pid) == 19, "it gives way to everybody")
+    tap.check(until(lambda: rests(pid)), "it sleeps while nobody asks for sockets")
+    before = cpu_ns(pid)
+    maker = lab.ready("sockets")
+    tap.check(until(lambda: cpu_ns(pid) - before > 2e6), "sockets keep it awake", cpu_ns(pid) - before)
+    maker.communicate("\n", LIMIT)
+    tap.check(until(lambda: rests(pid)), "and then it sleeps again")
+    lab.weird.kill()
+    lab.weird.wait()
+    tap.check(until(lambda: not os.path.exists(f"/proc/{pid}/schedstat")), "it dies with weird")
+    lab.weird.stderr.close()
+    lab.start()
+
+
 # ---- What a shell sees ----
 
 def test_shell(lab, tap):
@@ -571,9 +616,9 @@ def main():
     more = 10 if options.soak else 1
     tests = [test_program_killed, test_weird_killed, test_nothing_left,
              lambda lab, tap: test_stopped(lab, tap, 120 if options.soak else 5), test_wire, test_limits,
-             test_told_to_end, test_shell, test_shared, lambda lab, tap: test_ping_pong(lab, tap, more * 100000),
+             test_told_to_end, test_companion, test_shell, test_shared, lambda lab, tap: test_ping_pong(lab, tap, more * 100000),
              lambda lab, tap: test_many(lab, tap, more * AT_ONCE)]
-    names = ["program_killed", "weird_killed", "nothing_left", "stopped", "wire", "limits", "told_to_end", "shell", "shared",
+    names = ["program_killed", "weird_killed", "nothing_left", "stopped", "wire", "limits", "told_to_end", "companion", "shell", "shared",
              "ping_pong", "many"]
     lab = Lab(os.path.abspath(options.build))
     try:
