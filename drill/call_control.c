@@ -23,13 +23,13 @@ static size_t count_of(const struct node *list)
 /* Numbers are all that one hands over. */
 static void add(struct run *run, struct msghdr *msg, const struct node *node)
 {
-    const struct node *data = field(node, "cmsg_data");
+    const struct node *data = value_field(node, "cmsg_data");
     if (node->kind != NODE_STRUCT || data == NULL)
         run_fail(run, "a control message is {cmsg_level=SOL_IP, cmsg_type=IP_TOS, cmsg_data=4}");
-    const int value = (int)number_of(run, data);
+    const int value = (int)value_number(run, data);
     struct cmsghdr *head = (struct cmsghdr *)((char *)msg->msg_control + msg->msg_controllen);
-    head->cmsg_level = (int)field_number(run, node, "cmsg_level", 0);
-    head->cmsg_type = (int)field_number(run, node, "cmsg_type", 0);
+    head->cmsg_level = (int)value_field_number(run, node, "cmsg_level", 0);
+    head->cmsg_type = (int)value_field_number(run, node, "cmsg_type", 0);
     head->cmsg_len = CMSG_LEN(sizeof value);
     memcpy(CMSG_DATA(head), &value, sizeof value);
     msg->msg_controllen += CMSG_SPACE(sizeof value);
@@ -65,8 +65,8 @@ static void check_time(struct run *run, const struct cmsghdr *head, const struct
         seen += run->subject.now(run->subject.self) -
                 ((weir_time)wall.tv_sec * WEIR_SECOND + wall.tv_nsec);
     }
-    const weir_time wanted = field_number(run, node, "scm_sec", 0) * WEIR_SECOND +
-                             field_number(run, node, "scm_nsec", 0);
+    const weir_time wanted = value_field_number(run, node, "scm_sec", 0) * WEIR_SECOND +
+                             value_field_number(run, node, "scm_nsec", 0);
     const weir_time slack = run_tolerance(run, 0);
     /* The stamp may be older than what made the script's clock late. */
     if (seen + run->late < wanted - slack || seen > wanted + slack)
@@ -81,20 +81,20 @@ static void check_error(struct run *run, const struct cmsghdr *head, const struc
     if (head->cmsg_len < CMSG_LEN(sizeof error))
         run_fail(run, "a control message too short for an extended error");
     memcpy(&error, CMSG_DATA(head), sizeof error);
-    expect_number(run, "ee_errno", error.ee_errno, field(node, "ee_errno"));
-    expect_number(run, "ee_origin", error.ee_origin, field(node, "ee_origin"));
-    expect_number(run, "ee_type", error.ee_type, field(node, "ee_type"));
-    expect_number(run, "ee_code", error.ee_code, field(node, "ee_code"));
-    expect_number(run, "ee_info", error.ee_info, field(node, "ee_info"));
-    expect_number(run, "ee_data", error.ee_data, field(node, "ee_data"));
+    value_expect(run, "ee_errno", error.ee_errno, value_field(node, "ee_errno"));
+    value_expect(run, "ee_origin", error.ee_origin, value_field(node, "ee_origin"));
+    value_expect(run, "ee_type", error.ee_type, value_field(node, "ee_type"));
+    value_expect(run, "ee_code", error.ee_code, value_field(node, "ee_code"));
+    value_expect(run, "ee_info", error.ee_info, value_field(node, "ee_info"));
+    value_expect(run, "ee_data", error.ee_data, value_field(node, "ee_data"));
 }
 
 static void check_one(struct run *run, const struct cmsghdr *head, const struct node *node)
 {
-    const struct node *data = field(node, "cmsg_data");
-    expect_number(run, "cmsg_level", head->cmsg_level, field(node, "cmsg_level"));
-    expect_number(run, "cmsg_type", head->cmsg_type, field(node, "cmsg_type"));
-    if (data != NULL && data->kind == NODE_STRUCT && field(data, "scm_sec") != NULL) {
+    const struct node *data = value_field(node, "cmsg_data");
+    value_expect(run, "cmsg_level", head->cmsg_level, value_field(node, "cmsg_level"));
+    value_expect(run, "cmsg_type", head->cmsg_type, value_field(node, "cmsg_type"));
+    if (data != NULL && data->kind == NODE_STRUCT && value_field(data, "scm_sec") != NULL) {
         check_time(run, head, data);
     } else if (data != NULL && data->kind == NODE_STRUCT) {
         check_error(run, head, data);
@@ -102,7 +102,7 @@ static void check_one(struct run *run, const struct cmsghdr *head, const struct 
         int value = *(const uint8_t *)CMSG_DATA(head);
         if (head->cmsg_len >= CMSG_LEN(sizeof value))
             memcpy(&value, CMSG_DATA(head), sizeof value);
-        expect_number(run, "cmsg_data", value, data);
+        value_expect(run, "cmsg_data", value, data);
     }
 }
 
