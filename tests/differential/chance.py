@@ -210,8 +210,11 @@ def transcript(command):
 def is_known(linux, weir):
     operation, _, theirs = linux.partition(" ")
     ours = weir.partition(" ")[2]
-    if operation in FAILING and theirs.split(" ")[-1] in FAILED and ours.split(" ")[-1] in FAILED:
+    last, ours_last = theirs.split(" ")[-1], ours.split(" ")[-1]
+    if operation in FAILING and last in FAILED and ours_last in FAILED:
         return True
+    if operation == "end" and last == ours_last:  # SO_ERROR beside octets that are still there
+        return {theirs.split(" ")[1], ours.split(" ")[1]} <= FAILED
     # An accepted connection that is over is forgotten with its address.
     return (operation, theirs, ours) in KNOWN or (operation == "name" and ours in ("::", "0.0.0.0"))
 
