@@ -98,13 +98,15 @@ long net_epoll_ctl(struct net *net, const struct call *call)
     const int epoll = (int)call->arg[0], fd = (int)call->arg[2];
     const struct epoll_event *event = (const struct epoll_event *)call->arg[3];
     const struct sock *set = net_sock(net, epoll);
+    if (event == NULL && call->arg[1] != EPOLL_CTL_DEL)
+        return -EFAULT;
     if (set == NULL || net_sock(net, fd) == NULL)
         return -EBADF;
     if (set->kind != SOCK_EPOLL || epoll == fd)
         return -EINVAL;
     struct watch *watch = find_watch(net, epoll, fd);
     const uint32_t exclusive = EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET;
-    if (event != NULL && call->arg[1] != EPOLL_CTL_DEL && (event->events & EPOLLEXCLUSIVE) != 0 &&
+    if (call->arg[1] != EPOLL_CTL_DEL && (event->events & EPOLLEXCLUSIVE) != 0 &&
         (call->arg[1] == EPOLL_CTL_MOD || (event->events & ~(exclusive | EPOLLEXCLUSIVE)) != 0))
         return -EINVAL;
     switch (call->arg[1]) {

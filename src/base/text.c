@@ -63,7 +63,8 @@ static char *put_hex(char *at, unsigned value)
 
 static unsigned group_of(const struct weir_ip *ip, unsigned i)
 {
-    return (unsigned)ip->octet[2 * i] << 8 | ip->octet[2 * i + 1];
+    const uint8_t *at = &ip->octet[(size_t)2 * i];
+    return (unsigned)at[0] << 8 | at[1];
 }
 
 /* RFC 5952, 4.2: the longest run of at least two zero groups, the first of equals, becomes "::". */

@@ -22,7 +22,7 @@ static size_t payload_off(const struct weir_out *out)
 {
     if (out->csum_offset != TCP_CSUM_AT)
         return (size_t)out->transport_off + UDP_HEADER_LEN;
-    return (size_t)out->transport_off + (out->head[out->transport_off + TCP_OFFSET_AT] >> 4) * 4u;
+    return out->transport_off + (size_t)4 * (out->head[out->transport_off + TCP_OFFSET_AT] >> 4);
 }
 
 static uint8_t gso_type(const struct weir_out *out)
