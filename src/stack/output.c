@@ -265,11 +265,9 @@ static bool output_due(struct weir *weir, struct due *due, struct weir_out *out,
 
 void output_wake(struct weir *weir, weir_time now)
 {
-    for (uint32_t i = 0; i < weir->config.tcp_max; i++) {
+    for (uint32_t i = 0; ip_waiter_told(&weir->ip) && i < weir->config.tcp_max; i++) {
         bool failed;
         const uint32_t index = ip_waiter_next(&weir->ip, &failed);
-        if (index == POOL_NONE)
-            return;
         struct conn *conn = conn_at(weir, index);
         WEIR_ASSERT(conn->on == CONN_ON_NEIGHBOUR);
         conn->on = CONN_ON_NOTHING;
@@ -314,6 +312,10 @@ static bool loop_step(struct weir *weir, weir_time now)
 
 void loop_turn(struct weir *weir, weir_time now)
 {
+    if (!loop_is_due(weir)) {
+        ip_loop_release(&weir->ip);
+        return;
+    }
     for (unsigned i = 0; i < LOOP_BATCH && loop_step(weir, now); i++)
         continue;
 }
@@ -328,6 +330,18 @@ static void count_out(struct weir *weir, const struct weir_out *out)
         weir->trace.count.octets_out += out->span[i].len;
 }
 
+/* The next frame of an interface: what ip has to say, and then the connections. */
+static bool output_next(struct weir *weir, unsigned iface, struct weir_out *out, weir_time now)
+{
+    if (ip_reply_next(&weir->ip, iface, out))
+        return true;
+    struct due *due = &weir->due[iface];
+    if (due->control.count == 0 && due->data.count == 0)
+        return false;
+    /* Looking for a plan may make ip ask for a neighbour: that leaves in the same call. */
+    return output_due(weir, due, out, now) || ip_reply_next(&weir->ip, iface, out);
+}
+
 size_t weir_output(struct weir *weir, unsigned iface, struct weir_out *out, size_t count,
                    weir_time now)
 {
@@ -340,16 +354,8 @@ size_t weir_output(struct weir *weir, unsigned iface, struct weir_out *out, size
     if (iface >= ip_iface_count(&weir->ip))
         return 0;
     size_t filled = 0;
-    while (filled < count) {
-        struct weir_out *next = &out[filled];
-        /* Looking for a plan may make ip ask for a neighbour: that leaves in the same call. */
-        if (!ip_reply_next(&weir->ip, iface, next) &&
-            !output_due(weir, &weir->due[iface], next, now) &&
-            !ip_reply_next(&weir->ip, iface, next))
-            break;
-        count_out(weir, next);
-        filled++;
-    }
+    while (filled < count && output_next(weir, iface, &out[filled], now))
+        count_out(weir, &out[filled++]);
     if (weir->config.verify)
         weir_check(weir);
     return filled;
