@@ -582,7 +582,7 @@ static bool nothing_follows(const struct tcb *tcb)
     const struct tcb_flight *flight = tcb_flight(tcb);
     if (tcb->state == WEIR_CLOSED || !tcp_syn_acked(tcb) || tcb->recovery != TCP_OPEN ||
         tcb->owed_why != WEIR_WHY_NONE || tcb->owed_dup > 0 ||
-        (tcb->due & ~(TCP_DUE_DATA | TCP_DUE_ACK)) != 0)
+        (tcb->due & ~(TCP_DUE_DATA | TCP_DUE_ACK | TCP_DUE_RTX)) != 0)
         return false;
     if (flight != NULL && (flight->lost > 0 || flight->tlp.due || flight->dsack_count > 0))
         return false;
