@@ -210,6 +210,7 @@ enum weir_error ip_packet_send(struct ip_host *ip, const struct ip_send *send, w
  * until ip_call_begins (the next call on the instance). Frames are whole: head_len is 0, the span
  * has everything, sums are done. */
 bool ip_reply_next(struct ip_host *ip, unsigned iface, struct weir_out *out);
+bool ip_reply_waits(const struct ip_host *ip, unsigned iface); /* whether there is one */
 
 /* Packets to our own addresses, whoever sent them (ip_packet_send does it by itself): they are kept
  * in a ring of their own and come back through ip_loop_next as if received. `out` has no link

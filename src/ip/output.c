@@ -57,6 +57,11 @@ bool output_frame(struct ip_host *ip, unsigned iface, const struct ip_frame *fra
     return true;
 }
 
+bool ip_reply_waits(const struct ip_host *ip, unsigned iface)
+{
+    return !frameq_is_empty(&ip->iface[iface].out);
+}
+
 bool ip_reply_next(struct ip_host *ip, unsigned iface, struct weir_out *out)
 {
     WEIR_ASSERT(iface < ip->iface_count);

@@ -250,10 +250,15 @@ static bool output_conn(struct weir *weir, uint32_t index, struct weir_out *out,
     return false;
 }
 
+static bool due_waits(const struct due *due)
+{
+    return due->control.count > 0 || due->data.count > 0;
+}
+
 static bool output_due(struct weir *weir, struct due *due, struct weir_out *out, weir_time now)
 {
     /* Every connection without a plan leaves its list, so this ends. */
-    while (due->control.count > 0 || due->data.count > 0) {
+    while (due_waits(due)) {
         const uint32_t index = due->control.count > 0 ? due->control.head : due->data.head;
         if (output_conn(weir, index, out, now))
             return true;
@@ -287,8 +292,7 @@ static struct due *loop_due(const struct weir *weir)
 
 bool loop_is_due(const struct weir *weir)
 {
-    const struct due *due = loop_due(weir);
-    return due->control.count > 0 || due->data.count > 0 || !frameq_is_empty(&weir->ip.loop);
+    return due_waits(loop_due(weir)) || !frameq_is_empty(&weir->ip.loop);
 }
 
 static bool loop_step(struct weir *weir, weir_time now)
@@ -336,12 +340,21 @@ static bool output_next(struct weir *weir, unsigned iface, struct weir_out *out,
     if (ip_reply_next(&weir->ip, iface, out))
         return true;
     struct due *due = &weir->due[iface];
-    if (due->control.count == 0 && due->data.count == 0)
-        return false;
     /* Looking for a plan may make ip ask for a neighbour: that leaves in the same call. */
-    return output_due(weir, due, out, now) || ip_reply_next(&weir->ip, iface, out);
+    return due_waits(due) &&
+           (output_due(weir, due, out, now) || ip_reply_next(&weir->ip, iface, out));
 }
 
+static size_t output_frames(struct weir *weir, unsigned iface, struct weir_out *out, size_t count,
+                            weir_time now)
+{
+    size_t filled = 0;
+    while (filled < count && output_next(weir, iface, &out[filled], now))
+        count_out(weir, &out[filled++]);
+    return filled;
+}
+
+/* Mostly there is nothing to be done but to look: a loop that turns asks again and again. */
 size_t weir_output(struct weir *weir, unsigned iface, struct weir_out *out, size_t count,
                    weir_time now)
 {
@@ -351,11 +364,9 @@ size_t weir_output(struct weir *weir, unsigned iface, struct weir_out *out, size
     room_forget(weir);
     output_wake(weir, now);
     loop_turn(weir, now);
-    if (iface >= ip_iface_count(&weir->ip))
-        return 0;
-    size_t filled = 0;
-    while (filled < count && output_next(weir, iface, &out[filled], now))
-        count_out(weir, &out[filled++]);
+    const bool due = iface < ip_iface_count(&weir->ip) &&
+                     (ip_reply_waits(&weir->ip, iface) || due_waits(&weir->due[iface]));
+    const size_t filled = due ? output_frames(weir, iface, out, count, now) : 0;
     if (weir->config.verify)
         weir_check(weir);
     return filled;
