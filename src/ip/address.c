@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "ip/host.h"
 
+#include "wire/cursor.h"
+
 #include <string.h>
 
 /* What kind of address it is, which are ours, and which of ours to send from. */
@@ -14,14 +16,10 @@ unsigned ip_prefix_bits(const struct weir_ip *ip, unsigned prefix_len)
 
 unsigned ip_equal_bits(const struct weir_ip *a, const struct weir_ip *b)
 {
-    for (unsigned i = 0; i < sizeof a->octet; i++) {
-        unsigned differ = a->octet[i] ^ b->octet[i];
-        if (differ == 0)
-            continue;
-        unsigned bits = 8 * i;
-        for (; (differ & 0x80) == 0; differ <<= 1)
-            bits++;
-        return bits;
+    for (unsigned i = 0; i < sizeof a->octet; i += 4) {
+        const uint32_t differ = get_u32(a->octet + i) ^ get_u32(b->octet + i);
+        if (differ != 0)
+            return 8 * i + (unsigned)__builtin_clz(differ);
     }
     return 8 * sizeof a->octet;
 }

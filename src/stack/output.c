@@ -362,7 +362,7 @@ size_t weir_output(struct weir *weir, unsigned iface, struct weir_out *out, size
     weir->events_told = 0;
     ip_call_begins(&weir->ip);
     room_forget(weir);
-    output_wake(weir, now);
+    output_wake_told(weir, now);
     loop_turn(weir, now);
     const bool due = iface < ip_iface_count(&weir->ip) &&
                      (ip_reply_waits(&weir->ip, iface) || due_waits(&weir->due[iface]));

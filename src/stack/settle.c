@@ -54,7 +54,8 @@ void due_wait(struct weir *weir, uint32_t index, enum conn_on on)
     const uint32_t number = conn_due_list(weir, conn);
     if (conn->on == on && conn->due_list == number)
         return;
-    due_leave(weir, index);
+    if (conn->on != CONN_ON_NOTHING)
+        due_leave(weir, index);
     conn->on = (uint8_t)on;
     conn->due_list = number & CONN_LIST_MASK;
     if (on == CONN_ON_MEMORY && weir->memory.count == 0)
