@@ -27,8 +27,8 @@ unsigned ip_equal_bits(const struct weir_ip *a, const struct weir_ip *b)
 bool ip_is_any(const struct weir_ip *ip)
 {
     static const struct weir_ip any;
-    const struct weir_ip any4 = weir_ip_v4(0, 0, 0, 0);
-    return memcmp(ip, &any, sizeof any) == 0 || memcmp(ip, &any4, sizeof any4) == 0;
+    static const struct weir_ip any4 = { { [10] = 0xff, [11] = 0xff } };
+    return weir_ip_equal(ip, &any) || weir_ip_equal(ip, &any4);
 }
 
 bool ip_is_loopback(const struct weir_ip *ip)

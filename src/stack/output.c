@@ -179,6 +179,13 @@ static void turn_over(struct weir *weir, uint32_t index)
     const enum conn_on on = (enum conn_on)conn->on;
     if (on != CONN_ON_CONTROL && on != CONN_ON_DATA)
         return;
+    struct due *due = &weir->due[conn->due_list];
+    const struct list *list = on == CONN_ON_DATA ? &due->data : &due->control;
+    if (list->count == 1) { /* nobody else is on it: its turn begins again */
+        if (on == CONN_ON_DATA)
+            due->left = 0;
+        return;
+    }
     due_leave(weir, index);
     due_wait(weir, index, on);
 }

@@ -50,8 +50,9 @@ int main(void)
     copy_turned(&turned, data, sizeof turned);
     CHECK(straight != turned, "the two octets that tell are not the same");
     const uint16_t number = (uint16_t)(data[0] << 8 | data[1]);
+    const uint16_t complement = (uint16_t)~number;
     CHECK(csum_add16(0, number) == turned, "a number is added as this machine would load it");
-    CHECK(csum_fold(csum_add16(0, number)) == (number ^ 0xffff), "and comes back as it was");
+    CHECK(csum_fold(csum_add16(0, number)) == complement, "and comes back as it was");
     unsigned wrong = 0;
     unsigned wrong_parts = 0;
     for (size_t len = 0; len <= LEN_MAX; len++) {
