@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "ip/host.h"
 
+#include "wire/cursor.h"
+
 #include <string.h>
 
 /* What kind of address it is, which are ours, and which of ours to send from. */
@@ -14,14 +16,10 @@ unsigned ip_prefix_bits(const struct weir_ip *ip, unsigned prefix_len)
 
 unsigned ip_equal_bits(const struct weir_ip *a, const struct weir_ip *b)
 {
-    for (unsigned i = 0; i < sizeof a->octet; i++) {
-        unsigned differ = a->octet[i] ^ b->octet[i];
-        if (differ == 0)
-            continue;
-        unsigned bits = 8 * i;
-        for (; (differ & 0x80) == 0; differ <<= 1)
-            bits++;
-        return bits;
+    for (unsigned i = 0; i < sizeof a->octet; i += 4) {
+        const uint32_t differ = get_u32(a->octet + i) ^ get_u32(b->octet + i);
+        if (differ != 0)
+            return 8 * i + (unsigned)__builtin_clz(differ);
     }
     return 8 * sizeof a->octet;
 }
@@ -29,8 +27,8 @@ unsigned ip_equal_bits(const struct weir_ip *a, const struct weir_ip *b)
 bool ip_is_any(const struct weir_ip *ip)
 {
     static const struct weir_ip any;
-    const struct weir_ip any4 = weir_ip_v4(0, 0, 0, 0);
-    return memcmp(ip, &any, sizeof any) == 0 || memcmp(ip, &any4, sizeof any4) == 0;
+    static const struct weir_ip any4 = { { [10] = 0xff, [11] = 0xff } };
+    return weir_ip_equal(ip, &any) || weir_ip_equal(ip, &any4);
 }
 
 bool ip_is_loopback(const struct weir_ip *ip)
@@ -56,10 +54,44 @@ bool ip_address_usable(const struct ip_address *address)
     return address->used && !address->tentative && !address->duplicate;
 }
 
+/* ---- ours ----
+ *
+ * Every packet asks for its two addresses. The table says where to begin: for one of ours at it,
+ * for another hardly ever anywhere. A peer that chooses its address well has us look at all of
+ * them. */
+
+static unsigned place_of(const struct weir_ip *addr)
+{
+    uint64_t word[2]; /* of this machine's order: what is found does not depend on it */
+    memcpy(word, addr->octet, sizeof word);
+    return (unsigned)((word[0] ^ word[1]) * UINT64_C(0x9e3779b97f4a7c15) >> 56);
+}
+
+static void place(struct ip_host *ip, const struct weir_ip *addr, unsigned i)
+{
+    uint16_t *first = &ip->address_first[place_of(addr)];
+    if (i < *first)
+        *first = (uint16_t)i;
+}
+
+void ip_address_places(struct ip_host *ip)
+{
+    for (unsigned i = 0; i < IP_ADDRESS_PLACES; i++)
+        ip->address_first[i] = UINT16_MAX;
+    for (unsigned i = 0; i < ip->address_top; i++) {
+        const struct ip_address *address = &ip->address[i];
+        if (!address->used)
+            continue;
+        place(ip, &address->ip, i);
+        if (address->has_broadcast)
+            place(ip, &address->broadcast, i);
+    }
+}
+
 struct ip_address *ip_address_find(const struct ip_host *ip, unsigned iface,
                                    const struct weir_ip *addr)
 {
-    for (unsigned i = 0; i < ip->address_top; i++) {
+    for (unsigned i = ip->address_first[place_of(addr)]; i < ip->address_top; i++) {
         struct ip_address *address = &ip->address[i];
         if (!ip_address_usable(address) || memcmp(&address->ip, addr, sizeof *addr) != 0)
             continue;
@@ -71,7 +103,7 @@ struct ip_address *ip_address_find(const struct ip_host *ip, unsigned iface,
 
 bool ip_is_own(const struct ip_host *ip, const struct weir_ip *addr)
 {
-    for (unsigned i = 0; i < ip->address_top; i++)
+    for (unsigned i = ip->address_first[place_of(addr)]; i < ip->address_top; i++)
         if (memcmp(&ip->address[i].ip, addr, sizeof *addr) == 0 &&
             ip_address_usable(&ip->address[i]))
             return true;
@@ -94,13 +126,14 @@ bool ip_broadcast_of(const struct weir_ip *addr, unsigned prefix_len, struct wei
     return true;
 }
 
-/* Asked twice for every packet that comes in, so it is one comparison an address. */
 bool ip_is_broadcast(const struct ip_host *ip, const struct weir_ip *addr)
 {
-    const struct weir_ip all = weir_ip_v4(255, 255, 255, 255);
-    if (memcmp(addr, &all, sizeof all) == 0)
+    static const struct weir_ip all = {
+        { [10] = 0xff, [11] = 0xff, [12] = 0xff, [13] = 0xff, [14] = 0xff, [15] = 0xff }
+    };
+    if (weir_ip_equal(addr, &all))
         return true;
-    for (unsigned i = 0; i < ip->address_top; i++) {
+    for (unsigned i = ip->address_first[place_of(addr)]; i < ip->address_top; i++) {
         const struct ip_address *address = &ip->address[i];
         if (memcmp(&address->broadcast, addr, sizeof *addr) == 0 && address->used &&
             address->has_broadcast)

@@ -63,6 +63,7 @@ static void start(struct ip_host *ip, const struct weir_config *config, struct r
     ip->version = 1;
     ip->iface_max = config->iface_max;
     ip->address_max = config->address_max;
+    ip_address_places(ip);
     ip->neigh_max = config->neigh_max;
     ip->groups.max = config->group_max;
     ip->route_max = config->route_max;

@@ -32,6 +32,7 @@
 #define IP_RS_INTERVAL     (4 * WEIR_SECOND)
 #define IP_REDIRECT_TIME   (600 * WEIR_SECOND)
 #define IP_ID_COUNTERS     256
+#define IP_ADDRESS_PLACES  256 /* of the table that says where to look for one of ours */
 
 enum ip_timer {
     IP_TIMER_FRAG4,
@@ -127,6 +128,8 @@ struct ip_host {
     uint32_t version;
     unsigned iface_max, iface_count, address_max, route_max, route_count;
     unsigned address_top; /* addresses from here on were never used */
+    /* By a hash of an address: before this one of ours none is it, or has it for its broadcast. */
+    uint16_t address_first[IP_ADDRESS_PLACES];
     uint32_t reply_octets;
     uint16_t loop_mtu;
     bool accept_redirects, verify, take_foreign;
@@ -179,6 +182,8 @@ bool ip_is_link_local(const struct weir_ip *ip); /* fe80::/10; IPv4 has no scope
 struct ip_address *ip_address_find(const struct ip_host *ip, unsigned iface,
                                    const struct weir_ip *addr);
 bool ip_address_usable(const struct ip_address *address);
+/* After every change of an address, or of which there are: where each is found. */
+void ip_address_places(struct ip_host *ip);
 
 /* The broadcast address of an IPv4 prefix; false if it has none. */
 bool ip_broadcast_of(const struct weir_ip *addr, unsigned prefix_len, struct weir_ip *broadcast);

@@ -200,6 +200,7 @@ enum weir_error iface_address_add(struct ip_host *ip, unsigned iface, const stru
     to->has_broadcast = ip_broadcast_of(addr, prefix_len, &to->broadcast);
     if (to == &ip->address[ip->address_top])
         ip->address_top++;
+    ip_address_places(ip);
     if (address != NULL)
         *address = to;
     ip->version++;
@@ -250,6 +251,7 @@ void iface_address_drop(struct ip_host *ip, struct ip_address *address, weir_tim
     if (!address->from_router)
         drop_route(ip, address);
     address->used = false;
+    ip_address_places(ip);
     ip_timer_set(ip, IP_TIMER_ADDRESS + (uint32_t)(address - ip->address), WEIR_NEVER);
     ip->version++;
 }
@@ -324,6 +326,7 @@ void iface_address_duplicate(struct ip_host *ip, struct ip_address *address, wei
     address->duplicate = false;
     solicited_leave(ip, address, now);
     address->ip = slaac_address(ip, address->iface, &address->ip, address->dad_tries);
+    ip_address_places(ip);
     solicited_join(ip, address, now);
     address_begin(ip, address, now);
     iface_address_timer(ip, address);

@@ -71,6 +71,11 @@ enum weir_drop ip_frame_arrives(struct ip_host *ip, unsigned iface, const struct
     return ethernet_frame(ip, frame, packet, now);
 }
 
+void ip_loop_release(struct ip_host *ip)
+{
+    frameq_release(&ip->loop);
+}
+
 bool ip_loop_next(struct ip_host *ip, struct ip_packet *packet, weir_time now)
 {
     frameq_release(&ip->loop);

@@ -164,6 +164,7 @@ void ip_waiter_forget(struct ip_host *ip, uint32_t waiter);
 /* Takes the next waiter whose neighbour was resolved, failed or changed since; POOL_NONE if there
  * is none. */
 uint32_t ip_waiter_next(struct ip_host *ip, bool *failed);
+bool ip_waiter_told(const struct ip_host *ip); /* whether there is one */
 
 /* Upper layers saw the neighbour alive (an ACK of new data came): RFC 4861, 7.3.1. */
 void ip_path_confirm(struct ip_host *ip, const struct ip_path *path, weir_time now);
@@ -209,6 +210,7 @@ enum weir_error ip_packet_send(struct ip_host *ip, const struct ip_send *send, w
  * until ip_call_begins (the next call on the instance). Frames are whole: head_len is 0, the span
  * has everything, sums are done. */
 bool ip_reply_next(struct ip_host *ip, unsigned iface, struct weir_out *out);
+bool ip_reply_waits(const struct ip_host *ip, unsigned iface); /* whether there is one */
 
 /* Packets to our own addresses, whoever sent them (ip_packet_send does it by itself): they are kept
  * in a ring of their own and come back through ip_loop_next as if received. `out` has no link
@@ -217,6 +219,7 @@ bool ip_reply_next(struct ip_host *ip, unsigned iface, struct weir_out *out);
  * ring and is valid until its next call. */
 bool ip_loop_put(struct ip_host *ip, const struct weir_out *out, weir_time now);
 bool ip_loop_next(struct ip_host *ip, struct ip_packet *packet, weir_time now);
+void ip_loop_release(struct ip_host *ip); /* what it gave last is not needed any more */
 
 /* ---- Time ---- */
 

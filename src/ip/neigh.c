@@ -237,6 +237,11 @@ void neigh_wait(struct ip_host *ip, uint32_t index, uint32_t waiter)
     list_push_tail(&entry(ip, index)->waiters, waiter_nodes(ip), waiter);
 }
 
+bool ip_waiter_told(const struct ip_host *ip)
+{
+    return ip->neigh.telling.head != LIST_NONE;
+}
+
 uint32_t ip_waiter_next(struct ip_host *ip, bool *failed)
 {
     const uint32_t index = ip->neigh.telling.head;

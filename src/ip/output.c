@@ -19,10 +19,7 @@ uint64_t ip_pseudo_sum(const struct weir_ip *src, const struct weir_ip *dst, uin
     csum32 sum = csum_add16(0, proto);
     sum = csum_add16(sum, (uint16_t)(len >> 16));
     sum = csum_add16(sum, (uint16_t)len);
-    if (weir_ip_is_v4(dst)) {
-        sum = csum_add(sum, src->octet + 12, 4);
-        return csum_add(sum, dst->octet + 12, 4);
-    }
+    /* What makes an IPv4 address one of the mapped form is 0xffff, and that adds nothing. */
     sum = csum_add(sum, src->octet, sizeof src->octet);
     return csum_add(sum, dst->octet, sizeof dst->octet);
 }
@@ -58,6 +55,11 @@ bool output_frame(struct ip_host *ip, unsigned iface, const struct ip_frame *fra
     ip_frame_copy(frame, to);
     frameq_commit(out, &(struct frameq_info){ .len = len, .why = frame->why });
     return true;
+}
+
+bool ip_reply_waits(const struct ip_host *ip, unsigned iface)
+{
+    return !frameq_is_empty(&ip->iface[iface].out);
 }
 
 bool ip_reply_next(struct ip_host *ip, unsigned iface, struct weir_out *out)

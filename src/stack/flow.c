@@ -18,12 +18,19 @@ void flow_tuple(const struct flow *flow, uint8_t tuple[FLOW_TUPLE])
     memset(tuple + 38, 0, 2);
 }
 
+static inline uint64_t swapped(uint16_t value)
+{
+    return (uint16_t)(value << 8 | value >> 8);
+}
+
+/* Each segment asks. The words are the tuple's, addresses of this machine's order: hashes never
+ * leave it. */
 uint32_t flow_hash(const struct weir *weir, const struct flow *flow)
 {
-    uint8_t tuple[FLOW_TUPLE];
     uint64_t word[FLOW_TUPLE / 8];
-    flow_tuple(flow, tuple);
-    memcpy(word, tuple, sizeof word); /* of this machine's order: hashes never leave it */
+    memcpy(word, flow->local.octet, sizeof flow->local.octet);
+    memcpy(word + 2, flow->peer.octet, sizeof flow->peer.octet);
+    word[4] = swapped(flow->lport) | swapped(flow->rport) << 16 | swapped(flow->scope) << 32;
     return (uint32_t)siphash13_words5(&weir->table_key, word);
 }
 
@@ -178,12 +185,18 @@ static uint32_t local_hash(const struct weir *weir, const struct weir_ip *ip)
 
 uint16_t local_take(struct weir *weir, const struct weir_ip *ip)
 {
+    /* Mostly it is the one that was taken last. */
+    const struct local_addr *last = &weir->local[weir->local_last];
+    if (weir->local_used > 0 && last->refs > 0 && weir_ip_equal(&last->ip, ip))
+        return local_again(weir, (uint16_t)weir->local_last);
     const uint32_t hash = local_hash(weir, ip);
     uint32_t slot;
     for (uint32_t ref = demux_first(&weir->locals, hash, &slot); ref != DEMUX_NONE;
          ref = demux_next(&weir->locals, hash, &slot))
-        if (weir_ip_equal(&weir->local[ref - 1].ip, ip))
+        if (weir_ip_equal(&weir->local[ref - 1].ip, ip)) {
+            weir->local_last = ref - 1;
             return local_again(weir, (uint16_t)(ref - 1));
+        }
     uint32_t number = weir->local_free;
     if (number != POOL_NONE)
         weir->local_free = weir->local[number].next;
@@ -193,6 +206,7 @@ uint16_t local_take(struct weir *weir, const struct weir_ip *ip)
         return LOCAL_NONE;
     weir->local[number] = (struct local_addr){ *ip, 1, POOL_NONE };
     demux_add(&weir->locals, hash, number + 1);
+    weir->local_last = number;
     return (uint16_t)number;
 }
 

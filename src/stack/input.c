@@ -242,7 +242,7 @@ void weir_input(struct weir *weir, unsigned iface, const struct weir_frame *fram
         frames += taken;
         count -= taken;
     }
-    output_wake(weir, now);
+    output_wake_told(weir, now);
     if (weir->config.verify)
         weir_check(weir);
 }

@@ -160,6 +160,7 @@ struct weir {
     struct demux locals;            /* numbers + 1 of those in use, by address */
     uint32_t local_free;            /* the first free number, or POOL_NONE */
     uint32_t local_max, local_used; /* numbers from local_used on were never given */
+    uint32_t local_last;            /* the number taken last, perhaps given back since */
 
     struct wheel wheel; /* connections by index, then enum wheel_fixed */
     struct list synq_fifo[SYNQ_FIFOS];

@@ -7,34 +7,46 @@ static struct tcp_known *set_of(const struct weir *weir, const struct weir_ip *p
     return &weir->known[hash & (weir->known_count - 1) & ~(uint64_t)(KNOWN_SET - 1)];
 }
 
-struct tcp_known *known_find(const struct weir *weir, const struct weir_ip *peer, uint32_t *number)
+static struct tcp_known *find_in(struct tcp_known *set, const struct weir_ip *peer)
 {
-    struct tcp_known *set = set_of(weir, peer);
-    for (unsigned i = 0; i < KNOWN_SET; i++) {
-        if (!set[i].used || !weir_ip_equal(&set[i].peer, peer))
-            continue;
-        *number = (uint32_t)(&set[i] - weir->known);
-        return &set[i];
-    }
+    for (unsigned i = 0; i < KNOWN_SET; i++)
+        if (set[i].used && weir_ip_equal(&set[i].peer, peer))
+            return &set[i];
     return NULL;
 }
 
-struct tcp_known *known_place(struct weir *weir, const struct weir_ip *peer, weir_time now)
+struct tcp_known *known_find(const struct weir *weir, const struct weir_ip *peer, uint32_t *number)
 {
-    uint32_t number;
-    struct tcp_known *place = known_find(weir, peer, &number);
+    struct tcp_known *known = find_in(set_of(weir, peer), peer);
+    if (known != NULL)
+        *number = (uint32_t)(known - weir->known);
+    return known;
+}
+
+/* `*before` is when it was written to last, or `now` if it is new. */
+static struct tcp_known *place_for(struct weir *weir, const struct weir_ip *peer, weir_time now,
+                                   weir_time *before)
+{
+    struct tcp_known *set = set_of(weir, peer);
+    struct tcp_known *place = find_in(set, peer);
     if (place == NULL) {
-        struct tcp_known *set = set_of(weir, peer);
         place = set;
         for (unsigned i = 1; i < KNOWN_SET && place->used; i++) {
             struct tcp_known *other = &set[i];
             if (!other->used || other->learnt_at < place->learnt_at)
                 place = other;
         }
-        *place = (struct tcp_known){ .peer = *peer, .used = true };
+        *place = (struct tcp_known){ .peer = *peer, .used = true, .learnt_at = now };
     }
+    *before = place->learnt_at;
     place->learnt_at = now;
     return place;
+}
+
+struct tcp_known *known_place(struct weir *weir, const struct weir_ip *peer, weir_time now)
+{
+    weir_time before;
+    return place_for(weir, peer, now, &before);
 }
 
 void weir_known_flush(struct weir *weir)
@@ -53,11 +65,10 @@ static void recall(struct weir *weir, struct conn *conn, weir_time now)
 
 static void learn(struct weir *weir, const struct conn *conn, weir_time now)
 {
-    uint32_t number;
-    struct tcp_known *known = known_find(weir, &conn->peer, &number);
-    if (known != NULL && now - known->learnt_at >= KNOWN_TIME)
+    weir_time before;
+    struct tcp_known *known = place_for(weir, &conn->peer, now, &before);
+    if (now - before >= KNOWN_TIME)
         known->measured = false;
-    known = known_place(weir, &conn->peer, now);
     if (!known->measured) {
         known->srtt_us = known->rttvar_us = known->ssthresh = known->cwnd = 0;
         known->reordering = false;

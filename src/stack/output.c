@@ -179,6 +179,13 @@ static void turn_over(struct weir *weir, uint32_t index)
     const enum conn_on on = (enum conn_on)conn->on;
     if (on != CONN_ON_CONTROL && on != CONN_ON_DATA)
         return;
+    struct due *due = &weir->due[conn->due_list];
+    const struct list *list = on == CONN_ON_DATA ? &due->data : &due->control;
+    if (list->count == 1) { /* nobody else is on it: its turn begins again */
+        if (on == CONN_ON_DATA)
+            due->left = 0;
+        return;
+    }
     due_leave(weir, index);
     due_wait(weir, index, on);
 }
@@ -250,10 +257,15 @@ static bool output_conn(struct weir *weir, uint32_t index, struct weir_out *out,
     return false;
 }
 
+static bool due_waits(const struct due *due)
+{
+    return due->control.count > 0 || due->data.count > 0;
+}
+
 static bool output_due(struct weir *weir, struct due *due, struct weir_out *out, weir_time now)
 {
     /* Every connection without a plan leaves its list, so this ends. */
-    while (due->control.count > 0 || due->data.count > 0) {
+    while (due_waits(due)) {
         const uint32_t index = due->control.count > 0 ? due->control.head : due->data.head;
         if (output_conn(weir, index, out, now))
             return true;
@@ -265,11 +277,9 @@ static bool output_due(struct weir *weir, struct due *due, struct weir_out *out,
 
 void output_wake(struct weir *weir, weir_time now)
 {
-    for (uint32_t i = 0; i < weir->config.tcp_max; i++) {
+    for (uint32_t i = 0; ip_waiter_told(&weir->ip) && i < weir->config.tcp_max; i++) {
         bool failed;
         const uint32_t index = ip_waiter_next(&weir->ip, &failed);
-        if (index == POOL_NONE)
-            return;
         struct conn *conn = conn_at(weir, index);
         WEIR_ASSERT(conn->on == CONN_ON_NEIGHBOUR);
         conn->on = CONN_ON_NOTHING;
@@ -289,8 +299,7 @@ static struct due *loop_due(const struct weir *weir)
 
 bool loop_is_due(const struct weir *weir)
 {
-    const struct due *due = loop_due(weir);
-    return due->control.count > 0 || due->data.count > 0 || !frameq_is_empty(&weir->ip.loop);
+    return due_waits(loop_due(weir)) || !frameq_is_empty(&weir->ip.loop);
 }
 
 static bool loop_step(struct weir *weir, weir_time now)
@@ -314,6 +323,10 @@ static bool loop_step(struct weir *weir, weir_time now)
 
 void loop_turn(struct weir *weir, weir_time now)
 {
+    if (!loop_is_due(weir)) {
+        ip_loop_release(&weir->ip);
+        return;
+    }
     for (unsigned i = 0; i < LOOP_BATCH && loop_step(weir, now); i++)
         continue;
 }
@@ -328,6 +341,27 @@ static void count_out(struct weir *weir, const struct weir_out *out)
         weir->trace.count.octets_out += out->span[i].len;
 }
 
+/* The next frame of an interface: what ip has to say, and then the connections. */
+static bool output_next(struct weir *weir, unsigned iface, struct weir_out *out, weir_time now)
+{
+    if (ip_reply_next(&weir->ip, iface, out))
+        return true;
+    struct due *due = &weir->due[iface];
+    /* Looking for a plan may make ip ask for a neighbour: that leaves in the same call. */
+    return due_waits(due) &&
+           (output_due(weir, due, out, now) || ip_reply_next(&weir->ip, iface, out));
+}
+
+static size_t output_frames(struct weir *weir, unsigned iface, struct weir_out *out, size_t count,
+                            weir_time now)
+{
+    size_t filled = 0;
+    while (filled < count && output_next(weir, iface, &out[filled], now))
+        count_out(weir, &out[filled++]);
+    return filled;
+}
+
+/* Mostly there is nothing to be done but to look: a loop that turns asks again and again. */
 size_t weir_output(struct weir *weir, unsigned iface, struct weir_out *out, size_t count,
                    weir_time now)
 {
@@ -335,21 +369,11 @@ size_t weir_output(struct weir *weir, unsigned iface, struct weir_out *out, size
     weir->events_told = 0;
     ip_call_begins(&weir->ip);
     room_forget(weir);
-    output_wake(weir, now);
+    output_wake_told(weir, now);
     loop_turn(weir, now);
-    if (iface >= ip_iface_count(&weir->ip))
-        return 0;
-    size_t filled = 0;
-    while (filled < count) {
-        struct weir_out *next = &out[filled];
-        /* Looking for a plan may make ip ask for a neighbour: that leaves in the same call. */
-        if (!ip_reply_next(&weir->ip, iface, next) &&
-            !output_due(weir, &weir->due[iface], next, now) &&
-            !ip_reply_next(&weir->ip, iface, next))
-            break;
-        count_out(weir, next);
-        filled++;
-    }
+    const bool due = iface < ip_iface_count(&weir->ip) &&
+                     (ip_reply_waits(&weir->ip, iface) || due_waits(&weir->due[iface]));
+    const size_t filled = due ? output_frames(weir, iface, out, count, now) : 0;
     if (weir->config.verify)
         weir_check(weir);
     return filled;

@@ -91,7 +91,12 @@ void memory_look(struct weir *weir);
 
 /* The room that weir_send_room has shown is valid no more. To be called first in every call that
  * makes the instance run. */
-void room_forget(struct weir *weir);
+void room_unshow(struct weir *weir);
+static inline void room_forget(struct weir *weir)
+{
+    if (weir->shown != WEIR_NO_HANDLE)
+        room_unshow(weir);
+}
 
 /* ---- events.c ---- */
 
@@ -226,5 +231,10 @@ struct tcp_env output_env(const struct weir *weir, const struct conn *conn, bool
 void loop_turn(struct weir *weir, weir_time now);
 bool loop_is_due(const struct weir *weir);
 void output_wake(struct weir *weir, weir_time now);
+static inline void output_wake_told(struct weir *weir, weir_time now)
+{
+    if (ip_waiter_told(&weir->ip))
+        output_wake(weir, now);
+}
 
 #endif

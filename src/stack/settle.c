@@ -6,6 +6,13 @@
  * have something to send, what the program is told, and in the end its small form or its end. One
  * function does it all, after every call into tcp, so that nothing can be forgotten. */
 
+static uint64_t memory_in_use(const struct weir *weir)
+{
+    const struct ring_pool *rings = &weir->rings;
+    return (uint64_t)weir->flights.used + weir->sent_blocks.used + rings->chunk_count -
+           ring_pool_available(rings);
+}
+
 /* ---- due lists ---- */
 
 struct list_nodes conn_due_nodes(const struct weir *weir)
@@ -47,21 +54,17 @@ void due_wait(struct weir *weir, uint32_t index, enum conn_on on)
     const uint32_t number = conn_due_list(weir, conn);
     if (conn->on == on && conn->due_list == number)
         return;
-    due_leave(weir, index);
+    if (conn->on != CONN_ON_NOTHING)
+        due_leave(weir, index);
     conn->on = (uint8_t)on;
     conn->due_list = number & CONN_LIST_MASK;
+    if (on == CONN_ON_MEMORY && weir->memory.count == 0)
+        weir->memory_used = memory_in_use(weir); /* nobody has looked for a while */
     if (on != CONN_ON_NOTHING && on != CONN_ON_NEIGHBOUR)
         list_push_tail(list_of(weir, conn), conn_due_nodes(weir), index);
 }
 
 /* ---- waiting for memory ---- */
-
-static uint64_t memory_in_use(const struct weir *weir)
-{
-    const struct ring_pool *rings = &weir->rings;
-    return (uint64_t)weir->flights.used + weir->sent_blocks.used + rings->chunk_count -
-           ring_pool_available(rings);
-}
 
 /* Whether what a connection waits for is to be had. */
 static bool memory_is_there(const struct weir *weir, const struct conn *conn)
@@ -92,6 +95,10 @@ static void memory_wake(struct weir *weir, uint32_t index)
  * as long as there was some for one of them: those who were told need not take it. */
 void memory_look(struct weir *weir)
 {
+    if (weir->memory.count == 0) {
+        weir->memory_more = false;
+        return;
+    }
     const uint64_t before = weir->memory_used;
     weir->memory_used = memory_in_use(weir);
     if (weir->memory_used >= before && !weir->memory_more)
@@ -109,21 +116,38 @@ void memory_look(struct weir *weir)
     }
 }
 
-static void due_place(struct weir *weir, uint32_t index, struct conn *conn)
+/* Where what is due, or what it waits for, has its place. */
+static enum conn_on place_of(struct weir *weir, uint32_t index, const struct conn *conn)
 {
     const struct tcb *tcb = &conn->tcb;
+    if (tcb->due & TCP_DUE_CONTROL)
+        return CONN_ON_CONTROL;
+    if (tcb->due != 0)
+        return CONN_ON_DATA;
+    if (tcb->waits_for != WEIR_WAIT_MEMORY && !conn->wants_memory)
+        return CONN_ON_NOTHING;
+    if (conn->on == CONN_ON_MEMORY || !memory_is_there(weir, conn))
+        return CONN_ON_MEMORY;
+    memory_wake(weir, index); /* it was given back while this one was on another list */
+    return CONN_ON_DATA;
+}
+
+static void due_place(struct weir *weir, uint32_t index, const struct conn *conn)
+{
     if (conn->on == CONN_ON_NEIGHBOUR)
         return; /* ip tells when that is over */
-    if (tcb->due & TCP_DUE_CONTROL)
-        due_wait(weir, index, CONN_ON_CONTROL);
-    else if (tcb->due != 0)
-        due_wait(weir, index, CONN_ON_DATA);
-    else if (tcb->waits_for != WEIR_WAIT_MEMORY && !conn->wants_memory)
-        due_wait(weir, index, CONN_ON_NOTHING);
-    else if (conn->on != CONN_ON_MEMORY && memory_is_there(weir, conn))
-        memory_wake(weir, index); /* it was given back while this one was on another list */
-    else
-        due_wait(weir, index, CONN_ON_MEMORY);
+    const enum conn_on on = place_of(weir, index, conn);
+    if (conn->on != on || conn->due_list != conn_due_list(weir, conn))
+        due_wait(weir, index, on);
+}
+
+/* The program hears of what is new; mostly nothing is. */
+static void ready_place(struct weir *weir, uint32_t index, const struct conn *conn)
+{
+    const unsigned ready = tcp_ready(&conn->tcb);
+    const struct watch *watch = &conn->watch;
+    if (ready != watch->ready || watch->listed != ((ready & ~watch->reported) != 0))
+        watch_set(weir, HANDLE_CONN, index, ready);
 }
 
 /* ---- the end ---- */
@@ -182,6 +206,6 @@ void conn_settle(struct weir *weir, uint32_t index, weir_time now)
         wheel_set(&weir->wheel, index, deadline);
     due_place(weir, index, conn);
     if (tcb->owned && conn->listener == CONN_NO_LISTENER)
-        watch_set(weir, HANDLE_CONN, index, tcp_ready(tcb));
+        ready_place(weir, index, conn);
     memory_look(weir);
 }

@@ -289,7 +289,7 @@ void weir_timeout(struct weir *weir, weir_time now)
             break;
         fire(weir, timer, now);
     }
-    output_wake(weir, now);
+    output_wake_told(weir, now);
     loop_turn(weir, now);
     if (weir->config.verify)
         weir_check(weir);

@@ -243,9 +243,8 @@ void synq_timeout(struct weir *weir, unsigned retries, weir_time now)
 static void inherit(struct tcb *tcb, struct conn *conn, const struct listener *listener,
                     weir_time now)
 {
-    for (unsigned i = 0; i < WEIR_OPT_COUNT; i++) {
-        if (!(listener->option_set >> i & 1))
-            continue;
+    for (uint64_t left = listener->option_set; left != 0; left &= left - 1) {
+        const unsigned i = (unsigned)__builtin_ctzll(left);
         const int64_t value = listener->option[i];
         if (i == WEIR_OPT_DEFER_ACCEPT || i == WEIR_OPT_FASTOPEN ||
             i == WEIR_OPT_FASTOPEN_NO_COOKIE)

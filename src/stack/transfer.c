@@ -49,7 +49,7 @@ static enum weir_error show_room(struct weir *weir, uint32_t index, size_t want,
 }
 
 /* What was shown and not used: a program that changes its mind keeps no memory. */
-void room_forget(struct weir *weir)
+void room_unshow(struct weir *weir)
 {
     uint32_t index;
     struct conn *conn = conn_of(weir, weir->shown, &index);

@@ -132,7 +132,11 @@ static void send_plans(struct weir *weir, const struct flow *flow, unsigned ifac
     struct tcb *tcb = &weir->scratch;
     const struct tcp_env env = { .gso_max = 0, .path_ready = true };
     struct tcp_plan plan;
-    for (unsigned i = 0; i < TW_PLANS && tcp_output_plan(tcb, &env, now, &plan); i++) {
+    for (unsigned i = 0; i < TW_PLANS && tcb->due != 0; i++) {
+        if (!tcp_output_plan(tcb, &env, now, &plan)) {
+            tcp_output_idle(tcb, &env, now);
+            return;
+        }
         WEIR_ASSERT(plan.len == 0);
         const struct tcp_seg seg = {
             .sport = flow->lport,
@@ -145,18 +149,15 @@ static void send_plans(struct weir *weir, const struct flow *flow, unsigned ifac
         reply_segment(weir, flow, iface, &seg, &plan.opts, (enum weir_why)plan.why);
         tcp_output_commit(tcb, &plan, now);
     }
-    tcp_output_idle(tcb, &env, now);
 }
 
 static void unshrink(struct weir *weir, const struct tw_entry *entry, const struct flow *flow,
                      weir_time now)
 {
-    uint8_t tuple[FLOW_TUPLE];
-    flow_tuple(flow, tuple);
     const struct tcp_birth birth = {
         .host = &weir->tcp,
         .index = UINT32_MAX,
-        .ts_offset = tcp_ts_offset(&weir->tcp, tuple),
+        .ts_offset = entry->ts_offset,
         .path_mss = path_mss_of(&flow->peer, ip_pmtu(&weir->ip, &flow->peer, entry->iface)),
         .owned = false,
     };

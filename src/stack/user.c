@@ -13,20 +13,34 @@ static bool may_be_connected(const struct weir *weir, const struct weir_addr *re
     return remote->port != 0 && !ip_is_any(&remote->ip) && !ip_is_group(&weir->ip, &remote->ip);
 }
 
-/* Nothing has the four ends, or a TIME-WAIT whose place may be taken. */
-static bool is_free(const struct weir *weir, const struct flow *flow)
+/* A way for a connection, and who has the four ends now: nobody, or a TIME-WAIT in our way. */
+struct way {
+    struct flow flow;
+    struct ip_path path;
+    uint32_t hash;
+    uint32_t old; /* what has its place, or DEMUX_NONE */
+};
+
+static void look_up(const struct weir *weir, struct way *way)
 {
-    const uint32_t ref = flow_find(weir, flow, flow_hash(weir, flow));
+    way->hash = flow_hash(weir, &way->flow);
+    way->old = flow_find(weir, &way->flow, way->hash);
+}
+
+/* Nothing has the four ends, or a TIME-WAIT whose place may be taken. */
+static bool is_free(const struct weir *weir, const struct way *way)
+{
     seq32 floor;
-    return ref == DEMUX_NONE ||
-           (flow_ref_tag(ref) == FLOW_TW && tw_may_reuse(weir, flow_ref_index(ref), false, &floor));
+    return way->old == DEMUX_NONE || (flow_ref_tag(way->old) == FLOW_TW &&
+                                      tw_may_reuse(weir, flow_ref_index(way->old), false, &floor));
 }
 
 /* The four ends and the way: everything that can go wrong before anything is taken. */
 static enum weir_error find_way(struct weir *weir, const struct weir_addr *local,
-                                const struct weir_addr *remote, struct flow *flow,
-                                struct ip_path *path)
+                                const struct weir_addr *remote, struct way *way)
 {
+    struct flow *flow = &way->flow;
+    struct ip_path *path = &way->path;
     *flow = (struct flow){ .peer = remote->ip, .rport = remote->port };
     if (local != NULL) {
         const bool other_family = weir_ip_is_v4(&local->ip) != weir_ip_is_v4(&remote->ip);
@@ -46,9 +60,11 @@ static enum weir_error find_way(struct weir *weir, const struct weir_addr *local
     if (error != WEIR_OK)
         return error;
     flow->scope = scope_of(&flow->peer, path->iface);
-    if (flow->lport == 0)
+    const bool drawn = flow->lport == 0;
+    if (drawn)
         flow->lport = port_draw_flow(weir, flow);
-    else if (!is_free(weir, flow))
+    look_up(weir, way);
+    if (!drawn && !is_free(weir, way))
         return WEIR_IN_USE;
     const bool itself = flow->lport == flow->rport && weir_ip_equal(&flow->local, &flow->peer);
     if (itself && listener_has_port(weir, flow->lport))
@@ -106,28 +122,27 @@ enum weir_error weir_connect(struct weir *weir, const struct weir_addr *local,
     weir->now = now;
     if (!may_be_connected(weir, remote))
         return WEIR_INVALID;
-    struct flow flow;
-    struct ip_path path;
-    const enum weir_error error = find_way(weir, local, remote, &flow, &path);
+    struct way way;
+    const enum weir_error error = find_way(weir, local, remote, &way);
     if (error != WEIR_OK)
         return error;
 
-    const uint16_t number = local_take(weir, &flow.local);
+    const uint16_t number = local_take(weir, &way.flow.local);
     if (number == LOCAL_NONE)
         return WEIR_NO_MEMORY;
-    const uint32_t hash = flow_hash(weir, &flow);
-    const uint32_t old = flow_find(weir, &flow, hash); /* nothing, or a TIME-WAIT in our way */
+    const uint32_t old = way.old;
     seq32 floor = 0;
     if (old != DEMUX_NONE)
         (void)!tw_may_reuse(weir, flow_ref_index(old), false, &floor);
-    const uint32_t index = make_conn(weir, &flow, &path, number, old != DEMUX_NONE ? &floor : NULL);
+    const uint32_t index =
+        make_conn(weir, &way.flow, &way.path, number, old != DEMUX_NONE ? &floor : NULL);
     if (index == POOL_NONE) {
         local_give(weir, number);
         return WEIR_NO_MEMORY;
     }
     if (old != DEMUX_NONE)
         tw_replace(weir, flow_ref_index(old));
-    demux_add(&weir->flows, hash, flow_ref(FLOW_CONN, index));
+    demux_add(&weir->flows, way.hash, flow_ref(FLOW_CONN, index));
     conn_at(weir, index)->hashed = true;
     conn_settle(weir, index, now);
     *handle = conn_handle(weir, index);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Segment arrives, in the synchronized states and SYN-RECEIVED: RFC 9293, 3.10.7.4, with RFC 5961,
  * 7323, 1337 and 6191 where they put their checks. A step of the RFC is a function; their order is
- * the array at the end. Nothing is sent here: the steps note what is due. */
+ * that of the lines of `walk`. Nothing is sent here: the steps note what is due. */
 #include "tcp/fastopen.h"
 #include "tcp/tally.h"
 #include "tcp/tcp.h"
@@ -322,19 +322,33 @@ static enum weir_drop step8_fin(struct tcb *tcb, struct arriving *in)
     return WEIR_DROP_NONE;
 }
 
+static bool goes_on(const struct tcb *tcb, enum weir_drop verdict)
+{
+    return verdict == WEIR_DROP_NONE && tcb->state != WEIR_CLOSED;
+}
+
+/* The order of the steps, which is the RFC's. Each goes on where the one before did not drop the
+ * segment or end the connection. */
 static enum weir_drop walk(struct tcb *tcb, struct arriving *in)
 {
-    typedef enum weir_drop step_fn(struct tcb *, struct arriving *);
-    static step_fn *const steps[] = {
-        step0_reopen, step1a_paws, step1_sequence, step2_rst, step4_syn,
-        step5_ack,    step6_urg,   step7_text,     step8_fin,
-    };
-    for (unsigned i = 0; i < sizeof steps / sizeof steps[0]; i++) {
-        const enum weir_drop verdict = steps[i](tcb, in);
-        if (verdict != WEIR_DROP_NONE || tcb->state == WEIR_CLOSED)
-            return verdict;
-    }
-    return WEIR_DROP_NONE;
+    enum weir_drop verdict = step0_reopen(tcb, in);
+    if (goes_on(tcb, verdict))
+        verdict = step1a_paws(tcb, in);
+    if (goes_on(tcb, verdict))
+        verdict = step1_sequence(tcb, in);
+    if (goes_on(tcb, verdict))
+        verdict = step2_rst(tcb, in);
+    if (goes_on(tcb, verdict))
+        verdict = step4_syn(tcb, in);
+    if (goes_on(tcb, verdict))
+        verdict = step5_ack(tcb, in);
+    if (goes_on(tcb, verdict))
+        verdict = step6_urg(tcb, in);
+    if (goes_on(tcb, verdict))
+        verdict = step7_text(tcb, in);
+    if (goes_on(tcb, verdict))
+        verdict = step8_fin(tcb, in);
+    return verdict;
 }
 
 enum weir_drop tcp_segment_arrives(struct tcb *tcb, const struct tcp_seg *seg,

@@ -314,6 +314,8 @@ static bool frame_ends(const struct tcb *tcb, const struct tcp_plan *plan, uint3
 static bool plan_new(const struct tcb *tcb, const struct tcp_env *env, weir_time now,
                      struct tcp_plan *plan)
 {
+    if (!tcp_new_waits(tcb))
+        return false;
     struct tcp_chance chance;
     tcp_send_chance(tcb, env->gso_max, &chance);
     if (chance.len == 0 && !chance.fin)
@@ -505,6 +507,88 @@ static void commit_rtx(struct tcb *tcb, const struct tcp_plan *plan, weir_time n
                                                        .value = len });
 }
 
+static enum weir_wait waits_for(const struct tcb *tcb, const struct tcp_env *env)
+{
+    if (tcb->state == WEIR_CLOSED || (tcp_syn_acked(tcb) && !tcp_new_waits(tcb)))
+        return WEIR_WAIT_NOTHING;
+    struct tcp_chance chance;
+    tcp_send_chance(tcb, env->gso_max, &chance);
+    if (chance.len > 0 || chance.fin)
+        return memory_for_new(tcb) ? WEIR_WAIT_OUTPUT : WEIR_WAIT_MEMORY;
+    return chance.wait;
+}
+
+/* cwnd keeps octets back, new ones or lost ones: what it grows by is used (RFC 7661). */
+static bool cwnd_holds(const struct tcb *tcb)
+{
+    const struct tcb_flight *flight = tcb_flight(tcb);
+    return tcb->waits_for == WEIR_WAIT_CWND || (flight != NULL && flight->lost > flight->rtx);
+}
+
+/* Whether cwnd may grow (RFC 7661): it was full in this round trip, or, in slow start, more than
+ * half of it was in flight. What was said when the octets left holds until they are acknowledged:
+ * the flight shrinks with every ACK, and the last one is worth as much as the first. */
+static bool cwnd_counts(const struct tcb *tcb, struct tcb_flight *flight)
+{
+    const bool full = cwnd_holds(tcb) || cwnd_full(tcb);
+    if (flight == NULL)
+        return full;
+    const uint32_t pipe = sb_pipe(tcb);
+    const bool round = seq_geq(tcb->snd.una, flight->used_until) && tcb->snd.nxt != tcb->snd.una;
+    if (round || full || (!flight->used_full && pipe > flight->used_most)) {
+        flight->used_full = full;
+        flight->used_most = pipe;
+        flight->used_until = tcb->snd.nxt;
+    }
+    return flight->used_full ||
+           (tcb->cc.cwnd < tcb->cc.ssthresh && flight->used_most * UINT64_C(2) > tcb->cc.cwnd);
+}
+
+/* Output has nothing more to do, and `wait` is why. */
+static void rest(struct tcb *tcb, enum weir_wait wait, weir_time now)
+{
+    struct tcb_flight *flight = tcb_flight(tcb);
+    tcb->frame = 0;
+    if (flight != NULL)
+        flight->tlp.due = false; /* nothing could be sent: the timeout will tell */
+    tcb->due = 0;
+    tcb->waits_for = (uint8_t)wait;
+    if (tcp_pacing_holds(tcb) && tcb->waits_for == WEIR_WAIT_OUTPUT)
+        tcb->waits_for = WEIR_WAIT_PACING; /* pace_at is set: it was when the last octets left */
+    else
+        rate_check_app_limited(tcb);
+    if (tcb->waits_for == WEIR_WAIT_TSO_DEFER && tcb->pace_at == WEIR_NEVER)
+        tcb->pace_at = now + tcp_defer_time(tcb);
+    /* Judged here and not at the ACK: several ACKs may come before output has its turn, and all of
+     * them are for octets that left under the last verdict. */
+    tcb->cwnd_limited = cwnd_counts(tcb, flight);
+    tcp_cc_validate(tcb, tcb->cwnd_limited, now);
+    tally_limit(tcb, now);
+    tcp_settle(tcb, now);
+}
+
+void tcp_output_idle(struct tcb *tcb, const struct tcp_env *env, weir_time now)
+{
+    if (env->path_ready)
+        rest(tcb, waits_for(tcb, env), now);
+    else /* what is due stays due: nothing was tried */
+        tcb->waits_for = WEIR_WAIT_NEIGHBOUR;
+}
+
+/* Whether there is plainly no other plan, whatever the way: most segments are the last for now, and
+ * to look for the next one would cost as much as they did. False if it takes looking to tell. */
+static bool nothing_follows(const struct tcb *tcb)
+{
+    const struct tcb_flight *flight = tcb_flight(tcb);
+    if (tcb->state == WEIR_CLOSED || !tcp_syn_acked(tcb) || tcb->recovery != TCP_OPEN ||
+        tcb->owed_why != WEIR_WHY_NONE || tcb->owed_dup > 0 ||
+        (tcb->due & ~(TCP_DUE_DATA | TCP_DUE_ACK | TCP_DUE_RTX)) != 0)
+        return false;
+    if (flight != NULL && (flight->lost > 0 || flight->tlp.due || flight->dsack_count > 0))
+        return false;
+    return !tcp_new_waits(tcb);
+}
+
 void tcp_output_commit(struct tcb *tcb, const struct tcp_plan *plan, weir_time now)
 {
     const uint32_t segments = segments_of(plan);
@@ -540,68 +624,8 @@ void tcp_output_commit(struct tcb *tcb, const struct tcp_plan *plan, weir_time n
     else
         tcb->rcv.edge = plan->edge;
     tcb_flight_release(tcb);
-    tcp_settle(tcb, now);
-}
-
-static enum weir_wait waits_for(const struct tcb *tcb, const struct tcp_env *env)
-{
-    if (tcb->state == WEIR_CLOSED)
-        return WEIR_WAIT_NOTHING;
-    struct tcp_chance chance;
-    tcp_send_chance(tcb, env->gso_max, &chance);
-    if (chance.len > 0 || chance.fin)
-        return memory_for_new(tcb) ? WEIR_WAIT_OUTPUT : WEIR_WAIT_MEMORY;
-    return chance.wait;
-}
-
-/* cwnd keeps octets back, new ones or lost ones: what it grows by is used (RFC 7661). */
-static bool cwnd_holds(const struct tcb *tcb)
-{
-    const struct tcb_flight *flight = tcb_flight(tcb);
-    return tcb->waits_for == WEIR_WAIT_CWND || (flight != NULL && flight->lost > flight->rtx);
-}
-
-/* Whether cwnd may grow (RFC 7661): it was full in this round trip, or, in slow start, more than
- * half of it was in flight. What was said when the octets left holds until they are acknowledged:
- * the flight shrinks with every ACK, and the last one is worth as much as the first. */
-static bool cwnd_counts(const struct tcb *tcb, struct tcb_flight *flight)
-{
-    const bool full = cwnd_holds(tcb) || cwnd_full(tcb);
-    if (flight == NULL)
-        return full;
-    const uint32_t pipe = sb_pipe(tcb);
-    const bool round = seq_geq(tcb->snd.una, flight->used_until) && tcb->snd.nxt != tcb->snd.una;
-    if (round || full || (!flight->used_full && pipe > flight->used_most)) {
-        flight->used_full = full;
-        flight->used_most = pipe;
-        flight->used_until = tcb->snd.nxt;
-    }
-    return flight->used_full ||
-           (tcb->cc.cwnd < tcb->cc.ssthresh && flight->used_most * UINT64_C(2) > tcb->cc.cwnd);
-}
-
-void tcp_output_idle(struct tcb *tcb, const struct tcp_env *env, weir_time now)
-{
-    if (!env->path_ready) { /* what is due stays due: nothing was tried */
-        tcb->waits_for = WEIR_WAIT_NEIGHBOUR;
-        return;
-    }
-    tcb->frame = 0;
-    struct tcb_flight *flight = tcb_flight(tcb);
-    if (flight != NULL)
-        flight->tlp.due = false; /* nothing could be sent: the timeout will tell */
-    tcb->due = 0;
-    tcb->waits_for = (uint8_t)waits_for(tcb, env);
-    if (tcp_pacing_holds(tcb) && tcb->waits_for == WEIR_WAIT_OUTPUT)
-        tcb->waits_for = WEIR_WAIT_PACING; /* pace_at is set: it was when the last octets left */
+    if (tcb->due != 0 && nothing_follows(tcb))
+        rest(tcb, WEIR_WAIT_NOTHING, now);
     else
-        rate_check_app_limited(tcb);
-    if (tcb->waits_for == WEIR_WAIT_TSO_DEFER && tcb->pace_at == WEIR_NEVER)
-        tcb->pace_at = now + tcp_defer_time(tcb);
-    /* Judged here and not at the ACK: several ACKs may come before output has its turn, and all of
-     * them are for octets that left under the last verdict. */
-    tcb->cwnd_limited = cwnd_counts(tcb, flight);
-    tcp_cc_validate(tcb, tcb->cwnd_limited, now);
-    tally_limit(tcb, now);
-    tcp_settle(tcb, now);
+        tcp_settle(tcb, now);
 }

@@ -133,7 +133,7 @@ void tcp_send_chance(const struct tcb *tcb, uint32_t gso_max, struct tcp_chance 
 
 bool tcp_needs_persist(const struct tcb *tcb)
 {
-    if (tcp_outstanding(tcb) > 0)
+    if (tcp_outstanding(tcb) > 0 || !tcp_new_waits(tcb))
         return false;
     struct tcp_chance chance;
     tcp_send_chance(tcb, tcb->mss, &chance);

@@ -33,7 +33,7 @@ void tcp_shrink(const struct tcb *tcb, struct tw_entry *entry)
     entry->scale = tcb->rcv_wscale;
     entry->due_ms = tcp_ms(host, tcb->keep_at);
     entry->spare = 0;
-    entry->spare_word = 0;
+    entry->ts_offset = tcb->ts_offset;
 }
 
 /* `ms` as a time, `now` being less than 2^31 ms away from it. */

@@ -60,7 +60,7 @@ struct tw_entry {
     uint16_t wnd; /* as it would stand in the header */
     uint8_t scale;
     uint8_t spare;
-    uint32_t spare_word;
+    uint32_t ts_offset; /* a hash, which is not taken again */
 };
 
 /* A clean SYN at a listener: fills all of the entry that is not the owner's. */

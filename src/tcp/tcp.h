@@ -94,6 +94,12 @@ static inline uint32_t tcp_unsent(const struct tcb *tcb)
     return tcp_fin_sent(tcb) || !tcp_may_send(tcb) ? 0 : tcb->snd.end - tcb->snd.nxt;
 }
 
+/* Octets, or a FIN, that were never sent. */
+static inline bool tcp_new_waits(const struct tcb *tcb)
+{
+    return tcb->snd.nxt != tcb->snd.end + (tcb->fin_queued ? 1u : 0u);
+}
+
 static inline struct trace *tcp_trace(const struct tcb *tcb)
 {
     return tcb->host->trace;

@@ -127,8 +127,8 @@ weir_time tcp_user_limit(const struct tcb *tcb)
 
 static void settle_user(struct tcb *tcb, weir_time now)
 {
-    const weir_time limit = tcp_user_limit(tcb);
-    if (limit == 0 || tcb->rtx_kind == TCP_RTX_NONE)
+    const weir_time limit = tcb->rtx_kind != TCP_RTX_NONE ? tcp_user_limit(tcb) : 0;
+    if (limit == 0)
         tcb->user_at = WEIR_NEVER;
     else if (tcb->user_at == WEIR_NEVER)
         tcb->user_at = now + limit;

@@ -69,8 +69,13 @@ uint32_t tcp_send_room(const struct tcb *tcb)
  * the program (as Linux). */
 bool tcp_send_ready(const struct tcb *tcb)
 {
-    const uint32_t lowat = notsent_lowat(tcb);
-    if (buffer_room(tcb) < tcp_send_buf(tcb) / 3 || !push_possible(tcb))
+    const uint32_t lowat = notsent_lowat(tcb), have = queued(tcb);
+    if (have > 0) {
+        const uint32_t buf = tcp_send_buf(tcb);
+        if ((have < buf ? buf - have : 0) < buf / 3)
+            return false;
+    }
+    if (!push_possible(tcb))
         return false;
     const uint32_t unsent = tcp_may_send(tcb) ? tcp_unsent(tcb) : queued(tcb);
     return lowat == UINT32_MAX || unsent < (lowat + 1) / 2;

@@ -10,33 +10,34 @@
 #define FLAG_MF     0x2000
 #define OFFSET_MASK 0x1fff /* in units of 8 octets */
 
+static struct weir_ip get_ip4(const uint8_t *p)
+{
+    return weir_ip_v4(p[0], p[1], p[2], p[3]);
+}
+
 enum wire_error wire_ip4_parse(const uint8_t *p, size_t len, struct ip4_head *out)
 {
-    struct rd r = rd_begin(p, len);
-    const uint8_t version_ihl = rd_u8(&r);
-    out->tos = rd_u8(&r);
-    const uint16_t total = rd_u16(&r);
-    out->id = rd_u16(&r);
-    const uint16_t fragment = rd_u16(&r);
-    out->ttl = rd_u8(&r);
-    out->proto = rd_u8(&r);
-    rd_skip(&r, 2); /* the checksum is part of the sum below */
-    out->src = rd_ip4(&r);
-    out->dst = rd_ip4(&r);
-    if (r.ran_out)
+    if (len < IP4_HEAD_MIN)
         return WIRE_SHORT;
-
-    const size_t head_len = (size_t)(version_ihl & 0xf) * 4;
-    if (version_ihl >> 4 != VERSION || head_len < IP4_HEAD_MIN || total < head_len)
+    const size_t head_len = (size_t)(p[0] & 0xf) * 4;
+    const uint16_t total = get_u16(p + 2);
+    if (p[0] >> 4 != VERSION || head_len < IP4_HEAD_MIN || total < head_len)
         return WIRE_BAD;
     if (total > len)
         return WIRE_SHORT;
     if (csum_fold(csum_add(0, p, head_len)) != 0)
         return WIRE_CSUM;
 
+    out->tos = p[1];
+    out->id = get_u16(p + 4);
+    const uint16_t fragment = get_u16(p + 6);
     out->df = (fragment & FLAG_DF) != 0;
     out->mf = (fragment & FLAG_MF) != 0;
     out->frag_off = (uint16_t)((fragment & OFFSET_MASK) * 8);
+    out->ttl = p[8];
+    out->proto = p[9];
+    out->src = get_ip4(p + 12);
+    out->dst = get_ip4(p + 16);
     out->options = p + IP4_HEAD_MIN;
     out->options_len = (uint8_t)(head_len - IP4_HEAD_MIN);
     out->payload = p + head_len;
@@ -48,24 +49,22 @@ size_t wire_ip4_emit(uint8_t *p, size_t room, const struct ip4_head *head)
 {
     const size_t head_len = IP4_HEAD_MIN + (size_t)head->options_len;
     if (head->options_len > IP4_OPTIONS_MAX || head->options_len % 4 != 0 ||
-        head->len > UINT16_MAX - head_len)
+        head->len > UINT16_MAX - head_len || head_len > room)
         return 0;
     const unsigned flags = (head->df ? FLAG_DF : 0u) | (head->mf ? FLAG_MF : 0u);
 
-    struct wr w = wr_begin(p, room);
-    wr_u8(&w, (uint8_t)(VERSION << 4 | head_len / 4));
-    wr_u8(&w, head->tos);
-    wr_u16(&w, (uint16_t)(head_len + head->len));
-    wr_u16(&w, head->id);
-    wr_u16(&w, (uint16_t)(flags | head->frag_off / 8u));
-    wr_u8(&w, head->ttl);
-    wr_u8(&w, head->proto);
-    wr_u16(&w, 0);
-    wr_ip4(&w, &head->src);
-    wr_ip4(&w, &head->dst);
-    wr_bytes(&w, head->options, head->options_len);
-    if (w.ran_out)
-        return 0;
+    p[0] = (uint8_t)(VERSION << 4 | head_len / 4);
+    p[1] = head->tos;
+    put_u16(p + 2, (uint16_t)(head_len + head->len));
+    put_u16(p + 4, head->id);
+    put_u16(p + 6, (uint16_t)(flags | head->frag_off / 8u));
+    p[8] = head->ttl;
+    p[9] = head->proto;
+    put_u16(p + CSUM_OFF, 0);
+    memcpy(p + 12, head->src.octet + 12, 4);
+    memcpy(p + 16, head->dst.octet + 12, 4);
+    if (head->options_len > 0)
+        memcpy(p + IP4_HEAD_MIN, head->options, head->options_len);
     put_u16(p + CSUM_OFF, csum_fold(csum_add(0, p, head_len)));
     return head_len;
 }

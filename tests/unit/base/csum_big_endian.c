@@ -49,7 +49,10 @@ int main(void)
     uint16_t turned;
     copy_turned(&turned, data, sizeof turned);
     CHECK(straight != turned, "the two octets that tell are not the same");
-    CHECK(from_network(turned) == (data[0] << 8 | data[1]), "a word of the other order is known");
+    const uint16_t number = (uint16_t)(data[0] << 8 | data[1]);
+    const uint16_t complement = (uint16_t)~number;
+    CHECK(csum_add16(0, number) == turned, "a number is added as this machine would load it");
+    CHECK(csum_fold(csum_add16(0, number)) == complement, "and comes back as it was");
     unsigned wrong = 0;
     unsigned wrong_parts = 0;
     for (size_t len = 0; len <= LEN_MAX; len++) {
