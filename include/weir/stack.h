@@ -229,6 +229,9 @@ enum weir_error weir_iface_add(struct weir *weir, const struct weir_iface_config
 enum weir_error weir_address_add(struct weir *weir, unsigned iface, const struct weir_ip *ip,
                                  unsigned prefix_len, weir_time now)
     __attribute__((warn_unused_result));
+/* What is bound to it stays, and connections too, as on Linux: nothing that comes for it is ours any
+ * more, and nothing leaves from it if it is IPv4; IPv6 goes on sending. If it is added again before
+ * they time out, they go on. */
 enum weir_error weir_address_remove(struct weir *weir, unsigned iface, const struct weir_ip *ip,
                                     weir_time now);
 

@@ -198,23 +198,7 @@ enum weir_error weir_address_add(struct weir *weir, unsigned iface, const struct
 enum weir_error weir_address_remove(struct weir *weir, unsigned iface, const struct weir_ip *ip,
                                     weir_time now)
 {
-    const enum weir_error error = ip_address_remove(&weir->ip, iface, ip, now);
-    if (error != WEIR_OK || ip_is_local(&weir->ip, ip))
-        return error;
-    /* Nothing can be sent from it any more: its connections are over, and the programs shall know
-     * at once rather than after their timeouts. Of half-open ones and TIME-WAIT nobody knows. */
-    weir->now = now;
-    synq_drop_local(weir, ip, now);
-    tw_drop_local(weir, ip, now);
-    for (uint32_t i = 0; i < weir->conns.fresh; i++) {
-        if (!conn_used(weir, i) || !weir_ip_equal(&weir->local[conn_at(weir, i)->local].ip, ip))
-            continue;
-        struct tcb *tcb = &conn_at(weir, i)->tcb;
-        if (tcb->state != WEIR_CLOSED)
-            tcp_abort(tcb, WEIR_CAUSE_ADDRESS_GONE, WEIR_ABORTED, now);
-        conn_settle(weir, i, now);
-    }
-    return WEIR_OK;
+    return ip_address_remove(&weir->ip, iface, ip, now);
 }
 
 enum weir_error weir_route_add(struct weir *weir, const struct weir_ip *prefix, unsigned prefix_len,

@@ -2,10 +2,15 @@
 #ifndef WEIR_TCP_PATH_H
 #define WEIR_TCP_PATH_H
 
-/* What a connection and its owner tell each other of the path's MTU: the owner hears ICMP and keeps
+/* What a connection and its owner tell each other of the path and its MTU: the owner hears ICMP and keeps
  * what is known of destinations, the connection sees what arrives. */
 
 #include "tcp/tcb.h"
+
+/* What is due cannot leave: there is no route, or the connection's address is not ours any more.
+ * Both may come back, so this is soft in every state, as on Linux; it is told if the connection
+ * times out over something that had left before. */
+void tcp_no_way(struct tcb *tcb, enum weir_error error);
 
 /* The path's MTU changed (`path_mss` as in tcp_birth): what is too long is lost, and no event. */
 void tcp_path_changed(struct tcb *tcb, uint16_t path_mss, weir_time now);

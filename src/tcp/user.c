@@ -275,7 +275,6 @@ static bool owes_reset(const struct tcb *tcb, enum weir_cause cause)
     case WEIR_CAUSE_TIMEOUT:
     case WEIR_CAUSE_USER_TIMEOUT:
     case WEIR_CAUSE_ICMP:
-    case WEIR_CAUSE_ADDRESS_GONE:
         return false;
     default:
         return true;
@@ -321,6 +320,12 @@ enum weir_drop tcp_icmp_error(struct tcb *tcb, enum weir_error error, seq32 quot
     tcp_trace(tcb)->count.attempt_fails++;
     tcp_abort(tcb, WEIR_CAUSE_ICMP, error, now);
     return WEIR_DROP_NONE;
+}
+
+void tcp_no_way(struct tcb *tcb, enum weir_error error)
+{
+    if (tcb->state != WEIR_CLOSED && tcp_outstanding(tcb) > 0)
+        tcb->soft_error = (uint8_t)error;
 }
 
 /* RFC 1191, 6.3: no congestion, so no smaller window, no back-off: what is too long goes again at

@@ -110,8 +110,12 @@ static void sources(void)
     struct weir_ip src = net_ip("192.0.2.77");
     const struct weir_ip peer = PEER, any = { 0 };
     struct ip_path path;
-    CHECK(ip_path_find(net->ip, &src, &peer, 0, &path, net->now) == WEIR_NOT_LOCAL,
+    CHECK(ip_path_find(net->ip, &src, &peer, 0, &path, net->now) == WEIR_NET_UNREACH,
           "a source that is not ours");
+    src = net_ip("2001:db8::77");
+    const struct weir_ip peer6 = net_ip("2001:db8::2");
+    CHECK(ip_path_find(net->ip, &src, &peer6, 0, &path, net->now) == WEIR_OK,
+          "which of IPv6 may have been once");
     src = net_ip("127.0.0.1");
     CHECK(ip_path_find(net->ip, &src, &peer, 0, &path, net->now) == WEIR_NOT_LOCAL,
           "loopback as a source for the wire");
