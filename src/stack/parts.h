@@ -179,7 +179,6 @@ enum weir_drop icmp_error_arrives(struct weir *weir, const struct ip_packet *pac
 enum weir_error icmp_error_code(const struct ip_packet *packet);
 /* The path to the peer takes `mtu` octets at most; false: that is no news. The other connections to
  * this destination find their paths out of date, and look again. */
-bool path_lower(struct weir *weir, struct conn *conn, uint32_t mtu, weir_time now);
 enum weir_drop endpoint_error(struct weir *weir, const struct ip_packet *packet,
                               const struct flow *flow, weir_time now);
 enum weir_drop ping_error(struct weir *weir, const struct ip_packet *packet, uint16_t id);

@@ -229,27 +229,10 @@ weir_time weir_deadline(const struct weir *weir)
     return ours < ip ? ours : ip;
 }
 
-/* The whole destination is suspected, for as long as an ICMP error would be believed: then the long
- * segments are tried again. */
-static void escape_black_hole(struct weir *weir, uint32_t index, weir_time now)
-{
-    struct conn *conn = conn_at(weir, index);
-    const uint16_t path_mss = tcp_black_hole(&conn->tcb);
-    if (path_mss == 0)
-        return;
-    const uint16_t before = conn->tcb.path_mss;
-    if (path_lower(weir, conn, path_mtu_of(&conn->peer, path_mss), now))
-        tcp_search_after(&conn->tcb, before, now);
-}
-
 static void fire(struct weir *weir, uint32_t timer, weir_time now)
 {
     if (timer < weir->config.tcp_max) {
-        struct tcb *tcb = &conn_at(weir, timer)->tcb;
-        const unsigned retries = tcb->retries;
-        tcp_timeout(tcb, now);
-        if (tcb->retries > retries)
-            escape_black_hole(weir, timer, now);
+        tcp_timeout(&conn_at(weir, timer)->tcb, now);
         conn_settle(weir, timer, now);
         return;
     }

@@ -256,6 +256,7 @@ static void rtx_timeout(struct tcb *tcb, weir_time now)
     }
     tally_timeout(tcb, tcb->retries == 0, now);
     count_timeout(tcb);
+    tcp_black_hole(tcb, now);
     tcp_recovery_timeout(tcb, now);
     if (thin(tcb))
         tcb->backoff = 0;

@@ -351,18 +351,6 @@ void tcp_path_changed(struct tcb *tcb, uint16_t path_mss, weir_time now)
     tcp_settle(tcb, now);
 }
 
-uint16_t tcp_black_hole(const struct tcb *tcb)
-{
-    if (tcb->state == WEIR_CLOSED || tcb->host->config->mtu_probing == 0 ||
-        tcb->retries < TCP_BLACK_HOLE_RETRIES || tcb->snd.wnd == 0)
-        return 0;
-    const uint32_t base = tcb->host->config->mtu_base_mss;
-    if (tcb->mss < base || tcp_outstanding(tcb) <= base / 2)
-        return 0; /* not long */
-    const uint32_t mss = tcb->mss > base ? base : base / 2;
-    return (uint16_t)(mss + tcp_options_len(tcb));
-}
-
 /* ---- STATUS ---- */
 
 static void status_time(const struct tcb *tcb, struct weir_status *status)
