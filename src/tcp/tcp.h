@@ -230,6 +230,7 @@ enum undo_verdict {
     UNDO_OVER, /* nothing was lost: the episode is over, cwnd and ssthresh are put back */
 };
 void undo_begin(const struct tcb *tcb, struct tcb_flight *flight); /* before the reduction */
+bool undo_waits(const struct tcb *tcb); /* all is acknowledged, but not all was told */
 void undo_retransmitted(const struct tcb *tcb, const struct tcp_plan *plan);
 enum undo_verdict undo_ack(struct tcb *tcb, struct tcb_flight *flight, const struct sb_acked *acked,
                            bool dup);

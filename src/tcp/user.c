@@ -367,7 +367,8 @@ static void status_time(const struct tcb *tcb, struct weir_status *status)
     status->undo_count = tcb->undo_count;
     status->tlp_count = tcb->tlp_count;
     status->dsack_count = tcb->dsack_count;
-    status->rtx_at = tcb->rtx_at;
+    const bool nothing = tcb->rtx_kind == TCP_RTX_NONE || tcb->rtx_kind == TCP_RTX_UNDO;
+    status->rtx_at = nothing ? WEIR_NEVER : tcb->rtx_at;
     status->delack_at = tcb->delack_at;
     status->keepalive_at = tcb->keep_at;
     status->user_at = tcb->user_at;
@@ -377,7 +378,7 @@ static void status_time(const struct tcb *tcb, struct weir_status *status)
     status->keepalive_probes = tcb->probes;
     static const uint8_t rtx[] = { WEIR_TIMER_NONE, WEIR_TIMER_RTX, WEIR_TIMER_PERSIST,
                                    WEIR_TIMER_TLP, WEIR_TIMER_REORDER };
-    status->timer = tcb->rtx_kind != TCP_RTX_NONE ? rtx[tcb->rtx_kind] : keep[tcb->keep_kind];
+    status->timer = nothing ? keep[tcb->keep_kind] : rtx[tcb->rtx_kind];
 }
 
 static void status_counts(const struct tcb *tcb, struct weir_status *status)
