@@ -190,12 +190,13 @@ static const struct sysctl table[] = {
     { FIXED("net.ipv4.tcp_autocorking", "0"),
       NOTE("only Nagle's rule and TCP_CORK hold octets back") },
     { NUMBER("net.ipv4.tcp_mtu_probing"), AT(mtu_probing), LINUX(0, 2), WEIR(0, 2),
-      NOTE("default 1; 1 and 2: the fourth timeout tries tcp_base_mss octets, then half of it, for "
-           "all "
-           "connections to that address and for ten minutes, and probes find what passes; 2: all "
+      NOTE("default 1, Linux's is 0; 1 and 2: after timeouts for 3 s a connection tries "
+           "tcp_base_mss octets, then half, and half again, and probes find what passes; 2: all "
            "connections begin with tcp_base_mss and probe upwards") },
     { NUMBER("net.ipv4.tcp_base_mss"), AT(mtu_base_mss), LINUX(0, INT32_MAX), WEIR(88, 65535),
       NOTE("octets of text that are tried where longer segments vanish (tcp_mtu_probing)") },
+    { NUMBER("net.ipv4.tcp_mtu_probe_floor"), AT(mtu_floor_mss), LINUX(48, 65535), WEIR(0, 65535),
+      NOTE("octets of text below which black holes make no segment; none is below 88 anyway") },
     { NUMBER("net.ipv4.tcp_min_tso_segs"), AT(frame_min), LINUX(1, 255), WEIR(1, 255),
       NOTE("segments a frame may have in any case; the last one of a frame carries PSH") },
     { SECONDS("net.ipv4.tcp_probe_interval"), AT(mtu_probe_interval), LINUX(0, INT32_MAX),

@@ -131,13 +131,14 @@ struct weir_config {
                     and take RFC 9768; 4: take that, ask for RFC 3168; 5: take that; default 2 */
     uint8_t ecn_option; /* as Linux's tcp_ecn_option, where RFC 9768 is agreed. 0: its option is not
                            sent; 1: when it says something new; 2: in all segments; default 1 */
-    uint8_t mtu_probing; /* as Linux's tcp_mtu_probing: not 0: segments get smaller when the fourth
-                            timeout suspects a path that swallows long ones (RFC 4821, 7.7), and
-                            longer again by probes (RFC 8899); 2: all connections begin with
-                            mtu_base_mss and probe; default 1 */
+    uint8_t mtu_probing; /* as Linux's tcp_mtu_probing: not 0: segments of a connection get smaller
+                            when timeouts for 3 s suspect a path that swallows long ones (RFC 4821,
+                            7.7), and longer again by probes (RFC 8899); 2: all connections begin
+                            with mtu_base_mss and probe; default 1 */
     uint8_t frame_min;   /* segments that a frame may have in any case, by which PSH is set,
                             too: as Linux's tcp_min_tso_segs; default 2 */
     uint32_t mtu_base_mss;    /* default 1,024 */
+    uint32_t mtu_floor_mss;   /* what is suspected never makes them smaller; default 48 */
     bool user_timeout_option; /* RFC 5482: the peer's wish moves the user timeout of a connection
                                  that has not set its own; default false */
     uint8_t tw_reuse; /* as Linux's tcp_tw_reuse: whether weir_connect may draw a port in TIME-WAIT,
@@ -229,6 +230,9 @@ enum weir_error weir_iface_add(struct weir *weir, const struct weir_iface_config
 enum weir_error weir_address_add(struct weir *weir, unsigned iface, const struct weir_ip *ip,
                                  unsigned prefix_len, weir_time now)
     __attribute__((warn_unused_result));
+/* What is bound to it stays, and connections too, as on Linux: nothing that comes for it is ours
+ * any more, and nothing leaves from it if it is IPv4; IPv6 goes on sending. If it is added again
+ * before they time out, they go on. */
 enum weir_error weir_address_remove(struct weir *weir, unsigned iface, const struct weir_ip *ip,
                                     weir_time now);
 

@@ -102,8 +102,7 @@ enum weir_why {
     X(ICMP, "icmp error")                                 \
     X(DATA_AFTER_CLOSE, "data after close")               \
     X(UNREAD, "closed with unread data")                  \
-    X(LISTENER_CLOSED, "listener closed")                 \
-    X(ADDRESS_GONE, "local address removed")
+    X(LISTENER_CLOSED, "listener closed")
 enum weir_cause {
 #define X(name, text) WEIR_CAUSE_##name,
     WEIR_CAUSES(X)

@@ -140,8 +140,9 @@ struct ip_path {
 };
 
 /* Finds the way to `dst`. `src` all zero or v4-any: chosen (RFC 6724, the rules that matter for one
- * host) and stored. WEIR_NET_UNREACH; WEIR_NOT_LOCAL if `src` is given and not ours. Never fails
- * for want of a neighbour entry alone: then neigh is POOL_NONE and ip_path_ready says no. */
+ * host) and stored. WEIR_NET_UNREACH, also if `src` is an IPv4 address that is not ours (any more);
+ * one of IPv6 is not looked at. WEIR_NOT_LOCAL: it cannot go there, whoever has it. Never fails for
+ * want of a neighbour entry alone: then neigh is POOL_NONE and ip_path_ready says no. */
 enum weir_error ip_path_find(struct ip_host *ip, struct weir_ip *src, const struct weir_ip *dst,
                              unsigned scope_iface, struct ip_path *path, weir_time now);
 bool ip_path_valid(const struct ip_host *ip, const struct ip_path *path);

@@ -10,6 +10,14 @@ void ip_take_foreign(struct ip_host *ip)
 
 static const struct weir_ip loopback6 = { { [15] = 1 } };
 
+/* Whether a source that was given may stand in a packet: one of IPv4 must be ours now, of one of
+ * IPv6 the caller knows that it was (as on Linux, where a socket goes on sending from an address
+ * that was taken away). */
+static bool may_be_source(const struct ip_host *ip, const struct weir_ip *src)
+{
+    return !weir_ip_is_v4(src) || ip_is_local(ip, src);
+}
+
 /* To ourselves: through no interface. The source is the destination's own kind. */
 static enum weir_error to_ourselves(struct ip_host *ip, struct weir_ip *src,
                                     const struct weir_ip *dst, struct ip_path *path)
@@ -17,7 +25,7 @@ static enum weir_error to_ourselves(struct ip_host *ip, struct weir_ip *src,
     path->mtu = ip->loop_mtu;
     path->loopback = 1;
     if (!ip_is_any(src))
-        return ip_is_local(ip, src) ? WEIR_OK : WEIR_NOT_LOCAL;
+        return may_be_source(ip, src) ? WEIR_OK : WEIR_NET_UNREACH;
     *src = *dst;
     if (ip_is_loopback(dst))
         *src = weir_ip_is_v4(dst) ? weir_ip_v4(127, 0, 0, 1) : loopback6;
@@ -84,8 +92,10 @@ enum weir_error ip_path_find(struct ip_host *ip, struct weir_ip *src, const stru
     if (error != WEIR_OK)
         return error;
     if (!ip_is_any(src)) {
-        if (ip_is_loopback(src) || (!ip_is_local(ip, src) && !ip->take_foreign))
+        if (ip_is_loopback(src))
             return WEIR_NOT_LOCAL;
+        if (!may_be_source(ip, src) && !ip->take_foreign)
+            return WEIR_NET_UNREACH;
     } else {
         const struct ip_address *source = iface_source(ip, path->iface, dst, now);
         if (source == NULL)

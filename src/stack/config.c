@@ -75,6 +75,7 @@ void weir_config_default(struct weir_config *config)
         .mtu_probing = 1,
         .frame_min = 2,
         .mtu_base_mss = 1024,
+        .mtu_floor_mss = 48,
         .tw_reuse = 2,
         .no_ssthresh_metrics_save = true,
         .fastopen = WEIR_FASTOPEN_CLIENT,
@@ -127,8 +128,8 @@ static bool tcp_makes_sense(const struct weir_config *c)
            c->udp_rcv_max > 0 && within(c->ranges_max, 1, RANGES_MAX) && c->output_quantum > 0 &&
            c->somaxconn > 0 && c->synack_retries <= SYNQ_RETRY_MAX && c->rack <= RACK_ALL &&
            c->congestion < WEIR_CC_COUNT && c->ecn <= 5 && c->tw_reuse <= 2 && c->ecn_option <= 2 &&
-           c->frame_min > 0 && within(c->mtu_base_mss, 88, UINT16_MAX) && c->shard_count > 0 &&
-           c->shard_index < c->shard_count;
+           c->frame_min > 0 && within(c->mtu_base_mss, 88, UINT16_MAX) &&
+           c->mtu_floor_mss <= UINT16_MAX && c->shard_count > 0 && c->shard_index < c->shard_count;
 }
 
 static bool times_make_sense(const struct weir_config *c)

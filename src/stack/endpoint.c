@@ -502,6 +502,8 @@ enum weir_error weir_udp_send_as(struct weir *weir, weir_handle handle,
         return WEIR_INVALID;
     if (len > (weir_ip_is_v4(&peer->ip) ? UDP_DATA_MAX_V4 : UDP_DATA_MAX_V6))
         return WEIR_TOO_LONG;
+    if (!ip_is_any(&how->from) && !weir_ip_is_v4(&how->from) && !ip_is_local(&weir->ip, &how->from))
+        return WEIR_NOT_LOCAL;
 
     ip_call_begins(&weir->ip);
     uint8_t head[UDP_HEAD];

@@ -20,7 +20,7 @@ enum weir_error icmp_error_code(const struct ip_packet *packet)
     return (enum weir_error)code[packet->icmp];
 }
 
-bool path_lower(struct weir *weir, struct conn *conn, uint32_t mtu, weir_time now)
+static bool path_lower(struct weir *weir, struct conn *conn, uint32_t mtu, weir_time now)
 {
     const uint16_t least = ip_pmtu_lower(&weir->ip, &conn->peer, mtu, now);
     if (least >= conn->path.mtu)

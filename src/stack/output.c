@@ -144,10 +144,8 @@ static enum weir_error renew_path(struct weir *weir, uint32_t index, weir_time n
 }
 
 /* There is no way to the peer. One segment is lost for that, as on any wire, so that the
- * retransmission timer runs and gives up in its own time; and TCP hears of it as of an ICMP error:
- * an opening connection fails at once. */
-static void lose(struct weir *weir, uint32_t index, enum weir_error error, enum weir_drop drop,
-                 weir_time now)
+ * retransmission timer runs and gives up in its own time. */
+static void lose(struct weir *weir, uint32_t index, enum weir_drop drop, weir_time now)
 {
     struct conn *conn = conn_at(weir, index);
     struct tcb *tcb = &conn->tcb;
@@ -167,7 +165,16 @@ static void lose(struct weir *weir, uint32_t index, enum weir_error error, enum 
     } else {
         tcp_output_idle(tcb, &env, now);
     }
-    (void)!tcp_icmp_error(tcb, error, tcb->snd.una, now); /* nothing in flight: nothing */
+}
+
+/* The neighbour does not answer: TCP hears of it as of an ICMP error, so that an opening connection
+ * fails at once. */
+static void lose_unheard(struct weir *weir, uint32_t index, weir_time now)
+{
+    struct tcb *tcb = &conn_at(weir, index)->tcb;
+    lose(weir, index, WEIR_DROP_NEIGH_FAILED, now);
+    /* Nothing in flight: nothing. */
+    (void)!tcp_icmp_error(tcb, WEIR_HOST_UNREACH, tcb->snd.una, now);
     conn_settle(weir, index, now);
 }
 
@@ -228,7 +235,9 @@ static bool output_conn(struct weir *weir, uint32_t index, struct weir_out *out,
     const uint32_t list = conn->due_list;
     const enum weir_error error = renew_path(weir, index, now);
     if (error != WEIR_OK) {
-        lose(weir, index, error, WEIR_DROP_NO_ROUTE, now);
+        tcp_no_way(tcb, error);
+        lose(weir, index, WEIR_DROP_NO_ROUTE, now);
+        conn_settle(weir, index, now);
         return false;
     }
     if (conn_due_list(weir, conn) != list) {
@@ -253,7 +262,7 @@ static bool output_conn(struct weir *weir, uint32_t index, struct weir_out *out,
     case IP_UNREACHABLE:
         break;
     }
-    lose(weir, index, WEIR_HOST_UNREACH, WEIR_DROP_NEIGH_FAILED, now);
+    lose_unheard(weir, index, now);
     return false;
 }
 
@@ -284,7 +293,7 @@ void output_wake(struct weir *weir, weir_time now)
         WEIR_ASSERT(conn->on == CONN_ON_NEIGHBOUR);
         conn->on = CONN_ON_NOTHING;
         if (failed)
-            lose(weir, index, WEIR_HOST_UNREACH, WEIR_DROP_NEIGH_FAILED, now);
+            lose_unheard(weir, index, now);
         else
             conn_settle(weir, index, now);
     }

@@ -139,7 +139,6 @@ unsigned synq_defer_retries(const struct weir *weir, weir_time time);
 weir_time synq_defer_time(const struct weir *weir, unsigned retries);
 void synq_timeout(struct weir *weir, unsigned retries, weir_time now);
 void synq_drop_listener(struct weir *weir, uint32_t listener);
-void synq_drop_local(struct weir *weir, const struct weir_ip *ip, weir_time now);
 /* A new entry: is answered, or waits for the program to say so. */
 void synq_start(struct weir *weir, uint32_t index, weir_time now);
 struct list_nodes synq_nodes(const struct weir *weir);
@@ -159,7 +158,6 @@ enum weir_drop tw_arrives(struct weir *weir, uint32_t index, const struct arriva
  * has not asked for this very port. `floor` as in tcp_may_replace. */
 bool tw_may_reuse(const struct weir *weir, uint32_t index, bool drawn, seq32 *floor);
 void tw_replace(struct weir *weir, uint32_t index); /* and it does */
-void tw_drop_local(struct weir *weir, const struct weir_ip *ip, weir_time now);
 void tw_timeout(struct weir *weir, weir_time now);
 struct list_nodes tw_nodes(const struct weir *weir);
 
@@ -186,7 +184,6 @@ enum weir_drop icmp_error_arrives(struct weir *weir, const struct ip_packet *pac
 enum weir_error icmp_error_code(const struct ip_packet *packet);
 /* The path to the peer takes `mtu` octets at most; false: that is no news. The other connections to
  * this destination find their paths out of date, and look again. */
-bool path_lower(struct weir *weir, struct conn *conn, uint32_t mtu, weir_time now);
 enum weir_drop endpoint_error(struct weir *weir, const struct ip_packet *packet,
                               const struct flow *flow, weir_time now);
 enum weir_drop ping_error(struct weir *weir, const struct ip_packet *packet, uint16_t id);

@@ -34,6 +34,7 @@ static const struct {
     FIELD(congestion),
     FIELD(ecn),
     FIELD(mtu_probing),
+    FIELD(mtu_floor_mss),
     FIELD(fastopen),
     FIELD(fastopen_blackhole),
     FIELD(slow_start_after_idle),

@@ -198,23 +198,7 @@ enum weir_error weir_address_add(struct weir *weir, unsigned iface, const struct
 enum weir_error weir_address_remove(struct weir *weir, unsigned iface, const struct weir_ip *ip,
                                     weir_time now)
 {
-    const enum weir_error error = ip_address_remove(&weir->ip, iface, ip, now);
-    if (error != WEIR_OK || ip_is_local(&weir->ip, ip))
-        return error;
-    /* Nothing can be sent from it any more: its connections are over, and the programs shall know
-     * at once rather than after their timeouts. Of half-open ones and TIME-WAIT nobody knows. */
-    weir->now = now;
-    synq_drop_local(weir, ip, now);
-    tw_drop_local(weir, ip, now);
-    for (uint32_t i = 0; i < weir->conns.fresh; i++) {
-        if (!conn_used(weir, i) || !weir_ip_equal(&weir->local[conn_at(weir, i)->local].ip, ip))
-            continue;
-        struct tcb *tcb = &conn_at(weir, i)->tcb;
-        if (tcb->state != WEIR_CLOSED)
-            tcp_abort(tcb, WEIR_CAUSE_ADDRESS_GONE, WEIR_ABORTED, now);
-        conn_settle(weir, i, now);
-    }
-    return WEIR_OK;
+    return ip_address_remove(&weir->ip, iface, ip, now);
 }
 
 enum weir_error weir_route_add(struct weir *weir, const struct weir_ip *prefix, unsigned prefix_len,
@@ -245,27 +229,10 @@ weir_time weir_deadline(const struct weir *weir)
     return ours < ip ? ours : ip;
 }
 
-/* The whole destination is suspected, for as long as an ICMP error would be believed: then the long
- * segments are tried again. */
-static void escape_black_hole(struct weir *weir, uint32_t index, weir_time now)
-{
-    struct conn *conn = conn_at(weir, index);
-    const uint16_t path_mss = tcp_black_hole(&conn->tcb);
-    if (path_mss == 0)
-        return;
-    const uint16_t before = conn->tcb.path_mss;
-    if (path_lower(weir, conn, path_mtu_of(&conn->peer, path_mss), now))
-        tcp_search_after(&conn->tcb, before, now);
-}
-
 static void fire(struct weir *weir, uint32_t timer, weir_time now)
 {
     if (timer < weir->config.tcp_max) {
-        struct tcb *tcb = &conn_at(weir, timer)->tcb;
-        const unsigned retries = tcb->retries;
-        tcp_timeout(tcb, now);
-        if (tcb->retries > retries)
-            escape_black_hole(weir, timer, now);
+        tcp_timeout(&conn_at(weir, timer)->tcb, now);
         conn_settle(weir, timer, now);
         return;
     }

@@ -147,30 +147,17 @@ static void forget(struct weir *weir, uint32_t index, weir_time now)
     give(weir, index, now);
 }
 
-/* Those of a listener, or of a local address if that is not NULL. */
-static void drop_all(struct weir *weir, uint32_t listener, const struct weir_ip *ip, weir_time now)
+void synq_drop_listener(struct weir *weir, uint32_t listener)
 {
     for (unsigned r = 0; r < SYNQ_FIFOS; r++) {
         uint32_t index = weir->synq_fifo[r].head;
         while (index != LIST_NONE) {
             const uint32_t next = list_node_at(synq_nodes(weir), index)->next;
-            const struct synq_entry *entry = at(weir, index);
-            if (ip != NULL ? weir_ip_equal(&weir->local[entry->local].ip, ip)
-                           : entry->listener == listener)
-                forget(weir, index, now);
+            if (at(weir, index)->listener == listener)
+                forget(weir, index, weir->now);
             index = next;
         }
     }
-}
-
-void synq_drop_listener(struct weir *weir, uint32_t listener)
-{
-    drop_all(weir, listener, NULL, weir->now);
-}
-
-void synq_drop_local(struct weir *weir, const struct weir_ip *ip, weir_time now)
-{
-    drop_all(weir, 0, ip, now);
 }
 
 /* Timeouts of a SYN-ACK for which a bare ACK is not enough (WEIR_OPT_DEFER_ACCEPT). */

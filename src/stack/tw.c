@@ -217,23 +217,6 @@ void tw_replace(struct weir *weir, uint32_t index)
     forget(weir, &weir->tw_fifo, index, weir->now);
 }
 
-static void drop_of(struct weir *weir, struct list *fifo, const struct weir_ip *ip, weir_time now)
-{
-    uint32_t index = fifo->head;
-    while (index != LIST_NONE) {
-        const uint32_t next = at(weir, index)->next;
-        if (weir_ip_equal(&weir->local[at(weir, index)->local].ip, ip))
-            forget(weir, fifo, index, now);
-        index = next;
-    }
-}
-
-void tw_drop_local(struct weir *weir, const struct weir_ip *ip, weir_time now)
-{
-    drop_of(weir, &weir->tw_fifo, ip, now);
-    drop_of(weir, &weir->fin_fifo, ip, now);
-}
-
 /* ---- time ---- */
 
 static void expire(struct weir *weir, struct list *fifo, weir_time now)

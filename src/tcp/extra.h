@@ -106,6 +106,10 @@ void tcp_search_sent(struct tcb *tcb, seq32 seq, uint32_t len);
 void tcp_search_ack(struct tcb *tcb, weir_time now); /* after an ACK was taken */
 /* After something was found lost: it is the probe alone, which is no congestion. */
 bool tcp_search_explains(struct tcb *tcb, weir_time now);
+/* A timeout has fired and was counted. If nothing has been heard for long although ICMP is silent,
+ * and what waits is long, shorter segments are tried from now on (RFC 4821, 7.7), by this
+ * connection alone: the next one may take another way. */
+void tcp_black_hole(struct tcb *tcb, weir_time now);
 void tcp_search_narrow(struct tcb *tcb, uint16_t path_mss); /* the path was found to take less */
 
 #endif

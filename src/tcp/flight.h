@@ -65,6 +65,8 @@ struct tcb_flight {
     uint8_t dupacks;     /* in a row, for peers without SACK; stops at 255 */
     uint8_t rescue_done; /* RFC 6675's rescue retransmission was spent in this episode */
     uint8_t frto;        /* enum frto */
+    bool cwr;            /* cwr_point means something */
+    bool used_full;      /* cwnd was full in the round trip that ends at used_until */
     struct tcp_sack_block dsack[2];
     struct sent_map map;
     struct rtx_log log;
@@ -96,10 +98,9 @@ struct tcb_flight {
     uint32_t cwnd_used;      /* the most that was in flight since cwnd was last full (RFC 7661) */
     weir_time cwnd_full_at;  /* when that was */
     seq32 cwr_point;         /* until here no further mark counts */
-    bool cwr;                /* it means something */
-    bool used_full;          /* cwnd was full in the round trip that ends ... */
-    seq32 used_until;        /* ... here; */
-    uint32_t used_most;      /* if not, the most that was in flight */
+    seq32 used_until;        /* where a round trip ends (used_full) */
+    uint32_t used_most;      /* the most that was in flight in it, if cwnd was not full */
+    uint32_t silent_ms;      /* when what times out was first sent again (tcp_ms) */
 };
 
 WEIR_STATIC_ASSERT(sizeof(struct tcb_flight) <= 800, "the flight block's budget");

@@ -243,8 +243,11 @@ static bool plan_rtx(const struct tcb *tcb, const struct tcp_env *env, weir_time
         if (tcb->recovery != TCP_RECOVERY || !tcb->sack_ok || rack_on(tcb) || room < tcb->mss ||
             tcp_unsent(tcb) > 0 || !sb_rescue(tcb, &seq, &len))
             return false;
-    } else if (tcb->rtx_force && room < tcb->mss) {
-        room = tcb->mss;
+    } else {
+        const uint32_t begun = sb_begun(tcb, seq); /* in flight, and in no count yet */
+        room = room > begun ? room - begun : 0;
+        if (tcb->rtx_force && room < tcb->mss)
+            room = tcb->mss;
     }
     len = within_window(tcb, seq, len);
     if (len == 0 || (room < tcb->mss && room < len))

@@ -568,6 +568,14 @@ bool sb_next_rtx(const struct tcb *tcb, seq32 *seq, uint32_t *len)
     return false;
 }
 
+uint32_t sb_begun(const struct tcb *tcb, seq32 seq)
+{
+    const struct tcb_flight *flight = tcb_flight(tcb);
+    const struct sent *r = at(tcb, flight, sent_find(&flight->map, &tcb->host->sent, seq));
+    const seq32 start = r->seq + (seq - r->seq) / r->mss * r->mss;
+    return seq - seq_max(start, tcb->snd.una);
+}
+
 bool sb_last(const struct tcb *tcb, seq32 *seq, uint32_t *len)
 {
     const struct tcb_flight *flight = tcb_flight(tcb);

@@ -8,13 +8,17 @@
  * congestion (RFC 4821, 7.5): its octets leave again at the old length, and cwnd stays. If others
  * are lost with it, nothing was learnt. */
 #include "tcp/extra.h"
+#include "tcp/path.h"
 #include "tcp/tcp.h"
 
 #define SEARCH_ENOUGH 8  /* octets: nearer than this is found (tcp_probe_threshold) */
 #define SEARCH_CWND   11 /* segments that cwnd must allow (RFC 4821, 7.4; Linux) */
-#define SEARCH_BEHIND                                                                            \
-    4                  /* segments that follow, so that a loss is noticed by what comes after it \
-                        */
+#define SEARCH_BEHIND                                                           \
+    4 /* segments that follow, so that a loss is noticed by what comes after it \
+       */
+#define BLACK_HOLE_MS                                                                             \
+    3000 /* of silence after the first retransmission: Linux's tcp_retries1, 3 timeouts of 200 ms \
+          */
 #define SEARCH_TRIES 3 /* probes of a length that are lost: it is too long (MAX_PROBES) */
 
 static struct tcp_search *search_of(const struct tcb *tcb)
@@ -61,9 +65,38 @@ void tcp_search_start(struct tcb *tcb, weir_time now)
         tcb->cc.cwnd = cc_initial_window(tcb->mss);
 }
 
-void tcp_search_after(struct tcb *tcb, uint16_t path_mss, weir_time now)
+/* Octets of text to be tried where longer segments vanish, by Linux's steps: mtu_base_mss, and once
+ * there is a search, half of what it had arrived at. */
+static uint32_t black_hole_mss(const struct tcb *tcb, const struct tcp_search *search)
 {
-    tcp_search_begin(tcb, tcb->path_mss, path_mss, now);
+    const struct weir_config *config = tcb->host->config;
+    const uint32_t base = config->mtu_base_mss;
+    uint32_t mss = search != NULL || tcb->mss <= base ? tcb->mss / 2u : base;
+    if (mss > base)
+        mss = base;
+    if (mss < config->mtu_floor_mss)
+        mss = config->mtu_floor_mss;
+    return mss < TCP_MSS_FLOOR ? TCP_MSS_FLOOR : mss;
+}
+
+void tcp_black_hole(struct tcb *tcb, weir_time now)
+{
+    struct tcb_flight *flight = tcb_flight(tcb);
+    const uint32_t now_ms = tcp_ms(tcb->host, now);
+    if (tcb->retries == 1)
+        flight->silent_ms =
+            tcb->recovery == TCP_RECOVERY ? tcp_ms(tcb->host, flight->delivered_at) : now_ms;
+    if (tcb->host->config->mtu_probing == 0 || tcb->snd.wnd == 0 ||
+        now_ms - flight->silent_ms < BLACK_HOLE_MS)
+        return;
+    const struct tcp_search *search = search_of(tcb);
+    const uint32_t mss = black_hole_mss(tcb, search);
+    if (mss >= tcb->mss || tcp_outstanding(tcb) <= mss)
+        return; /* it cannot be for its length */
+    const uint16_t low = (uint16_t)(mss + tcp_options_len(tcb));
+    tcp_search_begin(tcb, low, search != NULL ? search->high : tcb->path_mss, now);
+    if (tcb->mss > mss) /* there was no block: then without a way back */
+        tcp_path_changed(tcb, low, now);
 }
 
 uint16_t tcp_search_bound(const struct tcb *tcb, uint16_t path_mss)

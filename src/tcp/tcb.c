@@ -137,14 +137,14 @@ struct tcb_flight *tcb_flight_need(struct tcb *tcb)
     return flight;
 }
 
-/* The architecture keeps the block for one RTO after the last use. Nothing in it is worth that
- * today: cwnd, ssthresh and srtt live in the TCB, and taking a block costs less than a timer
- * (docs/adr/0003-flight-release.md). */
+/* Not kept for the next octets: cwnd, ssthresh and srtt live in the TCB, and taking a block costs
+ * less than a timer (docs/adr/0003-flight-release.md). */
 void tcb_flight_release(struct tcb *tcb)
 {
     struct tcb_flight *flight = tcb_flight(tcb);
     if (flight == NULL || tcb->recovery != TCP_OPEN || sent_count(&flight->map) > 0 ||
-        flight->ranges.count > 0 || flight->dsack_count > 0 || flight->push.count > 0)
+        flight->ranges.count > 0 || flight->dsack_count > 0 || flight->push.count > 0 ||
+        undo_waits(tcb))
         return;
     tcb_flight_drop(tcb);
 }
@@ -279,7 +279,9 @@ static void check_timers(const struct tcb *tcb)
         WEIR_ASSERT(tcp_deadline(tcb) == WEIR_NEVER);
         return;
     }
-    const bool rtx = tcb->rtx_kind != TCP_RTX_NONE && tcb->rtx_kind != TCP_RTX_PERSIST;
+    const bool rtx = tcb->rtx_kind != TCP_RTX_NONE && tcb->rtx_kind != TCP_RTX_PERSIST &&
+                     tcb->rtx_kind != TCP_RTX_UNDO;
+    WEIR_ASSERT(tcb->rtx_kind != TCP_RTX_UNDO || tcb->flight != POOL_NONE);
     WEIR_ASSERT(rtx == (tcp_outstanding(tcb) > 0));
     WEIR_ASSERT((tcb->rtx_kind == TCP_RTX_NONE) == (tcb->rtx_at == WEIR_NEVER));
     WEIR_ASSERT((tcb->keep_kind == TCP_KEEP_NONE) == (tcb->keep_at == WEIR_NEVER));

@@ -62,6 +62,7 @@ enum tcp_rtx_kind {
     TCP_RTX_PERSIST,
     TCP_RTX_TLP,     /* the probe of RFC 8985, 7 */
     TCP_RTX_REORDER, /* what is judged next may be lost (RFC 8985, 6.2, step 5) */
+    TCP_RTX_UNDO,    /* all is acknowledged; that a loss was none may still be told (undo.c) */
 };
 enum tcp_keep_kind {
     TCP_KEEP_NONE,
@@ -293,8 +294,7 @@ bool tcp_may_shrink(const struct tcb *tcb);
 /* After WEIR_DROP_REOPEN: the new ISS must lie beyond this. */
 seq32 tcp_reopen_floor(const struct tcb *tcb);
 
-/* All invariants; panics if one is broken. */
-void tcb_check(const struct tcb *tcb);
+void tcb_check(const struct tcb *tcb); /* all invariants; panics if one is broken */
 
 WEIR_STATIC_ASSERT(sizeof(struct tcb) <= 392, "the control block's budget");
 

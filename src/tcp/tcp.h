@@ -17,16 +17,14 @@
 #define TCP_MSS_FLOOR                                                           \
     88 /* smallest payload we send, whatever a peer or a path says (KP-3, T-61) \
         */
-#define TCP_PLAN_SEGMENTS (SENT_RUN - 1) /* of a plan: with its FIN it fits one record */
-#define TCP_QUICK         16 /* segments acknowledged at once when a connection begins */
-#define TCP_OWED_DUP_MAX  8  /* duplicate ACKs owed to a peer without SACK */
-#define TCP_DUPTHRESH     3  /* RFC 5681, RFC 6675 */
-#define TCP_DELACK_WORST  (WEIR_MS * 200) /* a peer's ACK waits no longer (RFC 8985, 7.2) */
-#define TCP_THIN_SEGMENTS 4 /* fewer in flight is a thin stream, which never sees 3 duplicates */
-#define TCP_THIN_RETRIES  6 /* timeouts that do not double for a thin stream */
-#define TCP_BLACK_HOLE_RETRIES \
-    4 /* timeouts until long segments are suspected: Linux's tcp_retries1 */
-#define TCP_PROBING_ALWAYS   2       /* config.mtu_probing, as Linux counts */
+#define TCP_PLAN_SEGMENTS    (SENT_RUN - 1) /* of a plan: with its FIN it fits one record */
+#define TCP_QUICK            16 /* segments acknowledged at once when a connection begins */
+#define TCP_OWED_DUP_MAX     8  /* duplicate ACKs owed to a peer without SACK */
+#define TCP_DUPTHRESH        3  /* RFC 5681, RFC 6675 */
+#define TCP_DELACK_WORST     (WEIR_MS * 200) /* a peer's ACK waits no longer (RFC 8985, 7.2) */
+#define TCP_THIN_SEGMENTS    4 /* fewer in flight is a thin stream, which never sees 3 duplicates */
+#define TCP_THIN_RETRIES     6 /* timeouts that do not double for a thin stream */
+#define TCP_PROBING_ALWAYS   2 /* config.mtu_probing, as Linux counts */
 #define TCP_TS_OPT_LEN       12      /* NOP NOP TS */
 #define TCP_CHALLENGE_GAP_MS 500     /* INV 27 */
 #define TCP_DEFER_MAX        WEIR_MS /* for a longer superframe (architecture, 5.2a) */
@@ -198,6 +196,9 @@ void sb_too_long_lost(struct tcb *tcb, uint32_t mss); /* after a path MTU change
 uint32_t sb_pipe(const struct tcb *tcb);
 bool sb_next_rtx(const struct tcb *tcb, seq32 *seq,
                  uint32_t *len); /* the lowest lost run that waits; whole segments of one record */
+/* What lies at `seq` is the rest of a segment that leaves again in pieces: octets of it that have
+ * left. */
+uint32_t sb_begun(const struct tcb *tcb, seq32 seq);
 bool sb_rescue(const struct tcb *tcb, seq32 *seq, uint32_t *len);
 /* Whether what is sent again of one record now ends a write, or a frame as it first left. */
 bool sb_push(const struct tcb *tcb, seq32 seq, uint32_t len, weir_time now);
@@ -235,6 +236,7 @@ enum undo_verdict {
     UNDO_OVER, /* nothing was lost: the episode is over, cwnd and ssthresh are put back */
 };
 void undo_begin(const struct tcb *tcb, struct tcb_flight *flight); /* before the reduction */
+bool undo_waits(const struct tcb *tcb); /* all is acknowledged, but not all was told */
 void undo_retransmitted(const struct tcb *tcb, const struct tcp_plan *plan);
 enum undo_verdict undo_ack(struct tcb *tcb, struct tcb_flight *flight, const struct sb_acked *acked,
                            bool dup);

@@ -4,6 +4,11 @@
 #include "tcp/tally.h"
 #include "tcp/tcp.h"
 
+/* What is told of a retransmission comes within a round trip of what is acknowledged; a timeout
+ * covers that, and this the rest: delayed acknowledgements, and a path that is just getting slower.
+ */
+#define UNDO_WAIT WEIR_SECOND
+
 /* ---- Which timers run ---- */
 
 void tcp_rtx_restart(struct tcb *tcb, weir_time now)
@@ -39,7 +44,8 @@ static void settle_rtx(struct tcb *tcb, weir_time now)
     if (tcp_outstanding(tcb) > 0) {
         if (tcb->rtx_kind == TCP_RTX_PERSIST)
             tcb->backoff = tcb->retries = 0;
-        if (tcb->rtx_kind == TCP_RTX_PERSIST || tcb->rtx_kind == TCP_RTX_NONE)
+        if (tcb->rtx_kind == TCP_RTX_PERSIST || tcb->rtx_kind == TCP_RTX_NONE ||
+            tcb->rtx_kind == TCP_RTX_UNDO)
             tcp_rtx_restart(tcb, now);
         choose_rtx(tcb);
         return;
@@ -52,6 +58,13 @@ static void settle_rtx(struct tcb *tcb, weir_time now)
             tcb->backoff = tcb->retries = 0;
             tcb->rtx_kind = TCP_RTX_PERSIST;
             tcb->rtx_at = now + tcp_rto_backed_off(tcb);
+        }
+        return;
+    }
+    if (undo_waits(tcb)) {
+        if (tcb->rtx_kind != TCP_RTX_UNDO) {
+            tcb->rtx_kind = TCP_RTX_UNDO;
+            tcb->rtx_at = now + UNDO_WAIT + tcp_rto_backed_off(tcb);
         }
         return;
     }
@@ -75,7 +88,7 @@ static weir_time keepalive_interval(const struct tcb *tcb)
  * MUST-26). */
 static bool keepalive_wanted(const struct tcb *tcb)
 {
-    if (!tcb->keepalive || tcb->rtx_kind != TCP_RTX_NONE)
+    if (!tcb->keepalive || (tcb->rtx_kind != TCP_RTX_NONE && tcb->rtx_kind != TCP_RTX_UNDO))
         return false;
     return tcb->state >= WEIR_ESTABLISHED && tcb->state <= WEIR_CLOSE_WAIT &&
            tcb->state != WEIR_FIN_WAIT_1;
@@ -127,7 +140,8 @@ weir_time tcp_user_limit(const struct tcb *tcb)
 
 static void settle_user(struct tcb *tcb, weir_time now)
 {
-    const weir_time limit = tcb->rtx_kind != TCP_RTX_NONE ? tcp_user_limit(tcb) : 0;
+    const bool waits = tcb->rtx_kind != TCP_RTX_NONE && tcb->rtx_kind != TCP_RTX_UNDO;
+    const weir_time limit = waits ? tcp_user_limit(tcb) : 0;
     if (limit == 0)
         tcb->user_at = WEIR_NEVER;
     else if (tcb->user_at == WEIR_NEVER)
@@ -256,6 +270,7 @@ static void rtx_timeout(struct tcb *tcb, weir_time now)
     }
     tally_timeout(tcb, tcb->retries == 0, now);
     count_timeout(tcb);
+    tcp_black_hole(tcb, now);
     tcp_recovery_timeout(tcb, now);
     if (thin(tcb))
         tcb->backoff = 0;
@@ -331,6 +346,10 @@ static void rtx_clock(struct tcb *tcb, weir_time now)
         return;
     case TCP_RTX_TLP:
         probe_timeout(tcb, now);
+        return;
+    case TCP_RTX_UNDO:
+        tcb_flight(tcb)->undo.armed = false;
+        tcb_flight_release(tcb);
         return;
     case TCP_RTX_PERSIST:
         fired(tcb, WEIR_TIMER_PERSIST, now);

@@ -20,6 +20,18 @@ void undo_begin(const struct tcb *tcb, struct tcb_flight *flight)
     };
 }
 
+/* A retransmission on its way when everything was acknowledged is a round trip from being told of.
+ * Who is not going to send any more has nothing to put back. */
+bool undo_waits(const struct tcb *tcb)
+{
+    const struct tcb_flight *flight = tcb_flight(tcb);
+    if (flight == NULL || !flight->undo.armed || !flight->undo.any || flight->undo.octets == 0)
+        return false;
+    return tcb->sack_ok && tcb->recovery == TCP_OPEN && tcp_outstanding(tcb) == 0 &&
+           (tcb->state == WEIR_ESTABLISHED || tcb->state == WEIR_CLOSE_WAIT) &&
+           !tcp_needs_persist(tcb);
+}
+
 void undo_retransmitted(const struct tcb *tcb, const struct tcp_plan *plan)
 {
     struct tcb_flight *flight = tcb_flight(tcb);

@@ -280,7 +280,6 @@ static bool owes_reset(const struct tcb *tcb, enum weir_cause cause)
     case WEIR_CAUSE_TIMEOUT:
     case WEIR_CAUSE_USER_TIMEOUT:
     case WEIR_CAUSE_ICMP:
-    case WEIR_CAUSE_ADDRESS_GONE:
         return false;
     default:
         return true;
@@ -328,6 +327,12 @@ enum weir_drop tcp_icmp_error(struct tcb *tcb, enum weir_error error, seq32 quot
     return WEIR_DROP_NONE;
 }
 
+void tcp_no_way(struct tcb *tcb, enum weir_error error)
+{
+    if (tcb->state != WEIR_CLOSED && tcp_outstanding(tcb) > 0)
+        tcb->soft_error = (uint8_t)error;
+}
+
 /* RFC 1191, 6.3: no congestion, so no smaller window, no back-off: what is too long goes again at
  * once, cut to the new size. */
 void tcp_path_changed(struct tcb *tcb, uint16_t path_mss, weir_time now)
@@ -351,18 +356,6 @@ void tcp_path_changed(struct tcb *tcb, uint16_t path_mss, weir_time now)
     tcp_settle(tcb, now);
 }
 
-uint16_t tcp_black_hole(const struct tcb *tcb)
-{
-    if (tcb->state == WEIR_CLOSED || tcb->host->config->mtu_probing == 0 ||
-        tcb->retries < TCP_BLACK_HOLE_RETRIES || tcb->snd.wnd == 0)
-        return 0;
-    const uint32_t base = tcb->host->config->mtu_base_mss;
-    if (tcb->mss < base || tcp_outstanding(tcb) <= base / 2)
-        return 0; /* not long */
-    const uint32_t mss = tcb->mss > base ? base : base / 2;
-    return (uint16_t)(mss + tcp_options_len(tcb));
-}
-
 /* ---- STATUS ---- */
 
 static void status_time(const struct tcb *tcb, struct weir_status *status)
@@ -379,7 +372,8 @@ static void status_time(const struct tcb *tcb, struct weir_status *status)
     status->undo_count = tcb->undo_count;
     status->tlp_count = tcb->tlp_count;
     status->dsack_count = tcb->dsack_count;
-    status->rtx_at = tcb->rtx_at;
+    const bool nothing = tcb->rtx_kind == TCP_RTX_NONE || tcb->rtx_kind == TCP_RTX_UNDO;
+    status->rtx_at = nothing ? WEIR_NEVER : tcb->rtx_at;
     status->delack_at = tcb->delack_at;
     status->keepalive_at = tcb->keep_at;
     status->user_at = tcb->user_at;
@@ -389,7 +383,7 @@ static void status_time(const struct tcb *tcb, struct weir_status *status)
     status->keepalive_probes = tcb->probes;
     static const uint8_t rtx[] = { WEIR_TIMER_NONE, WEIR_TIMER_RTX, WEIR_TIMER_PERSIST,
                                    WEIR_TIMER_TLP, WEIR_TIMER_REORDER };
-    status->timer = tcb->rtx_kind != TCP_RTX_NONE ? rtx[tcb->rtx_kind] : keep[tcb->keep_kind];
+    status->timer = nothing ? keep[tcb->keep_kind] : rtx[tcb->rtx_kind];
 }
 
 static void status_counts(const struct tcb *tcb, struct weir_status *status)

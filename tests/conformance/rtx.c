@@ -263,22 +263,87 @@ static void ack_division(struct t *t)
     is(t, status_of(t).cwnd - before, 1440); /* octets, not ACKs */
 }
 
-/* RFC 4821, 7.7: what is long is swallowed, and no ICMP error comes. */
+/* RFC 4821, 7.7: what is long is swallowed, and no ICMP error comes. As Linux counts: three seconds
+ * after the first retransmission, and each time after that, for either family. */
 static void black_hole(struct t *t)
 {
     passive(t, "mss 1460");
     write_octets(t, 1300);
     out(t, "P. 1:1301 ack 1");
     weir_time rto = status_of(t).rto;
-    for (unsigned i = 0; i < 3; i++, rto *= 2)
+    for (unsigned i = 0; i < 4; i++, rto *= 2)
         out_after(t, rto, "P. 1:1301 ack 1");
-    const unsigned mss = t->v6 ? 1220 : 1024; /* IPv6 carries 1,280 everywhere */
-    out_after(t, rto, ". 1:%u ack 1", 1 + mss);
-    out(t, "P. %u:1301 ack 1", 1 + mss);
+    for (unsigned mss = 1024; mss >= 128; mss /= 2, rto *= 2) {
+        out_after(t, rto, ". 1:%u ack 1", 1 + mss);
+        quiet(t);
+    }
+    out_after(t, rto, ". 1:89 ack 1"); /* nobody makes us send smaller ones */
+    out_after(t, 2 * rto > 120 * SECONDS ? 120 * SECONDS : 2 * rto, ". 1:89 ack 1");
     in(t, ". 1 ack 1301");
-    write_octets(t, 1300); /* and so it stays */
-    out(t, ". 1301:%u ack 1", 1301 + mss);
+    write_octets(t, 100); /* and so it stays */
+    out(t, ". 1301:1389 ack 1");
     ignore(t);
+}
+
+static void black_hole_floor(struct t *t)
+{
+    t->config.mtu_floor_mss = 600;
+    passive(t, "mss 1460");
+    write_octets(t, 1300);
+    ignore(t);
+    for (unsigned i = 0; i < 8; i++) {
+        after(t, status_of(t).rtx_at - t->now);
+        ignore(t);
+    }
+    is(t, status_of(t).mss, 600);
+    in(t, ". 1 ack 1301");
+}
+
+/* After a loss that duplicates told of the silence began with its retransmission. */
+static void black_hole_after_recovery(struct t *t)
+{
+    const unsigned mss = t->v6 ? 1440 : 1460;
+    passive(t, "mss 1460,sackok");
+    write_octets(t, 6000);
+    ignore(t);
+    in(t, ". 1 ack 1 <sack %u:6001>", 1 + mss);
+    out(t, ". 1:%u ack 1", 1 + mss);
+    for (unsigned i = 0; i < 3; i++) {
+        after(t, status_of(t).rtx_at - t->now);
+        out(t, ". 1:%u ack 1", 1 + mss);
+    }
+    after(t, status_of(t).rtx_at - t->now);
+    out(t, ". 1:1025 ack 1");
+    in(t, ". 1 ack 6001");
+}
+
+/* What is short is not lost for its length, however long the peer is silent. */
+static void black_hole_of_short(struct t *t)
+{
+    passive(t, "mss 1460");
+    write_octets(t, 80);
+    ignore(t);
+    for (unsigned i = 0; i < 10; i++) {
+        after(t, status_of(t).rtx_at - t->now);
+        out(t, "P. 1:81 ack 1");
+    }
+    is(t, status_of(t).mss, t->v6 ? 1440 : 1460);
+    in(t, ". 1 ack 81");
+}
+
+/* The search needs memory; without it the connection escapes all the same. */
+static void black_hole_without_block(struct t *t)
+{
+    t->config.extra_max = 0;
+    passive(t, "mss 1460");
+    write_octets(t, 1300);
+    ignore(t);
+    for (unsigned i = 0; i < 6; i++) {
+        after(t, status_of(t).rtx_at - t->now);
+        ignore(t);
+    }
+    is(t, status_of(t).mss, 512);
+    in(t, ". 1 ack 1301");
 }
 
 /* RFC 8899, 4.5: once it takes long ones again, probes find it out. */
@@ -287,12 +352,11 @@ static void black_hole_left(struct t *t)
     passive(t, "mss 1460,sackok");
     write_octets(t, 1300);
     ignore(t);
-    for (unsigned i = 0; i < 5; i++) {
+    for (unsigned i = 0; i < 6; i++) {
         after(t, status_of(t).rtx_at - t->now);
         ignore(t);
     }
-    const unsigned mss = t->v6 ? 1220 : 1024;
-    is(t, status_of(t).mss, mss);
+    is(t, status_of(t).mss, 1024);
     for (unsigned i = 0; i < 30; i++) {
         in(t, ". 1 ack %u", sent_up_to(t));
         ignore(t);
@@ -602,7 +666,11 @@ int main(int argc, char **argv)
         CASE(initial_window_of_large_segments, "RFC 6928: ... or less"),
         CASE(slow_start, "RFC 9293 MUST-19: slow start"),
         CASE(ack_division, "RFC 3465: octets are counted, not ACKs"),
-        CASE(black_hole, "RFC 4821 7.7: the fourth timeout tries shorter segments"),
+        CASE(black_hole, "RFC 4821 7.7: three seconds of timeouts: shorter segments are tried"),
+        CASE(black_hole_floor, "... down to what is configured"),
+        CASE(black_hole_after_recovery, "... counted from the first retransmission"),
+        CASE(black_hole_of_short, "... if there are any"),
+        CASE(black_hole_without_block, "... also without the search's memory"),
         CASE(black_hole_left, "RFC 8899 4.5: and longer again, by probes"),
         CASE(no_black_hole, "... unless told not to"),
         CASE(congestion_avoidance, "RFC 9293 MUST-19: congestion avoidance"),

@@ -107,15 +107,26 @@ def check_slaac(lab, tap):
     lab.weird.wait(10)
 
 
-# The address of a connection goes and another one comes.
+# The address of a connection goes, another one comes, and in the end it comes back.
 HOLDER = """
-import socket, select
-s = socket.create_connection(('%s', %d))
-s.sendall(b'silent\\n')
-print('there', flush=True)
-p = select.poll()
-p.register(s, select.POLLIN)
-print(p.poll(5000), s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR), flush=True)
+import errno, socket, sys
+peer = ('%s', %d)
+s = socket.create_connection(peer)
+u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+u.bind((s.getsockname()[0], 0))
+s.sendall(b'echo\\nhello')
+s.settimeout(60)
+print(s.recv(5).decode(), flush=True)
+sys.stdin.readline()
+try:
+    u.sendto(b'x', peer)
+except OSError as error:
+    print(errno.errorcode[error.errno], end=' ')
+print(s.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR),
+      s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0], flush=True)
+sys.stdin.readline()
+s.sendall(b'again')
+print(s.recv(5).decode(), u.sendto(b'x', peer), flush=True)
 """
 
 NO_ADDRESS = """
@@ -189,8 +200,10 @@ def check_times(lab, tap):
     tap.check(until(lambda: server.renewals() > before, LIMIT),
               "and when one answers the address is kept", server.heard)
     peer = Peer(4)
-    holder = lab.spawn(*lab.under(sys.executable, "-c", HOLDER % (KERNEL[4], peer.port)))
-    tap.check(holder.stdout.readline() == b"there\n", "a connection of the address")
+    holder = subprocess.Popen(lab.under(sys.executable, "-c", HOLDER % (KERNEL[4], peer.port)),
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    lab.children.append(holder)
+    tap.check(holder.stdout.readline() == b"hello\n", "a connection of the address")
     server.refuses = True
     told = lab.weird.stderr.readline()
     tap.check(b"the address is lost" in told, "until it is refused", told)
@@ -201,9 +214,11 @@ def check_times(lab, tap):
     server.ours, server.lease, server.refuses = "192.0.2.79", 10, False
     told = lab.weird.stderr.readline()
     tap.check(b"address 192.0.2.79" in told, "and taken", told)
+    holder.stdin.write(b"\n")
+    holder.stdin.flush()
     said = holder.stdout.readline()
-    tap.check(said.endswith(b"] 103\n"), "the connection of the old one is over: ECONNABORTED", said)
-    lab.stop(holder)
+    tap.check(said == b"ENETUNREACH 0 1\n", "the connection of the old one stays, but nothing leaves",
+              said)
     script = ("import socket\n"
               f"s = socket.create_connection(('{KERNEL[4]}', {peer.port}))\n"
               "print(s.getsockname()[0])\n")
@@ -215,8 +230,22 @@ def check_times(lab, tap):
     server.silent = True
     told = lab.weird.stderr.readline()
     tap.check(b"the address is lost" in told, "until its time is over", told)
+    server.ours, server.silent = OURS, False
+    told = lab.weird.stderr.readline()
+    tap.check(OURS.encode() in told, "the first one comes back", told)
+    holder.stdin.write(b"\n")
+    holder.stdin.flush()
+    said = holder.stdout.readline()
+    tap.check(said == b"again 1\n", "and its connection goes on", said)
+    holder.stdin.close()
+    lab.stop(holder)
+    before = server.counted(7, OURS, KERNEL[4])
+    server.refuses = True
+    told = lab.weird.stderr.readline()
+    tap.check(b"the address is lost" in told, "it is refused again", told)
+    server.silent = True
     lab.weird.send_signal(signal.SIGTERM)
-    tap.check(lab.weird.wait(10) == 0 and server.counted(7, OURS, KERNEL[4]) == 0,
+    tap.check(lab.weird.wait(10) == 0 and server.counted(7, OURS, KERNEL[4]) == before,
               "what is lost is not given back", server.heard)
 
 

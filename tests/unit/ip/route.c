@@ -74,6 +74,29 @@ static void longest_prefix(void)
     net_end(net);
 }
 
+static void refused_sources(struct net *net)
+{
+    struct weir_ip src = net_ip("192.0.2.77");
+    const struct weir_ip peer = PEER, any = { 0 };
+    struct ip_path path;
+    CHECK(ip_path_find(net->ip, &src, &peer, 0, &path, net->now) == WEIR_NET_UNREACH,
+          "a source that is not ours");
+    src = net_ip("2001:db8::77");
+    const struct weir_ip peer6 = net_ip("2001:db8::2");
+    CHECK(ip_path_find(net->ip, &src, &peer6, 0, &path, net->now) == WEIR_OK,
+          "which of IPv6 may have been once");
+    src = net_ip("127.0.0.1");
+    CHECK(ip_path_find(net->ip, &src, &peer, 0, &path, net->now) == WEIR_NOT_LOCAL,
+          "loopback as a source for the wire");
+    src = US6;
+    CHECK(ip_path_find(net->ip, &src, &peer, 0, &path, net->now) == WEIR_NOT_LOCAL,
+          "a source of the other family");
+    src = any;
+    CHECK(ip_path_find(net->ip, &src, &any, 0, &path, net->now) == WEIR_NET_UNREACH, "to nowhere");
+    CHECK(ip_path_find(net->ip, &src, &peer, 5, &path, net->now) == WEIR_NET_UNREACH,
+          "over an interface that is not there");
+}
+
 static void sources(void)
 {
     struct net *net = net_start();
@@ -107,22 +130,10 @@ static void sources(void)
                   weir_ip_equal(&src, &want),
               "to %s from %s", rows[i].dst, rows[i].src);
     }
-    struct weir_ip src = net_ip("192.0.2.77");
-    const struct weir_ip peer = PEER, any = { 0 };
+    refused_sources(net);
+    struct weir_ip src = { 0 };
+    const struct weir_ip peer = PEER;
     struct ip_path path;
-    CHECK(ip_path_find(net->ip, &src, &peer, 0, &path, net->now) == WEIR_NOT_LOCAL,
-          "a source that is not ours");
-    src = net_ip("127.0.0.1");
-    CHECK(ip_path_find(net->ip, &src, &peer, 0, &path, net->now) == WEIR_NOT_LOCAL,
-          "loopback as a source for the wire");
-    src = US6;
-    CHECK(ip_path_find(net->ip, &src, &peer, 0, &path, net->now) == WEIR_NOT_LOCAL,
-          "a source of the other family");
-    src = any;
-    CHECK(ip_path_find(net->ip, &src, &any, 0, &path, net->now) == WEIR_NET_UNREACH, "to nowhere");
-    CHECK(ip_path_find(net->ip, &src, &peer, 5, &path, net->now) == WEIR_NET_UNREACH,
-          "over an interface that is not there");
-
     (void)ip_path_find(net->ip, &src, &peer, 0, &path, net->now);
     CHECK(ip_path_valid(net->ip, &path), "a path is valid");
     const struct weir_ip ten = net_ip("10.0.0.1");

@@ -229,36 +229,137 @@ static void test_links(void)
         free(node[i]);
 }
 
+/* The flags of a segment, or -1. */
+static int tcp_flags(const uint8_t *data, size_t len)
+{
+    if (len >= 54 && data[12] == 8 && data[13] == 0 && data[23] == 6)
+        return data[47];
+    return len >= 74 && data[12] == 0x86 && data[13] == 0xdd && data[20] == 6 ? data[67] : -1;
+}
+
+/* Handshakes stop after the SYN-ACK, those of side 1 before they begin. */
 static bool no_acks(struct world *w, unsigned from, const uint8_t *data, size_t len)
 {
     (void)w;
-    return from == 1 || len < 54 || data[12] != 8 || data[13] != 0 || data[23] != 6 ||
-           (data[47] & 2) != 0;
+    const int flags = tcp_flags(data, len);
+    return from == 0 ? flags == -1 || (flags & 2) != 0 : flags != 2;
 }
 
-/* With an address goes all that was bound to it. */
-static void test_address_gone(void)
+struct gone {
+    weir_handle listener, conn[2], child[2], half, opening, endpoint, far;
+};
+
+/* Something of each kind at the address of side 1. */
+static void bind_all(struct gone *g, bool v6)
+{
+    struct weir *w = world.side[1];
+    struct weir_addr other = world_addr(1, v6, 0);
+    other.ip.octet[15] += 100; /* keeps the route to the prefix */
+    (void)!weir_address_add(w, 0, &other.ip, v6 ? 64 : 24, world.now);
+    const struct weir_addr local = world_addr(1, v6, 80), any = world_addr(1, v6, 53);
+    const struct weir_addr there = world_addr(0, v6, 53), server = world_addr(0, v6, 81);
+    g->listener = WEIR_NO_HANDLE;
+    for (unsigned i = 0; i < 2; i++)
+        CHECK(world_connect(&world, v6, &g->listener, &g->conn[i], &g->child[i]), "connection %u",
+              i);
+    (void)weir_release(w, g->child[0], world.now);
+    world_run(&world, 50 * WEIR_MS);
+    (void)weir_release(world.side[0], g->conn[0], world.now);
+    world_run(&world, 50 * WEIR_MS);
+    CHECK(weir_udp_open(w, &any, &g->endpoint) == WEIR_OK &&
+              weir_udp_open(world.side[0], &there, &g->far) == WEIR_OK,
+          "two endpoints");
+    world.filter = no_acks;
+    weir_handle listener;
+    (void)!weir_listen(world.side[0], &server, 4, 0, &listener);
+    (void)!weir_connect(world.side[0], NULL, &local, &g->half, world.now);
+    const struct weir_addr mine = world_addr(1, v6, 0);
+    (void)!weir_connect(w, &mine, &server, &g->opening, world.now);
+    world_run(&world, 50 * WEIR_MS);
+}
+
+static void all_there(const struct gone *g, const char *when)
+{
+    struct weir_status status = { 0 };
+    CHECK(world_pool_used(&world, 1, "tw") == 1, "%s: TIME-WAIT stays", when);
+    CHECK(world_pool_used(&world, 1, "synq") == 1, "%s: what is half open stays", when);
+    CHECK(world_state(&world, 1, g->child[1]) == WEIR_ESTABLISHED &&
+              weir_error_take(world.side[1], g->child[1]) == WEIR_OK,
+          "%s: a connection stays", when);
+    CHECK(world_state(&world, 1, g->opening) == WEIR_SYN_SENT &&
+              weir_error_take(world.side[1], g->opening) == WEIR_OK,
+          "%s: one that opens goes on trying", when);
+    CHECK(weir_status(world.side[1], g->listener, &status) == WEIR_OK, "%s: the listener stays",
+          when);
+}
+
+static uint64_t ours_sent;
+
+static bool counts_ours(struct world *w, unsigned from, const uint8_t *data, size_t len)
+{
+    (void)w;
+    ours_sent += from == 1 && tcp_flags(data, len) >= 0;
+    return true;
+}
+
+/* An address goes and comes back, as on Linux: nothing that is bound to it ends; IPv4 falls silent,
+ * IPv6 goes on sending, but hears nothing. */
+static void test_address_gone(bool v6)
 {
     open_world();
+    struct gone g;
     struct weir *w = world.side[1];
-    const struct weir_addr to = world_addr(1, false, 80);
-    weir_handle listener = WEIR_NO_HANDLE, conn[2], child[2], half;
-    for (unsigned i = 0; i < 2; i++)
-        CHECK(world_connect(&world, false, &listener, &conn[i], &child[i]), "connection %u", i);
-    (void)weir_release(w, child[0], world.now);
+    bind_all(&g, v6);
+    const struct weir_addr to = world_addr(1, v6, 0), there = world_addr(0, v6, 53);
+    const char *name = v6 ? "IPv6" : "IPv4";
+    weir_handle another;
+    struct weir_datagram info;
+    char text[8] = "";
+    size_t done;
+    all_there(&g, "before");
+    CHECK(weir_address_remove(w, 0, &to.ip, world.now) == WEIR_OK, "%s: the address goes", name);
+    CHECK(weir_listen(w, &to, 4, 0, &another) == WEIR_NOT_LOCAL, "%s: nobody new gets it", name);
+    world.filter = counts_ours;
+    ours_sent = 0;
+    CHECK(weir_send(w, g.child[1], "late", 4, 0, &done, world.now) == WEIR_OK, "%s: sent", name);
+    world_run(&world, 800 * WEIR_MS);
+    all_there(&g, name);
+    CHECK(v6 ? ours_sent > 1 : ours_sent == 0, "%s: on the wire: %llu", name,
+          (unsigned long long)ours_sent);
+    CHECK(weir_drop_count(w, WEIR_DROP_IP_NOT_OURS) > 0 || !v6, "%s: answers are not ours", name);
+    CHECK(weir_udp_send(w, g.endpoint, &there, "x", 1, world.now) ==
+              (v6 ? WEIR_OK : WEIR_NET_UNREACH),
+          "%s: datagrams", name);
     world_run(&world, 50 * WEIR_MS);
-    (void)weir_release(world.side[0], conn[0], world.now);
-    world_run(&world, 50 * WEIR_MS);
-    world.filter = no_acks;
-    (void)!weir_connect(world.side[0], NULL, &to, &half, world.now);
-    world_run(&world, 50 * WEIR_MS);
-    CHECK(world_pool_used(&world, 1, "tw") == 1 && world_pool_used(&world, 1, "synq") == 1,
-          "one in TIME-WAIT, one half open, one open");
-    CHECK(weir_address_remove(w, 0, &to.ip, world.now) == WEIR_OK, "the address goes");
-    CHECK(world_pool_used(&world, 1, "tw") == 0 && world_pool_used(&world, 1, "synq") == 0,
-          "and they go with it");
-    CHECK(weir_error_take(w, child[1]) == WEIR_ABORTED, "the program of the open one is told");
-    world_run(&world, 50 * WEIR_MS);
+    CHECK(weir_udp_recv(world.side[0], g.far, text, 1, &info) == (v6 ? WEIR_OK : WEIR_AGAIN),
+          "%s: arrive or not", name);
+
+    CHECK(weir_address_add(w, 0, &to.ip, v6 ? 64 : 24, world.now) == WEIR_OK, "%s: back", name);
+    world_run(&world, 5 * WEIR_SECOND);
+    done = 0;
+    (void)!weir_recv(world.side[0], g.conn[1], text, sizeof text, &done, world.now);
+    CHECK(done == 4 && memcmp(text, "late", 4) == 0, "%s: what waited arrives", name);
+    CHECK(world_state(&world, 1, g.opening) == WEIR_ESTABLISHED, "%s: an open ends well", name);
+    CHECK(weir_accept(w, g.listener, &another, world.now) == WEIR_OK, "%s: the other, too", name);
+    world_close(&world);
+}
+
+/* One that has nowhere to send to is told so when its time is over. */
+static void test_address_gone_for_good(void)
+{
+    struct world_options options;
+    world_defaults(&options);
+    options.config.retries_max = 3;
+    world_open(&world, &options);
+    weir_handle listener = WEIR_NO_HANDLE, conn, child;
+    CHECK(world_connect(&world, false, &listener, &conn, &child), "connection");
+    const struct weir_addr to = world_addr(1, false, 0);
+    size_t done;
+    CHECK(weir_send(world.side[1], child, "late", 4, 0, &done, world.now) == WEIR_OK &&
+              weir_address_remove(world.side[1], 0, &to.ip, world.now) == WEIR_OK,
+          "its address goes");
+    world_run(&world, 60 * WEIR_SECOND);
+    CHECK(weir_error_take(world.side[1], child) == WEIR_NET_UNREACH, "ENETUNREACH in the end");
     world_close(&world);
 }
 
@@ -273,6 +374,8 @@ int main(void)
     test_land();
     test_any();
     test_links();
-    test_address_gone();
+    test_address_gone(false);
+    test_address_gone(true);
+    test_address_gone_for_good();
     return tap_done();
 }
