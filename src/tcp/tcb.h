@@ -268,7 +268,7 @@ void tcp_status(const struct tcb *tcb, struct weir_status *status); /* all but a
 bool tcp_output_plan(const struct tcb *tcb, const struct tcp_env *env, weir_time now,
                      struct tcp_plan *plan) __attribute__((warn_unused_result));
 
-/* The plan was handed to a driver. If it was plainly the last for now, `due` is 0; else ask again. */
+/* The plan was handed to a driver. If plainly the last for now, `due` is 0; else ask again. */
 void tcp_output_commit(struct tcb *tcb, const struct tcp_plan *plan, weir_time now);
 
 /* There was no plan: clears `due`, notes what is waited for, and sets the timer for that. */
