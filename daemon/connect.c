@@ -76,6 +76,9 @@ static int disconnect(struct call *call)
 
 enum weir_error connect_open(struct socket *socket, const struct weir_addr *addr, weir_time now)
 {
+    const struct weir_addr any = { .ip = socket->local.ip };
+    if (!socket->bound && socket->kept[KEPT_PORTS] != 0)
+        (void)address_bind(socket, &any); /* weir draws of all */
     const struct weir_addr *local = socket->bound ? &socket->local : NULL;
     const enum weir_error error =
         weir_connect(socket->weird->weir, local, addr, &socket->handle, now);

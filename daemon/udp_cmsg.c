@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <linux/errqueue.h>
+#include <netinet/udp.h>
 
 /* ---- What sendmsg was given ---- */
 
@@ -64,6 +65,14 @@ static int read_ip6(const struct cmsghdr *c, struct udp_beside *beside)
     }
 }
 
+static int read_udp(const struct cmsghdr *c, struct udp_beside *beside)
+{
+    if (c->cmsg_type != UDP_SEGMENT || c->cmsg_len != CMSG_LEN(sizeof beside->segment))
+        return EINVAL;
+    memcpy(&beside->segment, CMSG_DATA(c), sizeof beside->segment);
+    return 0;
+}
+
 int udp_cmsg_read(const struct udp_socket *socket, const void *control, size_t len,
                   struct udp_beside *beside)
 {
@@ -77,7 +86,9 @@ int udp_cmsg_read(const struct udp_socket *socket, const void *control, size_t l
             error = read_ip(c, beside);
         else if (c->cmsg_level == IPPROTO_IPV6 && socket->family == AF_INET6)
             error = read_ip6(c, beside);
-        else if (c->cmsg_level == SOL_SOCKET || c->cmsg_level == IPPROTO_UDP)
+        else if (c->cmsg_level == IPPROTO_UDP)
+            error = read_udp(c, beside);
+        else if (c->cmsg_level == SOL_SOCKET)
             error = EINVAL;
         if (error != 0)
             return error;
@@ -154,11 +165,26 @@ static void put_addresses(struct writing *w, const struct udp_telling *telling, 
             memcpy(&info.ipi_spec_dst, telling->host->own4.octet + 12, sizeof info.ipi_spec_dst);
         put(w, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
     }
-    if ((socket->told & TOLD_PKTINFO6) != 0) {
-        struct in6_pktinfo info = { .ipi6_ifindex = ifindex };
-        memcpy(&info.ipi6_addr, to->octet, sizeof info.ipi6_addr);
-        put(w, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
-    }
+    struct in6_pktinfo info6 = { .ipi6_ifindex = ifindex };
+    memcpy(&info6.ipi6_addr, to->octet, sizeof info6.ipi6_addr);
+    if ((socket->told & TOLD_PKTINFO6) != 0)
+        put(w, IPPROTO_IPV6, IPV6_PKTINFO, &info6, sizeof info6);
+    if ((socket->told & TOLD_2292PKTINFO6) != 0 && !v4)
+        put(w, IPPROTO_IPV6, IPV6_2292PKTINFO, &info6, sizeof info6);
+}
+
+/* Where it was sent, as an address with a port. */
+static void put_destination(struct writing *w, const struct udp_telling *telling, bool v4)
+{
+    const struct weir_addr *to = telling->to;
+    struct sockaddr_in six_less = { .sin_family = AF_INET, .sin_port = htons(to->port) };
+    struct sockaddr_in6 six = { .sin6_family = AF_INET6, .sin6_port = htons(to->port) };
+    memcpy(&six_less.sin_addr, to->ip.octet + 12, sizeof six_less.sin_addr);
+    memcpy(&six.sin6_addr, to->ip.octet, sizeof six.sin6_addr);
+    if (v4 && (telling->socket->told & TOLD_ORIGDST) != 0)
+        put(w, IPPROTO_IP, IP_ORIGDSTADDR, &six_less, sizeof six_less);
+    if (!v4 && (telling->socket->told & TOLD_ORIGDST6) != 0)
+        put(w, IPPROTO_IPV6, IPV6_ORIGDSTADDR, &six, sizeof six);
 }
 
 static void put_ttl(struct writing *w, const struct udp_socket *socket, bool v4, int ttl)
@@ -167,6 +193,8 @@ static void put_ttl(struct writing *w, const struct udp_socket *socket, bool v4,
         put(w, IPPROTO_IP, IP_TTL, &ttl, sizeof ttl);
     if (!v4 && (socket->told & TOLD_HOPLIMIT6) != 0)
         put(w, IPPROTO_IPV6, IPV6_HOPLIMIT, &ttl, sizeof ttl);
+    if (!v4 && (socket->told & TOLD_2292HOPLIMIT6) != 0)
+        put(w, IPPROTO_IPV6, IPV6_2292HOPLIMIT, &ttl, sizeof ttl);
 }
 
 static void put_tos(struct writing *w, const struct udp_socket *socket, bool v4, uint8_t tos)
@@ -202,5 +230,7 @@ size_t udp_cmsg_write(const struct udp_telling *telling, uint8_t *control, size_
             put_error(&w, telling, c);
         }
     }
+    if (named && !error)
+        put_destination(&w, telling, v4);
     return w.len;
 }
