@@ -134,6 +134,14 @@ static int give_linger(const struct call *call)
     return give(call, &linger, sizeof linger, false);
 }
 
+/* Linux takes SO_TIMESTAMPNS_NEW for SO_TIMESTAMP_NEW as well, when it is asked. */
+static bool is_stamp(const struct call *call)
+{
+    const int name = (int)call->arg[2];
+    const int told = call->socket != NULL ? call->socket->kept[KEPT_STAMP] : 0;
+    return told == name || (told == SO_TIMESTAMPNS_NEW && name == SO_TIMESTAMP_NEW);
+}
+
 static int give_stamping(const struct call *call)
 {
     const struct socket *socket = call->socket;
@@ -176,7 +184,7 @@ static int get_socket_level(const struct call *call)
     case SO_TIMESTAMP_NEW:
     case SO_TIMESTAMPNS_OLD:
     case SO_TIMESTAMPNS_NEW:
-        return give_int(call, socket != NULL && socket->kept[KEPT_STAMP] == (int)call->arg[2]);
+        return give_int(call, is_stamp(call));
     case SO_TIMESTAMPING_OLD:
     case SO_TIMESTAMPING_NEW:
         return give_stamping(call);
@@ -244,7 +252,8 @@ static int get_by_table(const struct call *call, const struct option *option)
         return give_int(call, socket->kept[option->which]);
     const enum weir_option which = (enum weir_option)option->which;
     int64_t got;
-    if ((socket->option_set >> which & 1) != 0)
+    const bool told = which == WEIR_OPT_MAXSEG && socket->state == SOCKET_CONNECTED;
+    if ((socket->option_set >> which & 1) != 0 && !told) /* then it is what the path has */
         value = socket->option[which] / option_scale(option->how);
     else if (option->how != OPTION_BUFFER && which != WEIR_OPT_QUICKACK &&
              socket->handle != WEIR_NO_HANDLE &&
