@@ -55,7 +55,11 @@ int option_set_signature(const struct call *call);
 /* TCP_FASTOPEN_KEY: one key of 16 octets, or two. */
 int option_get_fast_key(const struct call *call);
 int option_set_fast_key(const struct call *call);
-/* Tells weir, once there is something to tell it of. */
+/* Tells weir of the cookies' keys, once it listens. */
 void option_keys_apply(const struct socket *socket);
+/* The socket has its port, and is about to listen or connect: tells weir whose segments are signed,
+ * and what has had the port before it is forgotten. */
+void option_keys_begin(const struct socket *socket);
+bool option_keys_any(void); /* some socket has such keys, or had */
 
 #endif

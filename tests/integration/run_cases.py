@@ -566,6 +566,61 @@ def case_waitall_name(address, port):
     say("nothing in time", sock.recvfrom, 10, socket.MSG_WAITALL)
 
 
+
+TCP_MD5SIG, TCP_MD5SIG_EXT = 14, 32
+
+
+def signature(peer, key, flags=0, prefix_len=0):
+    """struct tcp_md5sig: an address, flags, prefix length, length, interface, key."""
+    if family(peer) == socket.AF_INET6:
+        where = struct.pack("=HHI16sI", socket.AF_INET6, 0, 0,
+                            socket.inet_pton(socket.AF_INET6, peer), 0)
+    else:
+        where = struct.pack("=HH4s", socket.AF_INET, 0, socket.inet_aton(peer))
+    return struct.pack("=128sBBHi80s", where, flags, prefix_len, len(key), 0, key)
+
+
+def case_signed(address, port):
+    """TCP_MD5SIG: those who share a key talk, who has none or another is not answered."""
+    loop = "::1" if ":" in address else "127.0.0.1"
+    other = "127.0.0.1" if ":" in address else "::1"
+    sock = new(address)
+    for what, value in (("short", bytes(100)), ("other family", signature(other, b"k")),
+                        ("none to take away", signature(loop, b"")),
+                        ("too long", signature(loop, b"k")[:130] + struct.pack("=H", 81) +
+                         signature(loop, b"k")[132:]), ("good", signature(loop, b"k")),
+                        ("again", signature(loop, b"key")), ("away", signature(loop, b"")),
+                        ("away again", signature(loop, b""))):
+        say(what, sock.setsockopt, socket.IPPROTO_TCP, TCP_MD5SIG, value)
+    for bits in (0, 24, 32, 33, 129):
+        say(f"prefix {bits}", sock.setsockopt, socket.IPPROTO_TCP, TCP_MD5SIG_EXT,
+            signature(loop, b"k", 1, bits))
+    say("interface", sock.setsockopt, socket.IPPROTO_TCP, TCP_MD5SIG_EXT, signature(loop, b"k", 2))
+    say("get", sock.getsockopt, socket.IPPROTO_TCP, TCP_MD5SIG, 300)
+    server, plain = new(address), new(address)
+    server.bind((loop, 0))
+    server.setsockopt(socket.IPPROTO_TCP, TCP_MD5SIG, signature(loop, b"key"))
+    server.listen(5)
+    plain.bind((loop, 0))
+    plain.listen(5)
+    for key, to in ((b"key", server), (b"yek", server), (None, server), (None, plain), (b"key", plain)):
+        client = new(address)
+        if key:
+            client.setsockopt(socket.IPPROTO_TCP, TCP_MD5SIG, signature(loop, key))
+        client.setblocking(False)
+        say("connect", client.connect, to.getsockname())
+        talks = key == (b"key" if to is server else None)
+        print(key, "to", "plain" if to is plain else "signed",
+              wait_for(client, select.POLLOUT, 10 if talks else .2))
+        if mask(client) == "OUT" and wait_for(to, select.POLLIN, 10):
+            there = to.accept()[0]
+            there.sendall(b"hello")
+            print("hears", wait_for(client, select.POLLIN), client.recv(10))
+            there.close()
+            print("and the end", wait_for(client, select.POLLRDHUP), client.recv(10))
+        client.close()
+
+
 def unread(sock):
     return struct.unpack("i", fcntl.ioctl(sock, termios.FIONREAD, bytes(4)))[0]
 
