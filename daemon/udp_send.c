@@ -123,7 +123,9 @@ static int bad_pieces(const struct udp_job *job, const struct weir_addr *to, siz
     const struct weird *weird = job->host->weird;
     const size_t mtu = net_is_local(weird, &to->ip) ? UINT16_MAX + 1u : (size_t)weird->dev->mtu;
     const size_t heads = weir_ip_is_v4(&to->ip) ? HEADS_V4 : HEADS_V6;
-    return heads + piece > mtu || len > piece * PIECES_MAX || socket->no_sum ? EINVAL : 0;
+    return heads + (len < piece ? len : piece) > mtu || len > piece * PIECES_MAX || socket->no_sum
+               ? EINVAL
+               : 0;
 }
 
 /* All of it, or as much as weir has room for once it has begun: the rest is lost, as on a full

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <linux/net_tstamp.h>
 #include <netinet/udp.h>
 
 /* Newer than the headers that weir is built with. */
@@ -25,6 +26,11 @@
 
 /* syscall: setsockopt */
 
+/* Times of what was sent. */
+#define STAMPS_SENT                                                                            \
+    (int)(SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_TX_SCHED | SOF_TIMESTAMPING_TX_ACK | \
+          1u << 18)
+
 enum how {
     NATIVE, /* the kernel's, on S */
     MIRROR, /* the kernel's, and kept when it has taken it */
@@ -37,6 +43,7 @@ enum how {
     FREE,   /* IPV6_FREEBIND: the same as IP_FREEBIND */
     WHOLE,  /* IPV6_DONTFRAG */
     CORK,   /* UDP_CORK */
+    STAMPS, /* SO_TIMESTAMPING: the kernel's, but for what was sent */
 };
 
 struct option {
@@ -163,6 +170,8 @@ static const struct option options[] = {
     { IPPROTO_IPV6, NEW_IPV6_FLOWINFO_SEND, NONE, ENOPROTOOPT },
     { IPPROTO_IPV6, IPV6_UNICAST_IF, NONE, EADDRNOTAVAIL },
     { SOL_SOCKET, SO_ZEROCOPY, NONE, ENOPROTOOPT },
+    { SOL_SOCKET, SO_TIMESTAMPING_OLD, STAMPS, 0 },
+    { SOL_SOCKET, SO_TIMESTAMPING_NEW, STAMPS, 0 },
     { IPPROTO_IPV6, IPV6_TRANSPARENT, DENIED, 0 },
     { IPPROTO_IPV6, IPV6_RECVORIGDSTADDR, TOLD, TOLD_ORIGDST6 },
     { IPPROTO_IPV6, IPV6_DONTFRAG, WHOLE, 0 },
@@ -279,7 +288,7 @@ void udp_call_getsockopt(struct call *call, struct udp_socket *socket)
             call_continue(call);
             return;
         }
-    } else if (option->how == NATIVE || option->how == MIRROR) {
+    } else if (option->how == NATIVE || option->how == MIRROR || option->how == STAMPS) {
         call_continue(call);
         return;
     } else {
@@ -373,6 +382,7 @@ static int set_kept(const struct call *call, struct udp_socket *socket, const st
     switch (option->how) {
     case PATH:
     case PORT:
+    case STAMPS: /* most of what is sent S does not send itself, and would not be told */
         return ENOPROTOOPT;
     case DENIED:
         return value != 0 ? EPERM : 0;
@@ -413,6 +423,10 @@ void udp_call_setsockopt(struct call *call, struct udp_socket *socket)
         return;
     }
     int error = udp_option_read(call, &value);
+    if (error == 0 && option != NULL && option->how == STAMPS && (value & STAMPS_SENT) == 0) {
+        call_continue(call);
+        return;
+    }
     if (option == NULL && (error == 0 || (level != SOL_SOCKET && level != IPPROTO_UDP)))
         error = ENOPROTOOPT;
     if (error == 0)
