@@ -221,10 +221,16 @@ static bool lingers(const struct socket *socket, const struct weir_addr *addr)
 
 static int draw_port(const struct socket *socket, struct weir_addr *addr)
 {
+    /* IP_LOCAL_PORT_RANGE makes the range of all narrower, where the two meet. */
+    const uint32_t least = (uint32_t)socket->kept[KEPT_PORTS] & UINT16_MAX;
+    const uint32_t most = (uint32_t)socket->kept[KEPT_PORTS] >> 16;
+    const uint32_t end = PORT_FIRST + PORT_COUNT;
+    const uint32_t first = least > PORT_FIRST && least < end ? least : PORT_FIRST;
+    const uint32_t count = (most >= first && most < end ? most + 1 : end) - first;
     uint32_t start = 0;
     (void)random_fill(socket->weird, &start, sizeof start);
-    for (uint32_t i = 0; i < PORT_COUNT; i++) {
-        addr->port = (uint16_t)(PORT_FIRST + (start + i) % PORT_COUNT);
+    for (uint32_t i = 0; i < count; i++) {
+        addr->port = (uint16_t)(first + (start + i) % count);
         if (!is_taken(socket, addr) && !lingers(socket, addr))
             return 0;
     }
@@ -234,18 +240,23 @@ static int draw_port(const struct socket *socket, struct weir_addr *addr)
 /* CAP_NET_BIND_SERVICE, of a run whose programs have theirs from weird's host. What is in a user
  * namespace of its own has that capability, too, but only there; so it counts only in a run that
  * root has begun. */
-bool address_may_bind(const struct call *call, uint16_t port)
+bool call_capable(const struct call *call, unsigned capability)
 {
     char path[32], text[PROC_STATUS_MAX];
     unsigned long long effective = 0;
-    if (port == 0 || port >= UNPRIVILEGED_PORT || call->weird->one_run)
+    if (call->weird->one_run)
         return true;
     snprintf(path, sizeof path, "/proc/%d/status", (int)call->pid);
     const char *at = call->run->any_port && file_read(path, text, sizeof text)
                          ? strstr(text, "\nCapEff:")
                          : NULL;
     return at != NULL && sscanf(at, "\nCapEff: %llx", &effective) == 1 &&
-           (effective >> CAP_NET_BIND_SERVICE & 1) != 0;
+           (effective >> capability & 1) != 0;
+}
+
+bool address_may_bind(const struct call *call, uint16_t port)
+{
+    return port == 0 || port >= UNPRIVILEGED_PORT || call_capable(call, CAP_NET_BIND_SERVICE);
 }
 
 int address_bind(struct socket *socket, const struct weir_addr *addr)
@@ -264,5 +275,7 @@ int address_bind(struct socket *socket, const struct weir_addr *addr)
     socket->bound = true;
     socket->port_given = addr->port != 0;
     socket->address_given = !address_any(&addr->ip);
+    if (socket->family == AF_INET6 && socket->address_given && !weir_ip_is_v4(&addr->ip))
+        socket->kept[KEPT_V6ONLY] = 1; /* as Linux tells it from then on */
     return 0;
 }

@@ -3,6 +3,7 @@
 /* socket, bind, listen, shutdown, getsockname, getpeername. */
 
 #include "ends.h"
+#include "sockopt.h"
 #include "udp.h"
 
 #include <errno.h>
@@ -95,6 +96,7 @@ static int start_listening(struct socket *socket, int s, unsigned backlog, weir_
         if (error != 0)
             return error;
     }
+    option_keys_begin(socket);
     const bool six_only = socket->family == AF_INET6 && socket->kept[KEPT_V6ONLY];
     const unsigned flags = WEIR_LISTEN_DEFER | WEIR_LISTEN_COOKIES |
                            (six_only ? WEIR_LISTEN_V6ONLY : 0) |

@@ -5,6 +5,7 @@
  * fills it: then it is neither readable nor writable until we take those octets out again. */
 
 #include "ends.h"
+#include "sockopt.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -76,6 +77,11 @@ static int disconnect(struct call *call)
 
 enum weir_error connect_open(struct socket *socket, const struct weir_addr *addr, weir_time now)
 {
+    const struct weir_addr any = { .ip = socket->local.ip };
+    if (!socket->bound && (socket->kept[KEPT_PORTS] != 0 || option_keys_any()))
+        (void)address_bind(socket, &any); /* weir draws of all */
+    if (socket->bound)
+        option_keys_begin(socket);
     const struct weir_addr *local = socket->bound ? &socket->local : NULL;
     const enum weir_error error =
         weir_connect(socket->weird->weir, local, addr, &socket->handle, now);

@@ -66,7 +66,16 @@ bool queue_count(struct socket *listener);
 
 void call_send(struct call *call);    /* sendto, sendmsg */
 void call_receive(struct call *call); /* recvfrom, recvmsg */
+/* Its time is over: it has what there is (MSG_WAITALL), or EAGAIN. */
+void receive_expired(struct parked *parked, weir_time now);
 void call_ioctl(struct call *call);
+
+/* ---- messages_beside.c: what recvmsg tells beside the octets of a stream ---- */
+
+bool beside_any(const struct socket *socket); /* the program has asked for something */
+/* Writes it where the program's header says, and how long it is into the header; `got` octets were
+ * taken. False: the program's memory cannot be written. */
+bool beside_give(const struct call *call, struct msghdr *header, size_t got);
 
 /* ---- ends.c ---- */
 

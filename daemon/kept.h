@@ -39,6 +39,33 @@ enum kept_option {
     KEPT_GROUP_ALL,
     KEPT_GROUP_LOOP6,
     KEPT_GROUP_ALL6,
+    KEPT_TXREHASH,
+    KEPT_INQ,             /* recvmsg tells how much is left */
+    KEPT_STAMP,           /* which of SO_TIMESTAMP and the like is set; 0: none */
+    KEPT_STAMPING,        /* flags of SO_TIMESTAMPING */
+    KEPT_STAMPING_OPTION, /* ... by which of its two numbers */
+    KEPT_DEVICE,          /* SO_BINDTOIFINDEX */
+    KEPT_PORTS,           /* IP_LOCAL_PORT_RANGE: the first, and the last above that */
+    KEPT_RECVOPTS,
+    KEPT_PASSSEC,
+    KEPT_ORIGDST,
+    KEPT_CHECKSUM,
+    KEPT_RFC4884,
+    KEPT_2292PKTINFO6,
+    KEPT_2292HOPOPTS6,
+    KEPT_2292DSTOPTS6,
+    KEPT_2292RTHDR6,
+    KEPT_2292HOPS6,
+    KEPT_FLOWINFO6,
+    KEPT_ALERT_ISOLATE6,
+    KEPT_RECVHOPOPTS6,
+    KEPT_RECVRTHDR6,
+    KEPT_RECVDSTOPTS6,
+    KEPT_RECVPATHMTU6,
+    KEPT_AUTOFLOWLABEL6,
+    KEPT_ORIGDST6,
+    KEPT_RECVFRAGSIZE6,
+    KEPT_RFC4884_6,
     KEPT_COUNT
 };
 

@@ -230,7 +230,7 @@ static bool scatter(const struct call *call, const struct message *message, size
 
 /* A stream has no name to give: its length is 0, and what it points to stays as it is. Linux looks
  * at the length when the octets are taken. 0 or errno. */
-static int give_no_name(const struct call *call, const struct message *message)
+static int give_no_name(const struct call *call, const struct message *message, size_t got)
 {
     struct msghdr header;
     int32_t len = 0;
@@ -247,44 +247,71 @@ static int give_no_name(const struct call *call, const struct message *message)
     if (!memory_read(call->pid, message->header, &header, sizeof header))
         return EFAULT;
     header.msg_namelen = 0;
-    header.msg_controllen = 0;
     header.msg_flags = message->flags & MSG_OOB;
+    if (!beside_give(call, &header, got))
+        return EFAULT;
     return memory_write(call->pid, message->header, &header, sizeof header) ? 0 : EFAULT;
+}
+
+/* Octets that the program has room for; more than OCTETS_MAX is that and 1. */
+static size_t room_of(const struct message *message)
+{
+    size_t room = 0;
+    for (unsigned i = 0; i < message->span_count && room <= OCTETS_MAX; i++)
+        room += message->span[i].iov_len <= OCTETS_MAX ? message->span[i].iov_len : OCTETS_MAX + 1;
+    return room <= OCTETS_MAX ? room : OCTETS_MAX + 1;
+}
+
+/* Nothing more will come. */
+static bool is_at_end(int s)
+{
+    struct pollfd ask = { .fd = s, .events = POLLRDHUP };
+    static const struct timespec at_once;
+    return ppoll(&ask, 1, &at_once, NULL) > 0 &&
+           (ask.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
+/* MSG_WAITALL: whether to wait on although something is there. */
+static bool lacks_some(const struct call *call, const struct message *message)
+{
+    int unread = 0;
+    return (message->flags & MSG_WAITALL) != 0 && ioctl(call->s, FIONREAD, &unread) == 0 &&
+           (size_t)unread < room_of(message) && !is_at_end(call->s);
 }
 
 /* False: nothing is there yet, and the program waits. */
 static bool receive(const struct call *call, const struct message *message)
 {
-    size_t room = 0;
-    for (unsigned i = 0; i < message->span_count; i++)
-        room += message->span[i].iov_len < OCTETS_MAX ? message->span[i].iov_len : OCTETS_MAX;
+    size_t room = room_of(message);
     room = room < OCTETS_MAX ? room : OCTETS_MAX;
     const bool discards = (message->flags & MSG_TRUNC) != 0;
     const int flags = message->flags & (MSG_OOB | MSG_PEEK);
     const struct withdrawn *kept = withdrawn_take(call);
     if (kept != NULL)
         memcpy(octets, kept->octets, kept->len);
+    const bool waits =
+        (message->flags & MSG_DONTWAIT) == 0 && (fcntl(call->s, F_GETFL) & O_NONBLOCK) == 0;
+    if (kept == NULL && waits && lacks_some(call, message))
+        return false;
     const ssize_t got =
         kept != NULL ? (ssize_t)kept->len : octets_recv(call->s, octets, room, flags);
     int error = errno;
-    const bool waits =
-        (message->flags & MSG_DONTWAIT) == 0 && (fcntl(call->s, F_GETFL) & O_NONBLOCK) == 0;
     if (got < 0 && error == EAGAIN && waits)
         return false;
     if (got < 0)
         call_error(call, error);
     else if (!discards && !scatter(call, message, (size_t)got))
         call_error(call, EFAULT);
-    else if ((error = give_no_name(call, message)) != 0)
+    else if ((error = give_no_name(call, message, (size_t)got)) != 0)
         call_error(call, error);
     else if (!call_value(call, got) && got > 0 && (flags & MSG_PEEK) == 0)
         withdrawn_keep(call, (size_t)got);
     return true;
 }
 
-static void on_octets(void *user, int fd, uint32_t ready, weir_time now)
+/* The call of a place, made again. */
+static bool receive_parked(struct parked *parked, bool waits, weir_time now)
 {
-    struct parked *parked = user;
     struct message message;
     const struct call call = { .weird = parked->weird,
                                .run = parked->run,
@@ -292,12 +319,27 @@ static void on_octets(void *user, int fd, uint32_t ready, weir_time now)
                                .pid = parked->pid,
                                .nr = parked->nr,
                                .arg = parked->arg,
-                               .s = fd,
+                               .s = parked->s,
                                .socket = socket_find(parked->weird, parked->socket),
                                .now = now };
+    if (!call_valid(parked->run, parked->call) || !read_call(&call, &message))
+        return true;
+    if (!waits)
+        message.flags |= MSG_DONTWAIT;
+    return receive(&call, &message);
+}
+
+void receive_expired(struct parked *parked, weir_time now)
+{
+    (void)receive_parked(parked, false, now);
+}
+
+static void on_octets(void *user, int fd, uint32_t ready, weir_time now)
+{
+    struct parked *parked = user;
+    (void)fd;
     (void)ready;
-    if (!call_valid(parked->run, parked->call) || !read_call(&call, &message) ||
-        receive(&call, &message))
+    if (receive_parked(parked, true, now))
         unpark(parked);
 }
 
@@ -313,7 +355,9 @@ static void receive_later(struct call *call)
     parked->s = call->s;
     parked->nr = call->nr;
     memcpy(parked->arg, call->arg, sizeof parked->arg);
-    if (weir_loop_add_fd(call->weird->loop, parked->s, EPOLLIN, on_octets, parked) < 0) {
+    /* Each time that something comes: what is there already may not be enough (MSG_WAITALL). */
+    if (weir_loop_add_fd(call->weird->loop, parked->s, EPOLLIN | EPOLLRDHUP | EPOLLET, on_octets,
+                         parked) < 0) {
         call_error(call, ENOBUFS);
         unpark(parked);
     }
@@ -331,8 +375,9 @@ void call_receive(struct call *call)
     else if (is_unconnected(call))
         call_error(call, ENOTCONN);
     else if (socket != NULL && socket->state != SOCKET_FRESH &&
-             (message.flags & MSG_WAITALL) == 0 &&
-             (message.name != 0 || (message.flags & MSG_TRUNC) != 0)) {
+             ((message.flags & MSG_WAITALL) == 0 || room_of(&message) <= OCTETS_MAX) &&
+             (message.name != 0 || (message.flags & MSG_TRUNC) != 0 ||
+              (message.header != 0 && beside_any(socket)))) {
         if (!receive(call, &message))
             receive_later(call);
     } else {

@@ -5,6 +5,7 @@
 #include "conf.h"
 #include "ends.h"
 #include "kernel_end.h"
+#include "md5.h"
 
 #include <stdio.h>
 #include <sys/mman.h>
@@ -17,6 +18,7 @@ static bool make_instance(struct weird *weird, const struct conf *conf, char why
     struct weir_config config = conf->weir;
     if (weir_secrets_fill(&config, why) < 0)
         return false;
+    config.crypto = &md5_crypto;
     weird->congestion = config.congestion;
     weird->memory_len = weir_memory_size(&config);
     weird->memory = mmap(NULL, weird->memory_len, PROT_READ | PROT_WRITE,

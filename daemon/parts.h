@@ -201,6 +201,9 @@ int address_read(const struct call *call, uint64_t at, uint64_t len, struct weir
 int address_write(pid_t pid, uint8_t family, const struct weir_addr *addr, uint64_t at,
                   uint64_t len_at);
 bool address_any(const struct weir_ip *ip);
+/* Whether the caller may do what takes that capability in the network of his run: in a private one
+ * everybody may, in another those who have it in a run that root has begun. */
+bool call_capable(const struct call *call, unsigned capability);
 bool address_may_bind(const struct call *call, uint16_t port);
 /* Binds to an address and port (0: draws one). 0 or errno. */
 int address_bind(struct socket *socket, const struct weir_addr *addr);

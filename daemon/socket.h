@@ -83,7 +83,9 @@ struct socket {
     struct weir_addr local, remote;
     int kept[KEPT_COUNT];
     int64_t option[WEIR_OPT_COUNT];
-    uint64_t option_set; /* bit n: option n was set by the program */
+    uint64_t option_set;     /* bit n: option n was set by the program */
+    uint64_t fast_key[2][2]; /* of its Fast Open cookies, the newest first; */
+    uint8_t fast_keys;       /* ... how many; 0: those of all */
 };
 
 _Static_assert(WEIR_OPT_COUNT <= 64, "option_set has a bit for each");

@@ -243,7 +243,8 @@ static void set_defaults(struct socket *socket)
     socket->kept[KEPT_LINGER2] = 60;
     socket->kept[KEPT_MTU_DISCOVER] = socket->kept[KEPT_MTU_DISCOVER6] = 1; /* IP_PMTUDISC_WANT */
     socket->kept[KEPT_GROUP_LOOP] = socket->kept[KEPT_GROUP_LOOP6] = 1;
-    socket->kept[KEPT_GROUP_ALL6] = 1;
+    socket->kept[KEPT_GROUP_ALL6] = socket->kept[KEPT_AUTOFLOWLABEL6] = 1;
+    socket->kept[KEPT_TXREHASH] = 1;
     socket->kept[KEPT_GROUP_ALL] = v4;
 }
 

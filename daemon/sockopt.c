@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 
-/* getsockopt and setsockopt. What weir has is asked of weir; what is only remembered is remembered;
- * what belongs to the AF_UNIX socket as much as to a TCP socket (timeouts, SO_RCVLOWAT) the kernel
- * does on S. All else is ENOPROTOOPT. */
+/* getsockopt. What weir has is asked of weir; what is only remembered is remembered; what belongs
+ * to the AF_UNIX socket as much as to a TCP socket (timeouts, SO_RCVLOWAT) the kernel does on S. */
 
-#include "parts.h"
+#include "sockopt.h"
 
 #include "ipc/info.h"
 
@@ -14,123 +13,19 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
-#include <unistd.h>
 
 /* syscall: getsockopt */
 
-#ifndef IPV6_MULTICAST_ALL
-#define IPV6_MULTICAST_ALL 29 /* as udp_group.c has it */
-#endif
+/* Newer than the headers that weir is built with. */
+#define NEW_SO_PEERPIDFD 77
+#define NEW_IP_PROTOCOL  52
 
-enum how {
-    FLAG,    /* 0 or 1 of weir's */
-    NUMBER,  /* a number of weir's */
-    SECONDS, /* ns there, seconds here */
-    MILLIS,  /* ns there, milliseconds here */
-    BUFFER,  /* octets; the kernel's are twice what was asked for */
-    RATE,    /* octets a second, unsigned; all ones there are 0, no bound, in weir */
-    KEPT,    /* remembered: it says nothing to a stream, on Linux either, or is heeded elsewhere */
-    SWITCH,  /* the same, 0 or 1 */
-    FIXED,   /* always the usual; to set it is the error `which` */
-    NATIVE,  /* the kernel's, on S */
-};
+#define LO_MTU_V4 65535
+#define LO_MTU_V6 65536
 
-struct option {
-    int level, name;
-    enum how how;
-    int which; /* enum weir_option, or enum kept_option */
-    int least, most;
-    int usual; /* before anything was set */
-};
+#define INFO_HEAD_TIMES 12 /* octets of timestamps in every segment */
 
-#define SNDBUF_LEAST  4608
-#define RCVBUF_LEAST  2304
-#define MAXSEG_LEAST  88
-#define DEFER_MOST    60
-#define CLAMP_LEAST   1152
-#define LINGER2_USUAL 60
-#define LINGER2_MOST  120
-#define ECN_BITS      3 /* of the TOS octet: TCP's own */
-
-static const struct option options[] = {
-    { SOL_SOCKET, SO_REUSEADDR, SWITCH, KEPT_REUSEADDR, INT_MIN, INT_MAX, 0 },
-    { SOL_SOCKET, SO_REUSEPORT, SWITCH, KEPT_REUSEPORT, INT_MIN, INT_MAX, 0 },
-    { SOL_SOCKET, SO_DONTROUTE, SWITCH, KEPT_DONTROUTE, INT_MIN, INT_MAX, 0 },
-    { SOL_SOCKET, SO_BROADCAST, SWITCH, KEPT_BROADCAST, INT_MIN, INT_MAX, 0 },
-    { SOL_SOCKET, SO_NO_CHECK, SWITCH, KEPT_NO_CHECK, INT_MIN, INT_MAX, 0 },
-    { SOL_SOCKET, SO_DEBUG, SWITCH, KEPT_DEBUG, INT_MIN, INT_MAX, 0 },
-    { SOL_SOCKET, SO_PRIORITY, KEPT, KEPT_PRIORITY, INT_MIN, INT_MAX, 0 },
-    { SOL_SOCKET, SO_KEEPALIVE, FLAG, WEIR_OPT_KEEPALIVE, INT_MIN, INT_MAX, 0 },
-    { SOL_SOCKET, SO_OOBINLINE, NATIVE, 0, 0, 0, 0 },
-    { SOL_SOCKET, SO_SNDBUF, BUFFER, WEIR_OPT_SNDBUF, SNDBUF_LEAST, INT_MAX, 16384 },
-    { SOL_SOCKET, SO_RCVBUF, BUFFER, WEIR_OPT_RCVBUF, RCVBUF_LEAST, INT_MAX, 131072 },
-    { SOL_SOCKET, SO_MAX_PACING_RATE, RATE, WEIR_OPT_MAX_PACING_RATE, INT_MIN, INT_MAX, -1 },
-    { SOL_SOCKET, SO_RCVTIMEO_OLD, NATIVE, 0, 0, 0, 0 },
-    { SOL_SOCKET, SO_SNDTIMEO_OLD, NATIVE, 0, 0, 0, 0 },
-    { SOL_SOCKET, SO_RCVTIMEO_NEW, NATIVE, 0, 0, 0, 0 },
-    { SOL_SOCKET, SO_SNDTIMEO_NEW, NATIVE, 0, 0, 0, 0 },
-    { SOL_SOCKET, SO_RCVLOWAT, NATIVE, 0, 0, 0, 0 },
-    { SOL_SOCKET, SO_SNDLOWAT, NATIVE, 0, 0, 0, 0 },
-    { SOL_SOCKET, SO_COOKIE, NATIVE, 0, 0, 0, 0 },
-    { IPPROTO_TCP, TCP_NODELAY, FLAG, WEIR_OPT_NODELAY, INT_MIN, INT_MAX, 0 },
-    { IPPROTO_TCP, TCP_CORK, FLAG, WEIR_OPT_CORK, INT_MIN, INT_MAX, 0 },
-    { IPPROTO_TCP, TCP_QUICKACK, FLAG, WEIR_OPT_QUICKACK, INT_MIN, INT_MAX, 1 },
-    { IPPROTO_TCP, TCP_MAXSEG, NUMBER, WEIR_OPT_MAXSEG, 0, 32767, 536 },
-    { IPPROTO_TCP, TCP_KEEPIDLE, SECONDS, WEIR_OPT_KEEPIDLE, 1, 32767, 7200 },
-    { IPPROTO_TCP, TCP_KEEPINTVL, SECONDS, WEIR_OPT_KEEPINTVL, 1, 32767, 75 },
-    { IPPROTO_TCP, TCP_KEEPCNT, NUMBER, WEIR_OPT_KEEPCNT, 1, 127, 9 },
-    { IPPROTO_TCP, TCP_SYNCNT, NUMBER, WEIR_OPT_SYNCNT, 1, 127, 6 },
-    { IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, FLAG, WEIR_OPT_THIN_LINEAR, 0, 1, 0 },
-    { IPPROTO_TCP, TCP_USER_TIMEOUT, MILLIS, WEIR_OPT_USER_TIMEOUT, 0, INT_MAX, 0 },
-    { IPPROTO_TCP, TCP_DEFER_ACCEPT, KEPT, KEPT_DEFER_ACCEPT, INT_MIN, INT_MAX, 0 },
-    { IPPROTO_TCP, TCP_LINGER2, KEPT, KEPT_LINGER2, INT_MIN, INT_MAX, LINGER2_USUAL },
-    { IPPROTO_TCP, TCP_NOTSENT_LOWAT, KEPT, KEPT_NOTSENT_LOWAT, INT_MIN, INT_MAX, 0 },
-    { IPPROTO_TCP, TCP_FASTOPEN, KEPT, KEPT_FASTOPEN, 0, INT_MAX, 0 },
-    { IPPROTO_TCP, TCP_FASTOPEN_CONNECT, KEPT, KEPT_FASTOPEN_CONNECT, 0, 1, 0 },
-    { IPPROTO_TCP, TCP_FASTOPEN_NO_COOKIE, KEPT, KEPT_FASTOPEN_NO_COOKIE, 0, 1, 0 },
-    { IPPROTO_TCP, TCP_WINDOW_CLAMP, KEPT, KEPT_WINDOW_CLAMP, INT_MIN, INT_MAX, 0 },
-    { IPPROTO_IP, IP_TTL, NUMBER, WEIR_OPT_TTL, 1, 255, 64 },
-    { IPPROTO_IP, IP_TOS, NUMBER, WEIR_OPT_TOS, INT_MIN, INT_MAX, 0 },
-    { IPPROTO_IP, IP_PKTINFO, SWITCH, KEPT_PKTINFO, INT_MIN, INT_MAX, 0 },
-    { IPPROTO_IP, IP_RECVTTL, SWITCH, KEPT_RECVTTL, INT_MIN, INT_MAX, 0 },
-    { IPPROTO_IP, IP_RECVTOS, SWITCH, KEPT_RECVTOS, INT_MIN, INT_MAX, 0 },
-    { IPPROTO_IP, IP_RETOPTS, SWITCH, KEPT_RETOPTS, INT_MIN, INT_MAX, 0 },
-    { IPPROTO_IP, IP_MTU_DISCOVER, KEPT, KEPT_MTU_DISCOVER, 0, 5, 1 },
-    { IPPROTO_IP, IP_RECVERR, SWITCH, KEPT_RECVERR, INT_MIN, INT_MAX, 0 },
-    { IPPROTO_IP, IP_MULTICAST_TTL, FIXED, EINVAL, 0, 0, 1 },
-    { IPPROTO_IP, IP_MULTICAST_LOOP, SWITCH, KEPT_GROUP_LOOP, INT_MIN, INT_MAX, 1 },
-    { IPPROTO_IP, IP_MULTICAST_ALL, SWITCH, KEPT_GROUP_ALL, 0, 1, 1 },
-    { IPPROTO_IP, IP_FREEBIND, SWITCH, KEPT_FREEBIND, INT_MIN, INT_MAX, 0 },
-    { IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, SWITCH, KEPT_NO_PORT, INT_MIN, INT_MAX, 0 },
-    { IPPROTO_IPV6, IPV6_V6ONLY, SWITCH, KEPT_V6ONLY, INT_MIN, INT_MAX, 0 },
-    { IPPROTO_IPV6, IPV6_UNICAST_HOPS, NUMBER, WEIR_OPT_TTL, 1, 255, 64 },
-    { IPPROTO_IPV6, IPV6_TCLASS, NUMBER, WEIR_OPT_TOS, -1, 255, 0 },
-    { IPPROTO_IPV6, IPV6_RECVPKTINFO, SWITCH, KEPT_RECVPKTINFO6, INT_MIN, INT_MAX, 0 },
-    { IPPROTO_IPV6, IPV6_RECVHOPLIMIT, SWITCH, KEPT_RECVHOPS6, INT_MIN, INT_MAX, 0 },
-    { IPPROTO_IPV6, IPV6_RECVTCLASS, SWITCH, KEPT_RECVTCLASS6, INT_MIN, INT_MAX, 0 },
-    { IPPROTO_IPV6, IPV6_DONTFRAG, SWITCH, KEPT_DONTFRAG6, INT_MIN, INT_MAX, 0 },
-    { IPPROTO_IPV6, IPV6_FREEBIND, SWITCH, KEPT_FREEBIND, INT_MIN, INT_MAX, 0 },
-    { IPPROTO_IPV6, IPV6_MTU_DISCOVER, KEPT, KEPT_MTU_DISCOVER6, 0, 5, 1 },
-    { IPPROTO_IPV6, IPV6_MULTICAST_HOPS, FIXED, ENOPROTOOPT, 0, 0, 1 },
-    { IPPROTO_IPV6, IPV6_MULTICAST_LOOP, SWITCH, KEPT_GROUP_LOOP6, 0, 1, 1 },
-    { IPPROTO_IPV6, IPV6_MULTICAST_ALL, SWITCH, KEPT_GROUP_ALL6, INT_MIN, INT_MAX, 1 },
-    { IPPROTO_IPV6, IPV6_RECVERR, SWITCH, KEPT_RECVERR6, INT_MIN, INT_MAX, 0 },
-};
-#define OPTION_COUNT (sizeof options / sizeof options[0])
-
-static const struct option *find(const struct call *call)
-{
-    for (unsigned i = 0; i < OPTION_COUNT; i++)
-        if (options[i].level == (int)call->arg[1] && options[i].name == (int)call->arg[2] &&
-            (options[i].level != IPPROTO_IPV6 || call->family == AF_INET6))
-            return &options[i];
-    return NULL;
-}
-
-static int64_t scale_of(enum how how)
-{
-    return how == SECONDS ? WEIR_SECOND : how == MILLIS ? WEIR_MS : 1;
-}
+#define OPTION_UNKNOWN (-1) /* no errno: ask the table */
 
 /* ---- get ---- */
 
@@ -151,10 +46,27 @@ static int give(const struct call *call, const void *value, int len, bool may_be
     return memory_write(call->pid, call->arg[4], &part, sizeof part) ? 0 : EFAULT;
 }
 
+int option_give(const struct call *call, const void *value, int len)
+{
+    return give(call, value, len, false);
+}
+
 static int give_int(const struct call *call, int value)
 {
-    return give(call, &value, sizeof value,
-                (int)call->arg[1] == IPPROTO_IP && value >= 0 && value <= 255);
+    const bool octet = (int)call->arg[1] == IPPROTO_IP && (int)call->arg[2] != IP_MULTICAST_IF &&
+                       value >= 0 && value <= UINT8_MAX;
+    return give(call, &value, sizeof value, octet);
+}
+
+/* To those who have room for it, and else as an int. */
+static int give_rate(const struct call *call, uint32_t value)
+{
+    int32_t room;
+    const uint64_t wide = value == UINT32_MAX ? UINT64_MAX : value;
+    if (!memory_read(call->pid, call->arg[4], &room, sizeof room))
+        return EFAULT;
+    return room >= (int32_t)sizeof wide ? give(call, &wide, sizeof wide, false)
+                                        : give(call, &value, sizeof value, false);
 }
 
 /* What S itself says first: if the program has read the error already, it is no longer pending. */
@@ -193,18 +105,55 @@ int call_state(const struct call *call)
 static int give_info(const struct call *call)
 {
     struct linux_tcp_info info = { 0 };
-    struct weir_status status;
+    struct weir_status status = { .timestamps = false };
     if (call->socket != NULL &&
         weir_status(call->weird->weir, call->socket->handle, &status) == WEIR_OK)
         info_fill(&info, &status, call->now);
+    /* What the peer was told may be less than the path has: TCP_MAXSEG. */
+    const uint32_t times = status.timestamps ? INFO_HEAD_TIMES : 0;
+    if (call->socket != NULL && (call->socket->option_set >> WEIR_OPT_MAXSEG & 1) != 0 &&
+        call->socket->option[WEIR_OPT_MAXSEG] > times &&
+        info.tcpi_advmss + times > call->socket->option[WEIR_OPT_MAXSEG])
+        info.tcpi_advmss = (uint32_t)call->socket->option[WEIR_OPT_MAXSEG] - times;
     info.tcpi_state = (uint8_t)call_state(call);
     return give(call, &info, sizeof info, false);
 }
 
-static int get_socket_level(const struct call *call, bool *known)
+/* Of two that S would have, a stream has neither. */
+static int give_peer_cred(const struct call *call)
+{
+    static const int nobody[3] = { 0, -1, -1 }; /* struct ucred */
+    return give(call, nobody, sizeof nobody, false);
+}
+
+static int give_linger(const struct call *call)
+{
+    struct linger linger = { 0 };
+    if (call->socket != NULL)
+        linger = (struct linger){ call->socket->linger, call->socket->linger_seconds };
+    return give(call, &linger, sizeof linger, false);
+}
+
+/* Linux takes SO_TIMESTAMPNS_NEW for SO_TIMESTAMP_NEW as well, when it is asked. */
+static bool is_stamp(const struct call *call)
+{
+    const int name = (int)call->arg[2];
+    const int told = call->socket != NULL ? call->socket->kept[KEPT_STAMP] : 0;
+    return told == name || (told == SO_TIMESTAMPNS_NEW && name == SO_TIMESTAMP_NEW);
+}
+
+static int give_stamping(const struct call *call)
 {
     const struct socket *socket = call->socket;
-    *known = true;
+    const bool this_form =
+        socket != NULL && socket->kept[KEPT_STAMPING_OPTION] == (int)call->arg[2];
+    const int said[2] = { this_form ? socket->kept[KEPT_STAMPING] : 0, 0 };
+    return give(call, said, sizeof said, false);
+}
+
+static int get_socket_level(const struct call *call)
+{
+    const struct socket *socket = call->socket;
     switch ((int)call->arg[2]) {
     case SO_TYPE:
         return give_int(call, SOCK_STREAM);
@@ -217,16 +166,30 @@ static int get_socket_level(const struct call *call, bool *known)
     case SO_ERROR:
         return give_int(call, take_error(call));
     case SO_BINDTODEVICE:
+    case SO_GET_FILTER: /* there is none */
         return give(call, "", 0, false);
-    case SO_LINGER: {
-        struct linger linger = { 0 };
-        if (socket != NULL)
-            linger = (struct linger){ socket->linger, socket->linger_seconds };
-        return give(call, &linger, sizeof linger, false);
-    }
+    case SO_BINDTOIFINDEX:
+        return give_int(call, socket != NULL ? socket->kept[KEPT_DEVICE] : 0);
+    case SO_LINGER:
+        return give_linger(call);
+    case SO_PEERCRED:
+        return give_peer_cred(call);
+    case SO_SNDBUFFORCE: /* to be set only */
+    case SO_RCVBUFFORCE:
+        return ENOPROTOOPT;
+    case SO_PEERGROUPS:
+    case NEW_SO_PEERPIDFD:
+        return ENODATA;
+    case SO_TIMESTAMP_OLD:
+    case SO_TIMESTAMP_NEW:
+    case SO_TIMESTAMPNS_OLD:
+    case SO_TIMESTAMPNS_NEW:
+        return give_int(call, is_stamp(call));
+    case SO_TIMESTAMPING_OLD:
+    case SO_TIMESTAMPING_NEW:
+        return give_stamping(call);
     default:
-        *known = false;
-        return 0;
+        return OPTION_UNKNOWN;
     }
 }
 
@@ -244,14 +207,20 @@ static int give_congestion(const struct call *call)
     return give(call, name, sizeof name, false);
 }
 
+static bool is_usual(enum option_how how)
+{
+    return how == OPTION_FIXED || how == OPTION_ONLY || how == OPTION_IGNORED ||
+           how == OPTION_PRIVILEGED;
+}
+
 /* What a socket that says nothing has: some of it is a setting, which may change. */
 static int usual(const struct call *call, const struct option *option)
 {
     struct weir_config config;
     weir_config_now(call->weird->weir, &config);
-    if (option->how == FIXED)
+    if (is_usual(option->how))
         return option->usual;
-    if (option->how == KEPT)
+    if (option->how == OPTION_KEPT)
         return option->which == KEPT_LINGER2 ? (int)(config.fin_timeout / WEIR_SECOND)
                                              : option->usual;
     switch ((enum weir_option)option->which) {
@@ -271,28 +240,31 @@ static int usual(const struct call *call, const struct option *option)
 static int get_by_table(const struct call *call, const struct option *option)
 {
     const struct socket *socket = call->socket;
-    int64_t value = option->how == SWITCH ? 0 : usual(call, option);
-    if (socket == NULL || option->how == FIXED)
+    if (option->how == OPTION_NEVER)
+        return option->usual;
+    int64_t value = option->how == OPTION_SWITCH ? 0 : usual(call, option);
+    if (socket == NULL || is_usual(option->how))
         return give_int(call, (int)value);
-    if (option->how == KEPT && option->which == KEPT_LINGER2 &&
+    if (option->how == OPTION_KEPT && option->which == KEPT_LINGER2 &&
         (socket->option_set >> WEIR_OPT_LINGER2 & 1) == 0)
         return give_int(call, (int)value);
-    if (option->how == KEPT || option->how == SWITCH)
+    if (option->how == OPTION_KEPT || option->how == OPTION_SWITCH)
         return give_int(call, socket->kept[option->which]);
     const enum weir_option which = (enum weir_option)option->which;
     int64_t got;
-    if ((socket->option_set >> which & 1) != 0)
-        value = socket->option[which] / scale_of(option->how);
-    else if (option->how != BUFFER && which != WEIR_OPT_QUICKACK &&
+    const bool told = which == WEIR_OPT_MAXSEG && socket->state == SOCKET_CONNECTED;
+    if ((socket->option_set >> which & 1) != 0 && !told) /* then it is what the path has */
+        value = socket->option[which] / option_scale(option->how);
+    else if (option->how != OPTION_BUFFER && which != WEIR_OPT_QUICKACK &&
              socket->handle != WEIR_NO_HANDLE &&
              weir_get(call->weird->weir, socket->handle, which, &got) == WEIR_OK)
-        value = got / scale_of(option->how);
+        value = got / option_scale(option->how);
     else if (which == WEIR_OPT_SNDBUF && socket->state == SOCKET_CONNECTED)
         value = 2 * S_SNDBUF; /* more than one that has nobody to write to, as on Linux */
     if (which == WEIR_OPT_MAXSEG && value == 0)
         value = option->usual; /* 0 takes it back */
-    if (option->how == RATE && value == 0)
-        value = -1;
+    if (option->how == OPTION_RATE)
+        return give_rate(call, value == 0 ? UINT32_MAX : (uint32_t)value);
     return give_int(call, (int)value);
 }
 
@@ -306,321 +278,104 @@ static int unknown(const struct call *call)
                : EOPNOTSUPP;
 }
 
-static int give_mtu(const struct call *call)
+static bool is_connected(const struct call *call)
 {
-    if (call->socket == NULL || call->socket->state != SOCKET_CONNECTED)
-        return ENOTCONN;
-    return give_int(call, call->weird->dev->mtu);
+    return call->socket != NULL && call->socket->state == SOCKET_CONNECTED;
 }
 
-/* There is one interface, so that being bound to it changes nothing. */
-static int set_device(const struct call *call)
+static int give_mtu(const struct call *call)
 {
-    char name[IFNAMSIZ] = "";
-    const size_t len = call->arg[4] < sizeof name ? call->arg[4] : sizeof name - 1;
-    if ((int)call->arg[4] < 0)
-        return EINVAL;
-    if (!memory_read(call->pid, call->arg[3], name, len))
-        return EFAULT;
-    if (name[0] == '\0' || strcmp(name, call->weird->dev->name) == 0)
-        return 0; /* all that there is */
-    return ENODEV;
+    if (!is_connected(call))
+        return ENOTCONN;
+    if (!net_is_local(call->weird, &call->socket->remote.ip))
+        return give_int(call, call->weird->dev->mtu);
+    return give_int(call, call->family == AF_INET ? LO_MTU_V4 : LO_MTU_V6);
+}
+
+/* It is what is bound: the port, of a stream. */
+static int give_protocol(const struct call *call)
+{
+    const struct socket *socket = call->socket;
+    return give_int(call, socket != NULL && socket->bound ? socket->local.port : 0);
+}
+
+/* Of CUBIC and NewReno Linux tells nothing; what it tells of others weir does not. */
+static int give_congestion_info(const struct call *call)
+{
+    struct weir_status status;
+    const bool known = call->socket != NULL &&
+                       weir_status(call->weird->weir, call->socket->handle, &status) == WEIR_OK;
+    const unsigned which = known ? status.congestion : call->weird->congestion;
+    if (which != WEIR_CC_CUBIC && which != WEIR_CC_RENO)
+        return ENOPROTOOPT;
+    return give(call, "", 0, false);
+}
+
+static int get_tcp_level(const struct call *call)
+{
+    switch ((int)call->arg[2]) {
+    case TCP_INFO:
+        return give_info(call);
+    case TCP_CONGESTION:
+        return give_congestion(call);
+    case TCP_FASTOPEN_KEY:
+        return option_get_fast_key(call);
+    case TCP_CC_INFO:
+        return give_congestion_info(call);
+    case TCP_SAVED_SYN: /* none is: TCP_SAVE_SYN is not to be had */
+    case TCP_ULP:
+        return give(call, "", 0, false);
+    default:
+        return OPTION_UNKNOWN;
+    }
+}
+
+static int get_ip_level(const struct call *call)
+{
+    const int name = (int)call->arg[2];
+    if ((int)call->arg[1] == IPPROTO_IP) {
+        if (name == IP_MTU)
+            return give_mtu(call);
+        if (name == IP_OPTIONS || name == IP_PKTOPTIONS) /* none; sshd insists on hearing that */
+            return give(call, "", 0, false);
+        return name == NEW_IP_PROTOCOL ? give_protocol(call) : OPTION_UNKNOWN;
+    }
+    if (call->family != AF_INET6)
+        return OPTION_UNKNOWN;
+    switch (name) {
+    case IPV6_MTU:
+        return give_mtu(call);
+    case IPV6_ADDRFORM:
+        return is_connected(call) ? give_int(call, AF_INET6) : ENOTCONN;
+    case IPV6_HOPOPTS:
+    case IPV6_RTHDRDSTOPTS:
+    case IPV6_RTHDR:
+    case IPV6_DSTOPTS:
+    case IPV6_2292PKTOPTIONS: /* none of them is sent */
+        return give(call, "", 0, false);
+    default:
+        return OPTION_UNKNOWN;
+    }
 }
 
 void call_getsockopt(struct call *call)
 {
-    const int level = (int)call->arg[1], name = (int)call->arg[2];
-    bool known = false;
-    int error = ENOPROTOOPT;
+    const int level = (int)call->arg[1];
+    int error = OPTION_UNKNOWN;
     if (level == SOL_SOCKET)
-        error = get_socket_level(call, &known);
-    else if (level == IPPROTO_TCP && name == TCP_INFO)
-        known = true, error = give_info(call);
-    else if (level == IPPROTO_TCP && name == TCP_CONGESTION)
-        known = true, error = give_congestion(call);
-    else if ((level == IPPROTO_IP && name == IP_MTU) ||
-             (level == IPPROTO_IPV6 && name == IPV6_MTU && call->family == AF_INET6))
-        known = true, error = give_mtu(call);
-    else if (level == IPPROTO_IP && name == IP_OPTIONS) /* none; sshd insists on hearing that */
-        known = true, error = give(call, "", 0, false);
-    const struct option *option = known ? NULL : find(call);
-    if (option != NULL && option->how == NATIVE) {
+        error = get_socket_level(call);
+    else if (level == IPPROTO_TCP)
+        error = get_tcp_level(call);
+    else if (level == IPPROTO_IP || level == IPPROTO_IPV6)
+        error = get_ip_level(call);
+    const struct option *option = error == OPTION_UNKNOWN ? option_find(call) : NULL;
+    if (option != NULL && option->how == OPTION_NATIVE) {
         call_continue(call);
         return;
     }
     if (option != NULL)
         error = get_by_table(call, option);
-    else if (!known)
+    else if (error == OPTION_UNKNOWN)
         error = unknown(call);
     call_answer(call->run, call->id, -error);
-}
-
-/* ---- set ---- */
-
-/* TCP takes from S what it has room for; so what waits there is what is not sent. */
-void options_bound_unsent(const struct socket *socket, int s)
-{
-    const bool given = (socket->option_set >> WEIR_OPT_SNDBUF & 1) != 0;
-    const int lowat = socket->kept[KEPT_NOTSENT_LOWAT];
-    int64_t room = given ? socket->option[WEIR_OPT_SNDBUF] / 2 : S_SNDBUF;
-    room = lowat > 0 && lowat < room ? lowat : room;
-    const int size = room < S_SNDBUF ? (int)room : S_SNDBUF;
-    (void)setsockopt(s, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-}
-
-/* Seconds, rounded up to where a SYN-ACK would be sent again, as Linux counts them. */
-static int defer_accept(const struct call *call, int value)
-{
-    int seconds = 0;
-    for (int wait = 1; seconds < value && seconds < DEFER_MOST; wait *= 2)
-        seconds += wait;
-    if (call->socket->handle != WEIR_NO_HANDLE)
-        (void)weir_set(call->weird->weir, call->socket->handle, WEIR_OPT_DEFER_ACCEPT,
-                       seconds * WEIR_SECOND, call->now);
-    return seconds;
-}
-
-/* How long the peer may take for its own end when the program has closed; below 0, no time. */
-static int set_linger2(const struct call *call, int value)
-{
-    struct socket *socket = call->socket;
-    if (value == 0)
-        value = LINGER2_USUAL;
-    else if (value > LINGER2_MOST)
-        value = LINGER2_MOST;
-    else if (value < 0)
-        value = -1;
-    socket->option[WEIR_OPT_LINGER2] = value < 0 ? -1 : value * WEIR_SECOND;
-    socket->option_set |= UINT64_C(1) << WEIR_OPT_LINGER2;
-    if (socket->handle != WEIR_NO_HANDLE)
-        (void)weir_set(socket->weird->weir, socket->handle, WEIR_OPT_LINGER2,
-                       socket->option[WEIR_OPT_LINGER2], call->now);
-    return value;
-}
-
-/* The window is never wider than that. */
-static int bound_window(const struct call *call, int value)
-{
-    struct socket *socket = call->socket;
-    const uint32_t clamp = value < CLAMP_LEAST ? CLAMP_LEAST : (uint32_t)value;
-    if (socket->handle != WEIR_NO_HANDLE)
-        (void)weir_set(socket->weird->weir, socket->handle, WEIR_OPT_RCVBUF, clamp, call->now);
-    return (int)clamp;
-}
-
-/* As Linux: on a listener, or what may become one. */
-static int set_fastopen(const struct call *call, int which, int value)
-{
-    struct socket *socket = call->socket;
-    const enum weir_option option =
-        which == KEPT_FASTOPEN ? WEIR_OPT_FASTOPEN : WEIR_OPT_FASTOPEN_NO_COOKIE;
-    if (socket->state != SOCKET_FRESH && socket->state != SOCKET_LISTENING)
-        return EINVAL;
-    socket->kept[which] = value;
-    if (socket->state == SOCKET_LISTENING)
-        (void)weir_set(call->weird->weir, socket->handle, option, value, call->now);
-    return 0;
-}
-
-static int set_fastopen_connect(const struct call *call, int value)
-{
-    struct weir_config config;
-    weir_config_now(call->weird->weir, &config);
-    if ((config.fastopen & WEIR_FASTOPEN_CLIENT) == 0)
-        return EOPNOTSUPP;
-    if (call->socket->state != SOCKET_FRESH)
-        return EINVAL;
-    call->socket->kept[KEPT_FASTOPEN_CONNECT] = value;
-    return 0;
-}
-
-static int set_kept(const struct call *call, const struct option *option, int value)
-{
-    struct socket *socket = call->socket;
-    if (option->which == KEPT_FASTOPEN || option->which == KEPT_FASTOPEN_NO_COOKIE)
-        return set_fastopen(call, option->which, value);
-    if (option->which == KEPT_FASTOPEN_CONNECT)
-        return set_fastopen_connect(call, value);
-    if (option->which == KEPT_V6ONLY && socket->bound)
-        return EINVAL;
-    if (option->which == KEPT_WINDOW_CLAMP && value == 0) { /* to take it back, in time */
-        if (socket->state != SOCKET_FRESH)
-            return EINVAL;
-        socket->kept[KEPT_WINDOW_CLAMP] = 0;
-        return 0;
-    }
-    if (option->how == SWITCH)
-        value = value != 0;
-    else if (option->which == KEPT_DEFER_ACCEPT)
-        value = defer_accept(call, value);
-    else if (option->which == KEPT_LINGER2)
-        value = set_linger2(call, value);
-    else if (option->which == KEPT_WINDOW_CLAMP)
-        value = bound_window(call, value);
-    socket->kept[option->which] = value;
-    if (option->which == KEPT_NOTSENT_LOWAT && socket->state == SOCKET_CONNECTED)
-        options_bound_unsent(socket, call->s);
-    return 0;
-}
-
-static int set_in_weir(struct socket *socket, const struct option *option, int value, weir_time now)
-{
-    int64_t wanted = value;
-    if (option->how == FLAG)
-        wanted = value != 0;
-    else if (option->how == BUFFER)
-        wanted = (int64_t)(value < option->least / 2 ? option->least / 2 : value) * 2;
-    else if (option->how == RATE)
-        wanted = value == -1 ? 0 : (uint32_t)value;
-    else
-        wanted *= scale_of(option->how);
-    if (option->how == BUFFER && wanted > INT_MAX)
-        wanted = INT_MAX;
-    const enum weir_option which = (enum weir_option)option->which;
-    if (which == WEIR_OPT_MAXSEG && socket->state == SOCKET_CONNECTED)
-        return 0; /* that comes too late, on Linux too */
-    if (socket->handle != WEIR_NO_HANDLE &&
-        weir_set(socket->weird->weir, socket->handle, which, wanted, now) == WEIR_INVALID &&
-        option->how != BUFFER)
-        return EINVAL;
-    socket->option[which] = wanted;
-    socket->option_set |= UINT64_C(1) << which;
-    return 0;
-}
-
-static int set_linger(const struct call *call)
-{
-    struct linger linger;
-    if ((int)call->arg[4] < (int)sizeof linger)
-        return EINVAL;
-    if (!memory_read(call->pid, call->arg[3], &linger, sizeof linger))
-        return EFAULT;
-    call->socket->linger = linger.l_onoff != 0;
-    if (call->socket->linger)
-        call->socket->linger_seconds = linger.l_linger;
-    return 0;
-}
-
-static int set_congestion(const struct call *call)
-{
-    char name[16] = "";
-    const size_t len = call->arg[4] < sizeof name ? call->arg[4] : sizeof name - 1;
-    if (len == 0 || (int)call->arg[4] < 0)
-        return EINVAL;
-    if (!memory_read(call->pid, call->arg[3], name, len))
-        return EFAULT;
-    enum weir_congestion which;
-    struct socket *socket = call->socket;
-    if (!weir_congestion_find(name, &which))
-        return ENOENT;
-    if (socket->handle != WEIR_NO_HANDLE &&
-        weir_set(call->weird->weir, socket->handle, WEIR_OPT_CONGESTION, which, call->now) ==
-            WEIR_NO_MEMORY)
-        return ENOMEM;
-    socket->option[WEIR_OPT_CONGESTION] = which;
-    socket->option_set |= UINT64_C(1) << WEIR_OPT_CONGESTION;
-    return 0;
-}
-
-/* What Linux makes of a value before it looks at its bounds. */
-static int plain_number(const struct option *option, int value)
-{
-    if (option->which == WEIR_OPT_TTL && value == -1)
-        return option->usual;
-    if (option->which == WEIR_OPT_TOS && option->level == IPPROTO_IPV6 && value == -1)
-        return 0;
-    if (option->which == WEIR_OPT_TOS && (option->level == IPPROTO_IP || value <= UINT8_MAX))
-        return value & UINT8_MAX & ~ECN_BITS;
-    if (option->which == WEIR_OPT_MAXSEG && value > 0 && value < MAXSEG_LEAST)
-        return -1;
-    return value;
-}
-
-static int set_by_table(const struct call *call, const struct option *option)
-{
-    int value = 0;
-    const int len = (int)call->arg[4];
-    uint8_t octet;
-    if (len >= (int)sizeof value) {
-        if (!memory_read(call->pid, call->arg[3], &value, sizeof value))
-            return EFAULT;
-    } else if (option->level == IPPROTO_IP && len >= 1) {
-        if (!memory_read(call->pid, call->arg[3], &octet, sizeof octet))
-            return EFAULT;
-        value = octet;
-    } else {
-        return EINVAL;
-    }
-    if (option->how == FIXED)
-        return option->which;
-    if (option->how == NUMBER)
-        value = plain_number(option, value);
-    if (option->how != BUFFER && (value < option->least || value > option->most))
-        return EINVAL;
-    if (option->how == KEPT || option->how == SWITCH)
-        return set_kept(call, option, value);
-    const int error = set_in_weir(call->socket, option, value, call->now);
-    /* Before the connection is there S has no room, or none that counts. */
-    if (option->name == SO_SNDBUF && option->how == BUFFER &&
-        call->socket->state == SOCKET_CONNECTED)
-        options_bound_unsent(call->socket, call->s);
-    return error;
-}
-
-void call_setsockopt(struct call *call)
-{
-    const int level = (int)call->arg[1], name = (int)call->arg[2];
-    const struct option *option = find(call);
-    int error;
-    if (option != NULL && option->how == NATIVE && name != SO_COOKIE) {
-        if (call->socket != NULL)
-            call->socket->passes_on = true;
-        call_continue(call);
-        return;
-    }
-    if (call->socket == NULL) /* it is over: there is nothing left to be set, or wrong */
-        error = option != NULL || (level == SOL_SOCKET && name == SO_LINGER) ? 0 : ENOPROTOOPT;
-    else if (level == SOL_SOCKET && name == SO_LINGER)
-        error = set_linger(call);
-    else if (level == SOL_SOCKET && name == SO_BINDTODEVICE)
-        error = set_device(call);
-    else if (level == SOL_SOCKET && name == SO_DETACH_FILTER)
-        error = ENOENT; /* there are none on a stream of weir */
-    else if (level == IPPROTO_TCP && name == TCP_CONGESTION)
-        error = set_congestion(call);
-    else if (option != NULL && option->how != NATIVE)
-        error = set_by_table(call, option);
-    else
-        error = ENOPROTOOPT;
-    call_answer(call->run, call->id, -error);
-}
-
-void options_pass_on(int from, int to)
-{
-    static const int names[] = { SO_RCVTIMEO, SO_SNDTIMEO, SO_OOBINLINE, SO_RCVLOWAT };
-    struct timeval value; /* the longest of them */
-    for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++) {
-        socklen_t len = sizeof value;
-        if (getsockopt(from, SOL_SOCKET, names[i], &value, &len) == 0)
-            (void)setsockopt(to, SOL_SOCKET, names[i], &value, len);
-    }
-}
-
-void options_apply(struct socket *socket, weir_time now)
-{
-    for (unsigned i = 0; i < WEIR_OPT_COUNT; i++)
-        if ((socket->option_set >> i & 1) != 0)
-            (void)weir_set(socket->weird->weir, socket->handle, (enum weir_option)i,
-                           socket->option[i], now);
-    if (socket->kept[KEPT_DEFER_ACCEPT] != 0 && socket->state == SOCKET_LISTENING)
-        (void)weir_set(socket->weird->weir, socket->handle, WEIR_OPT_DEFER_ACCEPT,
-                       socket->kept[KEPT_DEFER_ACCEPT] * WEIR_SECOND, now);
-    if (socket->kept[KEPT_FASTOPEN] != 0 && socket->state == SOCKET_LISTENING)
-        (void)weir_set(socket->weird->weir, socket->handle, WEIR_OPT_FASTOPEN,
-                       socket->kept[KEPT_FASTOPEN], now);
-    if (socket->kept[KEPT_FASTOPEN_NO_COOKIE] != 0 && socket->state == SOCKET_LISTENING)
-        (void)weir_set(socket->weird->weir, socket->handle, WEIR_OPT_FASTOPEN_NO_COOKIE, 1, now);
-    if (socket->kept[KEPT_WINDOW_CLAMP] != 0)
-        (void)weir_set(socket->weird->weir, socket->handle, WEIR_OPT_RCVBUF,
-                       (uint32_t)socket->kept[KEPT_WINDOW_CLAMP], now);
 }

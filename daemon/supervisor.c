@@ -155,7 +155,10 @@ static void expire_parked(void *user, weir_time now)
         if (parked->s < 0 && socket != NULL)
             connect_detach(socket);
         const int in_time = parked->again ? -EALREADY : -EINPROGRESS;
-        call_answer(parked->run, parked->call, parked->s >= 0 ? -EAGAIN : in_time);
+        if (parked->nr != 0)
+            receive_expired(parked, now);
+        else
+            call_answer(parked->run, parked->call, parked->s >= 0 ? -EAGAIN : in_time);
         unpark(parked);
     }
     park_timer_set(weird);

@@ -43,7 +43,7 @@ static const int sandbox_calls[] = {
     __NR_getsockopt, /* accept.c connect.c control.c messages.c relay.c snapshot.c ... */
 #endif
 #if defined __NR_ioctl
-    __NR_ioctl, /* ends.c messages.c relay.c snapshot.c supervisor.c udp_wait.c */
+    __NR_ioctl, /* ends.c messages.c messages_beside.c relay.c snapshot.c ... */
 #endif
 #if defined __NR_listen
     __NR_listen, /* calls.c */
@@ -85,7 +85,7 @@ static const int sandbox_calls[] = {
     __NR_setitimer, /* accept.c */
 #endif
 #if defined __NR_setsockopt
-    __NR_setsockopt, /* connect.c ends.c messages.c relay.c sockets.c udp.c ... */
+    __NR_setsockopt, /* connect.c ends.c messages.c relay.c sockets.c sockopt_set.c ... */
 #endif
 #if defined __NR_shutdown
     __NR_shutdown, /* calls.c ends.c gate.c relay.c udp_bind.c */

@@ -42,6 +42,10 @@ enum udp_told {
     TOLD_PKTINFO6 = 1 << 3,
     TOLD_HOPLIMIT6 = 1 << 4,
     TOLD_TCLASS6 = 1 << 5,
+    TOLD_ORIGDST = 1 << 6,
+    TOLD_ORIGDST6 = 1 << 7,
+    TOLD_2292PKTINFO6 = 1 << 8,
+    TOLD_2292HOPLIMIT6 = 1 << 9,
 };
 
 struct udp_group {
@@ -69,10 +73,13 @@ struct udp_socket {
     bool bound, address_given, port_given, connected;
     bool v6only, reuse_addr, reuse_port, freebind, broadcast, shut_write, no_sum;
     bool corks;            /* has said MSG_MORE while it was connected */
+    bool corked;           /* UDP_CORK is set */
+    bool whole6;           /* IPV6_DONTFRAG */
     struct udp_cork *cork; /* what waits for more; NULL: nothing does */
     bool sends_itself;     /* S was connected, so that not every send of it is caught */
     weir_time gone_until;  /* not 0: nobody holds S, but what it sent may still come to D */
-    uint8_t told;          /* enum udp_told */
+    uint16_t told;         /* enum udp_told */
+    uint16_t segment;      /* UDP_SEGMENT: what is sent is cut into pieces of that; 0: it is not */
     int mtu_discover[2];   /* of IPv4, of IPv6 */
     int ttl[2], tos[2];    /* -1: the default */
     weir_handle handle;    /* while bound */
@@ -221,6 +228,8 @@ void udp_call_recv(struct call *call, struct udp_socket *socket);
 /* Try again; false: it goes on waiting. */
 bool udp_send_again(struct udp_job *job, weir_time now);
 bool udp_recv_again(struct udp_job *job);
+/* What waits for more waits no longer (UDP_CORK is taken back). */
+void udp_send_corked(struct udp_socket *socket, weir_time now);
 
 /* ---- udp_cork.c ---- */
 
@@ -264,7 +273,8 @@ void udp_group_apply(struct udp_socket *socket); /* tells weir, if it is bound *
 
 struct udp_beside {
     struct weir_ip from;
-    int ttl, tos; /* -1: not given */
+    int ttl, tos;     /* -1: not given */
+    uint16_t segment; /* UDP_SEGMENT; 0: not given */
 };
 /* Reads what sendmsg was given. 0 or errno. */
 int udp_cmsg_read(const struct udp_socket *socket, const void *control, size_t len,

@@ -108,6 +108,9 @@ void udp_call_bind(struct call *call, struct udp_socket *socket)
         error = EACCES;
     if (error == 0)
         error = take_address(socket, &addr);
+    if (error == 0 && socket->family == AF_INET6 && socket->address_given &&
+        !weir_ip_is_v4(&addr.ip))
+        socket->v6only = true; /* as Linux tells it from then on */
     call_answer(call->run, call->id, -error);
 }
 

@@ -5,8 +5,11 @@
 
 #include "udp.h"
 
+#include "cmsg.h"
+
 #include <errno.h>
 #include <linux/errqueue.h>
+#include <netinet/udp.h>
 
 /* ---- What sendmsg was given ---- */
 
@@ -64,6 +67,14 @@ static int read_ip6(const struct cmsghdr *c, struct udp_beside *beside)
     }
 }
 
+static int read_udp(const struct cmsghdr *c, struct udp_beside *beside)
+{
+    if (c->cmsg_type != UDP_SEGMENT || c->cmsg_len != CMSG_LEN(sizeof beside->segment))
+        return EINVAL;
+    memcpy(&beside->segment, CMSG_DATA(c), sizeof beside->segment);
+    return 0;
+}
+
 int udp_cmsg_read(const struct udp_socket *socket, const void *control, size_t len,
                   struct udp_beside *beside)
 {
@@ -77,7 +88,9 @@ int udp_cmsg_read(const struct udp_socket *socket, const void *control, size_t l
             error = read_ip(c, beside);
         else if (c->cmsg_level == IPPROTO_IPV6 && socket->family == AF_INET6)
             error = read_ip6(c, beside);
-        else if (c->cmsg_level == SOL_SOCKET || c->cmsg_level == IPPROTO_UDP)
+        else if (c->cmsg_level == IPPROTO_UDP)
+            error = read_udp(c, beside);
+        else if (c->cmsg_level == SOL_SOCKET)
             error = EINVAL;
         if (error != 0)
             return error;
@@ -87,32 +100,9 @@ int udp_cmsg_read(const struct udp_socket *socket, const void *control, size_t l
 
 /* ---- What recvmsg tells ---- */
 
-struct writing {
-    uint8_t *control;
-    size_t room, len;
-    bool *cut;
-};
-
-/* As the kernel does it: what does not fit whole is cut, and the program is told so. */
-static void put(struct writing *w, int level, int type, const void *data, size_t len)
-{
-    const size_t left = w->room - w->len;
-    struct cmsghdr head = { CMSG_LEN(len), level, type };
-    if (left < sizeof head) {
-        *w->cut = true;
-        return;
-    }
-    if (head.cmsg_len > left) {
-        *w->cut = true;
-        head.cmsg_len = left;
-    }
-    memcpy(w->control + w->len, &head, sizeof head);
-    memcpy(w->control + w->len + CMSG_LEN(0), data, head.cmsg_len - CMSG_LEN(0));
-    w->len += CMSG_SPACE(len) < left ? CMSG_SPACE(len) : left;
-}
-
 /* Who says so and what, in the words of the datagram's own family. */
-static void put_error(struct writing *w, const struct udp_telling *telling, const struct cmsghdr *c)
+static void put_error(struct cmsg_writing *w, const struct udp_telling *telling,
+                      const struct cmsghdr *c)
 {
     struct {
         struct sock_extended_err error;
@@ -137,10 +127,10 @@ static void put_error(struct writing *w, const struct udp_telling *telling, cons
         else
             memcpy(&((struct sockaddr_in *)&said.offender)->sin_addr, offender.ip.octet + 12, 4);
     }
-    put(w, c->cmsg_level, c->cmsg_type, &said, len);
+    cmsg_put(w, c->cmsg_level, c->cmsg_type, &said, len);
 }
 
-static void put_addresses(struct writing *w, const struct udp_telling *telling, bool v4)
+static void put_addresses(struct cmsg_writing *w, const struct udp_telling *telling, bool v4)
 {
     const struct udp_socket *socket = telling->socket;
     const struct weir_ip *to = &telling->to->ip;
@@ -152,42 +142,59 @@ static void put_addresses(struct writing *w, const struct udp_telling *telling, 
         info.ipi_spec_dst = info.ipi_addr;
         if ((to->octet[12] & 0xf0) == 0xe0 || to->octet[15] == 0xff) /* a group: we are this */
             memcpy(&info.ipi_spec_dst, telling->host->own4.octet + 12, sizeof info.ipi_spec_dst);
-        put(w, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
+        cmsg_put(w, IPPROTO_IP, IP_PKTINFO, &info, sizeof info);
     }
-    if ((socket->told & TOLD_PKTINFO6) != 0) {
-        struct in6_pktinfo info = { .ipi6_ifindex = ifindex };
-        memcpy(&info.ipi6_addr, to->octet, sizeof info.ipi6_addr);
-        put(w, IPPROTO_IPV6, IPV6_PKTINFO, &info, sizeof info);
-    }
+    struct in6_pktinfo info6 = { .ipi6_ifindex = ifindex };
+    memcpy(&info6.ipi6_addr, to->octet, sizeof info6.ipi6_addr);
+    if ((socket->told & TOLD_PKTINFO6) != 0)
+        cmsg_put(w, IPPROTO_IPV6, IPV6_PKTINFO, &info6, sizeof info6);
+    if ((socket->told & TOLD_2292PKTINFO6) != 0 && !v4)
+        cmsg_put(w, IPPROTO_IPV6, IPV6_2292PKTINFO, &info6, sizeof info6);
 }
 
-static void put_ttl(struct writing *w, const struct udp_socket *socket, bool v4, int ttl)
+/* Where it was sent, as an address with a port. */
+static void put_destination(struct cmsg_writing *w, const struct udp_telling *telling, bool v4)
+{
+    const struct weir_addr *to = telling->to;
+    struct sockaddr_in six_less = { .sin_family = AF_INET, .sin_port = htons(to->port) };
+    struct sockaddr_in6 six = { .sin6_family = AF_INET6, .sin6_port = htons(to->port) };
+    memcpy(&six_less.sin_addr, to->ip.octet + 12, sizeof six_less.sin_addr);
+    memcpy(&six.sin6_addr, to->ip.octet, sizeof six.sin6_addr);
+    if (v4 && (telling->socket->told & TOLD_ORIGDST) != 0)
+        cmsg_put(w, IPPROTO_IP, IP_ORIGDSTADDR, &six_less, sizeof six_less);
+    if (!v4 && (telling->socket->told & TOLD_ORIGDST6) != 0)
+        cmsg_put(w, IPPROTO_IPV6, IPV6_ORIGDSTADDR, &six, sizeof six);
+}
+
+static void put_ttl(struct cmsg_writing *w, const struct udp_socket *socket, bool v4, int ttl)
 {
     if (v4 && (socket->told & TOLD_TTL) != 0)
-        put(w, IPPROTO_IP, IP_TTL, &ttl, sizeof ttl);
+        cmsg_put(w, IPPROTO_IP, IP_TTL, &ttl, sizeof ttl);
     if (!v4 && (socket->told & TOLD_HOPLIMIT6) != 0)
-        put(w, IPPROTO_IPV6, IPV6_HOPLIMIT, &ttl, sizeof ttl);
+        cmsg_put(w, IPPROTO_IPV6, IPV6_HOPLIMIT, &ttl, sizeof ttl);
+    if (!v4 && (socket->told & TOLD_2292HOPLIMIT6) != 0)
+        cmsg_put(w, IPPROTO_IPV6, IPV6_2292HOPLIMIT, &ttl, sizeof ttl);
 }
 
-static void put_tos(struct writing *w, const struct udp_socket *socket, bool v4, uint8_t tos)
+static void put_tos(struct cmsg_writing *w, const struct udp_socket *socket, bool v4, uint8_t tos)
 {
     const int tclass = tos;
     if (v4 && (socket->told & TOLD_TOS) != 0)
-        put(w, IPPROTO_IP, IP_TOS, &tos, sizeof tos);
+        cmsg_put(w, IPPROTO_IP, IP_TOS, &tos, sizeof tos);
     if (!v4 && (socket->told & TOLD_TCLASS6) != 0)
-        put(w, IPPROTO_IPV6, IPV6_TCLASS, &tclass, sizeof tclass);
+        cmsg_put(w, IPPROTO_IPV6, IPV6_TCLASS, &tclass, sizeof tclass);
 }
 
 size_t udp_cmsg_write(const struct udp_telling *telling, uint8_t *control, size_t room, bool *cut)
 {
-    struct writing w = { control, room, 0, cut };
+    struct cmsg_writing w = { control, room, 0, cut };
     struct msghdr *native = telling->native;
     const bool error = (native->msg_flags & MSG_ERRQUEUE) != 0;
     const bool named = native->msg_namelen != 0;
     const bool v4 = named && weir_ip_is_v4(&telling->to->ip);
     for (struct cmsghdr *c = CMSG_FIRSTHDR(native); c != NULL; c = CMSG_NXTHDR(native, c))
         if (c->cmsg_level == SOL_SOCKET)
-            put(&w, SOL_SOCKET, c->cmsg_type, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
+            cmsg_put(&w, SOL_SOCKET, c->cmsg_type, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
     if (named && !error)
         put_addresses(&w, telling, v4);
     for (struct cmsghdr *c = CMSG_FIRSTHDR(native); c != NULL; c = CMSG_NXTHDR(native, c)) {
@@ -202,5 +209,7 @@ size_t udp_cmsg_write(const struct udp_telling *telling, uint8_t *control, size_
             put_error(&w, telling, c);
         }
     }
+    if (named && !error)
+        put_destination(&w, telling, v4);
     return w.len;
 }

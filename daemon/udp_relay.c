@@ -26,7 +26,8 @@ struct weir_udp_how udp_how(const struct udp_socket *socket, const struct weir_i
         .tos = (uint8_t)(socket->tos[kind] > 0 ? socket->tos[kind] : 0),
         .tos_given = true,
         .no_sum = socket->no_sum,
-        .whole = discover == IP_PMTUDISC_DO || discover == IP_PMTUDISC_PROBE,
+        .whole = discover == IP_PMTUDISC_DO || discover == IP_PMTUDISC_PROBE ||
+                 (kind == 1 && socket->whole6),
     };
 }
 

@@ -14,6 +14,9 @@
 
 #define CONTROL_MAX 1024
 #define VECTOR_MAX  1024
+#define PIECES_MAX  128 /* that UDP_SEGMENT makes of one call, as Linux */
+#define HEADS_V4    28  /* of IP and UDP */
+#define HEADS_V6    48
 
 /* What the program gives. */
 struct given {
@@ -112,12 +115,47 @@ static int find_peer(const struct udp_job *job, const struct given *given, struc
     return socket->connected ? 0 : EDESTADDRREQ;
 }
 
+/* Pieces, of which the last may be shorter, must be packets that are not fragmented. 0 or errno. */
+static int bad_pieces(const struct udp_job *job, const struct weir_addr *to, size_t piece,
+                      size_t len)
+{
+    const struct udp_socket *socket = job->socket;
+    const struct weird *weird = job->host->weird;
+    const size_t mtu = net_is_local(weird, &to->ip) ? UINT16_MAX + 1u : (size_t)weird->dev->mtu;
+    const size_t heads = weir_ip_is_v4(&to->ip) ? HEADS_V4 : HEADS_V6;
+    return heads + (len < piece ? len : piece) > mtu || len > piece * PIECES_MAX || socket->no_sum
+               ? EINVAL
+               : 0;
+}
+
+/* All of it, or as much as weir has room for once it has begun: the rest is lost, as on a full
+ * link. 0 or errno. */
+static int send_pieces(const struct udp_job *job, const struct weir_udp_how *how,
+                       const uint8_t *data, size_t len, size_t piece, weir_time now)
+{
+    size_t at = 0;
+    do {
+        const size_t part = len - at < piece ? len - at : piece;
+        const enum weir_error error = weir_udp_send_as(job->host->weird->weir, job->socket->handle,
+                                                       how, data + at, part, now);
+        if (error != WEIR_OK)
+            return at == 0 ? error_of(error) : 0;
+        at += part;
+    } while (at < len);
+    return 0;
+}
+
 /* To weir; 0 or errno. */
 static int hand_over(const struct udp_job *job, const struct weir_addr *to,
                      const struct udp_beside *beside, size_t len, weir_time now)
 {
     const struct udp_cork *cork = job->socket->cork;
-    const void *data = cork != NULL ? cork->data : job->host->in;
+    const uint8_t *data = cork != NULL ? cork->data : job->host->in;
+    const size_t all = cork != NULL ? cork->len : len;
+    const size_t piece = beside->segment > 0 ? beside->segment : job->socket->segment;
+    const int bad = piece > 0 ? bad_pieces(job, to, piece, all) : 0;
+    if (bad != 0)
+        return bad;
     struct weir_udp_how how = udp_how(job->socket, &to->ip);
     how.to = to;
     how.from = beside->from;
@@ -125,15 +163,22 @@ static int hand_over(const struct udp_job *job, const struct weir_addr *to,
         how.ttl = (uint8_t)beside->ttl;
     if (beside->tos >= 0)
         how.tos = (uint8_t)beside->tos;
-    return error_of(weir_udp_send_as(job->host->weird->weir, job->socket->handle, &how, data,
-                                     cork != NULL ? cork->len : len, now));
+    return send_pieces(job, &how, data, all, piece > 0 ? piece : all, now);
+}
+
+void udp_send_corked(struct udp_socket *socket, weir_time now)
+{
+    const struct udp_job job = { .host = socket->weird->udp, .socket = socket };
+    const struct udp_beside nothing = { .ttl = -1, .tos = -1 };
+    (void)hand_over(&job, &socket->cork->to, &nothing, 0, now);
+    udp_cork_end(socket);
 }
 
 /* The length, or -errno; EAGAIN: weir has no room now. */
 static int64_t send_one(const struct udp_job *job, const struct given *given, weir_time now)
 {
     struct udp_socket *socket = job->socket;
-    const bool more = (given->flags & MSG_MORE) != 0;
+    const bool more = (given->flags & MSG_MORE) != 0 || socket->corked;
     struct weir_addr to;
     struct udp_beside beside;
     size_t len = 0;

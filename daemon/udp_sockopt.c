@@ -7,8 +7,29 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <linux/net_tstamp.h>
+#include <netinet/udp.h>
+
+/* Newer than the headers that weir is built with. */
+#define NEW_SO_RCVMARK                75
+#define NEW_SO_PASSPIDFD              76
+#define NEW_SO_PEERPIDFD              77
+#define NEW_SO_RCVPRIORITY            82
+#define NEW_SO_PASSRIGHTS             83
+#define NEW_IP_PROTOCOL               52
+#define NEW_IP_RECVERR_RFC4884        26
+#define NEW_IP_LOCAL_PORT_RANGE       51
+#define NEW_IPV6_FLOWINFO             11
+#define NEW_IPV6_ROUTER_ALERT_ISOLATE 30
+#define NEW_IPV6_RECVERR_RFC4884      31
+#define NEW_IPV6_FLOWINFO_SEND        33
 
 /* syscall: setsockopt */
+
+/* Times of what was sent. */
+#define STAMPS_SENT                                                                            \
+    (int)(SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_TX_SCHED | SOF_TIMESTAMPING_TX_ACK | \
+          1u << 18)
 
 enum how {
     NATIVE, /* the kernel's, on S */
@@ -16,12 +37,19 @@ enum how {
     FLAG,   /* kept here: 0 or 1 */
     TOLD,   /* a bit of enum udp_told */
     PATH,   /* IP_MTU: read only */
+    PORT,   /* IP_PROTOCOL: read only, and the port of a datagram socket */
+    DENIED, /* 0; anything else is for those who rule the network */
+    NONE,   /* 0, and there is nothing else: the error `which` */
+    FREE,   /* IPV6_FREEBIND: the same as IP_FREEBIND */
+    WHOLE,  /* IPV6_DONTFRAG */
+    CORK,   /* UDP_CORK */
+    STAMPS, /* SO_TIMESTAMPING: the kernel's, but for what was sent */
 };
 
 struct option {
     int level, name;
     enum how how;
-    int which; /* enum udp_told */
+    int which; /* enum udp_told, or an error */
 };
 
 static const struct option options[] = {
@@ -63,6 +91,32 @@ static const struct option options[] = {
     { SOL_SOCKET, SO_DETACH_FILTER, NATIVE, 0 },
     { SOL_SOCKET, SO_LOCK_FILTER, NATIVE, 0 },
     { SOL_SOCKET, SO_BINDTODEVICE, NATIVE, 0 },
+    { SOL_SOCKET, SO_DEBUG, NATIVE, 0 },
+    { SOL_SOCKET, SO_BSDCOMPAT, NATIVE, 0 },
+    { SOL_SOCKET, SO_PASSCRED, NATIVE, 0 },
+    { SOL_SOCKET, SO_PASSSEC, NATIVE, 0 },
+    { SOL_SOCKET, SO_PEERCRED, NATIVE, 0 },
+    { SOL_SOCKET, SO_PEERGROUPS, NATIVE, 0 },
+    { SOL_SOCKET, SO_WIFI_STATUS, NATIVE, 0 },
+    { SOL_SOCKET, SO_NOFCS, NATIVE, 0 },
+    { SOL_SOCKET, SO_SELECT_ERR_QUEUE, NATIVE, 0 },
+    { SOL_SOCKET, SO_BUSY_POLL, NATIVE, 0 },
+    { SOL_SOCKET, SO_PREFER_BUSY_POLL, NATIVE, 0 },
+    { SOL_SOCKET, SO_BUSY_POLL_BUDGET, NATIVE, 0 },
+    { SOL_SOCKET, SO_MAX_PACING_RATE, NATIVE, 0 },
+    { SOL_SOCKET, SO_BPF_EXTENSIONS, NATIVE, 0 },
+    { SOL_SOCKET, SO_INCOMING_CPU, NATIVE, 0 },
+    { SOL_SOCKET, SO_INCOMING_NAPI_ID, NATIVE, 0 },
+    { SOL_SOCKET, SO_CNX_ADVICE, NATIVE, 0 },
+    { SOL_SOCKET, SO_NETNS_COOKIE, NATIVE, 0 },
+    { SOL_SOCKET, SO_BUF_LOCK, NATIVE, 0 },
+    { SOL_SOCKET, SO_RESERVE_MEM, NATIVE, 0 },
+    { SOL_SOCKET, SO_TXREHASH, NATIVE, 0 },
+    { SOL_SOCKET, NEW_SO_RCVMARK, NATIVE, 0 },
+    { SOL_SOCKET, NEW_SO_PASSPIDFD, NATIVE, 0 },
+    { SOL_SOCKET, NEW_SO_PEERPIDFD, NATIVE, 0 },
+    { SOL_SOCKET, NEW_SO_RCVPRIORITY, NATIVE, 0 },
+    { SOL_SOCKET, NEW_SO_PASSRIGHTS, NATIVE, 0 },
     { IPPROTO_IP, IP_TTL, MIRROR, 0 },
     { IPPROTO_IP, IP_TOS, MIRROR, 0 },
     { IPPROTO_IP, IP_MTU_DISCOVER, MIRROR, 0 },
@@ -70,6 +124,27 @@ static const struct option options[] = {
     { IPPROTO_IP, IP_FREEBIND, MIRROR, 0 },
     { IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, NATIVE, 0 },
     { IPPROTO_IP, IP_MTU, PATH, 0 },
+    { IPPROTO_IP, IP_HDRINCL, NATIVE, 0 },
+    { IPPROTO_IP, IP_ROUTER_ALERT, NATIVE, 0 },
+    { IPPROTO_IP, IP_RECVOPTS, NATIVE, 0 },
+    { IPPROTO_IP, IP_RETOPTS, NATIVE, 0 },
+    { IPPROTO_IP, IP_PASSSEC, NATIVE, 0 },
+    { IPPROTO_IP, IP_TRANSPARENT, DENIED, 0 },
+    { IPPROTO_IP, IP_RECVORIGDSTADDR, TOLD, TOLD_ORIGDST },
+    { IPPROTO_IP, IP_MINTTL, NATIVE, 0 },
+    { IPPROTO_IP, IP_NODEFRAG, NATIVE, 0 },
+    { IPPROTO_IP, IP_CHECKSUM, NATIVE, 0 },
+    { IPPROTO_IP, NEW_IP_PROTOCOL, PORT, 0 },
+    { IPPROTO_IP, IP_RECVFRAGSIZE, NONE, ENOPROTOOPT },
+    { IPPROTO_IP, NEW_IP_RECVERR_RFC4884, NONE, ENOPROTOOPT },
+    { IPPROTO_IP, IP_UNICAST_IF, NONE, EADDRNOTAVAIL },
+    { IPPROTO_IP, NEW_IP_LOCAL_PORT_RANGE, NONE, ENOPROTOOPT },
+    { IPPROTO_UDP, UDP_CORK, CORK, 0 },
+    { IPPROTO_UDP, UDP_ENCAP, NONE, ENOPROTOOPT },
+    { IPPROTO_UDP, UDP_NO_CHECK6_TX, NONE, ENOPROTOOPT },
+    { IPPROTO_UDP, UDP_NO_CHECK6_RX, NONE, ENOPROTOOPT },
+    { IPPROTO_UDP, UDP_SEGMENT, MIRROR, 0 },
+    { IPPROTO_UDP, UDP_GRO, NATIVE, 0 },
     { IPPROTO_IP, IP_PKTINFO, TOLD, TOLD_PKTINFO },
     { IPPROTO_IP, IP_RECVTTL, TOLD, TOLD_TTL },
     { IPPROTO_IP, IP_RECVTOS, TOLD, TOLD_TOS },
@@ -79,6 +154,30 @@ static const struct option options[] = {
     { IPPROTO_IPV6, IPV6_MTU_DISCOVER, MIRROR, 0 },
     { IPPROTO_IPV6, IPV6_RECVERR, MIRROR, 0 },
     { IPPROTO_IPV6, IPV6_MTU, PATH, 0 },
+    { IPPROTO_IPV6, IPV6_FREEBIND, FREE, 0 },
+    { IPPROTO_IPV6, IPV6_2292HOPOPTS, NONE, ENOPROTOOPT },
+    { IPPROTO_IPV6, IPV6_2292DSTOPTS, NONE, ENOPROTOOPT },
+    { IPPROTO_IPV6, IPV6_2292RTHDR, NONE, ENOPROTOOPT },
+    { IPPROTO_IPV6, NEW_IPV6_FLOWINFO, NONE, ENOPROTOOPT },
+    { IPPROTO_IPV6, NEW_IPV6_ROUTER_ALERT_ISOLATE, NONE, ENOPROTOOPT },
+    { IPPROTO_IPV6, NEW_IPV6_RECVERR_RFC4884, NONE, ENOPROTOOPT },
+    { IPPROTO_IPV6, IPV6_RECVHOPOPTS, NONE, ENOPROTOOPT },
+    { IPPROTO_IPV6, IPV6_RECVRTHDR, NONE, ENOPROTOOPT },
+    { IPPROTO_IPV6, IPV6_RECVDSTOPTS, NONE, ENOPROTOOPT },
+    { IPPROTO_IPV6, IPV6_RECVPATHMTU, NONE, ENOPROTOOPT },
+    { IPPROTO_IPV6, IPV6_RECVFRAGSIZE, NONE, ENOPROTOOPT },
+    { IPPROTO_IPV6, IPV6_MINHOPCOUNT, NONE, ENOPROTOOPT },
+    { IPPROTO_IPV6, NEW_IPV6_FLOWINFO_SEND, NONE, ENOPROTOOPT },
+    { IPPROTO_IPV6, IPV6_UNICAST_IF, NONE, EADDRNOTAVAIL },
+    { SOL_SOCKET, SO_ZEROCOPY, NONE, ENOPROTOOPT },
+    { SOL_SOCKET, SO_TIMESTAMPING_OLD, STAMPS, 0 },
+    { SOL_SOCKET, SO_TIMESTAMPING_NEW, STAMPS, 0 },
+    { IPPROTO_IPV6, IPV6_TRANSPARENT, DENIED, 0 },
+    { IPPROTO_IPV6, IPV6_RECVORIGDSTADDR, TOLD, TOLD_ORIGDST6 },
+    { IPPROTO_IPV6, IPV6_DONTFRAG, WHOLE, 0 },
+    { IPPROTO_IPV6, IPV6_AUTOFLOWLABEL, NATIVE, 0 },
+    { IPPROTO_IPV6, IPV6_2292PKTINFO, TOLD, TOLD_2292PKTINFO6 },
+    { IPPROTO_IPV6, IPV6_2292HOPLIMIT, TOLD, TOLD_2292HOPLIMIT6 },
     { IPPROTO_IPV6, IPV6_RECVPKTINFO, TOLD, TOLD_PKTINFO6 },
     { IPPROTO_IPV6, IPV6_RECVHOPLIMIT, TOLD, TOLD_HOPLIMIT6 },
     { IPPROTO_IPV6, IPV6_RECVTCLASS, TOLD, TOLD_TCLASS6 },
@@ -117,12 +216,59 @@ static int give_int(const struct call *call, int value)
     return udp_option_write(call, value, false);
 }
 
+static int give_nothing(const struct call *call)
+{
+    const int32_t none = 0;
+    int32_t room;
+    if (!memory_read(call->pid, call->arg[4], &room, sizeof room))
+        return EFAULT;
+    if (room < 0)
+        return EINVAL;
+    return memory_write(call->pid, call->arg[4], &none, sizeof none) ? 0 : EFAULT;
+}
+
 static int get_path_mtu(const struct call *call, const struct udp_socket *socket)
 {
     if (!socket->connected)
         return ENOTCONN;
-    const bool lo = net_is_local(call->weird, &socket->remote.ip);
-    return give_int(call, lo ? UINT16_MAX + 1 : call->weird->dev->mtu);
+    const int lo = socket->family == AF_INET ? UINT16_MAX : UINT16_MAX + 1;
+    return give_int(call,
+                    net_is_local(call->weird, &socket->remote.ip) ? lo : call->weird->dev->mtu);
+}
+
+static int get_kept(const struct call *call, const struct udp_socket *socket,
+                    const struct option *option)
+{
+    switch (option->how) {
+    case TOLD:
+        return give_int(call, (socket->told & option->which) != 0);
+    case FLAG:
+        return give_int(call, socket->v6only);
+    case PORT:
+        return give_int(call, socket->bound ? socket->local.port : 0);
+    case FREE:
+        return give_int(call, socket->freebind);
+    case WHOLE:
+        return give_int(call, socket->whole6);
+    case CORK:
+        return give_int(call, socket->corked);
+    case DENIED:
+    case NONE:
+        return give_int(call, 0);
+    default:
+        return get_path_mtu(call, socket);
+    }
+}
+
+/* What is sent besides the datagram: nothing. */
+static bool is_empty(const struct call *call)
+{
+    const int level = (int)call->arg[1], name = (int)call->arg[2];
+    if (level == IPPROTO_IP)
+        return name == IP_OPTIONS;
+    return level == IPPROTO_IPV6 && call->family == AF_INET6 &&
+           (name == IPV6_HOPOPTS || name == IPV6_RTHDRDSTOPTS || name == IPV6_RTHDR ||
+            name == IPV6_DSTOPTS);
 }
 
 void udp_call_getsockopt(struct call *call, struct udp_socket *socket)
@@ -134,21 +280,19 @@ void udp_call_getsockopt(struct call *call, struct udp_socket *socket)
     int error = level < 0 ? EINVAL : ENOPROTOOPT;
     if (level == IPPROTO_IPV6 && call->family == AF_INET) {
         error = EOPNOTSUPP;
+    } else if (is_empty(call)) {
+        error = give_nothing(call);
     } else if (option == NULL) {
         if (level != SOL_SOCKET && level != IPPROTO_IP && level != IPPROTO_IPV6 &&
             level != IPPROTO_UDP) { /* the kernel says what it says to a UDP socket */
             call_continue(call);
             return;
         }
-    } else if (option->how == NATIVE || option->how == MIRROR) {
+    } else if (option->how == NATIVE || option->how == MIRROR || option->how == STAMPS) {
         call_continue(call);
         return;
-    } else if (option->how == TOLD) {
-        error = give_int(call, (socket->told & option->which) != 0);
-    } else if (option->how == FLAG) {
-        error = give_int(call, socket->v6only);
     } else {
-        error = get_path_mtu(call, socket);
+        error = get_kept(call, socket, option);
     }
     call_answer(call->run, call->id, -error);
 }
@@ -162,10 +306,14 @@ int udp_option_read(const struct call *call, int *value)
     *value = 0;
     if (len >= (int)sizeof *value)
         return memory_read(call->pid, call->arg[3], value, sizeof *value) ? 0 : EFAULT;
-    if ((int)call->arg[1] != IPPROTO_IP || len < 0)
+    const int name = (int)call->arg[2];
+    if ((int)call->arg[1] == IPPROTO_IPV6 && (name == IPV6_DONTFRAG || name == IPV6_RECVFRAGSIZE))
+        return len < 0 ? EINVAL : 0;
+    if ((int)call->arg[1] != IPPROTO_IP || len < 0 || name == IP_UNICAST_IF ||
+        name == NEW_IP_LOCAL_PORT_RANGE)
         return EINVAL;
     if (len == 0) /* 0, to most */
-        return (int)call->arg[2] == IP_TTL || (int)call->arg[2] == IP_FREEBIND ? EINVAL : 0;
+        return name == IP_TTL || name == IP_FREEBIND || name == IP_TRANSPARENT ? EINVAL : 0;
     if (!memory_read(call->pid, call->arg[3], &octet, sizeof octet))
         return EFAULT;
     *value = octet;
@@ -193,6 +341,8 @@ static void keep(struct udp_socket *socket, const struct option *option, int val
         socket->mtu_discover[six] = value;
     } else if (!six && option->name == IP_FREEBIND) {
         socket->freebind = value != 0;
+    } else if (option->level == IPPROTO_UDP) {
+        socket->segment = (uint16_t)value;
     }
 }
 
@@ -209,24 +359,58 @@ static int set_mirror(const struct call *call, struct udp_socket *socket,
     return 0;
 }
 
-static int set_kept(struct udp_socket *socket, const struct option *option, int value)
+static void set_told(struct udp_socket *socket, int bit, bool on)
 {
-    if (option->how == PATH)
+    socket->told = (uint16_t)(on ? socket->told | bit : socket->told & ~bit);
+}
+
+/* What was held back goes now. S holds back what it sends by itself. */
+static int set_cork(const struct call *call, struct udp_socket *socket, int value)
+{
+    if (setsockopt(call->s, IPPROTO_UDP, UDP_CORK, &value, sizeof value) < 0)
+        return errno;
+    socket->corked = value != 0;
+    socket->corks = socket->corks || (socket->connected && socket->corked);
+    if (!socket->corked && socket->cork != NULL)
+        udp_send_corked(socket, call->now);
+    return 0;
+}
+
+static int set_kept(const struct call *call, struct udp_socket *socket, const struct option *option,
+                    int value)
+{
+    switch (option->how) {
+    case PATH:
+    case PORT:
+    case STAMPS: /* most of what is sent S does not send itself, and would not be told */
         return ENOPROTOOPT;
-    if (option->how == FLAG) {
+    case DENIED:
+        return value != 0 ? EPERM : 0;
+    case NONE:
+        return value != 0 ? option->which : 0;
+    case FLAG:
         if (socket->bound)
             return EINVAL;
         socket->v6only = value != 0;
         return 0;
+    case FREE:
+        socket->freebind = value != 0;
+        return 0;
+    case WHOLE:
+        socket->whole6 = value != 0;
+        return 0;
+    case CORK:
+        return set_cork(call, socket, value);
+    default:
+        set_told(socket, option->which, value != 0);
+        return 0;
     }
-    socket->told =
-        (uint8_t)(value != 0 ? socket->told | option->which : socket->told & ~option->which);
-    return 0;
 }
 
 void udp_call_setsockopt(struct call *call, struct udp_socket *socket)
 {
     const struct option *option = find(call);
+    const int level = (int)call->arg[1], len = (int)call->arg[4];
     int value = 0;
     if (udp_group_set(call, socket))
         return;
@@ -234,12 +418,20 @@ void udp_call_setsockopt(struct call *call, struct udp_socket *socket)
         call_continue(call);
         return;
     }
+    if (len == 0 && is_empty(call)) {
+        call_error(call, 0);
+        return;
+    }
     int error = udp_option_read(call, &value);
-    if (option == NULL && (error == 0 || (int)call->arg[1] != SOL_SOCKET))
+    if (error == 0 && option != NULL && option->how == STAMPS && (value & STAMPS_SENT) == 0) {
+        call_continue(call);
+        return;
+    }
+    if (option == NULL && (error == 0 || (level != SOL_SOCKET && level != IPPROTO_UDP)))
         error = ENOPROTOOPT;
     if (error == 0)
         error = option->how == MIRROR ? set_mirror(call, socket, option, value)
-                                      : set_kept(socket, option, value);
+                                      : set_kept(call, socket, option, value);
     call_answer(call->run, call->id, -error);
 }
 

@@ -15,6 +15,7 @@ import signal
 import socket
 import struct
 import sys
+import termios
 import threading
 import time
 
@@ -466,6 +467,169 @@ def case_inherit(address, port):
     print("timeouts", *(struct.unpack("ll", sock.getsockopt(socket.SOL_SOCKET, name, 16))
                         for name in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO)),
           "in line", sock.getsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE))
+
+
+TCP_INQ, SO_PEEK_OFF = 36, 42
+
+
+def told_beside(sock, size, flags=0):
+    """What recvmsg gives: octets, and control messages, a number as it is and a time as "now"."""
+    data, told, flags, name = sock.recvmsg(size, 500, flags)
+    words = []
+    for level, kind, value in told:
+        numbers = struct.unpack("i" if len(value) == 4 else f"{len(value) // 8}q", value)
+        if level == socket.SOL_SOCKET:
+            numbers = ["now" if abs(numbers[0] - time.time()) < 20 else numbers[0],
+                       *numbers[2:]]
+        words.append((level, kind, len(value), *numbers))
+    return data, *words, flags, name
+
+
+def case_inq(address, port):
+    """TCP_INQ: recvmsg tells how much is left, and 1 where only the end is."""
+    sock = opened(address, port, b"echo")
+    say("off", sock.getsockopt, socket.IPPROTO_TCP, TCP_INQ)
+    sock.setsockopt(socket.IPPROTO_TCP, TCP_INQ, 1)
+    sock.sendall(b"0123456789")
+    print("all there", wait_until(lambda: unread(sock) == 10))
+    say("peek", told_beside, sock, 3, socket.MSG_PEEK)
+    say("some", told_beside, sock, 4)
+    say("no room for it", sock.recvmsg, 1, 8)
+    say("the rest", told_beside, sock, 100)
+    say("nothing", told_beside, sock, 100, socket.MSG_DONTWAIT)
+    threading.Timer(.1, sock.sendall, (b"late",)).start()
+    say("waits", told_beside, sock, 2)
+    sock.shutdown(socket.SHUT_WR)
+    print("end", wait_for(sock, select.POLLRDHUP))
+    say("at last", told_beside, sock, 100)
+    say("end", told_beside, sock, 100)
+    say("plain", sock.recv, 1)
+
+
+def case_stamps(address, port):
+    """When octets came: SO_TIMESTAMP and the like, of which the last that was set is told."""
+    sock = opened(address, port, b"echo")
+    stamping = struct.pack("I", 1 << 3 | 1 << 4)  # RX_SOFTWARE, SOFTWARE
+    for name, value in ((29, 1), (35, 1), (63, 1), (64, 1), (29, 0), (37, stamping), (35, 1)):
+        say(f"set {name}", sock.setsockopt, socket.SOL_SOCKET, name, value)
+        sock.sendall(b"x")
+        say("told", told_beside, sock, 10)
+        print([sock.getsockopt(socket.SOL_SOCKET, other) for other in (29, 35, 63, 64)])
+    say("stamping", sock.getsockopt, socket.SOL_SOCKET, 37, 8)
+    say("unknown", sock.setsockopt, socket.SOL_SOCKET, 37, -1)
+    say("without a stream", new(address).setsockopt, socket.SOL_SOCKET, 37, 1 << 7)
+    sock.shutdown(socket.SHUT_WR)
+    say("end", told_beside, sock, 10)
+
+
+def case_peek_off(address, port):
+    sock = opened(address, port, b"echo")
+    sock.sendall(b"0123456789")
+    print("all there", wait_until(lambda: unread(sock) == 10))
+    say("set", sock.setsockopt, socket.SOL_SOCKET, SO_PEEK_OFF, 2)
+    for size in (3, 2):
+        say("peek", sock.recv, size, socket.MSG_PEEK)
+        say("at", sock.getsockopt, socket.SOL_SOCKET, SO_PEEK_OFF)
+    say("read", sock.recv, 4)
+    say("at", sock.getsockopt, socket.SOL_SOCKET, SO_PEEK_OFF)
+    say("peek with a name", sock.recvfrom, 2, socket.MSG_PEEK)
+    say("peek", sock.recv, 100, socket.MSG_PEEK)
+
+
+def case_maxseg(address, port):
+    """TCP_MAXSEG before a connection bounds what the peer is told and what is sent; then it is late."""
+    for before, after in ((600, 0), (600, 1000), (1200, 700)):
+        sock = new(address)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, before)
+        sock.connect((address, port))
+        sock.sendall(b"echo\nx")
+        sock.recv(1)
+        say("after", sock.setsockopt, socket.IPPROTO_TCP, socket.TCP_MAXSEG, after)
+        info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+        mss = struct.unpack("I", info[16:20])[0], struct.unpack("I", info[84:88])[0]
+        print("snd_mss, advmss", *mss, sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG))
+
+
+def case_waitall_name(address, port):
+    """MSG_WAITALL with a place for a name: all of it, and no name."""
+    sock = opened(address, port, b"echo")
+    sock.sendall(b"01234")
+    threading.Timer(.1, sock.sendall, (b"56789",)).start()
+    say("all", sock.recvfrom, 10, socket.MSG_WAITALL)
+    sock.sendall(b"01234")
+    sock.shutdown(socket.SHUT_WR)
+    say("what there is", sock.recvfrom, 10, socket.MSG_WAITALL)
+    sock = opened(address, port, b"echo")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, 200000))
+    sock.sendall(b"01234")
+    say("in time", sock.recvfrom, 10, socket.MSG_WAITALL)
+    say("nothing in time", sock.recvfrom, 10, socket.MSG_WAITALL)
+
+
+
+TCP_MD5SIG, TCP_MD5SIG_EXT = 14, 32
+
+
+def signature(peer, key, flags=0, prefix_len=0):
+    """struct tcp_md5sig: an address, flags, prefix length, length, interface, key."""
+    if family(peer) == socket.AF_INET6:
+        where = struct.pack("=HHI16sI", socket.AF_INET6, 0, 0,
+                            socket.inet_pton(socket.AF_INET6, peer), 0)
+    else:
+        where = struct.pack("=HH4s", socket.AF_INET, 0, socket.inet_aton(peer))
+    return struct.pack("=128sBBHi80s", where, flags, prefix_len, len(key), 0, key)
+
+
+def case_signed(address, port):
+    """TCP_MD5SIG: those who share a key talk, who has none or another is not answered."""
+    loop = "::1" if ":" in address else "127.0.0.1"
+    other = "127.0.0.1" if ":" in address else "::1"
+    sock = new(address)
+    for what, value in (("short", bytes(100)), ("other family", signature(other, b"k")),
+                        ("none to take away", signature(loop, b"")),
+                        ("too long", signature(loop, b"k")[:130] + struct.pack("=H", 81) +
+                         signature(loop, b"k")[132:]), ("good", signature(loop, b"k")),
+                        ("again", signature(loop, b"key")), ("away", signature(loop, b"")),
+                        ("away again", signature(loop, b""))):
+        say(what, sock.setsockopt, socket.IPPROTO_TCP, TCP_MD5SIG, value)
+    for bits in (0, 24, 32, 33, 129):
+        say(f"prefix {bits}", sock.setsockopt, socket.IPPROTO_TCP, TCP_MD5SIG_EXT,
+            signature(loop, b"k", 1, bits))
+    say("interface", sock.setsockopt, socket.IPPROTO_TCP, TCP_MD5SIG_EXT, signature(loop, b"k", 2))
+    say("get", sock.getsockopt, socket.IPPROTO_TCP, TCP_MD5SIG, 300)
+    server, plain = new(address), new(address)
+    server.bind((loop, 0))
+    server.setsockopt(socket.IPPROTO_TCP, TCP_MD5SIG, signature(loop, b"key"))
+    server.listen(5)
+    plain.bind((loop, 0))
+    plain.listen(5)
+    for key, to in ((b"key", server), (b"yek", server), (None, server), (None, plain), (b"key", plain)):
+        client = new(address)
+        if key:
+            client.setsockopt(socket.IPPROTO_TCP, TCP_MD5SIG, signature(loop, key))
+        client.setblocking(False)
+        say("connect", client.connect, to.getsockname())
+        talks = key == (b"key" if to is server else None)
+        print(key, "to", "plain" if to is plain else "signed",
+              wait_for(client, select.POLLOUT, 10 if talks else .2))
+        if mask(client) == "OUT" and wait_for(to, select.POLLIN, 10):
+            there = to.accept()[0]
+            there.sendall(b"hello")
+            print("hears", wait_for(client, select.POLLIN), client.recv(10))
+            there.close()
+            print("and the end", wait_for(client, select.POLLRDHUP), client.recv(10))
+        client.close()
+
+
+def unread(sock):
+    return struct.unpack("i", fcntl.ioctl(sock, termios.FIONREAD, bytes(4)))[0]
+
+
+def wait_until(holds, seconds=10):
+    end = time.monotonic() + seconds
+    while not holds() and time.monotonic() < end:
+        time.sleep(.005)
+    return holds()
 
 
 CASES = {name[5:]: case for name, case in list(globals().items()) if name.startswith("case_")}

@@ -765,8 +765,88 @@ def test_fastopen(lab, tap):
     lab.stop(server)
 
 
+SIGNED_CLIENT = """
+import socket, sys
+from run_cases import TCP_MD5SIG, new, signature
+peer, port, key = sys.argv[1], int(sys.argv[2]), sys.argv[3].encode()
+sock = new(peer)
+sock.setsockopt(socket.IPPROTO_TCP, TCP_MD5SIG, signature(peer, key))
+sock.connect((peer, port))
+sock.sendall(bytes(100000))
+sock.shutdown(socket.SHUT_WR)
+print(sock.recv(100).decode())
+"""
+SIGNED_SERVER = """
+import socket, sys
+from run_cases import TCP_MD5SIG, new, signature
+own, port, peer, key = sys.argv[1], int(sys.argv[2]), sys.argv[3], sys.argv[4].encode()
+server = new(own)
+server.bind((own, port))
+server.setsockopt(socket.IPPROTO_TCP, TCP_MD5SIG, signature(peer, key))
+server.listen(1)
+print("listens", flush=True)
+sock = server.accept()[0]
+server.close()
+total = 0
+while part := sock.recv(65536):
+    total += len(part)
+sock.sendall(str(total).encode())
+"""
+
+
+def test_signed(lab, tap):
+    """TCP_MD5SIG on the wire: the kernel believes a program under weir, and the other way round."""
+    from run_cases import TCP_MD5SIG, new, signature
+    environment = {**os.environ, "PYTHONPATH": HERE}
+
+    def program(script, *words):
+        return subprocess.Popen(lab.under(sys.executable, "-c", script, *map(str, words)),
+                                env=environment, stdout=subprocess.PIPE)
+
+    for family in (4, 6):
+        listener = new(KERNEL[family])
+        listener.bind((KERNEL[family], 0))
+        listener.setsockopt(socket.IPPROTO_TCP, TCP_MD5SIG, signature(WEIR[family], b"a key"))
+        listener.listen(1)
+        listener.settimeout(LIMIT)
+        client = program(SIGNED_CLIENT, KERNEL[family], listener.getsockname()[1], "a key")
+        lab.children.append(client)
+        sock, total = listener.accept()[0], 0
+        while part := sock.recv(65536):
+            total += len(part)
+        sock.sendall(b"all of it" if total == 100000 else b"less")
+        sock.close()
+        said = client.communicate(timeout=LIMIT)[0]
+        tap.check(said == b"all of it\n" and client.returncode == 0,
+                  f"IPv{family}: a program signs what the kernel believes", said)
+        server = program(SIGNED_SERVER, WEIR[family], 4711, KERNEL[family], "a key")
+        lab.children.append(server)
+        server.stdout.readline()
+        stranger = new(KERNEL[family])
+        stranger.settimeout(0.3)
+        try:
+            stranger.connect((WEIR[family], 4711))
+            answer = "connected"
+        except OSError as error:
+            answer = str(error)
+        stranger.close()
+        tap.check(answer == "timed out", f"IPv{family}: who does not sign is not answered", answer)
+        sock = new(KERNEL[family])
+        sock.settimeout(LIMIT)
+        sock.setsockopt(socket.IPPROTO_TCP, TCP_MD5SIG, signature(WEIR[family], b"a key"))
+        sock.connect((WEIR[family], 4711))
+        sock.sendall(bytes(100000))
+        sock.shutdown(socket.SHUT_WR)
+        said = sock.recv(100)
+        tap.check(said == b"100000" and server.wait(LIMIT) == 0,
+                  f"IPv{family}: a program believes what the kernel signs, its listener closed", said)
+        sock.close()
+        listener.close()
+
+
 TESTS = [test_cases, test_curl, test_static, test_many, test_process, test_closed_listener,
-         test_low_ports, test_signals, test_sysctl, test_fastopen, test_private, test_end]
+         test_low_ports, test_signals, test_sysctl, test_fastopen, test_signed,
+         test_private, test_end]
 
 
 def main():

@@ -1,0 +1,204 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What options of UDP sockets do; run_udp.py runs each case on the kernel and under weir.
+
+    run_udp_option_cases.py CASE|all PEER PORT
+
+As run_udp_cases.py, which has what these are made of. Datagrams go over the loopback, so that it is
+known what comes.
+"""
+
+import select
+import socket
+import struct
+import sys
+import time
+
+from run_udp_cases import FAMILY, LOOP, SIX, attempt, say, sock
+
+CASES = []
+UDP, UDP_CORK, UDP_SEGMENT, UDP_GRO = socket.IPPROTO_UDP, 1, 103, 104
+LEVEL = socket.IPPROTO_IPV6 if SIX else socket.IPPROTO_IP
+
+
+def case(function):
+    CASES.append(function.__name__)
+    return function
+
+
+def pair(connected):
+    """One that sends, and one that receives."""
+    there, here = sock(10), sock(10)
+    there.bind((LOOP[FAMILY], 0))
+    here.bind((LOOP[FAMILY], 0))
+    if connected:
+        here.connect(there.getsockname())
+        return there, here, here.send
+    return there, here, lambda data, flags=0: here.sendto(data, flags, there.getsockname())
+
+
+def lengths(s, count):
+    return [len(s.recv(70000)) for _ in range(count)]
+
+
+def beside(s, size=100, flags=0):
+    data, told, flags, _ = s.recvmsg(size, 500, flags)
+    return data, [(level, kind, value) for level, kind, value in told], flags
+
+
+def waiting(s):
+    return bool(select.select([s], [], [], 0.1)[0])
+
+
+# ---- UDP_SEGMENT ----
+
+@case
+def segment():
+    """What is sent is cut into datagrams, by the option or beside one message."""
+    for connected in (False, True):
+        there, here, send = pair(connected)
+        here.setsockopt(UDP, UDP_SEGMENT, 100)
+        attempt("sent", send, bytes(250))
+        say(lengths(there, 3))
+        attempt("shorter than a piece", send, bytes(99))
+        attempt("exactly two", send, bytes(200))
+        say(lengths(there, 3))
+        attempt("nothing", send, b"")
+        say(lengths(there, 1))
+        here.setsockopt(UDP, UDP_SEGMENT, 0)
+        attempt("whole", send, bytes(250))
+        say(lengths(there, 1), waiting(there))
+
+
+@case
+def segment_beside():
+    for connected in (False, True):
+        there, here, _ = pair(connected)
+        name = () if connected else (there.getsockname(),)
+
+        def send(size, piece, form="=H"):
+            return here.sendmsg([bytes(size)], [(UDP, UDP_SEGMENT, struct.pack(form, piece))], 0,
+                                *name)
+        attempt("sent", send, 250, 100)
+        say(lengths(there, 3))
+        attempt("of the most pieces", send, 128 * 10, 10)
+        say(set(lengths(there, 128)))
+        attempt("too many pieces", send, 129 * 10, 10)
+        attempt("less than a piece", send, 65000, 65530)
+        say(lengths(there, 1))
+        attempt("as an int", send, 250, 100, "=i")
+        attempt("none", send, 250, 0)
+        say(lengths(there, 1), waiting(there))
+    here.setsockopt(UDP, UDP_SEGMENT, 1000)
+    attempt("less than the option", here.sendmsg, [bytes(250)],
+            [(UDP, UDP_SEGMENT, struct.pack("=H", 100))])
+    say(lengths(there, 3))
+
+
+@case
+def segment_groups():
+    """The same to several, in one call of sendmsg each; received by one that takes them joined."""
+    there, here, send = pair(False)
+    attempt("take joined", there.setsockopt, UDP, UDP_GRO, 1)
+    say(there.getsockopt(UDP, UDP_GRO))
+    attempt("one", send, b"x")
+    say(lengths(there, 1))
+
+
+# ---- UDP_CORK ----
+
+@case
+def cork():
+    for connected in (False, True):
+        there, here, send = pair(connected)
+        here.setsockopt(UDP, UDP_CORK, 1)
+        attempt("begun", send, b"one ")
+        attempt("more", send, b"two")
+        say("held back", not waiting(there))
+        attempt("take out", here.setsockopt, UDP, UDP_CORK, 0)
+        say(there.recv(100), here.getsockopt(UDP, UDP_CORK))
+        attempt("plain", send, b"three")
+        say(there.recv(100))
+        attempt("nothing to take out", here.setsockopt, UDP, UDP_CORK, 0)
+        say("nothing more", not waiting(there))
+
+
+# ---- What recvmsg tells ----
+
+@case
+def destination():
+    """IP_RECVORIGDSTADDR: where a datagram was sent."""
+    option = 74 if SIX else 20
+    there, _, send = pair(False)
+    there.setsockopt(LEVEL, option, 1)
+    send(b"x")
+    data, told, flags = beside(there)
+    port = struct.pack("!H", there.getsockname()[1])
+    say(data, [(level, kind, len(value), value.replace(port, b"PP")) for level, kind, value in told],
+        flags)
+
+
+@case
+def stamping():
+    """SO_TIMESTAMPING: when a datagram came."""
+    there, _, send = pair(False)
+    there.setsockopt(socket.SOL_SOCKET, 37, 1 << 3 | 1 << 4)
+    say(there.getsockopt(socket.SOL_SOCKET, 37, 8))
+    send(b"x")
+    data, told, _ = beside(there)
+    seconds = [struct.unpack("6q", value)[0] for _, _, value in told]
+    say(data, [(kind, len(value)) for _, kind, value in told],
+        [abs(second - time.time()) < 20 for second in seconds])
+
+
+@case
+def old_options():
+    """RFC 2292's names of IPV6_RECVPKTINFO and IPV6_RECVHOPLIMIT."""
+    if not SIX:
+        return
+    there, _, send = pair(False)
+    for option in (2, 8):
+        there.setsockopt(LEVEL, option, 1)
+    send(b"x")
+    data, told, _ = beside(there)
+    say(data, sorted((kind, value[:16]) for _, kind, value in told))
+
+
+@case
+def time_to_live():
+    """IP_MINTTL: what has come too far is not for us."""
+    if SIX:
+        return
+    there, here, send = pair(False)
+    there.setsockopt(LEVEL, 21, 64)
+    here.setsockopt(LEVEL, socket.IP_TTL, 63)
+    send(b"from far")
+    here.setsockopt(LEVEL, socket.IP_TTL, 64)
+    send(b"from near")
+    say(there.recv(100), waiting(there))
+
+
+@case
+def ports():
+    """The port of a socket as its protocol, and one that may be anywhere."""
+    s = sock()
+    say(s.getsockopt(0, 52))
+    s.bind(("", 0))
+    say(s.getsockopt(0, 52) == s.getsockname()[1])
+    s = sock()
+    s.setsockopt(LEVEL, 78 if SIX else 15, 1)
+    attempt("not ours", s.bind, ("2001:db8:9::9" if SIX else "198.51.100.9", 0))
+
+
+def main():
+    for name in CASES if sys.argv[1] == "all" else [sys.argv[1]]:
+        say("case", name)
+        try:
+            globals()[name]()
+        except OSError as error:
+            say("failed", error)
+        say("done")
+
+
+if __name__ == "__main__":
+    main()
