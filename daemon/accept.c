@@ -295,11 +295,11 @@ static void on_acceptable(void *user, int fd, uint32_t ready, weir_time now)
     (void)accept_try(user);
 }
 
-weir_time receive_deadline(int s, weir_time now)
+weir_time wait_deadline(int s, int option, weir_time now)
 {
     struct timeval limit = { 0 };
     socklen_t len = sizeof limit;
-    if (getsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &limit, &len) < 0 ||
+    if (getsockopt(s, SOL_SOCKET, option, &limit, &len) < 0 ||
         (limit.tv_sec == 0 && limit.tv_usec == 0))
         return WEIR_NEVER;
     return now + limit.tv_sec * WEIR_SECOND + limit.tv_usec * WEIR_US;
@@ -319,7 +319,7 @@ void call_accept(struct call *call)
         call_error(call, EAGAIN);
         return;
     }
-    struct parked *parked = park(call->weird, call, receive_deadline(call->s, call->now));
+    struct parked *parked = park(call->weird, call, wait_deadline(call->s, SO_RCVTIMEO, call->now));
     if (parked == NULL) {
         call_error(call, ENOBUFS);
         return;

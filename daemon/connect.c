@@ -38,16 +38,6 @@ static void drop_spare(struct socket *socket)
     socket->spare = -1;
 }
 
-static weir_time send_deadline(int s, weir_time now)
-{
-    struct timeval limit = { 0 };
-    socklen_t len = sizeof limit;
-    if (getsockopt(s, SOL_SOCKET, SO_SNDTIMEO, &limit, &len) < 0 ||
-        (limit.tv_sec == 0 && limit.tv_usec == 0))
-        return WEIR_NEVER;
-    return now + limit.tv_sec * WEIR_SECOND + limit.tv_usec * WEIR_US;
-}
-
 /* ---- connect to AF_UNSPEC ---- */
 
 /* connect(AF_UNSPEC): ends the connection by a reset, and the socket is as new. */
@@ -104,7 +94,7 @@ enum weir_error connect_open(struct socket *socket, const struct weir_addr *addr
 struct parked *connect_wait(struct call *call, bool again)
 {
     struct socket *socket = call->socket;
-    struct parked *parked = park(call->weird, call, send_deadline(call->s, call->now));
+    struct parked *parked = park(call->weird, call, wait_deadline(call->s, SO_SNDTIMEO, call->now));
     if (parked == NULL) {
         call_error(call, ENOBUFS);
         return NULL;

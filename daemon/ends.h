@@ -62,9 +62,14 @@ bool queue_each(struct weird *weird, queue_each_fn *on_socket);
  * that went in since. */
 bool queue_count(struct socket *listener);
 
+/* ---- sending.c ---- */
+
+void call_send(struct call *call); /* sendto, sendmsg */
+bool call_is_send(int nr);
+void send_expired(struct parked *parked, weir_time now); /* its time is over: it has what went */
+
 /* ---- messages.c ---- */
 
-void call_send(struct call *call);    /* sendto, sendmsg */
 void call_receive(struct call *call); /* recvfrom, recvmsg */
 /* Its time is over: it has what there is (MSG_WAITALL), or EAGAIN. */
 void receive_expired(struct parked *parked, weir_time now);

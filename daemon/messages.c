@@ -4,6 +4,8 @@
  * data, MSG_MORE, MSG_TRUNC, the error queue, and how much is queued. Most calls that carry octets
  * are not caught, and those without any of this the kernel does. */
 
+#include "messages.h"
+
 #include "ends.h"
 
 #include <errno.h>
@@ -16,23 +18,11 @@
 
 /* syscall: sendmsg recvmsg fcntl ioctl ppoll setsockopt getsockopt */
 
-#define OCTETS_MAX 65536 /* of one such call; a short count is ordinary on a stream */
-#define SPANS_MAX  64
-
 #ifndef SIOCATMARK
 #define SIOCATMARK 0x8905
 #endif
 
-/* The program's octets of a call, and what else there is to it. */
-struct message {
-    struct iovec span[SPANS_MAX]; /* in the program */
-    unsigned span_count;
-    int flags;
-    uint64_t name, name_len_at; /* the program's pointers, or 0 */
-    uint64_t header;            /* of sendmsg and recvmsg */
-};
-
-static char octets[OCTETS_MAX];
+char message_octets[MESSAGE_MAX];
 
 /* False: the kernel is to say what is wrong with it. */
 static bool read_header(const struct call *call, struct message *message)
@@ -43,7 +33,8 @@ static bool read_header(const struct call *call, struct message *message)
     if (!memory_read(call->pid, call->arg[1], &header, sizeof header))
         return false;
     message->name = (uint64_t)(uintptr_t)header.msg_name;
-    message->span_count = header.msg_iovlen < SPANS_MAX ? (unsigned)header.msg_iovlen : SPANS_MAX;
+    message->span_count =
+        header.msg_iovlen < MESSAGE_SPANS ? (unsigned)header.msg_iovlen : MESSAGE_SPANS;
     if (header.msg_name != NULL && (int)header.msg_namelen < 0)
         return false;
     return header.msg_iovlen <= 1024 &&
@@ -52,7 +43,7 @@ static bool read_header(const struct call *call, struct message *message)
                         message->span_count * sizeof message->span[0]));
 }
 
-static bool read_call(const struct call *call, struct message *message)
+bool message_read(const struct call *call, struct message *message)
 {
     memset(message, 0, sizeof *message);
     if (call->nr == __NR_sendmsg || call->nr == __NR_recvmsg)
@@ -65,27 +56,25 @@ static bool read_call(const struct call *call, struct message *message)
     return true;
 }
 
-/* ---- Calls that a signal withdrew ----
- *
- * A signal takes a thread out of a call also when we have done what it asked for and have not said
- * so yet. The thread then makes the same call again, by itself (SA_RESTART) or because it got
- * EINTR, and has the answer it was to have: else octets would be lost, or sent twice. What seccomp
- * took from us and lost (call_answer) is lost all the same, so that what can be is left to the
- * kernel: all but what is sent to an address, or received with one. */
-#define WITHDRAWN_MAX 8
+bool message_waits(const struct call *call, const struct message *message)
+{
+    return (message->flags & MSG_DONTWAIT) == 0 && (fcntl(call->s, F_GETFL) & O_NONBLOCK) == 0;
+}
 
-struct withdrawn {
-    uint64_t socket; /* its id; 0: a free place */
-    pid_t pid;
-    int nr;
-    uint64_t arg[4];
-    size_t len;
-    char octets[OCTETS_MAX];
-};
+bool message_unconnected(const struct call *call)
+{
+    const struct socket *socket = call->socket;
+    return socket != NULL && (socket->state == SOCKET_FRESH || socket->state == SOCKET_LISTENING) &&
+           !socket->kept[KEPT_FASTOPEN_CONNECT];
+}
+
+/* ---- Calls that a signal withdrew ---- */
+
+#define WITHDRAWN_MAX 8
 
 static struct withdrawn withdrawn[WITHDRAWN_MAX];
 
-static void withdrawn_keep(const struct call *call, size_t len)
+void withdrawn_keep(const struct call *call, size_t count, size_t len)
 {
     static unsigned next;
     if (call->socket == NULL)
@@ -95,12 +84,12 @@ static void withdrawn_keep(const struct call *call, size_t len)
     kept->pid = call->pid;
     kept->nr = call->nr;
     memcpy(kept->arg, call->arg, sizeof kept->arg);
+    kept->count = count;
     kept->len = len;
-    memcpy(kept->octets, octets, len);
+    memcpy(kept->octets, message_octets, len);
 }
 
-/* The one that this call repeats, which is then forgotten; NULL: it repeats none. */
-static const struct withdrawn *withdrawn_take(const struct call *call)
+const struct withdrawn *withdrawn_take(const struct call *call)
 {
     const size_t count = call->nr == __NR_sendmsg || call->nr == __NR_recvmsg ? 3 : 4;
     for (unsigned i = 0; i < WITHDRAWN_MAX && call->socket != NULL; i++) {
@@ -114,105 +103,6 @@ static const struct withdrawn *withdrawn_take(const struct call *call)
     return NULL;
 }
 
-/* ---- Sending ---- */
-
-static ssize_t gather(const struct call *call, const struct message *message)
-{
-    size_t len = 0;
-    for (unsigned i = 0; i < message->span_count && len < OCTETS_MAX; i++) {
-        const size_t room = OCTETS_MAX - len;
-        const size_t part = message->span[i].iov_len < room ? message->span[i].iov_len : room;
-        if (part > 0 && !memory_read(call->pid, (uint64_t)(uintptr_t)message->span[i].iov_base,
-                                     octets + len, part))
-            return -1;
-        len += part;
-    }
-    return (ssize_t)len;
-}
-
-/* From now on the mark in D is looked for. */
-static void expect_urgent(struct socket *socket)
-{
-    const int on = 1;
-    (void)setsockopt(socket->d, SOL_SOCKET, SO_OOBINLINE, &on, sizeof on);
-    socket->urgent_out = true;
-}
-
-/* What is in D and what this call adds to it belong together with what the program sends next. If
- * it adds less than it might, some of that waits as well: at most as long as TCP_CORK lets it. */
-static void hold_back(struct socket *socket, const struct message *message)
-{
-    int unread = 0;
-    size_t len = 0;
-    for (unsigned i = 0; i < message->span_count && len < INT32_MAX; i++)
-        len += message->span[i].iov_len < INT32_MAX ? message->span[i].iov_len : INT32_MAX;
-    if (ioctl(socket->d, FIONREAD, &unread) == 0)
-        socket->more = (uint32_t)unread + (uint32_t)len;
-}
-
-/* The first piece of a MSG_FASTOPEN; what is more the program sends again. */
-static bool send_fast(struct call *call, const struct message *message)
-{
-    struct msghdr header = { .msg_namelen = 0 };
-    const bool waits =
-        (message->flags & MSG_DONTWAIT) == 0 && (fcntl(call->s, F_GETFL) & O_NONBLOCK) == 0;
-    if (message->header != 0 && !memory_read(call->pid, message->header, &header, sizeof header))
-        return false;
-    const struct fast_message fast = {
-        .name = message->name,
-        .name_len = message->header != 0 ? header.msg_namelen : message->name_len_at,
-        .at = (uint64_t)(uintptr_t)message->span[0].iov_base,
-        .len = message->span_count > 0 ? message->span[0].iov_len : 0,
-        .waits = waits,
-    };
-    return fast_send(call, &fast);
-}
-
-/* An AF_UNIX socket would have other words for it. */
-static bool is_unconnected(const struct call *call)
-{
-    const struct socket *socket = call->socket;
-    return socket != NULL && (socket->state == SOCKET_FRESH || socket->state == SOCKET_LISTENING) &&
-           !socket->kept[KEPT_FASTOPEN_CONNECT];
-}
-
-void call_send(struct call *call)
-{
-    struct message message;
-    struct socket *socket = call->socket;
-    if (socket != NULL && call->nr != __NR_sendmmsg && read_call(call, &message) &&
-        (message.flags & MSG_FASTOPEN) != 0 && send_fast(call, &message))
-        return;
-    if (is_unconnected(call) && call->nr != __NR_sendmmsg) {
-        call_error(call, EPIPE);
-        return;
-    }
-    const bool streams = socket != NULL && socket->state == SOCKET_CONNECTED && socket->d >= 0;
-    if (!streams || call->nr == __NR_sendmmsg || !read_call(call, &message)) {
-        call_continue(call);
-        return;
-    }
-    if ((message.flags & MSG_OOB) != 0)
-        expect_urgent(socket);
-    if ((message.flags & MSG_MORE) != 0)
-        hold_back(socket, &message);
-    if (message.name == 0) {
-        call_continue(call);
-        return;
-    }
-    const ssize_t len = gather(call, &message);
-    const int flags = (message.flags & ~MSG_MORE) | MSG_DONTWAIT | MSG_NOSIGNAL;
-    const struct withdrawn *kept = withdrawn_take(call);
-    const bool again =
-        kept != NULL && len >= (ssize_t)kept->len && memcmp(octets, kept->octets, kept->len) == 0;
-    const ssize_t sent = len < 0 ? -1
-                         : again ? (ssize_t)kept->len
-                                 : octets_send(call->s, octets, (size_t)len, flags);
-    const int error = len < 0 ? EFAULT : errno;
-    if (!call_answer(call->run, call->id, sent < 0 ? -error : sent) && sent > 0)
-        withdrawn_keep(call, (size_t)sent);
-}
-
 /* ---- Receiving ---- */
 
 static bool scatter(const struct call *call, const struct message *message, size_t len)
@@ -221,7 +111,7 @@ static bool scatter(const struct call *call, const struct message *message, size
         const size_t left = len - done;
         const size_t part = message->span[i].iov_len < left ? message->span[i].iov_len : left;
         if (part > 0 && !memory_write(call->pid, (uint64_t)(uintptr_t)message->span[i].iov_base,
-                                      octets + done, part))
+                                      message_octets + done, part))
             return false;
         done += part;
     }
@@ -253,13 +143,14 @@ static int give_no_name(const struct call *call, const struct message *message, 
     return memory_write(call->pid, message->header, &header, sizeof header) ? 0 : EFAULT;
 }
 
-/* Octets that the program has room for; more than OCTETS_MAX is that and 1. */
+/* Octets that the program has room for; more than MESSAGE_MAX is that and 1. */
 static size_t room_of(const struct message *message)
 {
     size_t room = 0;
-    for (unsigned i = 0; i < message->span_count && room <= OCTETS_MAX; i++)
-        room += message->span[i].iov_len <= OCTETS_MAX ? message->span[i].iov_len : OCTETS_MAX + 1;
-    return room <= OCTETS_MAX ? room : OCTETS_MAX + 1;
+    for (unsigned i = 0; i < message->span_count && room <= MESSAGE_MAX; i++)
+        room +=
+            message->span[i].iov_len <= MESSAGE_MAX ? message->span[i].iov_len : MESSAGE_MAX + 1;
+    return room <= MESSAGE_MAX ? room : MESSAGE_MAX + 1;
 }
 
 /* Nothing more will come. */
@@ -283,18 +174,17 @@ static bool lacks_some(const struct call *call, const struct message *message)
 static bool receive(const struct call *call, const struct message *message)
 {
     size_t room = room_of(message);
-    room = room < OCTETS_MAX ? room : OCTETS_MAX;
+    room = room < MESSAGE_MAX ? room : MESSAGE_MAX;
     const bool discards = (message->flags & MSG_TRUNC) != 0;
     const int flags = message->flags & (MSG_OOB | MSG_PEEK);
     const struct withdrawn *kept = withdrawn_take(call);
     if (kept != NULL)
-        memcpy(octets, kept->octets, kept->len);
-    const bool waits =
-        (message->flags & MSG_DONTWAIT) == 0 && (fcntl(call->s, F_GETFL) & O_NONBLOCK) == 0;
+        memcpy(message_octets, kept->octets, kept->len);
+    const bool waits = message_waits(call, message);
     if (kept == NULL && waits && lacks_some(call, message))
         return false;
     const ssize_t got =
-        kept != NULL ? (ssize_t)kept->len : octets_recv(call->s, octets, room, flags);
+        kept != NULL ? (ssize_t)kept->count : octets_recv(call->s, message_octets, room, flags);
     int error = errno;
     if (got < 0 && error == EAGAIN && waits)
         return false;
@@ -305,7 +195,7 @@ static bool receive(const struct call *call, const struct message *message)
     else if ((error = give_no_name(call, message, (size_t)got)) != 0)
         call_error(call, error);
     else if (!call_value(call, got) && got > 0 && (flags & MSG_PEEK) == 0)
-        withdrawn_keep(call, (size_t)got);
+        withdrawn_keep(call, (size_t)got, (size_t)got);
     return true;
 }
 
@@ -322,7 +212,7 @@ static bool receive_parked(struct parked *parked, bool waits, weir_time now)
                                .s = parked->s,
                                .socket = socket_find(parked->weird, parked->socket),
                                .now = now };
-    if (!call_valid(parked->run, parked->call) || !read_call(&call, &message))
+    if (!call_valid(parked->run, parked->call) || !message_read(&call, &message))
         return true;
     if (!waits)
         message.flags |= MSG_DONTWAIT;
@@ -347,7 +237,7 @@ static void on_octets(void *user, int fd, uint32_t ready, weir_time now)
  * program wants to be discarded. */
 static void receive_later(struct call *call)
 {
-    struct parked *parked = park(call->weird, call, receive_deadline(call->s, call->now));
+    struct parked *parked = park(call->weird, call, wait_deadline(call->s, SO_RCVTIMEO, call->now));
     if (parked == NULL) {
         call_error(call, ENOBUFS);
         return;
@@ -368,14 +258,14 @@ void call_receive(struct call *call)
 {
     struct message message;
     const struct socket *socket = call->socket;
-    if (call->nr == __NR_recvmmsg || !read_call(call, &message))
+    if (call->nr == __NR_recvmmsg || !message_read(call, &message))
         call_continue(call);
     else if ((message.flags & MSG_ERRQUEUE) != 0)
         call_error(call, EAGAIN); /* there is nothing in it */
-    else if (is_unconnected(call))
+    else if (message_unconnected(call))
         call_error(call, ENOTCONN);
     else if (socket != NULL && socket->state != SOCKET_FRESH &&
-             ((message.flags & MSG_WAITALL) == 0 || room_of(&message) <= OCTETS_MAX) &&
+             ((message.flags & MSG_WAITALL) == 0 || room_of(&message) <= MESSAGE_MAX) &&
              (message.name != 0 || (message.flags & MSG_TRUNC) != 0 ||
               (message.header != 0 && beside_any(socket)))) {
         if (!receive(call, &message))

@@ -66,8 +66,9 @@ struct parked {
     uint32_t fast; /* 1 + octets of a MSG_FASTOPEN that went with the SYN; addr and addrlen
                       are the octets' */
     bool again;    /* a connect on a socket that was connecting already */
-    int nr;        /* of a receive, with `arg`; else 0 */
+    int nr;        /* of a send or a receive, with `arg`; else 0 */
     uint64_t arg[6];
+    size_t done;        /* octets that are sent of it */
     weir_time deadline; /* by SO_RCVTIMEO or SO_SNDTIMEO */
 };
 
@@ -231,7 +232,7 @@ bool accept_try(struct parked *parked); /* false: goes on waiting */
 /* A signal took the thread out of this accept. False, and nothing is done, unless something of it
  * is left for the next call. */
 bool accept_withdraw(struct parked *parked, weir_time now);
-weir_time receive_deadline(int s, weir_time now); /* by SO_RCVTIMEO */
+weir_time wait_deadline(int s, int option, weir_time now); /* by SO_RCVTIMEO or SO_SNDTIMEO */
 void listener_event(struct socket *socket, weir_time now);
 void call_getsockopt(struct call *call);
 void call_setsockopt(struct call *call);

@@ -155,7 +155,9 @@ static void expire_parked(void *user, weir_time now)
         if (parked->s < 0 && socket != NULL)
             connect_detach(socket);
         const int in_time = parked->again ? -EALREADY : -EINPROGRESS;
-        if (parked->nr != 0)
+        if (call_is_send(parked->nr))
+            send_expired(parked, now);
+        else if (parked->nr != 0)
             receive_expired(parked, now);
         else
             call_answer(parked->run, parked->call, parked->s >= 0 ? -EAGAIN : in_time);

@@ -43,7 +43,7 @@ static const int sandbox_calls[] = {
     __NR_getsockopt, /* accept.c connect.c control.c messages.c relay.c snapshot.c ... */
 #endif
 #if defined __NR_ioctl
-    __NR_ioctl, /* ends.c messages.c messages_beside.c relay.c snapshot.c ... */
+    __NR_ioctl, /* ends.c messages.c messages_beside.c relay.c sending.c ... */
 #endif
 #if defined __NR_listen
     __NR_listen, /* calls.c */
@@ -79,13 +79,13 @@ static const int sandbox_calls[] = {
     __NR_rt_sigreturn, /* sandbox.c */
 #endif
 #if defined __NR_sendmsg
-    __NR_sendmsg, /* ends.c gate.c io.c messages.c relay.c udp_icmp.c udp_maker.c ... */
+    __NR_sendmsg, /* ends.c gate.c io.c messages.c relay.c sending.c udp_icmp.c ... */
 #endif
 #if defined __NR_setitimer
     __NR_setitimer, /* accept.c */
 #endif
 #if defined __NR_setsockopt
-    __NR_setsockopt, /* connect.c ends.c messages.c relay.c sockets.c sockopt_set.c ... */
+    __NR_setsockopt, /* connect.c ends.c messages.c relay.c sending.c sockets.c ... */
 #endif
 #if defined __NR_shutdown
     __NR_shutdown, /* calls.c ends.c gate.c relay.c udp_bind.c */

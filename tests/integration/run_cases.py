@@ -222,6 +222,23 @@ def what_peer_saw(address, port):
     return told
 
 
+def case_send_to(address, port):
+    """A connected stream ignores an address, and a send that may wait sends all of it."""
+    loop = "::1" if ":" in address else "127.0.0.1"
+    server = socket.create_server((loop, 0), family=family(loop))
+    sock, other = socket.create_connection(server.getsockname()[:2]), server.accept()[0]
+    sent, got = bytes(range(256)) * (3 << 12), []
+    thread = threading.Thread(target=lambda: got.append(other.recv(len(sent), socket.MSG_WAITALL)))
+    thread.start()
+    print("all of it", sock.sendto(sent, server.getsockname()) == len(sent))
+    print("in pieces", sock.sendmsg([b"a", bytes(70000), b"b"], [], 0, server.getsockname()))
+    thread.join()
+    print("the same", got[0] == sent, other.recv(1), other.recv(70001, socket.MSG_WAITALL)[-1:])
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", 0, 300000))
+    print("in time", 0 < sock.sendto(bytes(64 << 20), (loop, 9)) < 64 << 20)
+    print("full", "OUT" in mask(sock))
+
+
 def case_signals(address, port):
     """A signal may take a thread out of any call; octets are neither lost nor doubled by that.
     Where weird receives for the program, which only a name makes necessary, the kernel itself loses
