@@ -203,15 +203,7 @@ static bool receive(const struct call *call, const struct message *message)
 static bool receive_parked(struct parked *parked, bool waits, weir_time now)
 {
     struct message message;
-    const struct call call = { .weird = parked->weird,
-                               .run = parked->run,
-                               .id = parked->call,
-                               .pid = parked->pid,
-                               .nr = parked->nr,
-                               .arg = parked->arg,
-                               .s = parked->s,
-                               .socket = socket_find(parked->weird, parked->socket),
-                               .now = now };
+    const struct call call = parked_call(parked, now);
     if (!call_valid(parked->run, parked->call) || !message_read(&call, &message))
         return true;
     if (!waits)

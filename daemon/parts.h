@@ -187,6 +187,7 @@ struct parked *park(struct weird *weird, const struct call *call, weir_time dead
 void unpark(struct parked *parked);
 void park_timer_set(struct weird *weird);
 struct parked *parked_connect(struct weird *weird, uint64_t socket);
+struct call parked_call(const struct parked *parked, weir_time now); /* a send or receive, again */
 
 /* ---- interfaces.c ---- */
 

@@ -107,15 +107,7 @@ static void finish(const struct call *call, const struct message *message, size_
 static bool send_parked(struct parked *parked, bool last, weir_time now)
 {
     struct message message;
-    const struct call call = { .weird = parked->weird,
-                               .run = parked->run,
-                               .id = parked->call,
-                               .pid = parked->pid,
-                               .nr = parked->nr,
-                               .arg = parked->arg,
-                               .s = parked->s,
-                               .socket = socket_find(parked->weird, parked->socket),
-                               .now = now };
+    const struct call call = parked_call(parked, now);
     if (!message_read(&call, &message))
         return true;
     const bool valid = call_valid(parked->run, parked->call);

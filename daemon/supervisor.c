@@ -141,6 +141,19 @@ struct parked *parked_connect(struct weird *weird, uint64_t socket)
     return NULL;
 }
 
+struct call parked_call(const struct parked *parked, weir_time now)
+{
+    return (struct call){ .weird = parked->weird,
+                          .run = parked->run,
+                          .id = parked->call,
+                          .pid = parked->pid,
+                          .nr = parked->nr,
+                          .arg = parked->arg,
+                          .s = parked->s,
+                          .socket = socket_find(parked->weird, parked->socket),
+                          .now = now };
+}
+
 static void expire_parked(void *user, weir_time now)
 {
     struct weird *weird = user;
