@@ -69,7 +69,7 @@ static void fake_close(struct weir_dev *dev)
     close(fake->far);
 }
 
-static const struct weir_dev_ops fake_ops = { fake_input, fake_output, fake_close };
+static const struct weir_dev_ops fake_ops = { fake_input, fake_output, fake_close, NULL };
 
 static void open_fake(struct fake_dev *fake)
 {

@@ -148,7 +148,11 @@ static bool input(struct world *world, unsigned side)
         const struct world_frame *f = &world->queue[side][(world->head[side] + n) % WORLD_FRAMES];
         if (f->at > world->now)
             break;
-        frames[n++] = (struct weir_frame){ f->data, f->len, world->now, f->csum_ok, f->gso_size };
+        frames[n++] = (struct weir_frame){ .data = f->data,
+                                           .len = f->len,
+                                           .when = world->now,
+                                           .csum_ok = f->csum_ok,
+                                           .gso_size = f->gso_size };
     }
     if (n == 0)
         return false;
@@ -203,7 +207,7 @@ void world_run(struct world *world, weir_time duration)
 
 void world_inject(struct world *world, unsigned to, const uint8_t *data, size_t len)
 {
-    const struct weir_frame frame = { data, len, world->now, false, 0 };
+    const struct weir_frame frame = { .data = data, .len = len, .when = world->now };
     weir_input(world->side[to], 0, &frame, 1, world->now);
 }
 
