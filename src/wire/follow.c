@@ -43,8 +43,6 @@ static size_t tcp_plain(const uint8_t *p)
                                                                                              : 0;
 }
 
-/* A header that is too short for what its first octets say has been cut by the caller's count, not
- * by us: `len` is compared before anything behind it is read. */
 bool wire_follow_learn(struct wire_follow *follow, const uint8_t *frame, size_t link_len,
                        size_t len)
 {

@@ -156,7 +156,11 @@ static bool input(struct world *world, unsigned side)
     }
     if (n == 0)
         return false;
+    if (world->arrange != NULL)
+        world->arrange(world, side, &frames[0]);
     weir_input(world->side[side], 0, frames, n, world->now);
+    if (world->arrived != NULL)
+        world->arrived(world, side, &frames[0]);
     for (unsigned i = 0; i < n; i++)
         free(world->queue[side][(world->head[side] + i) % WORLD_FRAMES].data);
     world->head[side] += n;
