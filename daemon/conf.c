@@ -207,7 +207,7 @@ static const struct {
     LIMIT(trace_story),    LIMIT(event_batch),     LIMIT(rcv_min),        LIMIT(rcv_max),
     LIMIT(snd_min),        LIMIT(snd_max),         LIMIT(udp_rcv_max),    LIMIT(ranges_max),
     LIMIT(output_quantum), LIMIT(somaxconn),       LIMIT(known_max),      LIMIT(extra_max),
-    LIMIT(tally_max),
+    LIMIT(tally_max),      LIMIT(landing_min),
 };
 
 static bool take_limit(struct conf *conf, const char *value, char why[CONF_WHY_MAX])

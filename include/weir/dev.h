@@ -45,6 +45,9 @@ struct weir_dev_ops {
     int (*input)(struct weir_dev *dev, struct weir_frame *frames, unsigned count, weir_time now);
     int (*output)(struct weir_dev *dev, const struct weir_out *out);
     void (*close)(struct weir_dev *dev);
+    /* NULL: this driver has frames in its own memory only. */
+    int (*land)(struct weir_dev *dev, struct weir_frame *frame, const struct weir_landing *landing,
+                weir_time now);
 };
 
 /* The part of a driver that everyone may read. Programs may bring drivers of their own: they embed
@@ -101,6 +104,14 @@ static inline int weir_dev_input(struct weir_dev *dev, struct weir_frame *frames
                                  weir_time now)
 {
     return dev->ops->input(dev, frames, count, now);
+}
+
+/* Reads one frame, its text to where weir_landing would have it: returns 1, 0 or -errno as
+ * weir_dev_input does. Only for drivers with ops->land. */
+static inline int weir_dev_land(struct weir_dev *dev, struct weir_frame *frame,
+                                const struct weir_landing *landing, weir_time now)
+{
+    return dev->ops->land(dev, frame, landing, now);
 }
 
 /* Writes one frame. 0: written, or lost and counted. -EAGAIN: not taken, the driver is full; try

@@ -107,6 +107,8 @@ struct weir_config {
     uint32_t ranges_max;  /* gaps remembered in a receive window; default 1,024 */
     uint32_t output_quantum; /* octets a connection may send before others have their turn; default
                                 65,536 */
+    uint32_t landing_min;    /* octets of the segments that make weir_landing worth while; default
+                                8,192 */
     uint32_t somaxconn;      /* upper bound of every backlog; default 4,096 */
     uint8_t syn_retries;     /* default 6 */
     uint8_t syn_linear;     /* the first n SYN timeouts do not double (RFC 6298 departs; Linux 6.5);
@@ -263,6 +265,8 @@ struct weir_frame {
     bool csum_ok; /* transport sum already checked, or still to be computed by a device (NEEDS_CSUM)
                    */
     uint16_t gso_size; /* segments of this size were merged into the frame; 0: it is one segment */
+    uint8_t *hole;     /* where in `data` the octets would be that have landed elsewhere, */
+    size_t landed;     /* and how many they are (weir_landing); 0: all are in `data` */
 };
 
 /* Takes in `count` frames that arrived on `iface`. Keeps nothing of them. */
@@ -271,6 +275,21 @@ void weir_input(struct weir *weir, unsigned iface, const struct weir_frame *fram
 
 #define WEIR_HEAD_MAX 128
 #define WEIR_SPANS    6
+
+/* Where the next frame could be put so that its octets need not be copied: the first `head_len`
+ * where frames always go, those after them into the spans, and what these do not hold behind the
+ * hole that was so left. False: nowhere else; read it as ever.
+ *
+ * It is a guess, right in bulk, and costs a copy where it is wrong; the result is the same. Valid
+ * until the next call on the instance. If that is weir_input, its first frame may have landed so:
+ * `hole` is where its octets head_len and on would be (writable), `landed` how many lie in the
+ * spans. */
+struct weir_landing {
+    size_t head_len;
+    unsigned span_count;
+    struct weir_span span[WEIR_SPANS];
+};
+bool weir_landing(struct weir *weir, unsigned iface, struct weir_landing *landing);
 
 /* A frame to send: `head`, then the octets of the spans. Spans are valid until the next call on the
  * instance.

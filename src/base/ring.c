@@ -156,12 +156,25 @@ void ring_chunk_give(struct ring_pool *pool, uint32_t chunk)
 
 /* ---- the table ---- */
 
+/* Wherever the table is, the entry of a slot is at `slot & *mask`. */
+static uint32_t *table_of(const struct ring_pool *pool, struct ring *ring, uint32_t *mask)
+{
+    *mask = ring->big ? table_slots(pool) - 1 : SMALL_SLOTS - 1;
+    return ring->big ? (uint32_t *)(void *)ring_chunk_at(pool, ring->at[0]) : ring->at;
+}
+
+static const uint32_t *table_read(const struct ring_pool *pool, const struct ring *ring,
+                                  uint32_t *mask)
+{
+    *mask = ring->big ? table_slots(pool) - 1 : SMALL_SLOTS - 1;
+    return ring->big ? (const uint32_t *)(const void *)ring_chunk_at(pool, ring->at[0]) : ring->at;
+}
+
 static uint32_t *entry_at(const struct ring_pool *pool, struct ring *ring, uint32_t slot)
 {
-    if (!ring->big)
-        return &ring->at[slot % SMALL_SLOTS];
-    uint32_t *table = (uint32_t *)(void *)ring_chunk_at(pool, ring->at[0]);
-    return &table[slot & (table_slots(pool) - 1)];
+    uint32_t mask;
+    uint32_t *table = table_of(pool, ring, &mask);
+    return &table[slot & mask];
 }
 
 /* The chunk attached at `slot`, or RING_NONE. */
@@ -169,23 +182,44 @@ static uint32_t chunk_of(const struct ring_pool *pool, const struct ring *ring, 
 {
     if (slots_from(pool, ring->slot, slot) >= ring->span)
         return RING_NONE;
-    if (!ring->big)
-        return ring->at[slot % SMALL_SLOTS];
-    const uint32_t *table = (const uint32_t *)(const void *)ring_chunk_at(pool, ring->at[0]);
-    return table[slot & (table_slots(pool) - 1)];
+    uint32_t mask;
+    const uint32_t *table = table_read(pool, ring, &mask);
+    return table[slot & mask];
 }
 
-/* The place of octet `s`, and in `*run` how many of `len` octets lie there in one piece. */
-static uint8_t *place_of(const struct ring_pool *pool, const struct ring *ring, uint32_t s,
-                         uint32_t len, uint32_t *run)
-{
-    const uint32_t chunk = chunk_of(pool, ring, s >> pool->chunk_shift);
-    WEIR_ASSERT(chunk != RING_NONE);
+/* A way along octets that are attached, a piece of one chunk at a time. */
+struct walk {
+    const struct ring_pool *pool;
+    const uint32_t *table;
+    uint32_t mask, slot, off;
+    uint32_t left; /* octets still to go */
+};
 
-    const uint32_t off = s & (chunk_len(pool) - 1);
-    const uint32_t room = chunk_len(pool) - off;
-    *run = len < room ? len : room;
-    return ring_chunk_at(pool, chunk) + off;
+static struct walk walk_begin(const struct ring_pool *pool, const struct ring *ring, uint32_t s,
+                              uint32_t len)
+{
+    struct walk walk = {
+        .pool = pool, .slot = s >> pool->chunk_shift, .off = s & (chunk_len(pool) - 1), .left = len
+    };
+    walk.table = table_read(pool, ring, &walk.mask);
+    WEIR_ASSERT(len == 0 || slots_from(pool, ring->slot, walk.slot) +
+                                    ((walk.off + len - 1) >> pool->chunk_shift) <
+                                ring->span);
+    return walk;
+}
+
+/* The next piece, `*run` octets; only while some are left. */
+static uint8_t *walk_next(struct walk *walk, uint32_t *run)
+{
+    const uint32_t chunk = walk->table[walk->slot & walk->mask];
+    WEIR_ASSERT(chunk != RING_NONE);
+    uint8_t *place = ring_chunk_at(walk->pool, chunk) + walk->off;
+    const uint32_t room = chunk_len(walk->pool) - walk->off;
+    *run = walk->left < room ? walk->left : room;
+    walk->left -= *run;
+    walk->off = 0;
+    walk->slot++;
+    return place;
 }
 
 static void go_big(const struct ring_pool *pool, struct ring *ring, uint32_t table)
@@ -223,8 +257,23 @@ static void widen(const struct ring_pool *pool, struct ring *ring, uint32_t star
     ring->span = (uint16_t)span;
 }
 
+/* The usual case: the slot behind the last one of a big ring, which is not full. */
+static bool append_slot(struct ring_pool *pool, struct ring *ring, uint32_t slot)
+{
+    const uint32_t chunk = chunk_take(pool, ring->credit, held_count(ring));
+    if (chunk == RING_NONE)
+        return false;
+    *entry_at(pool, ring, slot) = chunk;
+    ring->attached++;
+    ring->span++;
+    return true;
+}
+
 static bool attach_slot(struct ring_pool *pool, struct ring *ring, uint32_t slot)
 {
+    if (ring->big && ring->span < table_slots(pool) &&
+        slots_from(pool, ring->slot, slot) == ring->span)
+        return append_slot(pool, ring, slot);
     uint32_t start = slot;
     uint32_t span = 1;
     if (ring->span > 0) {
@@ -257,15 +306,19 @@ static bool attach_slot(struct ring_pool *pool, struct ring *ring, uint32_t slot
     return true;
 }
 
-/* Gives back the chunk at `slot`, if there is one. The caller then mends the span. */
-static void detach_slot(struct ring_pool *pool, struct ring *ring, uint32_t slot)
+/* Gives back the chunks at `count` slots, as far as there are. The caller then mends the span. */
+static void detach_slots(struct ring_pool *pool, struct ring *ring, uint32_t slot, uint32_t count)
 {
-    uint32_t *entry = entry_at(pool, ring, slot);
-    if (*entry == RING_NONE)
-        return;
-    chunk_give(pool, ring->credit, held_count(ring), *entry);
-    *entry = RING_NONE;
-    ring->attached--;
+    uint32_t mask;
+    uint32_t *table = table_of(pool, ring, &mask);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t *entry = &table[(slot + i) & mask];
+        if (*entry == RING_NONE)
+            continue;
+        chunk_give(pool, ring->credit, held_count(ring), *entry);
+        *entry = RING_NONE;
+        ring->attached--;
+    }
 }
 
 /* ---- the ring ---- */
@@ -300,13 +353,12 @@ uint32_t ring_attach(struct ring_pool *pool, struct ring *ring, uint32_t s, uint
 {
     WEIR_ASSERT(len <= ring_reach(pool));
 
-    for (uint32_t done = 0; done < len;) {
-        const uint32_t here = s + done;
-        const uint32_t slot = here >> pool->chunk_shift;
-        if (chunk_of(pool, ring, slot) == RING_NONE && !attach_slot(pool, ring, slot))
-            return done;
-        done += chunk_len(pool) - (here & (chunk_len(pool) - 1));
-    }
+    const uint32_t first = s >> pool->chunk_shift;
+    const uint32_t off = s & (chunk_len(pool) - 1);
+    const uint32_t count = len == 0 ? 0 : ((off + len - 1) >> pool->chunk_shift) + 1;
+    for (uint32_t i = 0; i < count; i++)
+        if (chunk_of(pool, ring, first + i) == RING_NONE && !attach_slot(pool, ring, first + i))
+            return i == 0 ? 0 : (i << pool->chunk_shift) - off;
     return len;
 }
 
@@ -314,41 +366,38 @@ unsigned ring_spans(const struct ring_pool *pool, const struct ring *ring, uint3
                     struct weir_span *span, unsigned max, uint32_t *covered)
 {
     unsigned count = 0;
-    uint32_t done = 0;
-    while (done < len && count < max) {
+    struct walk walk = walk_begin(pool, ring, s, len);
+    while (walk.left > 0 && count < max) {
         uint32_t run;
-        span[count].base = place_of(pool, ring, s + done, len - done, &run);
+        span[count].base = walk_next(&walk, &run);
         span[count].len = run;
         count++;
-        done += run;
     }
-    *covered = done;
+    *covered = len - walk.left;
     return count;
 }
 
 void ring_put(struct ring_pool *pool, struct ring *ring, uint32_t s, const uint8_t *data,
               uint32_t len)
 {
-    while (len > 0) {
+    struct walk walk = walk_begin(pool, ring, s, len);
+    while (walk.left > 0) {
         uint32_t run;
-        uint8_t *place = place_of(pool, ring, s, len, &run);
+        uint8_t *place = walk_next(&walk, &run);
         memcpy(place, data, run);
-        s += run;
         data += run;
-        len -= run;
     }
 }
 
 void ring_get(const struct ring_pool *pool, const struct ring *ring, uint32_t s, uint8_t *data,
               uint32_t len)
 {
-    while (len > 0) {
+    struct walk walk = walk_begin(pool, ring, s, len);
+    while (walk.left > 0) {
         uint32_t run;
-        const uint8_t *place = place_of(pool, ring, s, len, &run);
+        const uint8_t *place = walk_next(&walk, &run);
         memcpy(data, place, run);
-        s += run;
         data += run;
-        len -= run;
     }
 }
 
@@ -360,8 +409,7 @@ void ring_drop_before(struct ring_pool *pool, struct ring *ring, uint32_t s)
 
     if (gone > ring->span)
         gone = ring->span;
-    for (uint32_t i = 0; i < gone; i++)
-        detach_slot(pool, ring, ring->slot + i);
+    detach_slots(pool, ring, ring->slot, gone);
     while (gone < ring->span && *entry_at(pool, ring, ring->slot + gone) == RING_NONE)
         gone++;
     ring->slot = (ring->slot + gone) & slot_mask(pool);
@@ -379,8 +427,7 @@ void ring_drop_after(struct ring_pool *pool, struct ring *ring, uint32_t s)
     if (kept >= ring->span)
         return;
 
-    for (uint32_t i = kept; i < ring->span; i++)
-        detach_slot(pool, ring, ring->slot + i);
+    detach_slots(pool, ring, ring->slot + kept, ring->span - kept);
     while (kept > 0 && *entry_at(pool, ring, ring->slot + kept - 1) == RING_NONE)
         kept--;
     ring->span = (uint16_t)kept;
@@ -389,8 +436,7 @@ void ring_drop_after(struct ring_pool *pool, struct ring *ring, uint32_t s)
 
 void ring_clear(struct ring_pool *pool, struct ring *ring)
 {
-    for (uint32_t i = 0; i < ring->span; i++)
-        detach_slot(pool, ring, ring->slot + i);
+    detach_slots(pool, ring, ring->slot, ring->span);
     ring->span = 0;
     go_small_again(pool, ring);
     WEIR_ASSERT(ring->attached == 0);

@@ -84,6 +84,7 @@ static bool accept_frame(struct packet *packet, unsigned i, struct weir_frame *f
     /* A plain socket too sees what the other end's TCP built, if that end has its offloads on. */
     frame->csum_ok = (status & (TP_STATUS_CSUMNOTREADY | TP_STATUS_CSUM_VALID)) != 0;
     frame->gso_size = 0;
+    frame->landed = 0;
     if (packet->vnet && !vnet_to_frame(&packet->hdr[i], frame))
         return false;
     frame->data = packet->slots + (size_t)i * DRIVER_SLOT;
@@ -158,7 +159,7 @@ static void packet_close(struct weir_dev *dev)
     free(packet);
 }
 
-static const struct weir_dev_ops packet_ops = { packet_input, packet_output, packet_close };
+static const struct weir_dev_ops packet_ops = { packet_input, packet_output, packet_close, NULL };
 
 static void prepare_messages(struct packet *packet)
 {

@@ -38,6 +38,7 @@ static void linearise(struct weir_pair *pair, const struct weir_out *out, struct
 {
     const bool open_sum = out->csum_start != 0;
     frame->gso_size = out->gso_size;
+    frame->landed = 0;
     frame->csum_ok = open_sum && !pair->complete_sums;
     if (out->span_count == 0 && !(open_sum && pair->complete_sums)) {
         frame->data = out->head;

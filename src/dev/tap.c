@@ -49,6 +49,7 @@ static bool accept_frame(struct tap *tap, struct weir_frame *frame, const uint8_
 {
     frame->csum_ok = false;
     frame->gso_size = 0;
+    frame->landed = 0;
     if (got <= tap->hdr_len || got > WEIR_FRAME_MAX + tap->hdr_len)
         return false;
     if (tap->hdr_len != 0) {
@@ -108,6 +109,54 @@ static int tap_input(struct weir_dev *dev, struct weir_frame *frames, unsigned c
     return -error;
 }
 
+/* The iovecs of a frame that is to land: head, spans, and what they do not hold behind the hole.
+ * Returns their number, and in `*room` the octets of the spans. */
+static unsigned landing_iov(const struct tap *tap, struct iovec iov[DRIVER_IOV_MAX],
+                            const struct weir_landing *landing, size_t *room)
+{
+    const size_t head_len = tap->hdr_len + landing->head_len;
+    unsigned count = 0;
+    iov[count++] = (struct iovec){ tap->arena, head_len };
+    *room = 0;
+    for (unsigned i = 0; i < landing->span_count; i++) {
+        iov[count++] = (struct iovec){ landing->span[i].base, landing->span[i].len };
+        *room += landing->span[i].len;
+    }
+    const size_t end = head_len + *room;
+    iov[count++] = (struct iovec){ tap->arena + end, DRIVER_SLOT - end };
+    return count;
+}
+
+/* One frame a call, since the next lands where this one ends. */
+static int tap_land(struct weir_dev *dev, struct weir_frame *frame,
+                    const struct weir_landing *landing, weir_time now)
+{
+    struct tap *tap = tap_of(dev);
+    struct iovec iov[DRIVER_IOV_MAX];
+    size_t room;
+    const unsigned count = landing_iov(tap, iov, landing, &room);
+    for (;;) {
+        const ssize_t got = readv(dev->fd, iov, (int)count);
+        dev->drained = got < 0 && errno != EINTR;
+        if (got < 0)
+            return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+        dev->counters.reads++;
+        if (!accept_frame(tap, frame, tap->arena, (size_t)got)) {
+            dev->counters.refused++;
+            continue;
+        }
+        frame->when = now;
+        if (frame->len > landing->head_len) {
+            const size_t beyond = frame->len - landing->head_len;
+            frame->landed = beyond < room ? beyond : room;
+            frame->hole = tap->arena + tap->hdr_len + landing->head_len;
+        }
+        dev->counters.octets_in += frame->len;
+        dev->counters.frames_in++;
+        return 1;
+    }
+}
+
 /* A short frame is put together and written in one piece: for the kernel to take up eight iovecs
  * costs more than copying it does. */
 static ssize_t write_frame(int fd, const struct iovec *iov, unsigned count)
@@ -156,7 +205,7 @@ static void tap_close(struct weir_dev *dev)
     free(tap);
 }
 
-static const struct weir_dev_ops tap_ops = { tap_input, tap_output, tap_close };
+static const struct weir_dev_ops tap_ops = { tap_input, tap_output, tap_close, tap_land };
 
 /* Joins the interface, or makes it. */
 static int attach(struct tap *tap, bool plain, char why[WEIR_LINE_MAX])

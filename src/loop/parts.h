@@ -13,6 +13,9 @@
  * and the acknowledgements that arrive meanwhile wait, so it is not many. */
 #define OUT_BATCH 16
 
+/* Frames that land between two looks at what is due. */
+#define LANDED_MAX 8
+
 /* Room for one held frame: it may be the longest. */
 #define HELD_SLOT (WEIR_HEAD_MAX + WEIR_FRAME_MAX)
 

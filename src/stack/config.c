@@ -54,6 +54,7 @@ void weir_config_default(struct weir_config *config)
         .udp_rcv_max = 208 << 10,
         .ranges_max = 1024,
         .output_quantum = 65536,
+        .landing_min = 8192,
         .somaxconn = 4096,
         .syn_retries = 6,
         .syn_linear = 4,

@@ -204,11 +204,13 @@ static size_t take_batch(struct weir *weir, unsigned iface, const struct weir_fr
         weir->trace.count.frames_in++;
         weir->trace.count.octets_in += frame->len;
         in->packet.kind = IP_CONSUMED;
+        const bool landed = frame->landed > 0 && landing_take(weir, iface, frame);
         in->drop = ip_frame_arrives(&weir->ip, iface, frame, now, &in->packet);
         if (in->drop != WEIR_DROP_NONE)
             in->packet.kind = IP_CONSUMED;
         last = in->drop == WEIR_DROP_NONE && in->packet.reassembled;
         input_prepare(weir, in);
+        in->seg.landed = landed;
     }
     return taken;
 }
@@ -237,7 +239,10 @@ void weir_input(struct weir *weir, unsigned iface, const struct weir_frame *fram
         for (size_t i = 0; i < taken; i++) {
             if (i + PREFETCH_AHEAD < taken)
                 prefetch(weir, &weir->arrival[i + PREFETCH_AHEAD]);
-            input_packet(weir, &weir->arrival[i], now);
+            struct arrival *in = &weir->arrival[i];
+            input_packet(weir, in, now);
+            if (in->packet.kind == IP_TCP && in->seg.len >= weir->config.landing_min)
+                landing_learn(weir, iface, &frames[i], in);
         }
         frames += taken;
         count -= taken;

@@ -16,6 +16,7 @@
 #include "tcp/path.h"
 #include "tcp/small.h"
 #include "udp/udp.h"
+#include "wire/follow.h"
 
 #define INPUT_BATCH     64  /* frames looked at together */
 #define EVENT_TURN_MAX  64  /* no more than this of a kind before the other kinds have their turn */
@@ -135,6 +136,17 @@ enum wheel_fixed {
     WHEEL_FIXED = WHEEL_SYNQ + SYNQ_FIFOS
 };
 
+/* Where the next frame's text may be put, before anybody knows whose it is (landing.c). */
+struct landing {
+    struct wire_follow last; /* the headers of the last long segment that came in order */
+    weir_handle conn;        /* whose it was; or WEIR_NO_HANDLE */
+    unsigned iface;
+    unsigned run; /* how many there were in a row */
+    seq32 seq;    /* what is offered: octets of the receive ring from here on, */
+    uint32_t len; /* so many; 0: nothing */
+    bool held;    /* memory was attached for an offer */
+};
+
 /* One frame on its way in: what it says, until its turn comes. */
 struct arrival {
     struct ip_packet packet;
@@ -200,6 +212,7 @@ struct weir {
 
     struct tcb scratch; /* in which small forms are handled */
     struct arrival *arrival;
+    struct landing landing;
     struct ip_host ip;
 };
 

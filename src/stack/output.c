@@ -378,6 +378,7 @@ size_t weir_output(struct weir *weir, unsigned iface, struct weir_out *out, size
     weir->events_told = 0;
     ip_call_begins(&weir->ip);
     room_forget(weir);
+    landing_forget(weir);
     output_wake_told(weir, now);
     loop_turn(weir, now);
     const bool due = iface < ip_iface_count(&weir->ip) &&

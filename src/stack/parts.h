@@ -98,6 +98,18 @@ static inline void room_forget(struct weir *weir)
         room_unshow(weir);
 }
 
+/* ---- landing.c ---- */
+
+/* Whether a landed frame is the one that was expected, so that its text needs no copying. If not,
+ * it has been put together and is as any other. */
+bool landing_take(struct weir *weir, unsigned iface, const struct weir_frame *frame);
+/* Notes what has become of a long segment. */
+void landing_learn(struct weir *weir, unsigned iface, const struct weir_frame *frame,
+                   const struct arrival *in);
+/* An offer that was made is valid no more. To be called first in every call that makes the instance
+ * run, but weir_input. */
+void landing_forget(struct weir *weir);
+
 /* ---- events.c ---- */
 
 void watch_init(struct watch *watch);

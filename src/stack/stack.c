@@ -248,6 +248,7 @@ void weir_timeout(struct weir *weir, weir_time now)
     weir->now = now;
     ip_call_begins(&weir->ip);
     room_forget(weir);
+    landing_forget(weir);
     if (ip_deadline(&weir->ip) <= now)
         ip_timeout(&weir->ip, now);
     for (unsigned i = 0; i < TIMEOUT_BATCH; i++) {

@@ -184,6 +184,7 @@ enum weir_error weir_release(struct weir *weir, weir_handle handle, weir_time no
     uint32_t index;
     weir->now = now;
     room_forget(weir);
+    landing_forget(weir);
     struct conn *conn = conn_of(weir, handle, &index);
     if (conn != NULL) {
         conn->wants_memory = false;

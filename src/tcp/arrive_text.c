@@ -11,12 +11,14 @@ static void learn_rcv_mss(struct tcb *tcb, const struct tcp_seg *seg)
         tcb->rcv_mss = (uint16_t)len;
 }
 
+/* `text` NULL: it is there already. */
 static bool put(struct tcb *tcb, seq32 s, const uint8_t *text, uint32_t len)
 {
     struct ring_pool *rings = tcb->host->rings;
     if (ring_attach(rings, &tcb->rcv_ring, s, len) < len)
         return false;
-    ring_put(rings, &tcb->rcv_ring, s, text, len);
+    if (text != NULL)
+        ring_put(rings, &tcb->rcv_ring, s, text, len);
     return true;
 }
 
@@ -26,7 +28,8 @@ static bool put_in_gaps(struct tcb *tcb, const struct tcp_seg *seg)
 {
     const struct tcb_flight *flight = tcb_flight(tcb);
     if (flight == NULL || flight->ranges.count == 0)
-        return put(tcb, seg->seq, seg->text, seg->len);
+        return put(tcb, seg->seq, seg->landed ? NULL : seg->text, seg->len);
+    WEIR_ASSERT(!seg->landed); /* beyond a gap nothing is offered */
     const struct ring_pool *rings = tcb->host->rings;
     seq32 s = seg->seq;
     const seq32 end = seg->seq + seg->len;
@@ -160,4 +163,40 @@ void tcp_fin_arrives(struct tcb *tcb, const struct tcp_seg *seg, weir_time now)
     tcb->rcv.nxt++;
     tcp_owe_ack(tcb, WEIR_WHY_ACK);
     tcp_event(tcb, TCP_EV_RCV_FIN, WEIR_CAUSE_RCV_FIN, now);
+}
+
+/* ---- Where the next text will belong ---- */
+
+/* Not all of a frame's octets can be text: so the driver's own room is enough for the rest. */
+#define LANDING_MAX (UINT16_MAX - 40)
+
+static bool has_ranges(const struct tcb *tcb)
+{
+    const struct tcb_flight *flight = tcb_flight(tcb);
+    return flight != NULL && flight->ranges.count > 0;
+}
+
+uint32_t tcp_landing(struct tcb *tcb, uint32_t least, struct weir_span *span, unsigned *count)
+{
+    const uint32_t window = tcb->rcv.edge - tcb->rcv.nxt;
+    uint32_t len = window < LANDING_MAX ? window : LANDING_MAX;
+    if (tcb->state != WEIR_ESTABLISHED || tcb->fin_known || tcb->read_closed || len < least ||
+        has_ranges(tcb))
+        return 0;
+    struct ring_pool *rings = tcb->host->rings;
+    len = ring_attach(rings, &tcb->rcv_ring, tcb->rcv.nxt, len);
+    uint32_t covered = 0;
+    *count =
+        len == 0 ? 0 : ring_spans(rings, &tcb->rcv_ring, tcb->rcv.nxt, len, span, *count, &covered);
+    return covered;
+}
+
+void tcp_landing_end(struct tcb *tcb)
+{
+    if (has_ranges(tcb))
+        return; /* they lie in what was attached */
+    if (tcp_readable(tcb) == 0)
+        ring_clear(tcb->host->rings, &tcb->rcv_ring);
+    else
+        ring_drop_after(tcb->host->rings, &tcb->rcv_ring, tcb->rcv.nxt);
 }

@@ -121,6 +121,11 @@ void tcp_syn_acked_now(struct tcb *tcb, const struct tcp_seg *seg,
 /* arrive_text.c: steps 7 and 8. */
 enum weir_drop tcp_text_arrives(struct tcb *tcb, const struct tcp_seg *seg, weir_time now);
 void tcp_fin_arrives(struct tcb *tcb, const struct tcp_seg *seg, weir_time now);
+/* The places of the octets from RCV.NXT on, if at least `least` of them are awaited and nothing
+ * lies beyond; returns how many. They hold nothing until a segment with `landed` says so, and the
+ * memory that is attached for them stays until tcp_landing_end. */
+uint32_t tcp_landing(struct tcb *tcb, uint32_t least, struct weir_span *span, unsigned *count);
+void tcp_landing_end(struct tcb *tcb);
 
 /* owed.c: the ledger of acknowledgements. */
 void tcp_owe_ack(struct tcb *tcb, enum weir_why why);

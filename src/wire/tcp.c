@@ -190,6 +190,7 @@ enum wire_error wire_tcp_parse(const uint8_t *p, size_t len, struct tcp_seg *seg
     seg->wnd = get_u16(p + 14);
     seg->urg = get_u16(p + 18);
     seg->gso_size = 0;
+    seg->landed = false;
     seg->ecn = ECN_NOT_ECT;
     seg->text = p + head_len;
     seg->len = (uint32_t)(len - head_len);

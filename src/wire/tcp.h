@@ -52,7 +52,8 @@ struct tcp_seg {
     uint16_t urg;        /* urgent pointer */
     uint16_t gso_size;   /* segments of this size were merged; 0: one segment */
     uint8_t ecn;         /* enum ip_ecn: not parsed here but of the packet it came in */
-    const uint8_t *text; /* points into the frame */
+    bool landed;         /* not parsed here: the text lies in the receive ring, at its place */
+    const uint8_t *text; /* points into the frame; not to be read if it has landed */
     uint32_t len;        /* octets of text; SYN and FIN are not counted (tcp_seg_len counts them) */
 };
 
@@ -101,7 +102,8 @@ static inline uint32_t tcp_seg_len(const struct tcp_seg *seg)
 /* Reads a segment of `len` octets. WIRE_SHORT: less than 20 octets or than the data offset says;
  * WIRE_BAD: data offset below 5. Options that make no sense end the option list, not the segment
  * (MUST-7): what was read before them counts, as in Linux. A known option with a wrong length is
- * skipped by its length. Of an option given twice the last counts. `gso_size` is set to 0. */
+ * skipped by its length. Of an option given twice the last counts. `gso_size` and `landed` are set
+ * to 0. */
 enum wire_error wire_tcp_parse(const uint8_t *p, size_t len, struct tcp_seg *seg,
                                struct tcp_opts *opts);
 

@@ -81,7 +81,8 @@ static void fill(struct weir *weir, unsigned iface, uint32_t count, weir_time no
     for (uint32_t i = 0; i < count / 2; i++) {
         const uint32_t slot = i % BATCH;
         make_syn(octets[slot], i);
-        frames[slot] = (struct weir_frame){ octets[slot], FRAME, now, true, 0 };
+        frames[slot] =
+            (struct weir_frame){ .data = octets[slot], .len = FRAME, .when = now, .csum_ok = true };
         if (slot + 1 == BATCH || i + 1 == count / 2) {
             weir_input(weir, iface, frames, slot + 1, now);
             drain(weir, iface, now);

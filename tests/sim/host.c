@@ -62,6 +62,7 @@ void sim_host_init(struct sim *sim, unsigned h)
     host->rx_end = &host->rx_first;
     host->wake_at = WEIR_NEVER;
     prng_init(&host->early, sim->seed, SIM_PURPOSE_EARLY, h);
+    prng_init(&host->landing, sim->seed, SIM_PURPOSE_LANDING, h);
     const size_t size = weir_memory_size(&plan->config);
     host->memory = size > 0 ? aligned_alloc(64, (size + 63) / 64 * 64) : NULL;
     if (host->memory == NULL) {
@@ -122,6 +123,31 @@ static struct sim_frame *take_frame(struct sim_host *host)
     return frame;
 }
 
+/* Lays a frame out as a driver does that was shown where its text will belong: head, spans, and
+ * what they do not hold behind the hole. Now and then the spans are only written to, as by a read
+ * that came to nothing, and now and then they are not all used. */
+static void land(struct sim *sim, struct sim_host *host, struct weir_frame *in, uint8_t *octets)
+{
+    struct weir_landing landing;
+    if (!sim->plan.host[host->index].lands || sim->no_landing ||
+        !weir_landing(host->weir, 0, &landing))
+        return;
+    const unsigned how = prng_below(&host->landing, 8);
+    size_t at = landing.head_len;
+    in->hole = octets + at;
+    for (unsigned i = 0; i < landing.span_count; i++) {
+        const struct weir_span *span = &landing.span[i];
+        memset(span->base, 0xee, span->len);
+        if (how == 0 || at >= in->len || (how == 1 && i > 0))
+            continue;
+        const size_t part = span->len < in->len - at ? span->len : in->len - at;
+        memcpy(span->base, octets + at, part);
+        memset(octets + at, 0xdd, part);
+        in->landed += part;
+        at += part;
+    }
+}
+
 /* Gives one frame, and what receive offload merges with it, to the instance. */
 static void input_next(struct sim *sim, struct sim_host *host)
 {
@@ -160,6 +186,7 @@ static void input_next(struct sim *sim, struct sim_host *host)
     in.data = exact;
     in.len = len;
     host->frames_in++;
+    land(sim, host, &in, exact);
     weir_input(host->weir, 0, &in, 1, sim->now);
     memset(exact, 0xdd, len); /* the core keeps nothing of a frame */
     free(exact);

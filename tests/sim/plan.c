@@ -379,6 +379,17 @@ static void draw_extensions(struct sim_plan *plan, uint64_t seed)
     }
 }
 
+/* Who has frames land in the instance's memory, and how long they must be for that. */
+static void draw_landing(struct sim_plan *plan, uint64_t seed)
+{
+    struct prng rng;
+    prng_init(&rng, seed, SIM_PURPOSE_LANDING, SIM_HOSTS);
+    for (unsigned h = 0; h < plan->host_count; h++) {
+        plan->host[h].lands = !one_in(&rng, 4);
+        plan->host[h].config.landing_min = magnitude(&rng, 1, 8192);
+    }
+}
+
 void sim_plan_draw(struct sim_plan *plan, uint64_t seed)
 {
     struct prng rng;
@@ -408,6 +419,7 @@ void sim_plan_draw(struct sim_plan *plan, uint64_t seed)
     draw_recovery(plan, seed);
     draw_extensions(plan, seed);
     draw_listeners(plan, seed);
+    draw_landing(plan, seed);
     /* A host that merges or trusts sums needs links that carry whole, checked frames. */
     for (unsigned h = 0; h < plan->host_count; h++)
         if (!plan->host[h].rx_csum)

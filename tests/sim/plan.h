@@ -41,6 +41,7 @@ struct sim_host_plan {
     bool rx_csum;   /* the device has checked the sums */
     bool gro;       /* and merges segments */
     bool early;     /* weir_timeout is called when nothing is due, too */
+    bool lands;     /* frames are laid where weir_landing says */
     weir_time pause_at, pause_for; /* the whole host stands still; 0: never */
     unsigned listen_flags;         /* WEIR_LISTEN_*, of all its listeners */
     unsigned listeners;            /* of each family, that share a port; 0: one */

@@ -22,6 +22,7 @@ enum sim_purpose {
     SIM_PURPOSE_RECOVERY,
     SIM_PURPOSE_EXTENSIONS,
     SIM_PURPOSE_LISTEN,
+    SIM_PURPOSE_LANDING,
 };
 
 #endif

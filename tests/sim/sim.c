@@ -335,6 +335,7 @@ void sim_run(const struct sim_settings *settings, struct sim_result *result)
     sim->seed = settings->seed;
     sim->verbose = settings->verbose;
     sim->no_early = settings->no_early;
+    sim->no_landing = settings->no_landing;
     sim->hash = UINT64_C(0xcbf29ce484222325);
     sim_plan_draw(&sim->plan, settings->seed);
     sim->now = sim->plan.start;

@@ -18,6 +18,7 @@ struct sim_settings {
     const char *pcap; /* file to write all frames to, or NULL */
     bool verbose;     /* print the plan and every frame */
     bool no_early;    /* leave out the early calls of weir_timeout, which may not change anything */
+    bool no_landing;  /* no frame lands in an instance's memory, which may not change anything */
 };
 
 struct sim_result {

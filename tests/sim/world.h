@@ -122,13 +122,13 @@ struct sim_host {
     uint64_t story;               /* cursor of the story ring */
     uint64_t answerable, answers; /* packets that may earn a reset or ICMP error; those sent */
     uint64_t frames_in;
-    struct prng early;
+    struct prng early, landing;
 };
 
 struct sim {
     struct sim_plan plan;
     uint64_t seed, hash;
-    bool verbose, no_early, failed;
+    bool verbose, no_early, no_landing, failed;
     char failure[400];
     weir_time now, last_time;
     unsigned instant;

@@ -29,6 +29,15 @@ void fake_record(struct weir *weir, enum weir_trace_ring ring, struct weir_recor
     weir->ring[ring].record[weir->ring[ring].count++] = record;
 }
 
+bool weir_landing(struct weir *weir, unsigned iface, struct weir_landing *landing)
+{
+    (void)iface;
+    if (weir->landing == NULL)
+        return false;
+    *landing = *weir->landing;
+    return true;
+}
+
 void weir_input(struct weir *weir, unsigned iface, const struct weir_frame *frames, size_t count,
                 weir_time now)
 {

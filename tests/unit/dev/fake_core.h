@@ -28,6 +28,8 @@ struct weir {
     /* Called for each frame, to record what becomes of it. */
     void (*on_frame)(struct weir *weir, const struct weir_frame *frame);
 
+    const struct weir_landing *landing; /* what is offered; NULL: nothing */
+
     /* Frames that weir_output gives, in order. */
     struct weir_out out[FAKE_FRAMES_MAX];
     unsigned out_count, out_at, out_calls;

@@ -6,7 +6,7 @@
 
 #include "fake_core.h"
 
-#include "weir/loop.h"
+#include "loop/parts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,7 +30,7 @@ struct fake_dev {
     uint8_t octets[64];
     bool full; /* output says -EAGAIN */
     int input_error;
-    unsigned written, tries, inputs;
+    unsigned written, tries, inputs, lands;
     uint8_t first[64]; /* of each frame written, its last octet */
 };
 
@@ -69,7 +69,18 @@ static void fake_close(struct weir_dev *dev)
     close(fake->far);
 }
 
-static const struct weir_dev_ops fake_ops = { fake_input, fake_output, fake_close };
+static int fake_land(struct weir_dev *dev, struct weir_frame *frame,
+                     const struct weir_landing *landing, weir_time now)
+{
+    struct fake_dev *fake = (struct fake_dev *)(void *)dev;
+    const int count = fake_input(dev, frame, 1, now);
+    fake->inputs--;
+    fake->lands += count == 1;
+    frame->hole = fake->octets + landing->head_len;
+    return count;
+}
+
+static const struct weir_dev_ops fake_ops = { fake_input, fake_output, fake_close, fake_land };
 
 static void open_fake(struct fake_dev *fake)
 {
@@ -213,6 +224,48 @@ static void test_spin(void)
     CHECK(after.rounds - before.rounds > 100, "looks for frames after the last one: %u rounds",
           (unsigned)(after.rounds - before.rounds));
     CHECK(after.sleeps - before.sleeps >= 1 && after.sleeps - before.sleeps < 5, "then sleeps");
+    weir_loop_close(loop);
+    weir_dev_close(&fake.dev);
+}
+
+/* ---- Landing ---- */
+
+static void test_landing(void)
+{
+    struct fake_dev fake;
+    struct weir_loop *loop = open_loop(0);
+    const struct weir_landing landing = { .head_len = 2 };
+    open_fake(&fake);
+    CHECK(weir_loop_add_instance(loop, &core, NULL, NULL) == 0 &&
+              weir_loop_add_dev(loop, &core, 0, &fake.dev, NULL, 0) == 0,
+          "a loop with a driver that can have frames land");
+    poke(&fake);
+    settle(loop);
+    CHECK(fake.lands == 0 && core.in_count == 1, "nothing is expected: read as ever");
+    settle(loop);
+
+    const unsigned inputs = fake.inputs;
+    core.landing = &landing;
+    for (unsigned i = 0; i <= LANDED_MAX; i++)
+        poke(&fake);
+    CHECK(weir_loop_step(loop, WEIR_NEVER, why) == 0, "a round");
+    CHECK(fake.lands == LANDED_MAX && core.in_count == 1 + LANDED_MAX &&
+              core.in_calls == 1 + LANDED_MAX,
+          "frames land one by one, and after %d of them others have their turn", LANDED_MAX);
+    settle(loop);
+    CHECK(fake.lands == LANDED_MAX + 1 && core.in_count == 1 + fake.lands, "then the last one");
+    CHECK(fake.inputs == inputs, "and nothing is read otherwise");
+
+    core.landing = NULL;
+    poke(&fake);
+    settle(loop);
+    CHECK(fake.lands == LANDED_MAX + 1 && core.in_count == 2 + fake.lands,
+          "no more is expected: read as ever");
+    core.landing = &landing;
+    fake.input_error = EBADFD;
+    poke(&fake);
+    CHECK(weir_loop_step(loop, WEIR_NEVER, why) == -EBADFD, "a device that is gone is told of: %s",
+          why);
     weir_loop_close(loop);
     weir_dev_close(&fake.dev);
 }
@@ -689,6 +742,7 @@ int main(void)
     test_idle();
     test_deadline();
     test_spin();
+    test_landing();
     test_awake();
     test_awake_idle();
     test_close_fd();

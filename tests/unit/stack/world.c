@@ -148,11 +148,19 @@ static bool input(struct world *world, unsigned side)
         const struct world_frame *f = &world->queue[side][(world->head[side] + n) % WORLD_FRAMES];
         if (f->at > world->now)
             break;
-        frames[n++] = (struct weir_frame){ f->data, f->len, world->now, f->csum_ok, f->gso_size };
+        frames[n++] = (struct weir_frame){ .data = f->data,
+                                           .len = f->len,
+                                           .when = world->now,
+                                           .csum_ok = f->csum_ok,
+                                           .gso_size = f->gso_size };
     }
     if (n == 0)
         return false;
+    if (world->arrange != NULL)
+        world->arrange(world, side, &frames[0]);
     weir_input(world->side[side], 0, frames, n, world->now);
+    if (world->arrived != NULL)
+        world->arrived(world, side, &frames[0]);
     for (unsigned i = 0; i < n; i++)
         free(world->queue[side][(world->head[side] + i) % WORLD_FRAMES].data);
     world->head[side] += n;
@@ -203,7 +211,7 @@ void world_run(struct world *world, weir_time duration)
 
 void world_inject(struct world *world, unsigned to, const uint8_t *data, size_t len)
 {
-    const struct weir_frame frame = { data, len, world->now, false, 0 };
+    const struct weir_frame frame = { .data = data, .len = len, .when = world->now };
     weir_input(world->side[to], 0, &frame, 1, world->now);
 }
 

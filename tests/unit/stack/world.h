@@ -27,6 +27,10 @@ struct world {
     unsigned head[2], count[2];
     /* Whether a frame from side `from` goes on; NULL: all do. */
     bool (*filter)(struct world *, unsigned from, const uint8_t *data, size_t len);
+    /* What a driver may do to a frame for side `to` before it goes in, and what is looked at after
+     * that; NULL: nothing. */
+    void (*arrange)(struct world *, unsigned to, struct weir_frame *frame);
+    void (*arrived)(struct world *, unsigned to, const struct weir_frame *frame);
     unsigned filtered, filter_first;
     uint64_t hash;
     uint64_t frames;
