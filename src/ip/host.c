@@ -117,8 +117,8 @@ void ip_host_init(struct ip_host *ip, struct arena *arena, const struct weir_con
 
 void ip_call_begins(struct ip_host *ip)
 {
-    for (unsigned i = 0; i < ip->iface_count; i++)
-        frameq_release(&ip->iface[i].out);
+    for (; ip->lent != 0; ip->lent &= ip->lent - 1)
+        frameq_release(&ip->iface[__builtin_ctzll(ip->lent)].out);
 }
 
 /* ---- time ---- */

@@ -122,6 +122,8 @@ struct icmp_limit {
     struct prng random;
 };
 
+WEIR_STATIC_ASSERT(IP_IFACE_MAX <= 64, "each interface has a bit of `lent`");
+
 struct ip_host {
     struct trace *trace;
     struct ring_pool *rings;
@@ -135,6 +137,7 @@ struct ip_host {
     bool accept_redirects, verify, take_foreign;
     struct ip_iface *iface;
     struct frameq *out_queue; /* one an interface, lent to it when it is added */
+    uint64_t lent;            /* a bit an interface whose driver has frames of its queue */
     struct ip_address *address;
     struct ip_route *route;
     struct siphash_key table_key; /* where things lie in hash tables */

@@ -65,8 +65,12 @@ bool ip_reply_waits(const struct ip_host *ip, unsigned iface)
 bool ip_reply_next(struct ip_host *ip, unsigned iface, struct weir_out *out)
 {
     WEIR_ASSERT(iface < ip->iface_count);
+    struct frameq *queue = &ip->iface[iface].out;
+    if (frameq_is_empty(queue))
+        return false;
     struct frameq_info info;
-    uint8_t *frame = frameq_take(&ip->iface[iface].out, &info);
+    uint8_t *frame = frameq_take(queue, &info);
+    ip->lent |= UINT64_C(1) << iface;
     if (frame == NULL)
         return false;
     out->head_len = out->gso_size = out->csum_start = out->csum_offset = 0;

@@ -43,7 +43,9 @@ static enum weir_drop tcp_prepare(struct weir *weir, struct arrival *in)
             return WEIR_DROP_TCP_CSUM;
     }
     struct tcp_seg *seg = &in->seg;
-    if (packet->group || ip_is_group(&weir->ip, &packet->src)) /* RFC 9293 MUST-57, MUST-63 */
+    /* RFC 9293 MUST-57, MUST-63. What came from a wire has no group for its source: ip has seen to
+     * that. */
+    if (packet->group || (packet->loopback && ip_is_group(&weir->ip, &packet->src)))
         return WEIR_DROP_TCP_GROUP;
     if (seg->sport == 0 || seg->dport == 0)
         return WEIR_DROP_TCP_PORT_ZERO;

@@ -256,7 +256,7 @@ static uint32_t make_conn(struct weir *weir, const struct synq_entry *entry,
     uint8_t tuple[FLOW_TUPLE];
     flow_tuple(&in->flow, tuple);
     struct conn *conn = conn_at(weir, index);
-    memset(conn, 0, sizeof *conn);
+    memset(conn, 0, offsetof(struct conn, tcb)); /* tcp does the rest */
     const struct tcp_birth birth = {
         .host = &weir->tcp,
         .index = index,

@@ -176,8 +176,41 @@ static void set_timers(struct tcb *tcb, bool forward, weir_time now)
         flight->rto_at = now + half;
 }
 
+/* As Linux: what said that more follows holds until something is heard. */
+static void let_go_held(struct tcb *tcb)
+{
+    if (!tcb->held)
+        return;
+    tcb->held = false;
+    tcb->due |= TCP_DUE_DATA;
+}
+
+/* While the window is closed, what is heard answers the probe. */
+static void probe_answered(struct tcb *tcb)
+{
+    if (tcb->rtx_kind == TCP_RTX_PERSIST && tcb->snd.wnd == 0)
+        tcb->due &= (uint8_t)~TCP_DUE_PROBE;
+}
+
+/* Nothing is in flight, and no ranges are kept or told of: all that the ACK of such a segment can
+ * say is what the window is, and how many marks there were. Who only receives hears nothing else.
+ */
+static bool says_nothing(const struct tcb *tcb, const struct tcp_seg *seg,
+                         const struct tcp_arrival *arrival)
+{
+    return tcb->flight == POOL_NONE && seg->ack == tcb->snd.una && seg->ack == tcb->snd.nxt &&
+           !(arrival->opts->present & TCP_OPT_SACK);
+}
+
 void tcp_ack_arrives(struct tcb *tcb, const struct tcp_seg *seg, const struct tcp_arrival *arrival)
 {
+    if (says_nothing(tcb, seg, arrival)) {
+        (void)!update_window(tcb, seg, false, arrival->now);
+        let_go_held(tcb);
+        tcp_ecn_told(tcb, seg, arrival->opts, 0, arrival->now);
+        probe_answered(tcb);
+        return;
+    }
     const seq32 una = tcb->snd.una;
     const seq32 ack = seg->ack;
     struct sb_acked acked;
@@ -189,10 +222,7 @@ void tcp_ack_arrives(struct tcb *tcb, const struct tcp_seg *seg, const struct tc
     if (acked.dsack && tcb->dsack_count < UINT16_MAX)
         tcb->dsack_count++;
     const bool window = !seq_lt(ack, una) && update_window(tcb, seg, forward, arrival->now);
-    if (tcb->held) { /* as Linux: what said that more follows holds until something is heard */
-        tcb->held = false;
-        tcb->due |= TCP_DUE_DATA;
-    }
+    let_go_held(tcb);
 
     /* RFC 5681, 2, and RFC 6675: a duplicate carries nothing, changes nothing, and something is
      * outstanding. */
@@ -219,6 +249,5 @@ void tcp_ack_arrives(struct tcb *tcb, const struct tcp_seg *seg, const struct tc
         tcp_extra_acked(tcb, arrival->now);
     if (forward)
         check_fin_acked(tcb, arrival->now);
-    if (tcb->rtx_kind == TCP_RTX_PERSIST && tcb->snd.wnd == 0)
-        tcb->due &= (uint8_t)~TCP_DUE_PROBE;
+    probe_answered(tcb);
 }

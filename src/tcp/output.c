@@ -233,6 +233,9 @@ static bool plan_probe(const struct tcb *tcb, weir_time now, struct tcp_plan *pl
 static bool plan_rtx(const struct tcb *tcb, const struct tcp_env *env, weir_time now,
                      struct tcp_plan *plan)
 {
+    const struct tcb_flight *flight = tcb_flight(tcb);
+    if ((flight == NULL || flight->lost == 0) && tcb->recovery != TCP_RECOVERY)
+        return false;
     seq32 seq;
     uint32_t len;
     const uint32_t pipe = sb_pipe(tcb);

@@ -135,6 +135,8 @@ bool tcp_needs_persist(const struct tcb *tcb)
 {
     if (tcp_outstanding(tcb) > 0 || !tcp_new_waits(tcb))
         return false;
+    if (usable_window(tcb) > tcp_unsent(tcb) && !tcb->cork && !tcb->held)
+        return false; /* the window takes all, and a FIN: something else holds them back */
     struct tcp_chance chance;
     tcp_send_chance(tcb, tcb->mss, &chance);
     return chance.len == 0 && !chance.fin &&

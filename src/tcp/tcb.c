@@ -7,10 +7,9 @@
 
 uint8_t tcp_our_scale(const struct tcp_host *host)
 {
-    uint8_t shift = 0;
-    while (shift < 14 && (UINT32_C(65535) << shift) < host->config->rcv_max)
-        shift++;
-    return shift;
+    const uint32_t windows = (host->config->rcv_max - 1) / 65535 + 1; /* without a scale */
+    const unsigned shift = windows > 1 ? 32 - (unsigned)__builtin_clz(windows - 1) : 0;
+    return (uint8_t)(shift < 14 ? shift : 14);
 }
 
 void tcb_init(struct tcb *tcb, const struct tcp_birth *birth)

@@ -226,13 +226,12 @@ void tcb_let_go(struct tcb *tcb)
     tcb->owed_dup = 0;
 }
 
-void tcp_close(struct tcb *tcb, weir_time now)
+static void close_it(struct tcb *tcb, weir_time now)
 {
-    if (tcb->state == WEIR_CLOSED || tcb->fin_queued)
+    if (tcb->fin_queued)
         return;
     if (tcb->state == WEIR_SYN_SENT) {
         tcp_event(tcb, TCP_EV_CLOSE, WEIR_CAUSE_CLOSE, now);
-        tcp_settle(tcb, now);
         return;
     }
     tcb->fin_queued = true;
@@ -242,6 +241,13 @@ void tcp_close(struct tcb *tcb, weir_time now)
      * it before it is established either, and until then only the SYN is in flight. */
     const bool waits = tcb->state == WEIR_SYN_RECEIVED && tcb->snd.end != tcb->iss + 1;
     tcp_event(tcb, waits ? TCP_EV_CLOSE_QUEUED : TCP_EV_CLOSE, WEIR_CAUSE_CLOSE, now);
+}
+
+void tcp_close(struct tcb *tcb, weir_time now)
+{
+    if (tcb->state == WEIR_CLOSED)
+        return;
+    close_it(tcb, now);
     tcp_settle(tcb, now);
 }
 
@@ -262,7 +268,7 @@ void tcp_orphan(struct tcb *tcb, weir_time now)
         }
     }
     tcb->read_closed = true;
-    tcp_close(tcb, now);
+    close_it(tcb, now);
     tcp_settle(tcb, now);
 }
 

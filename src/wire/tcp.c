@@ -379,7 +379,11 @@ uint8_t *wire_tcp_ao(uint8_t *head, size_t len)
 size_t wire_tcp_emit(uint8_t *p, size_t room, const struct tcp_seg *seg,
                      const struct tcp_opts *opts)
 {
-    const size_t head_len = wire_tcp_head_len(opts);
+    struct layout layout = { 0 };
+    if (opts->present != 0 && opts->present != TCP_OPT_TS)
+        layout = options_layout(opts);
+    const size_t head_len =
+        TCP_HEAD_MIN + (opts->present == TCP_OPT_TS ? (size_t)TS_ALIGNED_LEN : layout.len);
     if (room < head_len)
         return 0;
     put_u16(p, seg->sport);
@@ -397,7 +401,6 @@ size_t wire_tcp_emit(uint8_t *p, size_t room, const struct tcp_seg *seg,
         put_u32(options + 4, opts->tsval);
         put_u32(options + 8, opts->tsecr);
     } else if (opts->present != 0) {
-        const struct layout layout = options_layout(opts);
         struct wr w = wr_begin(options, layout.len);
         write_options(&w, opts, &layout);
     }
