@@ -99,7 +99,7 @@ _weir() {
     demo) options='--ladder --pair --size --packet --pcap --columns --ascii' ;;
     sim) options='--seed --seeds --hash --pcap --verbose' ;;
     bench) options='path' ;;
-    run) options='--net --socket --pcap --publish --host-loopback --sysctl' ;;
+    run) options='--net --socket --pcap --publish --host-loopback --sysctl --linger' ;;
     sysctl) options='--net --socket --all --load --values --json' ;;
     drill) options='--kernel --allow-shell --ip --wrap --iss --peer-iss --exact --define --option
         --parse --verbose --tap' ;;

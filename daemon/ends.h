@@ -82,6 +82,11 @@ bool beside_any(const struct socket *socket); /* the program has asked for somet
  * taken. False: the program's memory cannot be written. */
 bool beside_give(const struct call *call, struct msghdr *header, size_t got);
 
+/* ---- linger.c ---- */
+
+void call_close(struct call *call);
+void linger_forget(const struct run *run); /* it is over: nobody waits any more */
+
 /* ---- ends.c ---- */
 
 bool ends_open(struct weird *weird);

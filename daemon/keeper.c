@@ -175,7 +175,8 @@ static bool is_udp(int s)
 
 static void answer_udp(struct call *call)
 {
-    if (call->nr == __NR_getsockopt || call->nr == __NR_setsockopt || call->nr == __NR_shutdown)
+    if (call->nr == __NR_getsockopt || call->nr == __NR_setsockopt || call->nr == __NR_shutdown ||
+        call->nr == __NR_close)
         call_continue(call);
     else
         call_error(call, ENETDOWN);

@@ -131,6 +131,13 @@ static void end_waiting(struct weird *weird)
             call_answer(parked->run, parked->call, -ECONNABORTED);
         parked->call = 0;
     }
+    for (unsigned i = 0; i < LINGER_MAX; i++) {
+        struct lingering *place = &weird->lingering[i];
+        const struct call close = { .run = place->run, .id = place->call };
+        if (place->run != NULL && place->run->notify >= 0)
+            call_continue(&close); /* the kernel closes what is left */
+        place->run = NULL;
+    }
     udp_end_waiting(weird);
     struct run *run = weird->notice_run;
     if (run != NULL && run->notify >= 0 && weird->notice.id != 0)

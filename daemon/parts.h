@@ -28,6 +28,7 @@
 #define RUNS_MAX   64
 #define RUN_PIDS   64   /* processes of a run that are remembered, to search for a socket */
 #define PARKED_MAX 4096 /* calls that wait */
+#define LINGER_MAX 64   /* closes that wait; more do not */
 
 /* What one run may have of these unless the configuration says otherwise (quota). */
 #define RUN_SOCKETS_MAX 16384
@@ -72,6 +73,13 @@ struct parked {
     weir_time deadline; /* by SO_RCVTIMEO or SO_SNDTIMEO */
 };
 
+/* A close that waits for the end to be acknowledged (linger.c). */
+struct lingering {
+    struct run *run; /* NULL: a free place */
+    uint64_t call, socket;
+    weir_time deadline;
+};
+
 /* All of it lies in memory that the keeper (keeper.h) shares, and so do the sockets. What the loop
  * and the stack own does not: the keeper follows no pointer into that. */
 struct weird {
@@ -114,7 +122,9 @@ struct weird {
     uint32_t run_sockets_max, run_udp_max, run_calls_max; /* quotas */
     struct parked parked[PARKED_MAX];
     unsigned parked_count, parked_top; /* slots beyond parked_top are free */
-    struct weir_loop_timer sweep_timer, park_timer, full_timer, abort_timer, owed_timer;
+    struct lingering lingering[LINGER_MAX];
+    struct weir_loop_timer linger_timer, sweep_timer, park_timer, full_timer, abort_timer,
+        owed_timer;
 
     struct companion companion;
     struct dhcp dhcp;

@@ -346,6 +346,9 @@ static void last_words(struct socket *socket, weir_time now)
         socket->d_events = 0;
     } else if (outcome == DONE && end_unread(socket)) {
         (void)abort_conn(socket, now);
+    } else if (outcome == DONE && socket->lingers) { /* linger.c ends it */
+        weir_loop_remove_fd(weird->loop, socket->d);
+        socket->d_events = 0;
     } else if (outcome == DONE) {
         socket_over(socket);
     }

@@ -71,6 +71,7 @@ struct socket {
     bool urgent_out;      /* the program is about to write, or has written, an urgent octet */
     bool urgent_in;       /* an urgent octet went to S; `after_urgent` more went behind it */
     bool passes_on;       /* options of S were set that who is accepted has, too */
+    bool lingers;         /* S is gone, and its close waits for the end to be acknowledged */
     bool full, linger;    /* a listener whose queue had no place; SO_LINGER is set */
     weir_time looked;     /* a listener's: when it was last found to be held */
     weir_time data_at;    /* when octets came last, or the connection */

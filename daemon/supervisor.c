@@ -240,6 +240,9 @@ static void answer(struct call *call)
     case __NR_recvmmsg:
         call_receive(call);
         break;
+    case __NR_close:
+        call_close(call);
+        break;
     case __NR_ioctl:
         if (!call_interfaces(call))
             call_ioctl(call);
@@ -341,6 +344,7 @@ void run_dispatch(struct run *run, const struct seccomp_notif *notice, weir_time
 static void forget_run(struct run *run)
 {
     struct weird *weird = run->weird;
+    linger_forget(run);
     for (unsigned i = 0; i < weird->parked_top; i++)
         if (weird->parked[i].call != 0 && weird->parked[i].run == run)
             unpark(&weird->parked[i]);

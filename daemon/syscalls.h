@@ -19,7 +19,7 @@ static const int sandbox_calls[] = {
     __NR_clock_gettime, /* companion.c sockets.c loop.c */
 #endif
 #if defined __NR_close
-    __NR_close, /* accept.c calls.c connect.c control.c gate.c io.c renew.c ... */
+    __NR_close, /* accept.c calls.c connect.c control.c gate.c io.c linger.c ... */
 #endif
 #if defined __NR_connect
     __NR_connect, /* accept.c sockets.c udp_bind.c */
@@ -43,7 +43,7 @@ static const int sandbox_calls[] = {
     __NR_getsockopt, /* accept.c connect.c control.c messages.c relay.c snapshot.c ... */
 #endif
 #if defined __NR_ioctl
-    __NR_ioctl, /* ends.c messages.c messages_beside.c relay.c sending.c ... */
+    __NR_ioctl, /* ends.c linger.c messages.c messages_beside.c relay.c ... */
 #endif
 #if defined __NR_listen
     __NR_listen, /* calls.c */
@@ -58,7 +58,7 @@ static const int sandbox_calls[] = {
     __NR_pidfd_open, /* io.c */
 #endif
 #if defined __NR_ppoll
-    __NR_ppoll, /* io.c messages.c udp_maker.c */
+    __NR_ppoll, /* io.c linger.c messages.c udp_maker.c */
 #endif
 #if defined __NR_process_vm_readv
     __NR_process_vm_readv, /* io.c udp_recv.c udp_send.c */

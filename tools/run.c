@@ -41,6 +41,7 @@ static const char help[] =
     "  --sysctl NAME=VALUE  with a private one: a setting (weir sysctl -a lists them)\n"
     "  --host-loopback PORT[,PORT|FIRST-LAST]\n"
     "                 with a private one: these ports of 127.0.0.1 and ::1 are the host's\n"
+    "  --linger       close waits as SO_LINGER says; closing any file then asks weird\n"
     "  --help         this text\n"
     "\n"
     "The exit status is the program's; 125: weir could not, 126: the program cannot be run,\n"
@@ -53,13 +54,14 @@ enum {
     OPT_PUBLISH,
     OPT_HOST_LOOPBACK,
     OPT_SYSCTL,
+    OPT_LINGER,
     OPT_HELP,
 };
 
 struct options {
     char path[108];
     struct run_options run;
-    bool help;
+    bool linger, help;
 };
 
 static int take_ports(struct run_options *run, int option)
@@ -109,6 +111,8 @@ static int take_option(struct options *options, int option)
         return take_ports(&options->run, option);
     else if (option == OPT_SYSCTL)
         return take_sysctl(&options->run);
+    else if (option == OPT_LINGER)
+        options->linger = true;
     else if (option == OPT_HELP)
         options->help = true;
     else
@@ -127,6 +131,7 @@ static int read_options(int argc, char **argv, struct options *options)
         { "publish", required_argument, NULL, OPT_PUBLISH },
         { "host-loopback", required_argument, NULL, OPT_HOST_LOOPBACK },
         { "sysctl", required_argument, NULL, OPT_SYSCTL },
+        { "linger", no_argument, NULL, OPT_LINGER },
         { "help", no_argument, NULL, OPT_HELP },
         { NULL, 0, NULL, 0 },
     };
@@ -200,7 +205,7 @@ static void *hand_over(void *user)
     return NULL;
 }
 
-static bool attach(int control, char why[WEIR_LINE_MAX])
+static bool attach(int control, bool linger, char why[WEIR_LINE_MAX])
 {
     struct handover handover = { .control = control, .notify = -1 };
     pthread_mutex_init(&handover.lock, NULL);
@@ -212,7 +217,7 @@ static bool attach(int control, char why[WEIR_LINE_MAX])
         return false;
     }
     int notify = -1;
-    const bool installed = run_filter_install(&notify, why);
+    const bool installed = run_filter_install(linger, &notify, why);
     pthread_mutex_lock(&handover.lock);
     handover.notify = installed ? notify : -1;
     handover.installed = true;
@@ -263,7 +268,7 @@ int tool_run(int argc, char **argv)
     const bool joined = options.path[0] != '\0' ? run_names(options.path, why) &&
                                                       run_net_join(options.path, &control, why)
                                                 : begin_private(&options.run, &control, why);
-    if (!joined || !attach(control, why))
+    if (!joined || !attach(control, options.linger, why))
         return broken(why);
     execvp(argv[0], argv);
     const int error = errno;

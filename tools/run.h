@@ -10,8 +10,9 @@
 #include "weir/dev.h"
 
 /* Puts the calling thread, and what it will become or start, under the filter; gives seccomp's
- * descriptor. From then on its socket calls wait for whoever holds that. */
-bool run_filter_install(int *notify, char why[WEIR_LINE_MAX]);
+ * descriptor. From then on its socket calls wait for whoever holds that, and with `linger` each
+ * close. */
+bool run_filter_install(bool linger, int *notify, char why[WEIR_LINE_MAX]);
 
 /* Moves this process into a network of its own (and a user namespace, unless it is root). */
 bool run_net_enter(char why[WEIR_LINE_MAX]);

@@ -4,8 +4,9 @@
  * (ENOSYS), and all else is the kernel's.
  *
  * Only calls that can be about a TCP socket and that the kernel would answer differently for an
- * AF_UNIX socket are caught: reading, writing, polling and closing are not, nor is an accept that
- * does not ask for the peer's address. */
+ * AF_UNIX socket are caught: reading, writing and polling are not, closing only if that is asked
+ * for (the number of a descriptor does not tell what it is, so that each close of each file is),
+ * nor is an accept that does not ask for the peer's address. */
 
 #include "run.h"
 
@@ -123,7 +124,7 @@ static void ask_for_ours(struct program *program)
     /* neither: the accumulator no longer holds the number, and no other line is for it */
 }
 
-static void build(struct program *program)
+static void build(struct program *program, bool linger)
 {
     static const uint32_t asked[] = {
         __NR_bind,        __NR_listen,     __NR_connect,    __NR_getsockname,
@@ -136,6 +137,10 @@ static void build(struct program *program)
     add(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCH, 1, 0));
     result(program, SECCOMP_RET_ERRNO | ENOSYS);
     load(program, offsetof(struct seccomp_data, nr));
+    if (linger) {
+        unless(program, __NR_close, 1);
+        result(program, SECCOMP_RET_USER_NOTIF);
+    }
     add(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, FOREIGN, 0, 1));
     result(program, SECCOMP_RET_ERRNO | ENOSYS);
     for (unsigned i = 0; i < sizeof asked / sizeof asked[0]; i++) {
@@ -158,10 +163,10 @@ static void build(struct program *program)
     result(program, SECCOMP_RET_ALLOW);
 }
 
-bool run_filter_install(int *notify, char why[WEIR_LINE_MAX])
+bool run_filter_install(bool linger, int *notify, char why[WEIR_LINE_MAX])
 {
     struct program program = { .len = 0 };
-    build(&program);
+    build(&program, linger);
     const struct sock_fprog filter = { program.len, program.line };
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
         snprintf(why, WEIR_LINE_MAX, "no_new_privs: %m");

@@ -844,8 +844,72 @@ def test_signed(lab, tap):
         listener.close()
 
 
+LINGERING = """
+import os, select, socket, struct, time
+listener = socket.socket()
+listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+listener.bind(("127.0.0.1", 0))
+listener.listen(8)
+
+def pair(seconds, full):
+    one, idle = socket.socket(), 0
+    one.connect(listener.getsockname())
+    other = listener.accept()[0]
+    one.setblocking(False)
+    while full and idle < 10:
+        try:
+            one.send(bytes(20000))
+            idle = 0
+        except BlockingIOError:
+            time.sleep(.02)
+            idle += 1
+    one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, seconds))
+    return one, other
+
+def closing(one):
+    began = time.monotonic()
+    one.close()
+    return time.monotonic() - began
+
+one, other = pair(1, True)
+print("its time is over", .9 < closing(one))
+one, other = pair(60, True)
+child = os.fork()
+if child == 0:
+    one.close()
+    time.sleep(.3)
+    while other.recv(65536):
+        pass
+    os._exit(0)
+other.close()
+time.sleep(.1)
+print("until it is read", .1 < closing(one) < 50, os.waitpid(child, 0)[1])
+one, other = pair(60, True)
+copy = one.dup()
+print("held by another", closing(one) < 50)
+one, other = pair(60, False)
+print("nothing to send", closing(one) < 50)
+one, other = pair(60, True)
+other.send(b"unread")
+select.select([one], [], [], 10)
+print("a reset", closing(one) < 50)
+for end in os.pipe():
+    os.close(end)
+"""
+
+
+def test_linger(lab, tap):
+    """close with SO_LINGER: `weir run --linger` waits as the kernel does."""
+    command = [sys.executable, "-c", LINGERING]
+    wanted = lab.run(*command)
+    command = [lab.program("weir"), "run", "--linger", "--socket", lab.socket, "--", *command]
+    found = lab.run(*command)
+    tap.check(wanted[0] == 0 and wanted == found and b"False" not in found[1],
+              "close lingers as on Linux", wanted, found)
+
+
 TESTS = [test_cases, test_curl, test_static, test_many, test_process, test_closed_listener,
-         test_low_ports, test_signals, test_sysctl, test_fastopen, test_signed,
+         test_low_ports, test_signals, test_sysctl, test_fastopen, test_signed, test_linger,
          test_private, test_end]
 
 
