@@ -130,8 +130,8 @@ static void on_request(void *user, int fd, uint32_t ready, weir_time now)
     }
     weir_loop_remove_fd(weird->loop, fd);
     close(fd);
-    if (got <= 0 && weird->one_run && !weird->had_run)
-        weir_loop_stop(weird->loop); /* the one run that was to come has died first */
+    if (weird->one_run && !weird->had_run)
+        weir_loop_stop(weird->loop); /* the one run that was to come has died, or is refused */
 }
 
 void control_serve(struct weird *weird, int fd)

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
@@ -22,11 +23,11 @@
 #include <unistd.h>
 
 /* What libc does by itself, and what supervisor.c, sockets.c, calls.c and address.c do for it: */
-/* keeper syscall: exit_group rt_sigreturn ppoll ioctl close */
+/* keeper syscall: exit_group rt_sigreturn ppoll ioctl close close_range */
 /* keeper syscall: pidfd_open pidfd_getfd getsockname getsockopt */
 /* keeper syscall: process_vm_readv process_vm_writev writev newfstatat|fstat64 unlinkat */
 
-#define LINE_MAX   160
+#define SAID_MAX   160
 #define PIDFD_FROM 1021 /* where the limit allows it */
 
 void *keeper_share(size_t len)
@@ -73,7 +74,7 @@ static int find_terminal(const struct weird *weird)
 static void say(const struct weird *weird)
 {
     static const char once[] = "weird: it was killed or has failed: all connections are reset";
-    char line[LINE_MAX];
+    char line[SAID_MAX];
     const int len = snprintf(line, sizeof line, "%s%s\n", once,
                              weird->one_run ? ", and the program can make no new ones"
                                             : "; the next weird takes the programs over");
@@ -81,7 +82,12 @@ static void say(const struct weird *weird)
     if (terminal < 0)
         return;
     const struct iovec iov = { line, (size_t)len };
-    (void)!writev(terminal, &iov, 1);
+    /* A terminal that is held, or a pipe that is full: nobody reads, and who waits for that would
+     * outlive the programs. */
+    struct pollfd room = { .fd = terminal, .events = POLLOUT };
+    const struct timespec now = { 0, 0 };
+    if (ppoll(&room, 1, &now, NULL) > 0 && (room.revents & POLLOUT) != 0)
+        (void)!writev(terminal, &iov, 1);
     close(terminal);
 }
 
@@ -95,22 +101,34 @@ static void remove_folder(const struct weird *weird)
     (void)unlinkat(AT_FDCWD, weird->folder, AT_REMOVEDIR);
 }
 
-static bool is_kept(const struct weird *weird, int fd)
+static void consider(int fd, unsigned from, unsigned *next)
 {
-    if (fd == weird->control || fd == weird->pidfd || (fd < 3 && weird->one_run))
-        return true;
-    for (unsigned i = 0; i < RUNS_MAX; i++)
-        if (weird->run[i].notify == fd)
-            return true;
-    return false;
+    if (fd >= 0 && (unsigned)fd >= from && (unsigned)fd < *next)
+        *next = (unsigned)fd;
 }
 
-/* What weird has already closed costs next to nothing. */
+/* The first descriptor from `from` on that is kept. */
+static unsigned next_kept(const struct weird *weird, unsigned from)
+{
+    unsigned next = UINT_MAX;
+    consider(weird->control, from, &next);
+    consider(weird->pidfd, from, &next);
+    for (int fd = 0; fd < 3 && weird->one_run; fd++)
+        consider(fd, from, &next);
+    for (unsigned i = 0; i < RUNS_MAX; i++)
+        consider(weird->run[i].notify, from, &next);
+    return next;
+}
+
+/* By ranges: where the limit of descriptors is a billion, one by one would take minutes. */
 static void close_rest(const struct weird *weird)
 {
-    for (int fd = 0; fd < weird->fd_max; fd++)
-        if (!is_kept(weird, fd))
-            close(fd);
+    for (unsigned from = 0; from < UINT_MAX;) {
+        const unsigned kept = next_kept(weird, from);
+        if (kept > from)
+            (void)syscall(SYS_close_range, from, kept - 1, 0);
+        from = kept < UINT_MAX ? kept + 1 : kept;
+    }
 }
 
 static void last_will(struct weird *weird)

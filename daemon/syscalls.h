@@ -108,6 +108,9 @@ static const int keeper_calls[] = {
 #if defined __NR_close
     __NR_close, /* keeper.c keeper_end.c keeper_hand.c */
 #endif
+#if defined __NR_close_range
+    __NR_close_range, /* keeper.c */
+#endif
 #if defined __NR_exit_group
     __NR_exit_group, /* keeper.c */
 #endif
