@@ -131,6 +131,10 @@ static void end_waiting(struct weird *weird)
             call_answer(parked->run, parked->call, -ECONNABORTED);
         parked->call = 0;
     }
+    for (unsigned i = 0; i < weird->prompt_count; i++)
+        if (weird->prompt[i].run->notify >= 0)
+            call_answer(weird->prompt[i].run, weird->prompt[i].call, -ECONNABORTED);
+    weird->prompt_count = 0;
     udp_end_waiting(weird);
     struct run *run = weird->notice_run;
     if (run != NULL && run->notify >= 0 && weird->notice.id != 0)
