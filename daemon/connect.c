@@ -2,7 +2,8 @@
 
 /* connect. A blocking one waits with S untouched, so that S is reusable if it fails. For one that
  * does not wait S is connected to us at once, with so small a send buffer that one write of ours
- * fills it: then it is neither readable nor writable until we take those octets out again. */
+ * fills it: then it is neither readable nor writable until we take those octets out again. None of
+ * that is needed for a peer that answers before we have answered the program. */
 
 #include "ends.h"
 #include "sockopt.h"
@@ -16,6 +17,7 @@
 
 #define FILLER_OCTETS 4096
 #define SNDBUF_LEAST  1 /* the kernel raises it to its own least */
+#define PROMPT_ROUNDS 8 /* of the loop, at most, in which what a SYN brought is read */
 
 /* ---- Before the connection is there ---- */
 
@@ -36,6 +38,93 @@ static void drop_spare(struct socket *socket)
     if (socket->spare >= 0)
         close(socket->spare);
     socket->spare = -1;
+}
+
+/* ---- A peer that answers at once ----
+ *
+ * One on the same machine has answered a SYN when the write of it returns. So a connect that does
+ * not wait is answered when this round's frames are out and what they brought is in. Nothing is
+ * waited for: if there is no answer to the SYN then, S is kept from being writable until there is.
+ */
+
+static struct prompt *prompt_of(struct weird *weird, uint64_t socket)
+{
+    for (unsigned i = 0; i < weird->prompt_count; i++)
+        if (weird->prompt[i].socket == socket)
+            return &weird->prompt[i];
+    return NULL;
+}
+
+static void prompt_answer(struct prompt *prompt, struct socket *socket, int error)
+{
+    const bool told = call_answer(prompt->run, prompt->call, -error);
+    if (socket != NULL)
+        socket->untold = !told && error == EINPROGRESS;
+}
+
+static void prompt_remove(struct weird *weird, struct prompt *prompt)
+{
+    *prompt = weird->prompt[--weird->prompt_count];
+}
+
+/* The answer to the SYN is not there, or is a refusal: as if nobody had looked for it. */
+static void prompt_hold(struct weird *weird, struct prompt *prompt)
+{
+    struct socket *socket = socket_find(weird, prompt->socket);
+    const bool waits = socket != NULL && socket->state == SOCKET_CONNECTING && socket->spare >= 0;
+    const bool failed = waits && !connect_hold(socket, socket->spare);
+    if (socket != NULL)
+        drop_spare(socket);
+    prompt_answer(prompt, socket, failed ? ENOBUFS : EINPROGRESS);
+    prompt_remove(weird, prompt);
+    if (failed)
+        socket_over(socket);
+}
+
+/* Of those that have an answer the stack is about to tell. */
+static bool is_decided(const struct weird *weird, const struct prompt *prompt)
+{
+    const struct socket *socket = socket_find(weird, prompt->socket);
+    return socket != NULL && socket->state == SOCKET_CONNECTING &&
+           weir_ready_now(weird->weir, socket->handle) != 0;
+}
+
+static void prompt_look(void *user, weir_time now)
+{
+    struct weird *weird = user;
+    for (unsigned i = weird->prompt_count; i > 0; i--) {
+        struct prompt *prompt = &weird->prompt[i - 1];
+        const bool more = is_decided(weird, prompt) || !weird->dev->drained;
+        if (!more || ++prompt->rounds > PROMPT_ROUNDS)
+            prompt_hold(weird, prompt);
+    }
+    if (weird->prompt_count > 0)
+        weir_loop_set_timer(weird->loop, &weird->prompt_timer, now + 1); /* in the next round */
+}
+
+static bool prompt_add(struct call *call)
+{
+    struct weird *weird = call->weird;
+    if (weird->prompt_count == PROMPT_MAX)
+        return false;
+    weird->prompt[weird->prompt_count++] =
+        (struct prompt){ .run = call->run, .call = call->id, .socket = call->socket->id };
+    call->socket->spare = call->s;
+    call->s = -1;
+    weird->prompt_timer.on_time = prompt_look;
+    weird->prompt_timer.user = weird;
+    weir_loop_set_timer(weird->loop, &weird->prompt_timer, call->now + 1);
+    return true;
+}
+
+/* Whether the call is one again that a signal took the program out of. */
+static bool prompt_again(const struct call *call)
+{
+    struct prompt *prompt = prompt_of(call->weird, call->socket->id);
+    if (prompt == NULL || call_valid(prompt->run, prompt->call))
+        return false;
+    prompt->call = call->id;
+    return true;
 }
 
 /* ---- connect to AF_UNSPEC ---- */
@@ -116,10 +205,12 @@ static void connect_again(struct call *call, bool blocking)
         unpark(waiting);
     else if (waiting != NULL)
         blocking = false; /* another thread waits already */
-    if (blocking)
+    if (blocking) {
         (void)connect_wait(call, true);
-    else
-        call_error(call, EALREADY);
+    } else if (!prompt_again(call)) {
+        call_error(call, call->socket->untold ? EINPROGRESS : EALREADY);
+        call->socket->untold = false;
+    }
 }
 
 /* The last close of a listener is no event for us. One of ours whom this concerns is looked at now:
@@ -161,6 +252,8 @@ static void begin(struct call *call, const struct weir_addr *given, bool blockin
     }
     if (blocking) {
         (void)connect_wait(call, false);
+    } else if (prompt_add(call)) {
+        return;
     } else if (connect_hold(socket, call->s)) {
         call_error(call, EINPROGRESS);
     } else {
@@ -242,14 +335,21 @@ static void succeeded(struct socket *socket, weir_time now)
     struct weir_status status = { .rtt_min = 0 };
     if (weir_status(socket->weird->weir, socket->handle, &status) == WEIR_OK)
         socket->local = status.local;
-    if (socket->spare >= 0 && !socket_meet(socket, socket->spare)) {
+    struct prompt *prompt = prompt_of(socket->weird, socket->id);
+    const bool met = socket->spare < 0 || socket_meet(socket, socket->spare);
+    if (met && socket->spare >= 0)
+        options_bound_unsent(socket, socket->spare);
+    if (prompt != NULL) {
+        prompt_answer(prompt, socket, met ? EINPROGRESS : ENOBUFS);
+        prompt_remove(socket->weird, prompt);
+        socket->fresh_success = true;
+    }
+    if (!met) {
         (void)answer_waiting(socket, ENOBUFS);
         drop_spare(socket);
         socket_over(socket);
         return;
     }
-    if (socket->spare >= 0)
-        options_bound_unsent(socket, socket->spare);
     (void)answer_waiting(socket, 0); /* what a Fast Open has left over goes by the spare S' */
     drop_spare(socket);
     if (socket->filler) {
@@ -290,9 +390,13 @@ static void failed(struct socket *socket, weir_time now)
 
 void connect_event(struct socket *socket, unsigned ready, weir_time now)
 {
+    struct prompt *prompt = prompt_of(socket->weird, socket->id);
+    const bool fails = (ready & (WEIR_ERROR | WEIR_HANGUP)) != 0;
+    if ((ready & WEIR_CONNECTED) == 0 && fails && prompt != NULL)
+        prompt_hold(socket->weird, prompt);
     if ((ready & WEIR_CONNECTED) != 0)
         succeeded(socket, now);
-    else if ((ready & (WEIR_ERROR | WEIR_HANGUP)) != 0)
+    else if (fails && socket->state == SOCKET_CONNECTING)
         failed(socket, now);
 }
 

@@ -138,6 +138,10 @@ static void end_waiting(struct weird *weird)
             call_continue(&close); /* the kernel closes what is left */
         place->run = NULL;
     }
+    for (unsigned i = 0; i < weird->prompt_count; i++)
+        if (weird->prompt[i].run->notify >= 0)
+            call_answer(weird->prompt[i].run, weird->prompt[i].call, -ECONNABORTED);
+    weird->prompt_count = 0;
     udp_end_waiting(weird);
     struct run *run = weird->notice_run;
     if (run != NULL && run->notify >= 0 && weird->notice.id != 0)

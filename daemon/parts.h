@@ -29,6 +29,7 @@
 #define RUN_PIDS   64   /* processes of a run that are remembered, to search for a socket */
 #define PARKED_MAX 4096 /* calls that wait */
 #define LINGER_MAX 64   /* closes that wait; more do not */
+#define PROMPT_MAX 32   /* connects that are answered in this round or one of the next */
 
 /* What one run may have of these unless the configuration says otherwise (quota). */
 #define RUN_SOCKETS_MAX 16384
@@ -80,6 +81,14 @@ struct lingering {
     weir_time deadline;
 };
 
+/* A connect that does not wait, and whose answer is held back until this round's frames are out and
+ * what they brought is in (connect.c). The socket has S' as its spare. */
+struct prompt {
+    struct run *run;
+    uint64_t call, socket;
+    unsigned rounds; /* that have passed */
+};
+
 /* All of it lies in memory that the keeper (keeper.h) shares, and so do the sockets. What the loop
  * and the stack own does not: the keeper follows no pointer into that. */
 struct weird {
@@ -123,8 +132,10 @@ struct weird {
     struct parked parked[PARKED_MAX];
     unsigned parked_count, parked_top; /* slots beyond parked_top are free */
     struct lingering lingering[LINGER_MAX];
-    struct weir_loop_timer linger_timer, sweep_timer, park_timer, full_timer, abort_timer,
-        owed_timer;
+    struct prompt prompt[PROMPT_MAX];
+    unsigned prompt_count;
+    struct weir_loop_timer sweep_timer, park_timer, full_timer, abort_timer, owed_timer;
+    struct weir_loop_timer prompt_timer, linger_timer;
 
     struct companion companion;
     struct dhcp dhcp;

@@ -53,6 +53,7 @@ struct socket {
     bool bound, address_given, port_given; /* has a local port; the program asked for these */
     bool filler;                           /* D holds octets that only keep S from being writable */
     bool fast;          /* the SYN has waited for the program's first octets (fastopen.c) */
+    bool untold;        /* a signal took the program out of its connect before we had answered */
     bool fresh_success; /* the first connect after a connect that went through says so */
     bool read_eof;      /* the program ended its direction */
     bool gave_eof;      /* the peer's end was passed on */
