@@ -579,6 +579,7 @@ def case_waitall_name(address, port):
     sock = opened(address, port, b"echo")
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, 200000))
     sock.sendall(b"01234")
+    print("all there", wait_until(lambda: unread(sock) == 5))
     say("in time", sock.recvfrom, 10, socket.MSG_WAITALL)
     say("nothing in time", sock.recvfrom, 10, socket.MSG_WAITALL)
 
