@@ -585,6 +585,25 @@ def case_waitall_name(address, port):
 
 
 
+def case_fast_keys(address, port):
+    """TCP_FASTOPEN_KEY: one key or two, of each listener, and of no other length."""
+    TCP_FASTOPEN_KEY = 33
+    one, two = bytes(range(16)), bytes(range(100, 132))
+    sock, other = new(address), new(address)
+    for what, key in (("none", b""), ("short", one[:15]), ("odd", two[:24]), ("long", two + b"x"),
+                      ("one", one), ("two", two), ("one again", one)):
+        say(what, sock.setsockopt, socket.IPPROTO_TCP, TCP_FASTOPEN_KEY, key)
+        if len(key) in (16, 32):
+            say("then", sock.getsockopt, socket.IPPROTO_TCP, TCP_FASTOPEN_KEY, 64)
+    say("room for a part", sock.getsockopt, socket.IPPROTO_TCP, TCP_FASTOPEN_KEY, 5)
+    sock.bind((address_any(address), 0))
+    sock.listen(1)
+    say("listening", sock.getsockopt, socket.IPPROTO_TCP, TCP_FASTOPEN_KEY, 64)
+    say("two", sock.setsockopt, socket.IPPROTO_TCP, TCP_FASTOPEN_KEY, two)
+    say("then", sock.getsockopt, socket.IPPROTO_TCP, TCP_FASTOPEN_KEY, 64)
+    print("not the other's", other.getsockopt(socket.IPPROTO_TCP, TCP_FASTOPEN_KEY, 64) not in (one, two))
+
+
 TCP_MD5SIG, TCP_MD5SIG_EXT = 14, 32
 
 
