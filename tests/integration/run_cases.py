@@ -523,14 +523,24 @@ def case_inq(address, port):
     say("plain", sock.recv, 1)
 
 
+def told_in_time(sock, something):
+    """The kernel begins to note times a moment after it was asked to."""
+    for _ in range(500):
+        sock.sendall(b"x")
+        told = told_beside(sock, 10)
+        if len(told) > 3 or not something:
+            break
+        time.sleep(.02)
+    return told
+
+
 def case_stamps(address, port):
     """When octets came: SO_TIMESTAMP and the like, of which the last that was set is told."""
     sock = opened(address, port, b"echo")
     stamping = struct.pack("I", 1 << 3 | 1 << 4)  # RX_SOFTWARE, SOFTWARE
     for name, value in ((29, 1), (35, 1), (63, 1), (64, 1), (29, 0), (37, stamping), (35, 1)):
         say(f"set {name}", sock.setsockopt, socket.SOL_SOCKET, name, value)
-        sock.sendall(b"x")
-        say("told", told_beside, sock, 10)
+        say("told", told_in_time, sock, value != 0)
         print([sock.getsockopt(socket.SOL_SOCKET, other) for other in (29, 35, 63, 64)])
     say("stamping", sock.getsockopt, socket.SOL_SOCKET, 37, 8)
     say("unknown", sock.setsockopt, socket.SOL_SOCKET, 37, -1)
