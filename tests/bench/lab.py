@@ -57,7 +57,8 @@ class Lab:
         self._veth("10.61.0", "fast", offloads=True)
         self._veth("10.62.0", "bare", offloads=False)
         if not self.tap_missing:
-            for net, name in (("10.63.0", "weir0"), ("10.64.0", "plain0"), ("10.65.0", "lwip0")):
+            for net, name in (("10.63.0", "weir0"), ("10.64.0", "plain0"), ("10.65.0", "lwip0"),
+                              ("10.66.0", "most0")):
                 self.sh("ip", "tuntap", "add", "dev", name, "mode", "tap")
                 self._up(name, net)
 

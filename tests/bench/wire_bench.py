@@ -14,8 +14,9 @@ AT_ONCE = "32"
 
 KERNEL, KERNEL_BARE = "kernel", "kernel, no offloads"
 WEIR, WEIR_PLAIN, LWIP = "weir", "weir, plain frames", "lwIP"
+BARE = "no stack, bare TAP"  # what this path allows
 NETS = {KERNEL: "10.61.0", KERNEL_BARE: "10.62.0", WEIR: "10.63.0", WEIR_PLAIN: "10.64.0",
-        LWIP: "10.65.0"}
+        LWIP: "10.65.0", BARE: "10.66.0"}
 
 
 def seconds_of(quick, full):
@@ -43,6 +44,8 @@ class Wire:
         elif side == LWIP:
             command = [tool / "bench-lwip", role, "lwip0", f"{net}.2", PORT]
             command += ["--spin"] if spin != "no" else []
+        elif side == BARE:
+            command = [tool / "bench-bare", role, "most0", f"{net}.2", PORT]
         else:
             device = "tap:weir0" if side == WEIR else "tap:plain0,plain"
             command = [tool / "bench-weir", role, device, f"{net}.2/24", PORT]
@@ -83,7 +86,7 @@ class Wire:
         return {"per_s": got["connections"] * 1e9 / got["ns"]}
 
 
-BULK_SIDES = [KERNEL, WEIR, KERNEL_BARE, WEIR_PLAIN, LWIP]
+BULK_SIDES = [KERNEL, WEIR, BARE, KERNEL_BARE, WEIR_PLAIN, LWIP]
 SIDES = [KERNEL, WEIR, WEIR_PLAIN, LWIP]
 
 # name, what it is, the figure that is compared, its unit and digits, the sides, how to get a row
