@@ -88,7 +88,7 @@ void companion_start(struct companion *companion, bool filter)
     }
 }
 
-void companion_call(struct companion *companion, weir_time now)
+weir_time companion_call(struct companion *companion, weir_time now)
 {
     const bool quick = now - companion->last < QUICK;
     companion->last = now;
@@ -97,11 +97,12 @@ void companion_call(struct companion *companion, weir_time now)
     else if (companion->quick < QUICK_LEAST)
         companion->quick++;
     if (companion->quick < QUICK_LEAST || companion->fd < 0)
-        return;
+        return 0;
     atomic_store(&companion->end, now + QUICK);
     if (atomic_exchange(&companion->asleep, false)) {
         uint64_t one = 1;
         const struct iovec iov = { &one, sizeof one };
         (void)!writev(companion->fd, &iov, 1);
     }
+    return now + QUICK;
 }

@@ -30,7 +30,9 @@ struct companion {
  * own filter of system calls. Where it lies is shared with it. */
 void companion_start(struct companion *companion, bool filter);
 
-/* A program is about to be given a descriptor. */
-void companion_call(struct companion *companion, weir_time now);
+/* A program is about to be given a descriptor. Until when the other CPU is kept awake; 0: it is
+ * not. Till then no CPU is idle, and a program that is woken comes to that of the waker, which had
+ * better not wait awake. */
+weir_time companion_call(struct companion *companion, weir_time now);
 
 #endif

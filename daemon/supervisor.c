@@ -79,7 +79,9 @@ int call_give(const struct run *run, uint64_t id, int fd, int at, bool cloexec, 
         .newfd = at >= 0 ? (uint32_t)at : 0,
         .newfd_flags = cloexec ? O_CLOEXEC : 0,
     };
-    companion_call(&run->weird->companion, weir_loop_clock());
+    const weir_time awake = companion_call(&run->weird->companion, weir_loop_clock());
+    if (awake > 0)
+        weir_loop_yield_until(run->weird->loop, awake);
     const int given = ioctl(run->notify, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
     if (given >= 0)
         return given;

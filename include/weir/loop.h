@@ -107,6 +107,8 @@ void weir_loop_clear_timer(struct weir_loop *loop, struct weir_loop_timer *timer
 /* To be called by a callback that has just let somebody go on who will be back at once, and would
  * rather have this CPU meanwhile: the next wait is not spent awake. */
 void weir_loop_yield(struct weir_loop *loop);
+/* The same of all waits that begin before then. */
+void weir_loop_yield_until(struct weir_loop *loop, weir_time until);
 
 struct weir_loop_counters {
     uint64_t rounds;

@@ -141,9 +141,10 @@ static void flush_captures(struct weir_loop *loop)
  * waits that were longer end it, so that it costs next to nothing where little happens, and nothing
  * where nothing does. */
 
-static bool is_worth_awake(const struct weir_loop *loop)
+static bool is_worth_awake(const struct weir_loop *loop, weir_time now)
 {
-    return loop->config.awake_ns > 0 && loop->worth >= WORTH_LEAST && !loop->yield;
+    return loop->config.awake_ns > 0 && loop->worth >= WORTH_LEAST && !loop->yield &&
+           now >= loop->yield_until;
 }
 
 /* `ns`: how long there was nothing to do, and how long it took to wake up. */
@@ -174,7 +175,7 @@ static int poll_waiting(struct weir_loop *loop, weir_time span, weir_time *now)
 {
     const weir_time begun = *now;
     int error = 0;
-    if (is_worth_awake(loop))
+    if (is_worth_awake(loop, begun))
         error = poll_awake(loop, span, now);
     const weir_time gone = *now - begun;
     if (error == 0 && loop->ready_count == 0 && (span == WEIR_NEVER || gone < span)) {
@@ -190,6 +191,11 @@ static int poll_waiting(struct weir_loop *loop, weir_time span, weir_time *now)
 void weir_loop_yield(struct weir_loop *loop)
 {
     loop->yield = true;
+}
+
+void weir_loop_yield_until(struct weir_loop *loop, weir_time until)
+{
+    loop->yield_until = until;
 }
 
 /* What epoll is asked about the drivers. EPOLLOUT only while frames are held, for a driver is

@@ -88,12 +88,13 @@ struct weir_loop {
     struct weir_loop_timer *timers; /* the earliest first */
     struct epoll_event ready[READY_MAX];
     unsigned ready_count;
-    bool hot;           /* there may be more to do at once */
-    bool undone;        /* events or frames out are left over from the last round */
-    weir_time deadline; /* the first of the instances', as of the last round with work */
-    weir_time spin_end; /* until when not to sleep */
-    unsigned worth;     /* of late waits were short, in steps (loop.c, waiting awake) */
-    bool yield;         /* the next wait is not to be spent awake */
+    bool hot;              /* there may be more to do at once */
+    bool undone;           /* events or frames out are left over from the last round */
+    weir_time deadline;    /* the first of the instances', as of the last round with work */
+    weir_time spin_end;    /* until when not to sleep */
+    unsigned worth;        /* of late waits were short, in steps (loop.c, waiting awake) */
+    bool yield;            /* the next wait is not to be spent awake */
+    weir_time yield_until; /* nor is one that begins before that */
     struct weir_loop_counters counters;
 };
 

@@ -320,6 +320,11 @@ static void test_awake(void)
         weir_loop_yield(loop);
         CHECK(wait_once(loop, fd[1], 100 * WEIR_SECOND) == 1, "and not when it is to yield,");
         CHECK(wait_once(loop, fd[1], 100 * WEIR_SECOND) == i, "which is for once");
+        weir_loop_yield_until(loop, weir_loop_clock() + 100 * WEIR_SECOND);
+        for (unsigned turn = 0; turn < 2; turn++)
+            CHECK(wait_once(loop, fd[1], 100 * WEIR_SECOND) == 1, "nor till it need not,");
+        weir_loop_yield_until(loop, weir_loop_clock());
+        CHECK(wait_once(loop, fd[1], 100 * WEIR_SECOND) == i, "which ends");
         weir_loop_close(loop);
         close(fd[0]);
         close(fd[1]);
