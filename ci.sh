@@ -61,6 +61,7 @@ stage_netns() {
         "tests/integration/run_sandbox.py build" \
         "tests/integration/run_orphans.py --build build" \
         "tests/integration/run_ports.py --build build" \
+        "tests/integration/run_xdp.py --build build" \
         "tests/differential/run.py --recorded" "tests/differential/options.py" \
         "tests/conformance/run_kernel.py build/weir --every 6" \
         "tests/integration/run_sight.py --build build" \

@@ -34,9 +34,9 @@ _weir() {
         return
         ;;
     --dev)
-        local names
+        local names name
         names=$(ls /sys/class/net 2>/dev/null)
-        mapfile -t COMPREPLY < <(compgen -W "pair $(printf 'packet:%s tap:%s ' $names $names)" -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W "pair $(for name in $names; do echo "packet:$name tap:$name xdp:$name"; done)" -- "$cur")
         return
         ;;
     --net)

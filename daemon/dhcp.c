@@ -57,7 +57,9 @@ static bool broadcast(struct weird *weird, const uint8_t *message, size_t len)
     put16(udp + 4, UDP_HEAD + len);
     out.span[0].base = (void *)(uintptr_t)message;
     out.span[0].len = (uint32_t)len;
-    return weir_dev_output(weird->dev, &out) == 0;
+    const bool written = weir_dev_output(weird->dev, &out) == 0;
+    weir_dev_flush(weird->dev);
+    return written;
 }
 
 /* The message in a frame for our port; its length, or 0. */

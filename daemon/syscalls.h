@@ -97,7 +97,7 @@ static const int sandbox_calls[] = {
     __NR_unlinkat, /* sockets.c weird.c */
 #endif
 #if defined __NR_writev
-    __NR_writev, /* companion.c weird.c pcapng.c tap.c loop.c panic.c */
+    __NR_writev, /* companion.c weird.c pcapng.c tap.c xdp.c loop.c panic.c */
 #endif
 };
 

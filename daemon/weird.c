@@ -71,6 +71,7 @@ static const char help[] =
     "  --conf FILE           reads the file first; the options below win over it\n"
     "  --dev tap:NAME        a TAP device: made, or one that is there for this user\n"
     "  --dev packet:IF       an interface, such as one end of a veth pair\n"
+    "  --dev xdp:IF[:QUEUE]  one by AF_XDP, out of the kernel's sight\n"
     "  --addr IP/LEN         an address of ours; may be repeated\n"
     "  --addr dhcp, slaac    one from the network, of IPv4 or IPv6\n"
     "  --gateway IP          the way to everywhere else; one for each family\n"

@@ -46,7 +46,8 @@ FUNCTIONS.update(send="sendto", recv="recvfrom", open="openat", fopen="newfstata
 # What is only called before the sandbox is closed, or may be refused in it (sandbox.c).
 BEFORE = set("ftruncate geteuid getegid dup2|dup3 prctl setsid chdir chmod epoll_create1 eventfd2 getrlimit mkdir setrlimit umask mount chown".split())
 BEFORE_FILES = ("daemon/conf.c", "daemon/kernel_end.c", "daemon/net.c", "daemon/sandbox.c",
-                "daemon/udp_maker.c", "daemon/udp_ids.c", "src/dev/netif.c", "src/loop/secrets.c",
+                "daemon/udp_maker.c", "daemon/udp_ids.c", "src/dev/netif.c", "src/dev/xdp_open.c",
+                "src/dev/xdp_program.c", "src/loop/secrets.c",
                 "src/ipc/sight_listen.c", "src/ipc/sight_ask.c")
 # Make calls before their own sandbox is closed, and others in it.
 PORTER_FILE, PORTER_BEFORE = "daemon/porter.c", {"bind", "listen", "openat", "dup", "clone", "ppoll"}

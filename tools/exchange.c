@@ -143,6 +143,7 @@ static bool move_right(struct exchange *x)
         weir_input(x->host.far, x->host.far_iface, &frame, 1, now);
     } else {
         (void)weir_dev_output(x->host.dev, &out); /* a loss would show as a retransmission */
+        weir_dev_flush(x->host.dev);
         spawn_sleep(SETTLE);
     }
     draw(x, sender_state, NULL);

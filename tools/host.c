@@ -28,8 +28,9 @@ const char host_help[] =
     "\n"
     "The host (its own, not this machine's):\n"
     "  --dev DEVICE       where its frames go: tap:NAME is a TAP device,\n"
-    "                     packet:INTERFACE a network interface, and pair a second\n"
-    "                     host in memory (192.0.2.2 and 2001:db8::2)\n"
+    "                     packet:INTERFACE a network interface, xdp:INTERFACE one by\n"
+    "                     AF_XDP, and pair a second host in memory (192.0.2.2 and\n"
+    "                     2001:db8::2)\n"
     "  --addr IP/LEN      an address it has; may be given several times\n"
     "  --gateway IP       where what is not on its link goes; one for each family\n"
     "  --mac MAC          its link address; default: one made from the device's\n"
@@ -80,7 +81,9 @@ static int option_device(struct host_options *options, const char *command, cons
     if (options->dev != NULL)
         return tool_usage(command, "--dev %s: one device is given already", text);
     if (strcmp(text, "pair") != 0 && weir_dev_parse(&spec, text, why) < 0)
-        return tool_usage(command, "--dev %s: not tap:NAME, packet:INTERFACE or pair", text);
+        return tool_usage(command,
+                          "--dev %s: not tap:NAME, packet:INTERFACE, xdp:INTERFACE[:QUEUE] or pair",
+                          text);
     options->dev = text;
     return TOOL_OK;
 }
@@ -119,7 +122,7 @@ int host_option(struct host_options *options, const char *command, int option, c
 int host_options_check(const struct host_options *options, const char *command, bool pair_works)
 {
     if (options->dev == NULL)
-        return tool_usage(command, "--dev is missing: tap:NAME, packet:INTERFACE%s",
+        return tool_usage(command, "--dev is missing: tap:NAME, packet:INTERFACE, xdp:INTERFACE%s",
                           pair_works ? " or pair" : "");
     if (strcmp(options->dev, "pair") != 0) {
         if (options->address_count == 0)
@@ -473,10 +476,12 @@ static void print_stats(const struct host *host)
                     (unsigned long long)weir_drop_count(host->weir, drop), weir_drop_text(drop));
     if (host->dev == NULL)
         return;
+    weir_dev_count(host->dev);
     const struct weir_dev_counters *dev = &host->dev->counters;
-    fprintf(stderr, "%s: %llu reads, %llu times full, %llu lost, %llu refused\n", host->dev->name,
-            (unsigned long long)dev->reads, (unsigned long long)dev->full,
-            (unsigned long long)dev->lost, (unsigned long long)dev->refused);
+    fprintf(stderr, "%s: %llu reads, %llu times full, %llu lost, %llu refused, %llu missed\n",
+            host->dev->name, (unsigned long long)dev->reads, (unsigned long long)dev->full,
+            (unsigned long long)dev->lost, (unsigned long long)dev->refused,
+            (unsigned long long)dev->missed);
 }
 
 void host_close(struct host *host)

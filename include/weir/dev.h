@@ -26,16 +26,18 @@ extern "C" {
 
 #define WEIR_DEV_NAME_MAX  16           /* an interface's name and its final zero, as in Linux */
 #define WEIR_DEV_INPUT_MAX 64           /* most frames that one weir_dev_input gives */
+#define WEIR_DEV_QUEUE_MAX 1023         /* the last queue of an interface that can be named */
 #define WEIR_FRAME_MAX     (65535 + 18) /* octets of the longest frame, either way */
 
 struct weir_dev_counters {
     uint64_t frames_in, octets_in;
     uint64_t frames_out, octets_out;
-    uint64_t reads;   /* system calls that gave at least one frame */
+    uint64_t reads;   /* system calls, or looks at a ring, that gave at least one frame */
     uint64_t full;    /* weir_dev_output said -EAGAIN */
     uint64_t lost;    /* frames the kernel refused for another reason; last_error says which */
     uint64_t refused; /* frames not given to the instance: too long, VLAN-tagged, malformed */
     uint64_t down;    /* times the interface was found down */
+    uint64_t missed;  /* frames the kernel had for us and no room; as of the last weir_dev_count */
     int last_error;   /* errno of the last loss; 0 if there was none */
 };
 
@@ -48,6 +50,8 @@ struct weir_dev_ops {
     /* NULL: this driver has frames in its own memory only. */
     int (*land)(struct weir_dev *dev, struct weir_frame *frame, const struct weir_landing *landing,
                 weir_time now);
+    void (*flush)(struct weir_dev *dev); /* NULL: output has sent what it took */
+    void (*count)(struct weir_dev *dev); /* NULL: counters are up to date */
 };
 
 /* The part of a driver that everyone may read. Programs may bring drivers of their own: they embed
@@ -72,9 +76,15 @@ struct weir_dev {
  *   tap:NAME,plain    without offloads: every frame at most one MTU, all sums by weir
  *   packet:IF         an AF_PACKET socket on one end of a veth pair, say (CAP_NET_RAW)
  *   packet:IF,plain   likewise without offloads
+ *   xdp:IF            an AF_XDP socket on an interface's queue 0 (CAP_NET_ADMIN, CAP_NET_RAW,
+ *                     CAP_BPF); xdp:IF:QUEUE on another
+ *   xdp:IF,generic    with the kernel's generic XDP even if the interface's driver has its own
+ *   xdp:IF,zerocopy   without copies, if the interface's driver can
  *
  * An interface that is down is brought up if that is allowed. With packet, the kernel's own stack
- * still hears the interface: it must have no address there, or two stacks answer. */
+ * still hears the interface: it must have no address there, or two stacks answer. With xdp, it does
+ * not hear what arrives at the queue. That driver has no offloads; and frames whose sender left
+ * their sums to a device, as the other end of a veth pair does, have none and are dropped. */
 int weir_dev_open(struct weir_dev **dev, const char *spec, char why[WEIR_LINE_MAX])
     __attribute__((warn_unused_result));
 
@@ -88,12 +98,15 @@ void weir_dev_settle(const struct weir_dev *dev);
  * sensible. */
 enum weir_dev_kind {
     WEIR_DEV_TAP,
-    WEIR_DEV_PACKET
+    WEIR_DEV_PACKET,
+    WEIR_DEV_XDP
 };
 struct weir_dev_spec {
     enum weir_dev_kind kind;
     char name[WEIR_DEV_NAME_MAX];
-    bool plain;
+    bool plain;             /* tap, packet */
+    bool generic, zerocopy; /* xdp */
+    uint16_t queue;         /* xdp */
 };
 int weir_dev_parse(struct weir_dev_spec *parsed, const char *spec, char why[WEIR_LINE_MAX])
     __attribute__((warn_unused_result));
@@ -115,10 +128,25 @@ static inline int weir_dev_land(struct weir_dev *dev, struct weir_frame *frame,
 }
 
 /* Writes one frame. 0: written, or lost and counted. -EAGAIN: not taken, the driver is full; try
- * the same frame when `fd` is writable. */
+ * the same frame when `fd` is writable. A driver may send several together: weir_dev_flush must
+ * follow the last one. */
 static inline int weir_dev_output(struct weir_dev *dev, const struct weir_out *out)
 {
     return dev->ops->output(dev, out);
+}
+
+/* Sends what was written and is not yet on its way. */
+static inline void weir_dev_flush(struct weir_dev *dev)
+{
+    if (dev->ops->flush != NULL)
+        dev->ops->flush(dev);
+}
+
+/* Brings `counters` up to date. */
+static inline void weir_dev_count(struct weir_dev *dev)
+{
+    if (dev->ops->count != NULL)
+        dev->ops->count(dev);
 }
 
 void weir_dev_close(struct weir_dev *dev); /* NULL is allowed */

@@ -9,9 +9,9 @@
 #include "weir/dev.h"
 #include "weir/trace.h"
 
-#include "base/csum.h"
 #include "dev/line.h"
 #include "dev/pcapng.h"
+#include "dev/transport.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -203,93 +203,6 @@ static void comment_out(char comment[COMMENT_MAX], struct port *port, const stru
     }
 }
 
-/* ---- The sum of a frame that came with csum_ok: the device may not have computed it ---- */
-
-#define ETHER_LEN      14
-#define ETHERTYPE_IPV4 0x0800
-#define ETHERTYPE_IPV6 0x86dd
-#define PROTO_TCP      6
-#define PROTO_UDP      17
-#define EXT_MAX        8 /* extension headers looked behind */
-
-struct transport {
-    size_t off, end;
-    size_t address_off, address_len; /* source and destination, one behind the other */
-    uint8_t proto;
-};
-
-static bool find_ip4(const uint8_t *frame, size_t len, struct transport *t)
-{
-    const uint8_t *ip = frame + ETHER_LEN;
-    if (len < ETHER_LEN + 20 || ip[0] >> 4 != 4 || (get16(ip + 6) & 0x3fff) != 0)
-        return false; /* fragments carry no whole sum */
-    t->proto = ip[9];
-    t->off = ETHER_LEN + (size_t)(ip[0] & 15) * 4;
-    t->end = ETHER_LEN + get16(ip + 2);
-    t->address_off = ETHER_LEN + 12;
-    t->address_len = 8;
-    return true;
-}
-
-static bool find_ip6(const uint8_t *frame, size_t len, struct transport *t)
-{
-    const uint8_t *ip = frame + ETHER_LEN;
-    if (len < ETHER_LEN + 40 || ip[0] >> 4 != 6)
-        return false;
-    t->proto = ip[6];
-    t->off = ETHER_LEN + 40;
-    t->end = ETHER_LEN + 40 + get16(ip + 4);
-    t->address_off = ETHER_LEN + 8;
-    t->address_len = 32;
-    for (unsigned i = 0; i < EXT_MAX && (t->proto == 0 || t->proto == 43 || t->proto == 60); i++) {
-        if (t->off + 2 > len)
-            return false;
-        t->proto = frame[t->off];
-        t->off += ((size_t)frame[t->off + 1] + 1) * 8;
-    }
-    return true;
-}
-
-static bool find_transport(const uint8_t *frame, size_t len, struct transport *t)
-{
-    if (len < ETHER_LEN)
-        return false;
-    const unsigned ethertype = get16(frame + 12);
-    const bool found = ethertype == ETHERTYPE_IPV4   ? find_ip4(frame, len, t)
-                       : ethertype == ETHERTYPE_IPV6 ? find_ip6(frame, len, t)
-                                                     : false;
-    return found && t->end <= len && t->off < t->end;
-}
-
-static void put_sum(uint8_t *frame, const struct transport *t, size_t field_off)
-{
-    uint8_t *field = frame + t->off + field_off;
-    if (t->off + field_off + 2 > t->end)
-        return;
-    field[0] = field[1] = 0;
-    const size_t len = t->end - t->off;
-    csum32 sum = csum_add(0, frame + t->address_off, t->address_len);
-    sum = csum_add16(sum, t->proto);
-    sum = csum_add16(sum, (uint16_t)len); /* at most 65,535: a frame is no longer */
-    sum = csum_add(sum, frame + t->off, len);
-    uint16_t folded = csum_fold(sum);
-    if (folded == 0 && t->proto == PROTO_UDP)
-        folded = 0xffff;
-    field[0] = (uint8_t)(folded >> 8);
-    field[1] = (uint8_t)folded;
-}
-
-static void complete_in(uint8_t *frame, size_t len)
-{
-    struct transport t;
-    if (!find_transport(frame, len, &t))
-        return;
-    if (t.proto == PROTO_TCP)
-        put_sum(frame, &t, 16);
-    else if (t.proto == PROTO_UDP && t.off + 8 <= t.end && get16(frame + t.off + 6) != 0)
-        put_sum(frame, &t, 6); /* UDP over IPv4 may go without */
-}
-
 /* ---- Writing ---- */
 
 static void report(const struct weir_capture *capture, const char *what)
@@ -342,7 +255,7 @@ static void input_one(struct weir_capture *capture, unsigned number, const struc
 
     memcpy(capture->frame, frame->data, len);
     if (frame->csum_ok)
-        complete_in(capture->frame, len);
+        transport_complete(capture->frame, len);
     struct pcapng_packet packet = { .iface = number, .direction = PCAPNG_IN, .comment = comment };
     write_frame(capture, &packet, len, frame->when);
 }

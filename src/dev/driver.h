@@ -42,9 +42,10 @@ bool netif_exists(const char *name);
  * index (which may be NULL). `label` begins the line in `why`. */
 int netif_open(struct weir_dev *dev, const char *label, int *index, char why[WEIR_LINE_MAX]);
 
-/* ---- tap.c, packet.c ---- */
+/* ---- tap.c, packet.c, xdp_open.c ---- */
 
 int tap_open(struct weir_dev **dev, const struct weir_dev_spec *spec, char why[WEIR_LINE_MAX]);
 int packet_open(struct weir_dev **dev, const struct weir_dev_spec *spec, char why[WEIR_LINE_MAX]);
+int xdp_open(struct weir_dev **dev, const struct weir_dev_spec *spec, char why[WEIR_LINE_MAX]);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -68,6 +69,10 @@ int netif_open(struct weir_dev *dev, const char *label, int *index, char why[WEI
         goto done;
     if (ioctl(fd, SIOCGIFHWADDR, &request) < 0) {
         error = line_fail(why, -errno, "%s %s: %s", label, dev->name, strerror(errno));
+        goto done;
+    }
+    if (request.ifr_hwaddr.sa_family != ARPHRD_ETHER) {
+        error = line_fail(why, -EINVAL, "%s %s: is no Ethernet interface", label, dev->name);
         goto done;
     }
     derive_mac(dev->mac, &request);

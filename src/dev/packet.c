@@ -16,7 +16,6 @@
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
-#include <net/if_arp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -159,7 +158,11 @@ static void packet_close(struct weir_dev *dev)
     free(packet);
 }
 
-static const struct weir_dev_ops packet_ops = { packet_input, packet_output, packet_close, NULL };
+static const struct weir_dev_ops packet_ops = {
+    .input = packet_input,
+    .output = packet_output,
+    .close = packet_close,
+};
 
 static void prepare_messages(struct packet *packet)
 {
@@ -223,12 +226,6 @@ static int bind_to(struct packet *packet, char why[WEIR_LINE_MAX])
     };
     if (bind(dev->fd, (const struct sockaddr *)&address, sizeof address) < 0)
         return line_fail(why, -errno, "packet %s: bind: %s", dev->name, strerror(errno));
-    struct sockaddr_ll bound;
-    socklen_t len = sizeof bound;
-    if (getsockname(dev->fd, (struct sockaddr *)&bound, &len) < 0)
-        return line_fail(why, -errno, "packet %s: %s", dev->name, strerror(errno));
-    if (bound.sll_hatype != ARPHRD_ETHER)
-        return line_fail(why, -EINVAL, "packet %s: is no Ethernet interface", dev->name);
     return 0;
 }
 

@@ -205,7 +205,12 @@ static void tap_close(struct weir_dev *dev)
     free(tap);
 }
 
-static const struct weir_dev_ops tap_ops = { tap_input, tap_output, tap_close, tap_land };
+static const struct weir_dev_ops tap_ops = {
+    .input = tap_input,
+    .output = tap_output,
+    .close = tap_close,
+    .land = tap_land,
+};
 
 /* Joins the interface, or makes it. */
 static int attach(struct tap *tap, bool plain, char why[WEIR_LINE_MAX])

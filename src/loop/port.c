@@ -98,6 +98,7 @@ struct port_sent port_output(struct port *port, weir_time now)
     unsigned done = 0;
     while (done < count && weir_dev_output(port->dev, &out[done]) != -EAGAIN)
         done++;
+    weir_dev_flush(port->dev);
     if (done == count)
         return (struct port_sent){ .frames = done, .more = count == OUT_BATCH };
     return (struct port_sent){ .frames = done, .held = hold_rest(port, out + done, count - done) };
@@ -105,11 +106,9 @@ struct port_sent port_output(struct port *port, weir_time now)
 
 void port_resume(struct port *port)
 {
-    while (port_holds(port)) {
-        if (weir_dev_output(port->dev, &port->held[port->held_at]) == -EAGAIN)
-            return;
+    while (port_holds(port) && weir_dev_output(port->dev, &port->held[port->held_at]) != -EAGAIN)
         port->held_at++;
-    }
+    weir_dev_flush(port->dev);
 }
 
 void port_end(struct port *port)

@@ -191,6 +191,16 @@ def plain_packet(t):
     plain(t)
 
 
+@case("xdp", seconds=8, verify=False)
+def plain_xdp(t):
+    plain(t)
+
+
+@case("xdp,generic", seconds=8, verify=False)
+def plain_xdp_generic(t):
+    plain(t)
+
+
 @case("tap", seconds=3)
 def md5(t):
     """RFC 2385 and TCP_MD5SIG: each segment signed, both ways; a stranger is not answered."""
@@ -622,6 +632,11 @@ def datagrams(t):
 
 @case("veth,plain", roles=("both",))
 def fragments(t):
+    datagrams(t)
+
+
+@case("xdp", roles=("both",))
+def fragments_xdp(t):
     datagrams(t)
 
 

@@ -261,12 +261,13 @@ def switch_off(namespace, device):
 class Link:
     """A wire between weir (`weir`) and a kernel (`kernel`).
 
-    kind: "tap" (all offloads), "tap,plain", "veth", "veth,plain", "relay". In a control run the
+    kind: "tap" (all offloads), "tap,plain", "veth", "veth,plain", "xdp" and "xdp,generic" (on a
+    veth pair), "relay". In a control run the
     end called weir is a kernel, and a TAP is a veth pair.
     """
 
     def __init__(self, lab, kind, mtu, verify):
-        self.lab, self.mtu, self.verify = lab, mtu, verify
+        self.lab, self.kind, self.mtu, self.verify = lab, kind, mtu, verify
         self.number = n = lab.number()
         self.plain = kind != "tap" and kind != "veth"
         self.relay = self.capture = self.kernel = self.weir = None
@@ -321,8 +322,14 @@ class Link:
             self.weir = KernelEnd(self, 2, far, far)
             self.weir.address()
         else:
-            self.weir = WeirEnd(self, 2, f"packet:{far}" + (",plain" if self.plain else ""))
+            self.weir = WeirEnd(self, 2, self.device(far))
         self.listen_in(kernel)
+
+    def device(self, name):
+        medium, *options = self.kind.split(",")
+        if medium == "xdp":
+            return ",".join([f"xdp:{name}", *options])
+        return f"packet:{name}" + (",plain" if self.plain else "")
 
     def listen_in(self, device):
         """Records what passes, where checksums in the record are those of the wire."""

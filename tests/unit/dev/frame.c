@@ -16,12 +16,34 @@ static void test_specs(void)
         int error;
         struct weir_dev_spec want;
     } cases[] = {
-        { "tap:weir0", 0, { WEIR_DEV_TAP, "weir0", false } },
-        { "tap:weir0,plain", 0, { WEIR_DEV_TAP, "weir0", true } },
-        { "packet:veth1", 0, { WEIR_DEV_PACKET, "veth1", false } },
-        { "packet:veth1,plain", 0, { WEIR_DEV_PACKET, "veth1", true } },
-        { "tap:abcdefghijklmno", 0, { WEIR_DEV_TAP, "abcdefghijklmno", false } },
-        { "tap:eth0.100", 0, { WEIR_DEV_TAP, "eth0.100", false } },
+        { "tap:weir0", 0, { .kind = WEIR_DEV_TAP, .name = "weir0" } },
+        { "tap:weir0,plain", 0, { .kind = WEIR_DEV_TAP, .name = "weir0", .plain = true } },
+        { "packet:veth1", 0, { .kind = WEIR_DEV_PACKET, .name = "veth1" } },
+        { "packet:veth1,plain", 0, { .kind = WEIR_DEV_PACKET, .name = "veth1", .plain = true } },
+        { "tap:abcdefghijklmno", 0, { .kind = WEIR_DEV_TAP, .name = "abcdefghijklmno" } },
+        { "tap:eth0.100", 0, { .kind = WEIR_DEV_TAP, .name = "eth0.100" } },
+        { "xdp:veth1", 0, { .kind = WEIR_DEV_XDP, .name = "veth1" } },
+        { "xdp:veth1:3", 0, { .kind = WEIR_DEV_XDP, .name = "veth1", .queue = 3 } },
+        { "xdp:veth1,generic", 0, { .kind = WEIR_DEV_XDP, .name = "veth1", .generic = true } },
+        { "xdp:veth1:1023,zerocopy,generic",
+          0,
+          { .kind = WEIR_DEV_XDP,
+            .name = "veth1",
+            .generic = true,
+            .zerocopy = true,
+            .queue = 1023 } },
+        { "xdp:veth1:", -EINVAL, { .plain = false } },
+        { "xdp:veth1:1024", -EINVAL, { .plain = false } },
+        { "xdp:veth1:4294967296", -EINVAL, { .plain = false } },
+        { "xdp:veth1:-1", -EINVAL, { .plain = false } },
+        { "xdp:veth1:0x1", -EINVAL, { .plain = false } },
+        { "xdp:veth1:0:0", -EINVAL, { .plain = false } },
+        { "xdp:veth1,plain", -EINVAL, { .plain = false } },
+        { "xdp:veth1,generic,generic", -EINVAL, { .plain = false } },
+        { "xdp:veth1,", -EINVAL, { .plain = false } },
+        { "xdp::0", -EINVAL, { .plain = false } },
+        { "packet:veth1:0", -EINVAL, { .plain = false } },
+        { "tap:weir0,generic", -EINVAL, { .plain = false } },
         { "tap:abcdefghijklmnop", -EINVAL, { .plain = false } },
         { "tap:", -EINVAL, { .plain = false } },
         { "tap:,plain", -EINVAL, { .plain = false } },
@@ -42,9 +64,10 @@ static void test_specs(void)
         struct weir_dev_spec got;
         char why[WEIR_LINE_MAX] = "";
         const int error = weir_dev_parse(&got, cases[i].spec, why);
-        const bool same = error == 0 && got.kind == cases[i].want.kind &&
-                          got.plain == cases[i].want.plain &&
-                          strcmp(got.name, cases[i].want.name) == 0;
+        const bool same =
+            error == 0 && got.kind == cases[i].want.kind && got.plain == cases[i].want.plain &&
+            got.generic == cases[i].want.generic && got.zerocopy == cases[i].want.zerocopy &&
+            got.queue == cases[i].want.queue && strcmp(got.name, cases[i].want.name) == 0;
         if (cases[i].error == 0)
             CHECK(same, "spec %u is understood", i);
         else

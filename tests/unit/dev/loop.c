@@ -31,6 +31,7 @@ struct fake_dev {
     bool full; /* output says -EAGAIN */
     int input_error;
     unsigned written, tries, inputs, lands;
+    unsigned flushed;  /* of those written, at the last flush */
     uint8_t first[64]; /* of each frame written, its last octet */
 };
 
@@ -62,6 +63,12 @@ static int fake_output(struct weir_dev *dev, const struct weir_out *out)
     return 0;
 }
 
+static void fake_flush(struct weir_dev *dev)
+{
+    struct fake_dev *fake = (struct fake_dev *)(void *)dev;
+    fake->flushed = fake->written;
+}
+
 static void fake_close(struct weir_dev *dev)
 {
     struct fake_dev *fake = (struct fake_dev *)(void *)dev;
@@ -80,7 +87,13 @@ static int fake_land(struct weir_dev *dev, struct weir_frame *frame,
     return count;
 }
 
-static const struct weir_dev_ops fake_ops = { fake_input, fake_output, fake_close, fake_land };
+static const struct weir_dev_ops fake_ops = {
+    .input = fake_input,
+    .output = fake_output,
+    .close = fake_close,
+    .land = fake_land,
+    .flush = fake_flush,
+};
 
 static void open_fake(struct fake_dev *fake)
 {
@@ -145,6 +158,7 @@ static void test_order(void)
     core.event_count = 1;
     CHECK(weir_loop_step(loop, 0, why) == 0, "a round");
     CHECK(events_seen == 1 && fake.written == 1, "an event is told once, and its answer leaves");
+    CHECK(fake.flushed == 1, "at once");
     CHECK(core.in_count == 1 && memcmp(core.in_octets[0], "frame", 5) == 0, "the frame came in");
     weir_loop_close(loop);
     weir_dev_close(&fake.dev);
@@ -430,7 +444,8 @@ static void test_full(void)
         continue;
     CHECK(weir_loop_step(loop, weir_loop_clock() + WEIR_SECOND, why) == 0, "writable again");
     settle(loop);
-    CHECK(fake.written == 20 && fake.dev.counters.lost == 0, "all leave: %u", fake.written);
+    CHECK(fake.written == 20 && fake.flushed == 20 && fake.dev.counters.lost == 0, "all leave: %u",
+          fake.written);
     CHECK(fake.first[0] == 'a' && fake.first[1] == 'B' && fake.first[15] == 'P' &&
               fake.first[16] == 'Q' && fake.first[19] == 'T',
           "in their order, as they were");

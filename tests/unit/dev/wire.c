@@ -36,6 +36,7 @@ struct host {
     uint8_t got[BULK];
     size_t got_len;
     unsigned echoes, datagrams, own; /* own: frames we sent ourselves */
+    unsigned vouched;                /* datagrams that came with csum_ok */
     unsigned tcp_frames, merged, open_sums, bad_sums, unmarked;
     size_t longest;
     bool lands; /* frames are read to where a landing says */
@@ -164,6 +165,7 @@ static void send_tcp(unsigned flags, const uint8_t *text, size_t len, uint16_t g
         out.span[out.span_count++] =
             (struct weir_span){ from.base + i * part, i < 2 ? part : len - 2 * part };
     CHECK(weir_dev_output(host.dev, &out) == 0, "a segment of %zu octets is written", len);
+    weir_dev_flush(host.dev);
     host.seq += (uint32_t)len + ((flags & (SYN | FIN)) != 0);
 }
 
@@ -174,6 +176,7 @@ static void send_plain(const uint8_t *frame, size_t len)
     memcpy(out.head + 12, frame + 12, len - 12);
     out.head_len = (uint16_t)len;
     (void)!weir_dev_output(host.dev, &out);
+    weir_dev_flush(host.dev);
 }
 
 /* ---- Receiving ---- */
@@ -248,8 +251,10 @@ static void on_frame(const struct weir_frame *frame)
         on_arp(octets);
     if (ethertype == 0x0800 && octets[23] == IPPROTO_ICMP)
         on_echo(octets, 14 + get16(octets + 16));
-    if (ethertype == 0x0800 && octets[23] == IPPROTO_UDP && get16(octets + 36) == PORT)
+    if (ethertype == 0x0800 && octets[23] == IPPROTO_UDP && get16(octets + 36) == PORT) {
         host.datagrams++;
+        host.vouched += frame->csum_ok;
+    }
     if (ethertype == 0x0800 && octets[23] == IPPROTO_TCP && !host.v6)
         on_tcp(frame, 34, 14 + get16(octets + 16));
     if (ethertype == 0x86dd && octets[20] == IPPROTO_TCP && host.v6)
@@ -575,6 +580,135 @@ static void test_packet(const char *spec, bool offload)
     weir_dev_close(host.dev);
 }
 
+/* Whether this process may at all: in a user namespace the kernel allows no program. */
+static bool xdp_works(void)
+{
+    struct weir_dev *dev = NULL;
+    const int error = weir_dev_open(&dev, "xdp:weirb", why);
+    weir_dev_close(error == 0 ? dev : NULL);
+    if (error != -EPERM && error != -ENOBUFS && error != -EAFNOSUPPORT && error != -ENOSYS)
+        return true; /* any other is for the test to find */
+    SKIP("%s", why);
+    return false;
+}
+
+/* What the kernel, or another program, is in the way of. */
+static void test_xdp_taken(void)
+{
+    struct weir_dev *again = NULL;
+    CHECK(weir_dev_open(&again, "xdp:weirb", why) == -EBUSY && strstr(why, "queue 0") != NULL,
+          "a queue in use is refused: %s", why);
+    CHECK(weir_dev_open(&again, "xdp:weirb:7", why) == -EINVAL && strstr(why, "queue 7") != NULL,
+          "and one that is not there: %s", why);
+    CHECK(weir_dev_open(&again, "xdp:lo:0,generic", why) == -EINVAL &&
+              strstr(why, "no Ethernet") != NULL,
+          "and an interface without link addresses: %s", why);
+    CHECK(sh("ip link add weirc mtu 3900 type veth peer name weird"), "a long MTU");
+    CHECK(weir_dev_open(&again, "xdp:weirc", why) == -EMSGSIZE && strstr(why, "3900") != NULL,
+          "is refused: %s", why);
+    CHECK(sh("ip link del weirc"), "and put away");
+}
+
+/* The sums of these frames are for a device to complete; there is none on the way. */
+static void test_open_sums(void)
+{
+    const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(PORT) };
+    inet_pton(AF_INET, "192.0.2.2", &to.sin_addr);
+    CHECK(sh("ethtool -K weira tx on >/dev/null"), "the far end leaves sums open");
+    host.vouched = host.datagrams = 0;
+    CHECK(sendto(fd, "datagram", 8, 0, (struct sockaddr *)&to, sizeof to) == 8, "a datagram");
+    TAKE_UNTIL(host.datagrams > 0);
+    CHECK(host.datagrams == 1 && host.vouched == 0, "comes, and nobody vouches for its sum");
+    CHECK(sh("ethtool -K weira tx off >/dev/null"), "and completes them again");
+    close(fd);
+}
+
+/* All frames that may be on their way, and one: the driver says that it is full, loses none and
+ * goes on. The interface is down at the far end, so that the kernel throws them away. */
+static void test_xdp_many(void)
+{
+    struct weir_out out;
+    const uint64_t before = host.dev->counters.frames_out, lost = host.dev->counters.lost;
+    unsigned written = 0, full = 0;
+    start_frame(&out, 0x88b5);
+    out.head_len = 60;
+    for (const int64_t end = clock_ms() + PATIENCE_MS; written < 5000 && clock_ms() < end;) {
+        if (weir_dev_output(host.dev, &out) == 0)
+            written++;
+        else
+            full++;
+    }
+    weir_dev_flush(host.dev);
+    CHECK(written == 5000 && host.dev->counters.frames_out == before + 5000 &&
+              host.dev->counters.lost == lost && host.dev->counters.full == full,
+          "5000 frames without a flush, %u times full", full);
+}
+
+static void test_xdp_down(void)
+{
+    CHECK(sh("ip link set weirb down"), "the interface goes down");
+    send_tcp(ACK, NULL, 0, 0);
+    const uint64_t lost = host.dev->counters.lost;
+    send_tcp(ACK, NULL, 0, 0);
+    CHECK(host.dev->counters.down == 1, "and the driver notices");
+    CHECK(host.dev->counters.lost == lost + 1 && host.dev->counters.last_error == ENETDOWN,
+          "what is to be sent meanwhile is lost, and counted");
+    CHECK(sh("ip link set weirb up"), "and comes up again");
+    host.echoes = 0;
+    test_ping();
+}
+
+/* The kernel's own stack must not see what is ours, and sees all again once we are gone. */
+static void test_xdp_deaf(void)
+{
+    const int fd = socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, htons(0x88b5));
+    uint8_t frame[64] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 2, 0x88, 0xb5 };
+    const uint64_t before = host.dev->counters.frames_in;
+    struct pollfd pollfd = { .fd = fd, .events = POLLIN };
+    send_raw("weira", frame);
+    TAKE_UNTIL(host.dev->counters.frames_in > before);
+    CHECK(host.dev->counters.frames_in > before && recv(fd, frame, sizeof frame, 0) < 0,
+          "the kernel does not hear what we hear");
+    weir_dev_close(host.dev);
+    CHECK(sh("! ip link show weirb | grep -q xdp"), "closed, the program is gone");
+    send_raw("weira", frame);
+    CHECK(poll(&pollfd, 1, PATIENCE_MS) == 1 && recv(fd, frame, sizeof frame, 0) > 0,
+          "and the kernel hears again");
+    close(fd);
+}
+
+static void test_xdp(const char *spec)
+{
+    CHECK(sh("ip link add weira type veth peer name weirb"), "a veth pair");
+    CHECK(sh("ethtool -K weira tx off tso off gso off gro off >/dev/null"), "without offloads");
+    if (!xdp_works() || !open_host(spec)) {
+        CHECK(sh("ip link del weira"), "the pair is taken away");
+        return;
+    }
+    CHECK(sh("ip -d link show weirb | grep -q 'promiscuity 1'"), "frames to any station are heard");
+    CHECK(
+        sh("ip link show weirb | grep -q '%s'", strstr(spec, "generic") ? " xdpgeneric " : " xdp "),
+        "by a program of the right kind");
+    CHECK(address("weira"), "the kernel's end has addresses");
+    run_all(false);
+    test_strange();
+    test_open_sums();
+    test_xdp_taken();
+    test_xdp_many();
+    test_xdp_down();
+    test_xdp_deaf();
+    if (!open_host(spec))
+        return;
+    CHECK(sh("ip link del weira"), "the pair is taken away");
+    send_tcp(ACK, NULL, 0, 0);
+    int taken = 0; /* what came before is taken first */
+    for (const int64_t end = clock_ms() + PATIENCE_MS; taken >= 0 && clock_ms() < end;)
+        taken = take(20);
+    CHECK(taken == -ENODEV, "and the driver says so when it has something to send: %d", taken);
+    weir_dev_close(host.dev);
+}
+
 int main(void)
 {
     for (unsigned i = 0; i < BULK; i++)
@@ -590,9 +724,12 @@ int main(void)
         SKIP("/dev/net/tun cannot be opened");
     }
     test_packet("packet:weirb", true);
-    if (sh("command -v ethtool >/dev/null"))
+    if (sh("command -v ethtool >/dev/null")) {
         test_packet("packet:weirb,plain", false);
-    else
+        test_xdp("xdp:weirb");
+        test_xdp("xdp:weirb:0,generic");
+    } else {
         SKIP("ethtool is not installed");
+    }
     return tap_done();
 }
