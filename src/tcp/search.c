@@ -11,15 +11,11 @@
 #include "tcp/path.h"
 #include "tcp/tcp.h"
 
-#define SEARCH_ENOUGH 8  /* octets: nearer than this is found (tcp_probe_threshold) */
-#define SEARCH_CWND   11 /* segments that cwnd must allow (RFC 4821, 7.4; Linux) */
-#define SEARCH_BEHIND                                                           \
-    4 /* segments that follow, so that a loss is noticed by what comes after it \
-       */
-#define BLACK_HOLE_MS                                                                             \
-    3000 /* of silence after the first retransmission: Linux's tcp_retries1, 3 timeouts of 200 ms \
-          */
-#define SEARCH_TRIES 3 /* probes of a length that are lost: it is too long (MAX_PROBES) */
+#define SEARCH_ENOUGH 8    /* octets: nearer than this is found (tcp_probe_threshold) */
+#define SEARCH_CWND   11   /* segments that cwnd must allow (RFC 4821, 7.4; Linux) */
+#define SEARCH_BEHIND 4    /* segments that follow, by which a loss is noticed */
+#define BLACK_HOLE_MS 3000 /* after the first retransmission: tcp_retries1 of Linux, at 200 ms */
+#define SEARCH_TRIES  3    /* probes of a length that are lost: it is too long (MAX_PROBES) */
 
 static struct tcp_search *search_of(const struct tcb *tcb)
 {
