@@ -14,8 +14,9 @@
 
 #define CONTROL_MAX 1024
 #define VECTOR_MAX  1024
-#define PIECES_MAX  128 /* that UDP_SEGMENT makes of one call, as Linux */
-#define HEADS_V4    28  /* of IP and UDP */
+#define PIECES_MAX  128       /* that UDP_SEGMENT makes of one call, as Linux */
+#define HEADS_V4    28        /* of IP and UDP */
+#define ONLY_PROBE  MSG_PROXY /* which is MSG_PROBE to Linux: all but sent */
 #define HEADS_V6    48
 
 /* What the program gives. */
@@ -191,6 +192,8 @@ static int64_t send_one(const struct udp_job *job, const struct given *given, we
         error = read_control(job, given, &beside);
     if (error == 0)
         error = trouble(job);
+    if (error == 0 && (given->flags & ONLY_PROBE) != 0 && socket->cork == NULL)
+        return (int64_t)len;
     if (error == 0 && (more || socket->cork != NULL))
         error = udp_cork_add(socket, &to, job->host->in, len);
     if (error == 0 && !more)

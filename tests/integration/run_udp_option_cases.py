@@ -123,6 +123,18 @@ def cork():
         say("nothing more", not waiting(there))
 
 
+@case
+def probe():
+    """MSG_PROBE: what would be sent is judged, and not sent."""
+    for connected in (False, True):
+        there, here, send = pair(connected)
+        name = () if connected else (there.getsockname(),)
+        attempt("probed", send, b"one", 0x10)
+        attempt("beside", here.sendmsg, [b"two"], [], 0x10, *name)
+        attempt("sent", send, b"three")
+        say(there.recv(100), waiting(there))
+
+
 # ---- What recvmsg tells ----
 
 @case
