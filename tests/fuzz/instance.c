@@ -91,6 +91,24 @@ static struct weir_ip address(bool v6, unsigned host)
 
 /* ---- Into the instance ---- */
 
+/* Whatever comes while there is an offer lands where it says; the hole is left as it is found. */
+static void land(struct world *world, struct weir_frame *frame, uint8_t *octets)
+{
+    struct weir_landing landing;
+    if (!weir_landing(world->weir, world->iface, &landing))
+        return;
+    size_t at = landing.head_len;
+    frame->hole = octets + at;
+    for (unsigned i = 0; i < landing.span_count && at < frame->len; i++) {
+        const size_t left = frame->len - at;
+        const size_t part = landing.span[i].len < left ? landing.span[i].len : left;
+        memcpy(landing.span[i].base, octets + at, part);
+        memset(octets + at, 0xdd, part);
+        frame->landed += part;
+        at += part;
+    }
+}
+
 static void input(struct world *world, const uint8_t *data, size_t len, uint16_t gso_size)
 {
     /* Exactly as long as the frame, so that a read beyond its end is seen. */
@@ -98,11 +116,12 @@ static void input(struct world *world, const uint8_t *data, size_t len, uint16_t
     if (copy == NULL)
         abort();
     memcpy(copy, data, len);
-    const struct weir_frame frame = { .data = copy,
-                                      .len = len,
-                                      .when = world->now,
-                                      .csum_ok = world->csum_ok,
-                                      .gso_size = gso_size };
+    struct weir_frame frame = { .data = copy,
+                                .len = len,
+                                .when = world->now,
+                                .csum_ok = world->csum_ok,
+                                .gso_size = gso_size };
+    land(world, &frame, copy);
     weir_input(world->weir, world->iface, &frame, 1, world->now);
     free(copy);
 }
@@ -577,6 +596,7 @@ static void configure(struct weir_config *config, uint8_t options)
     config->trace_flow = 64;
     config->trace_story = 64;
     config->rcv_min = 8192;
+    config->landing_min = 1;
     config->rcv_max = 131072;
     config->snd_max = 65536;
     config->ranges_max = 12;
