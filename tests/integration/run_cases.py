@@ -127,6 +127,35 @@ def case_connecting(address, port):
     server.accept()[0].close()
 
 
+def case_connecting_many(address, port):
+    """Connects of many threads, of which several wait for their answer at the same time."""
+    told = []
+
+    def connect(to):
+        sock = new(address)
+        sock.setblocking(False)
+        begun = errno.errorcode.get(sock.connect_ex((address, to)), 0)
+        ready, error = wait_for(sock, select.POLLOUT), so_error(sock)
+        if error == 0:
+            error = sock.connect_ex((address, to)), sock.send(b"echo\nhello")
+            wait_for(sock, select.POLLIN)
+            error = *error, sock.recv(5)
+        told.append(f"{begun} {ready} {error}")
+        sock.close()
+
+    def run(number):
+        for turn in range(4):
+            connect(port if (number + turn) % 2 else CLOSED_PORT)
+
+    threads = [threading.Thread(target=run, args=(number,), daemon=True) for number in range(48)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    for what in sorted(set(told)):
+        print(what, told.count(what))
+
+
 def case_reset(address, port):
     sock = opened(address, port, b"reset")
     print("data", sock.recv(5, socket.MSG_WAITALL))
