@@ -53,7 +53,7 @@ static void settle_rtx(struct tcb *tcb, weir_time now)
     struct tcb_flight *flight = tcb_flight(tcb);
     if (flight != NULL)
         flight->rto_at = flight->pto_at = flight->rack.due_at = WEIR_NEVER;
-    if (tcp_needs_persist(tcb)) {
+    if (tcp_new_waits(tcb) && tcp_needs_persist(tcb)) {
         if (tcb->rtx_kind != TCP_RTX_PERSIST) {
             tcb->backoff = tcb->retries = 0;
             tcb->rtx_kind = TCP_RTX_PERSIST;
