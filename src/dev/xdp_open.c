@@ -76,10 +76,10 @@ static int make_umem(struct xdp *xdp, char why[WEIR_LINE_MAX])
 struct layout {
     struct xdp_ring *ring;
     const struct xdp_ring_offset *offset;
-    int option;
     off_t page;
-    uint32_t size;
     size_t entry_len;
+    int option;
+    uint32_t size;
 };
 
 static int make_ring(struct xdp *xdp, const struct layout *layout, struct iovec *map,
@@ -106,14 +106,14 @@ static int make_rings(struct xdp *xdp, char why[WEIR_LINE_MAX])
     struct xdp_mmap_offsets offsets;
     socklen_t len = sizeof offsets;
     const struct layout layouts[XDP_RINGS] = {
-        { &xdp->fill, &offsets.fr, XDP_UMEM_FILL_RING, (off_t)XDP_UMEM_PGOFF_FILL_RING,
-          XDP_RX_CHUNKS, sizeof(uint64_t) },
-        { &xdp->completion, &offsets.cr, XDP_UMEM_COMPLETION_RING,
-          (off_t)XDP_UMEM_PGOFF_COMPLETION_RING, XDP_TX_CHUNKS, sizeof(uint64_t) },
-        { &xdp->rx, &offsets.rx, XDP_RX_RING, XDP_PGOFF_RX_RING, XDP_RX_CHUNKS,
-          sizeof(struct xdp_desc) },
-        { &xdp->tx, &offsets.tx, XDP_TX_RING, (off_t)XDP_PGOFF_TX_RING, XDP_TX_CHUNKS,
-          sizeof(struct xdp_desc) },
+        { &xdp->fill, &offsets.fr, (off_t)XDP_UMEM_PGOFF_FILL_RING, sizeof(uint64_t),
+          XDP_UMEM_FILL_RING, XDP_RX_CHUNKS },
+        { &xdp->completion, &offsets.cr, (off_t)XDP_UMEM_PGOFF_COMPLETION_RING, sizeof(uint64_t),
+          XDP_UMEM_COMPLETION_RING, XDP_TX_CHUNKS },
+        { &xdp->rx, &offsets.rx, XDP_PGOFF_RX_RING, sizeof(struct xdp_desc), XDP_RX_RING,
+          XDP_RX_CHUNKS },
+        { &xdp->tx, &offsets.tx, (off_t)XDP_PGOFF_TX_RING, sizeof(struct xdp_desc), XDP_TX_RING,
+          XDP_TX_CHUNKS },
     };
     for (unsigned i = 0; i < XDP_RINGS; i++)
         if (setsockopt(xdp->dev.fd, SOL_XDP, layouts[i].option, &layouts[i].size,
