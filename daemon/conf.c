@@ -107,18 +107,21 @@ static bool take_text(char to[CONF_TEXT_MAX], const char *value, char why[CONF_W
     return true;
 }
 
+static bool take_from_net(bool *from_net, const char *value, char why[CONF_WHY_MAX])
+{
+    if (*from_net)
+        return refuse(why, "given twice: %s", value);
+    *from_net = true;
+    return true;
+}
+
 static bool take_addr(struct conf *conf, const char *value, char why[CONF_WHY_MAX])
 {
     struct conf_prefix addr;
-    bool *const from_net = strcmp(value, "dhcp") == 0    ? &conf->dhcp
-                           : strcmp(value, "slaac") == 0 ? &conf->slaac
-                                                         : NULL;
-    if (from_net != NULL) {
-        if (*from_net)
-            return refuse(why, "given twice: %s", value);
-        *from_net = true;
-        return true;
-    }
+    if (strcmp(value, "dhcp") == 0)
+        return take_from_net(&conf->dhcp, value, why);
+    if (strcmp(value, "slaac") == 0)
+        return take_from_net(&conf->slaac, value, why);
     if (!parse_prefix(value, &addr))
         return refuse(why, "not an address with a prefix length (192.0.2.1/24): %s", value);
     if (conf->addr_count == CONF_ADDRS_MAX)

@@ -185,6 +185,7 @@ static void put_tos(struct cmsg_writing *w, const struct udp_socket *socket, boo
         cmsg_put(w, IPPROTO_IPV6, IPV6_TCLASS, &tclass, sizeof tclass);
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): `w` writes through both. */
 size_t udp_cmsg_write(const struct udp_telling *telling, uint8_t *control, size_t room, bool *cut)
 {
     struct cmsg_writing w = { control, room, 0, cut };

@@ -169,7 +169,11 @@ static bool receive_one(const struct udp_job *job)
     struct taken taken;
     int error = job->nr == __NR_recvfrom ? place_of_from(job, &place)
                                          : place_of_msg(job, job->arg[1], (int)job->arg[2], &place);
-    ssize_t got = error == 0 ? take(job, &place, &taken) : -error;
+    if (error != 0) {
+        (void)udp_job_answer(job, -error);
+        return true;
+    }
+    ssize_t got = take(job, &place, &taken);
     if (got == -EAGAIN)
         return false;
     if (got >= 0 && (error = deliver(job, &place, &taken, got)) != 0)
@@ -189,7 +193,9 @@ static bool receive_vector(struct udp_job *job)
         struct place place;
         struct taken taken;
         error = -place_of_msg(job, at, flags & ~MSG_WAITFORONE, &place);
-        const ssize_t got = error == 0 ? take(job, &place, &taken) : (ssize_t)error;
+        if (error != 0)
+            break;
+        const ssize_t got = take(job, &place, &taken);
         if (got == -EAGAIN && (job->done == 0 || (flags & (MSG_WAITFORONE | MSG_DONTWAIT)) == 0))
             return false;
         error = got >= 0 ? -deliver(job, &place, &taken, got) : got;

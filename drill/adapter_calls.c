@@ -220,6 +220,7 @@ static int ad_pipe(void *userdata, int fds[2])
 }
 
 /* An offset is the script's number, and a pointer to it never NULL: 0 is none. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): the type is packetdrill's. */
 static int ad_splice(void *userdata, int in, loff_t *in_at, int out, loff_t *out_at, size_t len,
                      unsigned flags)
 {

@@ -70,15 +70,14 @@ static void check_zero(struct run *run, const char *data, long len)
 
 void call_check(struct run *run, const struct event *event, const struct call *call, long result)
 {
-    const struct node *args = event->args->first;
-    const struct node *third = args != NULL && args->next != NULL ? args->next->next : NULL;
+    const struct node *args = event->args->first; /* as many as the call takes (call_make) */
     switch (call->id) {
     case CALL_getsockopt:
-        check_option(run, call, third->next);
+        check_option(run, call, args->next->next->next);
         break;
     case CALL_ioctl:
-        if (third != NULL)
-            value_expect(run, "value", *(const int *)call->arg[2], third);
+        if (args->next->next != NULL)
+            value_expect(run, "value", *(const int *)call->arg[2], args->next->next);
         break;
     case CALL_poll:
         check_poll(run, call, args);

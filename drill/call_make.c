@@ -191,7 +191,7 @@ static long option_in(struct making *m, const struct node *node)
     struct run *run = m->run;
     if (node->kind == NODE_STRING) {
         char *text = arena_take(&run->arena, strlen(node->text) + 17);
-        return (long)strcpy(text, node->text);
+        return (long)memcpy(text, node->text, strlen(node->text) + 1);
     }
     const struct node *inner = node->kind == NODE_LIST && node->first != NULL ? node->first : node;
     if (inner->kind != NODE_STRUCT) {

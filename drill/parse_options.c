@@ -47,7 +47,7 @@ static uint8_t *parse_hex(struct scan *scan, uint8_t *p, const uint8_t *limit)
             scan_fail(scan, "more octets than options have room for");
             return p;
         }
-        *p++ = (uint8_t)(hex_digit(digits[0]) << 4 | hex_digit(digits[1]));
+        *p++ = (uint8_t)(hex_digit(digits[0]) * 16 + hex_digit(digits[1]));
     }
     if (*digits != '\0') {
         scan_fail(scan, "'%s' is not hexadecimal, nor a name that was given a value (-D)", word);

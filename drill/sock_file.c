@@ -25,7 +25,7 @@ bool net_file_set(struct net *net, const char *path, long len)
         file = calloc(1, sizeof *file + strlen(path) + 1);
         if (file == NULL)
             return false;
-        strcpy(file->path, path);
+        memcpy(file->path, path, strlen(path) + 1);
         file->next = net->files;
         net->files = file;
     }

@@ -5,7 +5,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 
-mapfile -t files < <(find src tools -name '*.c' | sort)
+mapfile -t files < <(find src tools daemon drill -name '*.c' | sort)
 number=0
 failed=0
 for file in "${files[@]}"; do

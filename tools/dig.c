@@ -204,7 +204,9 @@ static bool print_full(struct dig *dig, const struct dns_answer *answer)
     char text[16], clock[64];
     const time_t now = time(NULL);
     struct tm local;
-    const char *dot = dig->name[strlen(dig->name) - 1] == '.' ? "" : ".";
+    /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): parse wants a name. */
+    const size_t len = strlen(dig->name);
+    const char *dot = len > 0 && dig->name[len - 1] == '.' ? "" : ".";
     printf(";; ->>HEADER<<- opcode: QUERY, status: %s, id: %u\n",
            dns_rcode_text(answer->rcode, text), answer->id);
     print_flags(answer);

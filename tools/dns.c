@@ -24,17 +24,14 @@ struct dns {
 static int on_socket(ares_socket_t fd, int type, void *user)
 {
     struct dns *dns = user;
-    struct sockaddr_storage peer = { 0 };
+    struct sockaddr_in6 peer = { 0 }; /* IPv4 has its port at the same place */
     socklen_t len = sizeof peer;
     if (dns->answer == NULL || getpeername(fd, (struct sockaddr *)&peer, &len) != 0)
         return ARES_SUCCESS;
     char text[WEIR_IP_TEXT_MAX];
     const struct weir_ip ip = probe_ip((const struct sockaddr *)&peer);
-    const unsigned port =
-        ntohs(peer.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&peer)->sin6_port
-                                         : ((struct sockaddr_in *)&peer)->sin_port);
     snprintf(dns->answer->server, sizeof dns->answer->server, "%s#%u", weir_ip_text(&ip, text),
-             port);
+             ntohs(peer.sin6_port));
     dns->answer->tcp = type == SOCK_STREAM;
     return ARES_SUCCESS;
 }

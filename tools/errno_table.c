@@ -7,7 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
-#define NAMED(NAME) .number = NAME, .name = #NAME
+#define NAMED(NAME) .number = (NAME), .name = #NAME
 #define CAUSE(call, st, why) \
     {                        \
         call, st, why        \

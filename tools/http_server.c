@@ -545,6 +545,7 @@ void http_server_close(struct http_server *server)
         return;
     const weir_time now = weir_loop_clock();
     while (server->conns != NULL)
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): conn_free unlinks it. */
         conn_end(server->conns, true, now);
     weir_release(server->weir, server->listener, now);
     weir_loop_clear_timer(server->loop, &server->sweep);

@@ -177,8 +177,8 @@ static int take_states(struct lsof_options *options, const char *text)
 {
     const char *colon = strchr(text, ':');
     const char *name = colon != NULL ? colon + 1 : text;
-    for (uint8_t state = 0; state < WEIR_STATE_COUNT; state++) {
-        const struct facts_flow flow = { .protocol = IPPROTO_TCP, .state = state };
+    for (unsigned state = 0; state < WEIR_STATE_COUNT; state++) {
+        const struct facts_flow flow = { .protocol = IPPROTO_TCP, .state = (uint8_t)state };
         if (strcasecmp(name, socket_state_netstat(&flow)) == 0)
             options->states = 1u << state;
     }

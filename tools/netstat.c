@@ -111,7 +111,7 @@ static char *put_address(const struct netstat_options *options, const struct fac
     socket_port(flow, addr->port, options->numeric, port);
     const bool is_any = weir_ip_equal(&addr->ip, &any) || weir_ip_equal(&addr->ip, &any4);
     if (is_any)
-        strcpy(host, !flow->v6 ? "0.0.0.0" : options->numeric ? "::" : "[::]");
+        snprintf(host, sizeof host, "%s", !flow->v6 ? "0.0.0.0" : options->numeric ? "::" : "[::]");
     else if (options->numeric)
         weir_ip_text(&addr->ip, host);
     else

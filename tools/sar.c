@@ -251,7 +251,7 @@ static void put_heading(const struct sar *sar, const char *time, const struct gr
 {
     printf("\n%-11s", time);
     for (unsigned c = 0; c < COLUMNS_MAX && group->column[c].title != NULL; c++)
-        printf(" %*s", group->gauges ? 9 : 9, group->column[c].title);
+        printf(" %9s", group->column[c].title);
     puts(sar->several ? " stack" : "");
 }
 

@@ -57,6 +57,7 @@ static char *put_cell(char *at, const char *text, unsigned width, bool right)
     const size_t pad = width > len ? width - len : 0;
     if (right)
         memset(at, ' ', pad);
+    /* NOLINTNEXTLINE(bugprone-not-null-terminated-result): a part of the line. */
     memcpy(at + (right ? pad : 0), text, len);
     if (!right)
         memset(at + len, ' ', pad);

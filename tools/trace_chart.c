@@ -85,7 +85,8 @@ static void row(const struct svg_plot *plot, const struct flow *flow, double y, 
 static void state_legend(FILE *out)
 {
     for (unsigned i = 0; i < WEIR_STATE_COUNT; i++) {
-        const double x = 8 + (i % (STATES_ROW + 1)) * 160.0, y = 36 + (i / (STATES_ROW + 1)) * 16.0;
+        const unsigned column = i % (STATES_ROW + 1), row = i / (STATES_ROW + 1);
+        const double x = 8 + column * 160.0, y = 36 + row * 16.0;
         fprintf(out, "<rect class=\"s%u\" x=\"%.1f\" y=\"%.1f\" width=\"10\" height=\"10\"/>\n", i,
                 x, y - 9);
         svg_text(out, x + 14, y, SVG_START, "dim small", weir_state_text(i));

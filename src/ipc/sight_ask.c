@@ -88,7 +88,7 @@ struct asking {
 
 static int ask_all(struct asking *asking)
 {
-    struct sight_page *page = malloc(SIGHT_PAGE_MAX);
+    struct sight_page *page = calloc(1, SIGHT_PAGE_MAX);
     if (page == NULL)
         return -ENOMEM;
     int error = 0;

@@ -324,6 +324,7 @@ void ao_sign(const struct weir *weir, const struct flow *flow, struct tcb *tcb, 
     sign(weir, flow, key, ao->next, &subject);
 }
 
+/* NOLINTNEXTLINE(readability-non-const-parameter): the MAC is written into it. */
 void ao_sign_reply(const struct weir *weir, const struct flow *flow, const struct tcp_seg *seg,
                    uint8_t *head, size_t head_len)
 {

@@ -53,6 +53,7 @@ uint32_t port_hash(const struct weir *weir, uint16_t port);
 
 static inline weir_handle handle_make(enum handle_kind kind, uint32_t generation, uint32_t index)
 {
+    /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): a handle has 64 bits. */
     return (weir_handle)kind << 60 | (weir_handle)generation << 32 | index;
 }
 static inline enum handle_kind handle_kind(weir_handle handle)

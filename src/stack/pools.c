@@ -41,6 +41,7 @@ unsigned weir_pools(const struct weir *weir, struct weir_pool_use *use, unsigned
             use[n] = (struct weir_pool_use){ name, pool->used, pool->used_max, pool->item_count,
                                              pool->refused };
     const struct ring_pool *rings = &weir->rings;
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): no pool of an instance is NULL. */
     const uint32_t free = rings->free_count;
     if (n < count)
         use[n] =
@@ -64,6 +65,7 @@ enum weir_error weir_pool_fail(struct weir *weir, const char *name, uint32_t nth
     }
     if (!is_equal(name, "chunk"))
         return WEIR_INVALID;
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): nor here. */
     weir->rings.fail_at = nth;
     return WEIR_OK;
 }

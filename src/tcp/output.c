@@ -259,6 +259,7 @@ static bool plan_rtx(const struct tcb *tcb, const struct tcp_env *env, weir_time
     fill_ack(tcb, now, plan);
     fill_head(tcb, plan);
     const uint32_t max = payload_max(tcb, plan);
+    /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): TCP_MSS_FLOOR is more than options are. */
     const uint32_t gso = env->gso_max > max ? env->gso_max / max * max : max;
     if (len > gso)
         len = gso;

@@ -124,6 +124,7 @@ void tcp_send_chance(const struct tcb *tcb, uint32_t gso_max, struct tcp_chance 
             chance->wait = wait;
             return;
         }
+        /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): TCP_MSS_FLOOR at least. */
     } else if (len % mss != 0 && holds) {
         len = len / mss * mss; /* the short tail waits */
     }
