@@ -68,15 +68,15 @@ _Noreturn static void become(struct companion *companion, pid_t weird, bool filt
 
 /* ---- weird ---- */
 
-static bool two_cpus(void)
+int companion_cpus(void)
 {
     cpu_set_t set;
-    return sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) == 2;
+    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
 }
 
 void companion_start(struct companion *companion, bool filter)
 {
-    companion->fd = two_cpus() ? eventfd(0, EFD_CLOEXEC) : -1;
+    companion->fd = companion_cpus() == 2 ? eventfd(0, EFD_CLOEXEC) : -1;
     if (companion->fd < 0)
         return;
     const pid_t weird = getpid(), pid = fork();

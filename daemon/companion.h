@@ -26,6 +26,9 @@ struct companion {
     _Atomic bool asleep;
 };
 
+/* How many CPUs weird may run on. Of more than 1,024 it says 1. */
+int companion_cpus(void);
+
 /* Begins one, if it can help here; without one all goes on as well. `filter`: it is to have weird's
  * own filter of system calls. Where it lies is shared with it. */
 void companion_start(struct companion *companion, bool filter);

@@ -438,7 +438,7 @@ static bool start(const struct options *options, char why[WEIR_LINE_MAX])
     if (weird->random < 0)
         return !snprintf(why, WEIR_LINE_MAX, "/dev/urandom: %m");
     const struct weir_loop_config loop = {
-        .awake_ns = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? AWAKE : 0,
+        .awake_ns = companion_cpus() > 1 ? AWAKE : 0,
     };
     if (weir_loop_open(&weird->loop, &loop, why) < 0 || !net_open(weird, &options->net, why))
         return false;
