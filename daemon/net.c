@@ -94,12 +94,23 @@ static bool add_leased(struct weird *weird, char why[WEIR_LINE_MAX])
     return weir_ip_equal(&lease->router, &none) || add_route(weird, &any, 0, &lease->router, why);
 }
 
+/* Standard error by way of libc would be a system call that weird may not make any more. */
+static void on_capture_end(void *user, const char *line)
+{
+    (void)user;
+    weird_complain(line);
+}
+
 static bool open_capture(struct weird *weird, const char *path, unsigned *port,
                          char why[WEIR_LINE_MAX])
 {
     if (path == NULL)
         return true;
-    const struct weir_capture_config config = { .path = path, .epoch = weir_loop_epoch() };
+    const struct weir_capture_config config = {
+        .path = path,
+        .epoch = weir_loop_epoch(),
+        .report = on_capture_end,
+    };
     if (weir_capture_open(&weird->capture, &config, why) < 0)
         return false;
     const int attached =

@@ -87,7 +87,26 @@ def check_given_up(tap, daemon):
     tap.check(os.readlink(f"/proc/{pid}/cwd") == "/", "and it stands nowhere else")
 
 
+SEND = """
+import socket, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+for _ in range(50):
+    s.sendto(b"x" * 1000, ("192.0.2.1", 9)); time.sleep(0.01)
+"""
+
+
+def check_full_disk(tap, build, folder):
+    daemon = Daemon(build, folder, "--pcap", "/dev/full")
+    tap.check(join(build, daemon, sys.executable, "-c", SEND) == 0, "a capture has no room")
+    tap.check(join(build, daemon, sys.executable, "-c", ECHO) == 0, "programs are served on")
+    tap.check(daemon.end() == 0, "and weird ends in order")
+    said = daemon.child.stderr.read().decode()
+    tap.check(said.count("capture /dev/full") == 1, "it said so once", said)
+    shutil.rmtree(daemon.folder)
+
+
 def check_all(tap, build, folder):
+    check_full_disk(tap, build, folder)
     for options, uid in (((), 0), (("--user", "nobody"), NOBODY)):
         daemon = Daemon(build, folder, *options)
         if not tap.check(daemon.ready == "READY=1\n", f"weird starts as user {uid}"):
