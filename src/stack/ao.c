@@ -324,9 +324,9 @@ void ao_sign(const struct weir *weir, const struct flow *flow, struct tcb *tcb, 
     sign(weir, flow, key, ao->next, &subject);
 }
 
-/* NOLINTNEXTLINE(readability-non-const-parameter): the MAC is written into it. */
+/* The MAC is written into `head`. */
 void ao_sign_reply(const struct weir *weir, const struct flow *flow, const struct tcp_seg *seg,
-                   uint8_t *head, size_t head_len)
+                   uint8_t *head, size_t head_len) /* NOLINT(readability-non-const-parameter) */
 {
     const struct weir_ao_key *key = find(weir, flow, BY_ANY, 0);
     const seq32 iss = seg->flags & TCP_SYN ? seg->seq : seg->seq - 1;
