@@ -96,14 +96,12 @@ int probe_echo_socket(int family, bool *raw)
 
 uint16_t probe_echo_id(int fd, bool raw)
 {
-    struct sockaddr_storage local = { 0 };
+    struct sockaddr_in6 local = { 0 }; /* IPv4 has its port at the same place */
     socklen_t len = sizeof local;
     if (raw) /* of two sockets of one process the numbers differ */
         return (uint16_t)((unsigned)getpid() * 61 + (unsigned)fd);
     getsockname(fd, (struct sockaddr *)&local, &len);
-    if (local.ss_family == AF_INET6)
-        return ntohs(((struct sockaddr_in6 *)&local)->sin6_port);
-    return ntohs(((struct sockaddr_in *)&local)->sin_port);
+    return ntohs(local.sin6_port);
 }
 
 static void put16(uint8_t *to, uint16_t value)

@@ -26,7 +26,7 @@ static void put_users(FILE *file, const struct facts_flow *flow, const struct ow
         fputs("))", file);
         return;
     }
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; owner != NULL && i < count; i++)
         fprintf(file, "%s(\"%s\",pid=%d,fd=%d)%s", i == 0 ? " users:(" : ",",
                 terminal_safe(owner[i].comm, comm, sizeof comm), owner[i].pid, owner[i].fd,
                 i + 1 == count ? ")" : "");

@@ -145,6 +145,7 @@ static int parse(struct traceroute *trace, int argc, char **argv, bool *done)
 
 static unsigned ttl_at(const struct traceroute *trace, size_t i)
 {
+    /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): take_option wants at least 1. */
     return (unsigned)(trace->first + i / trace->queries);
 }
 
