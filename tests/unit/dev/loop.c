@@ -550,17 +550,19 @@ struct named_timer {
     struct weir_loop *loop;
     char name;
     unsigned again;
+    weir_time again_at;
 };
 
 static void on_time(void *user, weir_time now)
 {
     struct named_timer *named = user;
     const size_t len = strlen(fired);
+    (void)now;
     if (len + 1 < sizeof fired)
         fired[len] = named->name;
     if (named->again > 0) {
         named->again--;
-        weir_loop_set_timer(named->loop, &named->timer, now);
+        weir_loop_set_timer(named->loop, &named->timer, named->again_at);
     }
     if (named->name == 's')
         weir_loop_stop(named->loop);
@@ -579,6 +581,7 @@ static void test_timers(void)
         timer[i].timer.user = &timer[i];
     }
     timer[1].again = 2;
+    timer[1].again_at = now + 5 * WEIR_MS; /* before c, however late it is */
     memset(fired, 0, sizeof fired);
     weir_loop_set_timer(loop, &timer[2].timer, now + 20 * WEIR_MS);
     weir_loop_set_timer(loop, &timer[0].timer, now + 5 * WEIR_MS);
@@ -591,7 +594,7 @@ static void test_timers(void)
     CHECK(weir_loop_run(loop, why) == 0, "runs until a timer stops it");
     const weir_time took = weir_loop_clock() - now;
     CHECK(strcmp(fired, "abbbcs") == 0, "timers fire in order, again if set again: %s", fired);
-    CHECK(took >= 30 * WEIR_MS && took < 500 * WEIR_MS, "at their time: %d us",
+    CHECK(took >= 30 * WEIR_MS && took < 10 * WEIR_SECOND, "at their time: %d us",
           (int)(took / WEIR_US));
     weir_loop_stop(loop);
     CHECK(weir_loop_run(loop, why) == 0, "stopped before it runs, it returns at once");
