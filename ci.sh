@@ -21,7 +21,7 @@ export ASAN_OPTIONS=detect_stack_use_after_return=1:abort_on_error=0
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 
 stage_lint() {
-    $run --counts "$1" --timeout 60 scripts/format.sh scripts/deps.py scripts/tidy.py \
+    $run --counts "$1" --timeout 240 scripts/format.sh scripts/deps.py scripts/tidy.py \
         scripts/headers.py scripts/listed.py tests/lib/selftest.py
 }
 
@@ -70,7 +70,7 @@ stage_netns() {
 }
 
 stage_docs() {
-    $run --counts "$1" --timeout 60 "scripts/gen_states.py --check" "scripts/gen_matrix.py --check" \
+    $run --counts "$1" --timeout 240 "scripts/gen_states.py --check" "scripts/gen_matrix.py --check" \
         "scripts/gen_conformance.py --check" "scripts/gen_syscalls.py --check" \
         "scripts/gen_faults.py --check" "scripts/gen_errno.sh build/weir --check" scripts/links.py \
         scripts/documented.py "scripts/install_check.sh build"
