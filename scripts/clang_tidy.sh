@@ -10,7 +10,7 @@ number=0
 failed=0
 for file in "${files[@]}"; do
     number=$((number + 1))
-    if said=$(clang-tidy-14 -p build --quiet "$file" 2>/dev/null); then
+    if said=$(clang-tidy-14 -p build --quiet --extra-arg=-Wno-ignored-optimization-argument "$file" 2>/dev/null); then
         echo "ok $number - clang-tidy has nothing to say of $file"
     else
         echo "not ok $number - clang-tidy has nothing to say of $file"

@@ -242,7 +242,7 @@ static bool in_range(const struct sysctl *setting, int64_t number, int64_t min, 
 static bool apply_field(struct weir_config *config, const struct sysctl *setting, const char *value,
                         char why[SYSCTL_WHY_MAX])
 {
-    int64_t number;
+    int64_t number = 0;
     if (!read_numbers(setting->name, value, &number, 1, why) ||
         !in_range(setting, number, setting->min, setting->max, why))
         return false;
@@ -255,7 +255,7 @@ static bool apply_field(struct weir_config *config, const struct sysctl *setting
 static bool apply_vector(struct weir_config *config, const struct sysctl *setting,
                          const char *value, char why[SYSCTL_WHY_MAX])
 {
-    int64_t number[VECTOR_LENGTH];
+    int64_t number[VECTOR_LENGTH] = { 0 };
     if (!read_numbers(setting->name, value, number, VECTOR_LENGTH, why))
         return false;
     const bool keeps_low = setting->low != SYSCTL_NO_FIELD;
