@@ -92,8 +92,7 @@ static void open_both(struct sim *sim, unsigned i)
         if (error == WEIR_OK && !plan->nobody)
             error = open_receiver(sim, i);
     }
-    /* A pool was told to fail, or duplicate detection is late because the host stood still. */
-    if (!sim->plan.clean && (error == WEIR_NO_MEMORY || error == WEIR_NOT_LOCAL)) {
+    if (!sim->plan.clean && sim_excuses_open(error)) {
         if (dgram->from != WEIR_NO_HANDLE)
             (void)weir_release(from->weir, dgram->from, sim->now);
         if (dgram->to != WEIR_NO_HANDLE)

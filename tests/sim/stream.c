@@ -150,7 +150,7 @@ static void open_one(struct sim *sim, struct sim_end *end, bool fixed)
     }
     end->never = true;
     end->handle = WEIR_NO_HANDLE;
-    if (sim->plan.clean || (error != WEIR_NO_MEMORY && error != WEIR_NOT_LOCAL))
+    if (sim->plan.clean || !sim_excuses_open(error))
         sim_fail(sim, "conn %u.%u: connect: %s", end->conn, end->side, weir_error_text(error));
 }
 

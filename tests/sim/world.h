@@ -147,6 +147,14 @@ struct sim {
 /* Notes that something is broken; the first counts, and ends the run. */
 __attribute__((format(printf, 2, 3))) void sim_fail(struct sim *sim, const char *format, ...);
 
+/* Why an open may fail where not all is well: a pool was told to, or duplicate detection is late
+ * because the host stood still, so that its address is not its own yet (from IPv4, there is then no
+ * way either). */
+static inline bool sim_excuses_open(enum weir_error error)
+{
+    return error == WEIR_NO_MEMORY || error == WEIR_NOT_LOCAL || error == WEIR_NET_UNREACH;
+}
+
 /* --- link.c: from one host to the others --- */
 void sim_link_init(struct sim *sim, unsigned h);
 void sim_link_carry(struct sim *sim, unsigned h, struct sim_frame *frame, const char *why);
