@@ -14,7 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* syscall: socket connect accept4 setitimer fcntl getsockopt close */
+/* syscall: socket connect accept4 fcntl getsockopt setsockopt close */
 
 #define OPEN_A_TURN 64
 #define FULL_RETRY  (5 * WEIR_MS) /* a place in the queue of S is no event for us */
@@ -140,20 +140,22 @@ void listener_event(struct socket *socket, weir_time now)
 /* ---- Out of the queue ---- */
 
 /* accept4 of a socket that may be a blocking one. Somebody else may take the connection just before
- * us: then the timer's signal ends the wait. */
+ * us: then we wait no longer than this. */
 static int accept_now(int s, int flags)
 {
-    const struct itimerval guard = { { 0, GUARD_US }, { 0, GUARD_US } },
-                           off = { { 0, 0 }, { 0, 0 } };
+    const struct timeval guard = { 0, GUARD_US };
+    struct timeval kept;
+    socklen_t len = sizeof kept;
     if (!readable_now(s))
         return -EAGAIN;
-    const bool blocking = (fcntl(s, F_GETFL) & O_NONBLOCK) == 0;
+    const bool blocking = (fcntl(s, F_GETFL) & O_NONBLOCK) == 0 &&
+                          getsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &kept, &len) == 0;
     if (blocking)
-        setitimer(ITIMER_REAL, &guard, NULL);
+        (void)setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &guard, sizeof guard);
     const int got = accept4(s, NULL, NULL, SOCK_CLOEXEC | (flags & SOCK_NONBLOCK));
-    const int error = errno == EINTR ? EAGAIN : errno;
+    const int error = errno;
     if (blocking)
-        setitimer(ITIMER_REAL, &off, NULL);
+        (void)setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &kept, len);
     return got >= 0 ? got : -error;
 }
 

@@ -21,9 +21,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* What libc does by itself: leaving a signal handler, and ending. scripts/gen_syscalls.py reads
- * this. */
-/* syscall: rt_sigreturn exit_group */
+/* What libc does by itself: ending. scripts/gen_syscalls.py reads this. */
+/* syscall: exit_group */
 
 #if defined __x86_64__
 #define OUR_ARCH AUDIT_ARCH_X86_64

@@ -66,6 +66,9 @@ static const int sandbox_calls[] = {
 #if defined __NR_process_vm_writev
     __NR_process_vm_writev, /* io.c udp_recv.c */
 #endif
+#if defined __NR_read
+    __NR_read, /* tap.c */
+#endif
 #if defined __NR_readv
     __NR_readv, /* address.c companion.c fastopen.c gate.c io.c relay.c renew.c ... */
 #endif
@@ -75,17 +78,11 @@ static const int sandbox_calls[] = {
 #if defined __NR_recvmsg
     __NR_recvmsg, /* control.c ends.c gate.c io.c messages.c udp_maker.c ... */
 #endif
-#if defined __NR_rt_sigreturn
-    __NR_rt_sigreturn, /* sandbox.c */
-#endif
 #if defined __NR_sendmsg
     __NR_sendmsg, /* ends.c gate.c io.c messages.c relay.c sending.c udp_icmp.c ... */
 #endif
-#if defined __NR_setitimer
-    __NR_setitimer, /* accept.c */
-#endif
 #if defined __NR_setsockopt
-    __NR_setsockopt, /* connect.c ends.c messages.c relay.c sending.c sockets.c ... */
+    __NR_setsockopt, /* accept.c connect.c ends.c messages.c relay.c sending.c ... */
 #endif
 #if defined __NR_shutdown
     __NR_shutdown, /* calls.c ends.c gate.c relay.c udp_bind.c */
@@ -95,6 +92,9 @@ static const int sandbox_calls[] = {
 #endif
 #if defined __NR_unlinkat
     __NR_unlinkat, /* sockets.c weird.c */
+#endif
+#if defined __NR_write
+    __NR_write, /* tap.c */
 #endif
 #if defined __NR_writev
     __NR_writev, /* companion.c weird.c pcapng.c tap.c xdp.c loop.c panic.c */

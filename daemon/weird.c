@@ -21,7 +21,9 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -248,28 +250,28 @@ static int read_options(int argc, char **argv, struct options *options)
 
 static struct weird *weird; /* keeper_memory */
 
-static void on_signal(int number)
+static void on_signal(void *user, int fd, uint32_t events, weir_time now)
 {
-    (void)number;
+    (void)user, (void)fd, (void)events, (void)now;
     weird->ending = true;
+    weir_loop_remove_fd(weird->loop, fd); /* once is enough */
     weir_loop_stop(weird->loop);
 }
 
-static void on_alarm(int number)
+/* The signals that end weird are a descriptor's: nothing interrupts it, and a handler would need a
+ * system call to return. */
+static bool catch_signals(void)
 {
-    (void)number; /* ends an accept that would wait */
-}
-
-static void catch_signals(void)
-{
-    struct sigaction action = { .sa_handler = on_signal };
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGINT, &action, NULL);
-    action.sa_handler = on_alarm;
-    sigaction(SIGALRM, &action, NULL);
+    sigset_t ends;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGTERM);
+    sigaddset(&ends, SIGINT);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGHUP, SIG_IGN);
+    if (sigprocmask(SIG_BLOCK, &ends, NULL) < 0)
+        return false;
+    const int fd = signalfd(-1, &ends, SFD_CLOEXEC | SFD_NONBLOCK);
+    return fd >= 0 && weir_loop_add_fd(weird->loop, fd, EPOLLIN, on_signal, NULL) == 0;
 }
 
 /* What little memory is asked for later comes from here: the sandbox lets nothing be mapped. */
@@ -519,7 +521,8 @@ int main(int argc, char **argv)
         return fail(why);
     if (!start(&options, why))
         return fail(why);
-    catch_signals();
+    if (!catch_signals())
+        return fail("signals cannot be caught");
     const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (null < 0)
         return fail("/dev/null cannot be opened");
@@ -528,7 +531,7 @@ int main(int argc, char **argv)
     if (!close_up(&options, why))
         return fail(why);
     say_ready(&options);
-    const int error = weird->ending ? 0 : weir_loop_run(weird->loop, why);
+    const int error = weir_loop_run(weird->loop, why);
     if (error == 0)
         end_in_order();
     leave_directory();

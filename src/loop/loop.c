@@ -9,9 +9,9 @@
  *
  * A round that leaves something undone (a full batch either way) makes the loop hot: the next round
  * does not ask epoll, but reads at once. The same holds while it spins. Then only every POLL_EVERY
- * rounds does epoll say what the program's own descriptors want. A round in which nothing came in
- * and nothing fired ends there: it is what a spinning loop does most, and as long as it takes, as
- * late is the next frame seen. */
+ * rounds does epoll say what the program's own descriptors want, if it has any. A round in which
+ * nothing came in and nothing fired ends there: it is what a spinning loop does most, and as long
+ * as it takes, as late is the next frame seen. */
 #include "loop/parts.h"
 
 #include <errno.h>
@@ -226,7 +226,8 @@ static int wait_ready(struct weir_loop *loop, weir_time until, weir_time *now)
         loop->port[i].readable = busy;
     loop->ready_count = 0;
     want_ports(loop, busy && loop->config.spin_ns > 0);
-    if (busy && loop->counters.rounds % POLL_EVERY != 0 && !any_held(loop))
+    const bool look = loop->watch_count > 0 && loop->counters.rounds % POLL_EVERY == 0;
+    if (busy && !look && !any_held(loop))
         return 0;
 
     weir_time span = 0;

@@ -84,6 +84,7 @@ struct weir_loop {
     unsigned pair_count;
     struct watch *watch; /* by descriptor */
     unsigned watch_max;
+    unsigned watch_count;
     uint32_t watch_serial;
     struct weir_loop_timer *timers; /* the earliest first */
     struct epoll_event ready[READY_MAX];

@@ -46,8 +46,15 @@ int weir_loop_add_fd(struct weir_loop *loop, int fd, uint32_t events, weir_loop_
         failed = epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, fd, &event);
     if (failed < 0)
         return -errno;
+    loop->watch_count += known ? 0 : 1;
     loop->watch[fd] = (struct watch){ on_ready, user, serial };
     return 0;
+}
+
+static void forget(struct weir_loop *loop, int fd)
+{
+    loop->watch[fd].on_ready = NULL;
+    loop->watch_count--;
 }
 
 void weir_loop_remove_fd(struct weir_loop *loop, int fd)
@@ -55,7 +62,7 @@ void weir_loop_remove_fd(struct weir_loop *loop, int fd)
     if (fd < 0 || watch_of(loop, (uint32_t)fd) == NULL)
         return;
     (void)epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, fd, NULL); /* gone already if it was closed */
-    loop->watch[fd].on_ready = NULL;
+    forget(loop, fd);
 }
 
 void weir_loop_close_fd(struct weir_loop *loop, int fd)
@@ -63,7 +70,7 @@ void weir_loop_close_fd(struct weir_loop *loop, int fd)
     if (fd < 0)
         return;
     if (watch_of(loop, (uint32_t)fd) != NULL)
-        loop->watch[fd].on_ready = NULL;
+        forget(loop, fd);
     close(fd); /* epoll forgets it with its last descriptor */
 }
 

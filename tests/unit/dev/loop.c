@@ -230,14 +230,15 @@ static void test_spin(void)
     poke(&fake);
     settle(loop);
     weir_loop_counters(loop, &before);
-    const weir_time begin = weir_loop_clock(), end = begin + 200 * WEIR_MS;
-    while (weir_loop_clock() < end)
-        if (weir_loop_step(loop, end, why) != 0)
+    const weir_time end = weir_loop_clock() + 10 * WEIR_SECOND;
+    do {
+        if (weir_loop_step(loop, weir_loop_clock() + 100 * WEIR_MS, why) != 0)
             break;
-    weir_loop_counters(loop, &after);
+        weir_loop_counters(loop, &after);
+    } while (after.sleeps == before.sleeps && weir_loop_clock() < end);
     CHECK(after.rounds - before.rounds > 100, "looks for frames after the last one: %u rounds",
           (unsigned)(after.rounds - before.rounds));
-    CHECK(after.sleeps - before.sleeps >= 1 && after.sleeps - before.sleeps < 5, "then sleeps");
+    CHECK(after.sleeps - before.sleeps == 1, "then sleeps");
     weir_loop_close(loop);
     weir_dev_close(&fake.dev);
 }
@@ -348,7 +349,7 @@ static void test_awake(void)
 /* It costs no more than a few such waits when nothing comes any more. */
 static void test_awake_idle(void)
 {
-    const struct weir_loop_config config = { .awake_ns = WEIR_MS };
+    const struct weir_loop_config config = { .awake_ns = 4 * WEIR_MS };
     struct weir_loop *loop = NULL;
     struct weir_loop_counters before, after;
     int fd[2];
@@ -362,11 +363,11 @@ static void test_awake_idle(void)
     weir_loop_counters(loop, &before);
     const weir_time cpu = cpu_time();
     for (unsigned turn = 0; turn < 50; turn++)
-        (void)wait_once(loop, -1, 4 * WEIR_MS);
+        (void)wait_once(loop, -1, 10 * WEIR_MS);
     weir_loop_counters(loop, &after);
     const weir_time used = cpu_time() - cpu;
     CHECK(after.sleeps - before.sleeps >= 25, "long waits end asleep");
-    CHECK(used < 25 * WEIR_MS, "and a fifth of a second of them takes %d us of CPU",
+    CHECK(used < 100 * WEIR_MS, "and half a second of them takes %d us of CPU",
           (int)(used / WEIR_US));
     weir_loop_close(loop);
     close(fd[0]);
