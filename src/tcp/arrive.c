@@ -368,7 +368,6 @@ enum weir_drop tcp_segment_arrives(struct tcb *tcb, const struct tcp_seg *seg,
         in.arrival.text = tcp_seg_len(seg) > 0;
         verdict = walk(tcb, &in);
     }
-    tcb_flight_release(tcb);
-    tcp_settle(tcb, now);
+    tcp_input_done(tcb, now);
     return verdict;
 }

@@ -636,3 +636,13 @@ void tcp_output_commit(struct tcb *tcb, const struct tcp_plan *plan, weir_time n
     else
         tcp_settle(tcb, now);
 }
+
+void tcp_input_done(struct tcb *tcb, weir_time now)
+{
+    tcb_flight_release(tcb);
+    /* With something in flight it is output that judges how full cwnd is (rest). */
+    if (tcb->due != 0 && tcb->flight == POOL_NONE && nothing_follows(tcb))
+        rest(tcb, WEIR_WAIT_NOTHING, now);
+    else
+        tcp_settle(tcb, now);
+}

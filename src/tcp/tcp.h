@@ -266,7 +266,12 @@ weir_time tcp_user_limit(const struct tcb *tcb); /* ns; 0 = none */
 weir_time tcp_defer_time(const struct tcb *tcb); /* patience for a longer superframe */
 void tcp_time_wait_restart(struct tcb *tcb, weir_time now);
 
-/* output.c: segments that leave in one frame of a device that cuts. */
+/* output.c. A segment has been dealt with: gives back what nothing needs any more, and settles. If
+ * there is plainly nothing to send (an ACK for all that was in flight, and nothing queued), `due`
+ * is 0, as if output had been asked: it would cost as much as the ACK did. */
+void tcp_input_done(struct tcb *tcb, weir_time now);
+
+/* Segments that leave in one frame of a device that cuts. */
 uint32_t tcp_frame_max(const struct tcb *tcb);
 
 /* send.c: what new octets may leave. */
