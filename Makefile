@@ -7,7 +7,7 @@ DESTDIR ?=
 all:
 	scripts/setup build
 	test -f build/build.ninja || meson setup build --prefix '$(abspath $(PREFIX))'
-	ninja -C build
+	ninja -C build installed
 
 demo: all
 	scripts/setup demo
@@ -19,6 +19,7 @@ test:
 
 bench: all
 	scripts/setup bench
+	ninja -C build
 	tests/bench/run.py
 
 soak:
@@ -27,7 +28,8 @@ soak:
 
 install: all
 	meson configure build --prefix '$(abspath $(PREFIX))'
-	DESTDIR='$(DESTDIR)' meson install -C build
+	ninja -C build installed
+	DESTDIR='$(DESTDIR)' meson install -C build --no-rebuild
 
 clean:
 	rm -rf build build-*
