@@ -19,7 +19,7 @@ test:
 
 bench: all
 	scripts/setup bench
-	ninja -C build
+	ninja -C build bench-programs
 	tests/bench/run.py
 
 soak:

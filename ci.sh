@@ -41,7 +41,7 @@ stage_unit() {
 # 2,000 seeds with every invariant checked, 20 more under the sanitizers, 50 through four builds.
 stage_sim() {
     $run --counts "$1" --timeout 240 \
-        "build-gcc-O3/weir sim --seeds 1..1000" "build-gcc-O3/weir sim --seeds 1001..2000" \
+        "build-gcc-O3/weir-sim sim --seeds 1..1000" "build-gcc-O3/weir-sim sim --seeds 1001..2000" \
         "build-asan/weir sim --seeds 2001..2020" \
         "scripts/hash_matrix.py --seeds 1..50 $(matrix)"
 }
@@ -80,7 +80,7 @@ stage_soak() {
     $run --counts "$1" --timeout 7200 \
         "tests/integration/run_cpython.py --build build" tests/differential/run.py \
         "tests/differential/chance.py --seeds 1..1000" \
-        "build-gcc-O3/weir sim --seeds 1..20000" "build-asan/weir sim --seeds 20001..21000" \
+        "build-gcc-O3/weir-sim sim --seeds 1..20000" "build-asan/weir sim --seeds 20001..21000" \
         "scripts/hash_matrix.py --seeds 1..2000 $(matrix)" "scripts/run_fuzz.py --seconds 120" \
         "tests/conformance/run_kernel.py build/weir" \
         "tests/conformance/run_kernel.py build/weir --differing" \
@@ -89,7 +89,8 @@ stage_soak() {
 }
 
 matrix() {
-    echo build-gcc-O0/weir build-gcc-O3/weir build-clang-O0/weir build-clang-O3/weir
+    local name
+    for name in gcc-O0 gcc-O3 clang-O0 clang-O3; do echo "build-$name/weir-sim"; done
 }
 
 # Runs one stage; its output appears in one piece when it ends, since another may run beside it.

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The same seed gives the same trace hash, whatever compiled the simulator.
 
-    scripts/hash_matrix.py --seeds 1..50 build-gcc-O0/weir build-gcc-O3/weir ...
+    scripts/hash_matrix.py --seeds 1..50 build-gcc-O0/weir-sim build-gcc-O3/weir-sim ...
 
 Reads the lines "# hash SEED HASH" of `weir sim --seeds A..B --hash`.
 """

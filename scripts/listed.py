@@ -21,7 +21,7 @@ def builds():
             folder = os.path.relpath(base, ctext.ROOT)
             text = ctext.read(os.path.join(folder, "meson.build"))
             # An apostrophe in a comment is no quote.
-            text = re.sub(r"^\s*#.*$", "", text, flags=re.M)
+            text = re.sub(r"(^|\s)#.*$", "", text, flags=re.M)
             found[folder] = set(WORD.findall(text))
     return found
 

@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import re
+import select
 import shlex
 import signal
 import subprocess
@@ -49,7 +50,7 @@ class Outcome:
     def __init__(self):
         self.passed = self.failed = self.skipped = 0
         self.shown = []
-        self.seconds = 0.0
+        self.seconds = self.computed = 0.0
 
     def fault(self, text):
         self.failed += 1
@@ -97,6 +98,22 @@ def judge_tap(lines, outcome):
         outcome.fault(f"planned {plan[1]} results, printed {results}")
 
 
+def wait(child, timeout, outcome):
+    """The exit code; None, and a fault, of one that had to be ended."""
+    watch = select.poll()
+    ended = os.pidfd_open(child.pid)
+    watch.register(ended, select.POLLIN)
+    late = not watch.poll(1000 * timeout)
+    os.close(ended)
+    if late:
+        os.killpg(child.pid, signal.SIGKILL)
+        outcome.fault(f"still running after {timeout} s")
+    _, status, used = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    outcome.computed = used.ru_utime + used.ru_stime
+    return None if late else child.returncode
+
+
 def run(program):
     outcome = Outcome()
     began = time.monotonic()
@@ -109,11 +126,7 @@ def run(program):
                                      stderr=err, cwd=program.cwd, start_new_session=True,
                                      env={**os.environ, **program.env})
             running.add(child)
-            code = child.wait(timeout=program.timeout)
-        except subprocess.TimeoutExpired:
-            os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
-            outcome.fault(f"still running after {program.timeout} s")
+            code = wait(child, program.timeout, outcome)
         except OSError as error:
             outcome.fault(str(error))
         if child in running:
@@ -145,7 +158,7 @@ def report(program, outcome):
     word = "FAILED" if outcome.failed else "ok"
     skipped = f", {outcome.skipped} skipped" if outcome.skipped else ""
     print(f"{word:6} {program.name}: {outcome.passed} passed, {outcome.failed} failed{skipped} "
-          f"({outcome.seconds:.1f} s)")
+          f"({outcome.seconds:.1f} s, {outcome.computed:.1f} s of computing)")
     if outcome.failed:
         for line in outcome.shown:
             print(f"       {line}")

@@ -148,10 +148,10 @@ struct tcb {
     } rcv;
     seq32 irs;
     struct ring rcv_ring;
-    uint16_t rcv_mss; /* the peer's full-sized segments, as seen */
-    uint8_t owed_dup; /* duplicate ACKs owed to a peer without SACK */
-    uint8_t quick;    /* segments still acknowledged at once */
-    uint8_t owed_why; /* enum weir_why of the ACK that is owed */
+    uint16_t rcv_mss, rcv_len; /* the peer's full-sized segments; the last shorter one like them */
+    uint8_t owed_dup;          /* duplicate ACKs owed to a peer without SACK */
+    uint8_t quick;             /* segments still acknowledged at once */
+    uint8_t owed_why;          /* enum weir_why of the ACK that is owed */
     uint32_t ts_recent;
     uint32_t ts_offset;    /* of our TSval, per connection */
     uint32_t ts_recent_ms; /* when it was taken */

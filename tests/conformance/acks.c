@@ -52,6 +52,26 @@ static void every_second_segment(struct t *t)
     }
 }
 
+/* Full-sized is what the path carries, not what it once carried, nor the default. */
+static void every_second_on_a_narrow_path(struct t *t)
+{
+    active(t, PLAIN);
+    unsigned at = past_quick(t);
+    for (unsigned i = 0; i < 3; i++, at += 310) {
+        in(t, ". %u:%u ack 1", at, at + 300);
+        quiet(t);
+        in(t, "P. %u:%u ack 1", at + 300, at + 310);
+        if (i > 0)
+            out(t, ". 1 ack %u", at + 310);
+        else /* one of 1,000 might be half there */
+            out_after(t, 40 * MS, ". 1 ack %u", at + 310);
+    }
+    for (unsigned i = 0; i < 2; i++, at += 10) { /* the ends of what is written are no measure */
+        in(t, "P. %u:%u ack 1", at, at + 10);
+        out_after(t, 40 * MS, ". 1 ack %u", at + 10);
+    }
+}
+
 static void carried_by_text(struct t *t)
 {
     passive(t, PLAIN);
@@ -247,6 +267,8 @@ int main(int argc, char **argv)
              "the first 16 segments are acknowledged at once: the peer is in slow start"),
         CASE(delayed, "RFC 9293 MUST-40, SHLD-18: otherwise 40 ms later"),
         CASE(every_second_segment, "RFC 9293 SHLD-19: every second full-sized segment at once"),
+        CASE(every_second_on_a_narrow_path,
+             "RFC 9293 SHLD-19: full-sized is what the path carries now"),
         CASE(carried_by_text, "RFC 9293 3.8.6.3: text carries the acknowledgement"),
         CASE(quickack_on_request, "a program may ask for acknowledgements at once"),
         CASE(old_text_at_once, "RFC 9293 3.10.7.4: what is old is acknowledged at once"),
