@@ -2,9 +2,12 @@
 """What is measured of unmodified programs: the same program on the kernel, under `weir run`, and
 behind pasta and slirp4netns, which carry a namespace's connections out through sockets.
 
+A bound stands beside them: the least that anybody does who gives programs AF_UNIX descriptors, with
+no stack behind it (bare.c, bare_calls.c).
+
 The program is the client, and its peer is the kernel's TCP on the other end of the wire. All
-wires have MTU 1500 and segmentation offload; all kernel ends run cubic or reno. Nobody is pinned: who has a
-relay between two programs has three processes for two CPUs, whoever it is.
+wires have MTU 1500 and segmentation offload; all kernel ends run cubic or reno. Nobody is pinned:
+who has a relay between two programs has three processes for two CPUs, whoever it is.
 """
 
 import json
@@ -19,11 +22,15 @@ from lab import Failure, end, pairs
 
 KERNEL, WEIR, WEIR_VETH = "kernel", "weir run", "weir run, veth"
 PASTA, SLIRP = "pasta", "slirp4netns"
+BARE_RELAY, BARE_CALLS = "no stack, bare relay", "no stack, bare calls"
 SIDES = [KERNEL, WEIR, WEIR_VETH, PASTA, SLIRP]
+BARE_IP = "10.66.0.2"
 PEER = {KERNEL: "10.61.0.2", PASTA: "10.61.0.2", SLIRP: "10.61.0.2", WEIR: "10.63.0.1",
         WEIR_VETH: "10.66.0.1"}
 OWN = {WEIR: "10.63.0.2", WEIR_VETH: "10.66.0.2"}
 DEVICE = {WEIR: "tap:weir0", WEIR_VETH: "packet:attach0"}
+BULK_SIDES = [KERNEL, WEIR, WEIR_VETH, BARE_RELAY, PASTA, SLIRP]
+CONNECT_SIDES = [KERNEL, WEIR, WEIR_VETH, BARE_CALLS, PASTA, SLIRP]
 NEEDS = {PASTA: "pasta", SLIRP: "slirp4netns"}
 MTU = "1500"
 START_SECONDS = 10
@@ -170,7 +177,20 @@ class Attach:
 
     # ---- Each of these returns one row: a dictionary of figures ----
 
+    def bare_relay(self, role):
+        """Its program is a process of its own; the kernel's end connects to it."""
+        far = {"relay-source": "sink", "relay-sink": "source"}[role]
+        server = [self.bench / "bench-bare", role, "most0", BARE_IP, str(PORT)]
+        with self.lab.server(server, False, pin=False) as next_line:
+            got = pairs(self.lab.client([self.bench / "bench-kernel", far, BARE_IP, str(PORT),
+                                         "1" if self.quick else "3"], 20, pin=False))
+            relay = pairs(next_line())
+        return {"gbit": got["octets"] * 8 / got["ns"],
+                "relay_s_per_gb": relay["cpu_ns"] / max(1, relay["octets"])}
+
     def bulk(self, side, *options):
+        if side == BARE_RELAY:
+            return self.bare_relay("relay-sink" if "-R" in options else "relay-source")
         if missing := self.missing(side, "iperf3"):
             raise Failure(missing)
         serve = ["iperf3", "-s", "-B", "{ip}", "-p", "{port}", "--forceflush"]
@@ -199,7 +219,15 @@ class Attach:
                 return {"per_s": float(words[1])}
         raise Failure("redis-benchmark printed no figures")
 
+    def bare_calls(self):
+        got = pairs(self.run([self.bench / "bench-bare-calls"], self.bench / "bench-kernel",
+                             "connect", BARE_IP, str(PORT), "1" if self.quick else "2", AT_ONCE,
+                             "0.0.0.0", "1"))
+        return {"per_s": got["connections"] * 1e9 / got["ns"]}
+
     def connect(self, side):
+        if side == BARE_CALLS:
+            return self.bare_calls()
         serve = [self.bench / "bench-kernel", "serve", "accept", "{ip}", "{port}"]
         with self.peer(side, serve, "ready") as port, self.program(side) as (prefix, _):
             got = pairs(self.run(prefix, self.bench / "bench-kernel", "connect", PEER[side], port,
@@ -247,16 +275,16 @@ def cpu_ns(process):
 
 # As wire_bench.MEASURES: name, what it is, the figure, its unit and digits, the sides, how.
 MEASURES = [
-    ("attach-up", "iperf3: the program sends, one connection", "gbit", "Gbit/s", 2, SIDES,
-     lambda attach, side: attach.bulk(side)),
-    ("attach-down", "iperf3 -R: the program receives, one connection", "gbit", "Gbit/s", 2, SIDES,
-     lambda attach, side: attach.bulk(side, "-R")),
+    ("attach-up", "iperf3: the program sends, one connection", "gbit", "Gbit/s", 2,
+     BULK_SIDES, lambda attach, side: attach.bulk(side)),
+    ("attach-down", "iperf3 -R: the program receives, one connection", "gbit", "Gbit/s", 2,
+     BULK_SIDES, lambda attach, side: attach.bulk(side, "-R")),
     ("attach-redis-1", "redis-benchmark, GET, one client", "per_s", "1/s", 0, SIDES,
      lambda attach, side: attach.redis(side, 1)),
     ("attach-redis-50", "redis-benchmark, GET, 50 clients", "per_s", "1/s", 0, SIDES,
      lambda attach, side: attach.redis(side, 50)),
     ("attach-connect", "Connections per second: connect, 64 octets each way, close; 32 at once",
-     "per_s", "1/s", 0, SIDES, lambda attach, side: attach.connect(side)),
+     "per_s", "1/s", 0, CONNECT_SIDES, lambda attach, side: attach.connect(side)),
     ("attach-ping", "Ping-pong of one octet, everyone sleeping", "median_us", "us", 1, SIDES,
      lambda attach, side: attach.ping(side)),
     ("attach-idle", "CPU time of the relay with 50 connections that say nothing", "percent", "%",

@@ -3,11 +3,17 @@
 /* What the path over TAP allows: one end that sends or takes superframes and does nothing else.
  *
  *   bench-bare sink|source DEVICE ADDRESS PORT
+ *   bench-bare relay-sink|relay-source DEVICE ADDRESS PORT
  *
  * It answers ARP and one handshake at a time, knows nothing of losses, timers, options or a
  * program, looks at no octet of the data and sends the same 64 KiB again and again, which stay in
  * the cache. No stack does with less, so its figures are the most that one could reach here. It is
- * never asleep. */
+ * never asleep.
+ *
+ * As a relay it has a program: another process, at the other end of an AF_UNIX stream, that writes
+ * or reads and does nothing else. What it writes goes out as frames, what comes in frames goes to
+ * it. That is the most that any stack could reach which gives programs such descriptors. Here it
+ * sleeps when there is nothing to do, since the program needs the CPU. */
 #include "clock.h"
 
 #include "base/csum.h"
@@ -19,10 +25,13 @@
 #include <linux/if_tun.h>
 #include <linux/virtio_net.h>
 #include <net/if.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -35,6 +44,9 @@
 #define SCALE      10
 #define WINDOW     (2u << 20) /* offered, and at most in flight: what the caches hold */
 #define ACK_EVERY  4          /* superframes */
+#define PROGRAM    131072     /* octets of one call of the program, as iperf3's */
+#define PAIR_ROOM  212992     /* of SO_SNDBUF, either way: net.core.wmem_max */
+#define TURN       8          /* frames from the program before the device is looked at */
 #define ACK        0x10
 #define PSH        0x08
 #define RST        0x04
@@ -44,6 +56,7 @@
 static struct bare {
     int fd;
     bool source, open;
+    int program; /* our end of the stream; -1: no relay */
     uint8_t ip[4], mac[6];
     uint16_t port;
     uint8_t peer_ip[4], peer_mac[6];
@@ -51,7 +64,7 @@ static struct bare {
     uint32_t snd_nxt, snd_una, rcv_nxt, wnd;
     unsigned peer_scale, unacked;
     struct bulk_meter meter;
-} bare = { .mac = { 2, 0, 0, 0, 0, 9 } };
+} bare = { .program = -1, .mac = { 2, 0, 0, 0, 0, 9 } };
 
 static uint8_t in[HDR + SLOT], text[FRAME_TEXT];
 
@@ -164,6 +177,17 @@ static void on_syn(const uint8_t *frame, size_t tcp_len)
     bulk_begin(&bare.meter);
 }
 
+static void to_program(const uint8_t *octets, size_t len)
+{
+    while (bare.program >= 0 && len > 0) {
+        const ssize_t put = write(bare.program, octets, len);
+        if (put < 0)
+            die("program");
+        octets += put;
+        len -= (size_t)put;
+    }
+}
+
 static void on_segment(const uint8_t *frame)
 {
     const uint8_t *tcp = frame + TCP_AT;
@@ -180,6 +204,7 @@ static void on_segment(const uint8_t *frame)
         bare.snd_una += acked;
     bare.wnd = (uint32_t)get_u16(tcp + 14) << bare.peer_scale;
     if (get_u32(tcp + 4) == bare.rcv_nxt && len > 0) {
+        to_program(tcp + tcp_len, len);
         bare.rcv_nxt += len;
         bare.meter.octets += len;
         if (++bare.unacked == ACK_EVERY)
@@ -194,41 +219,115 @@ static void on_segment(const uint8_t *frame)
     bulk_end(&bare.meter);
 }
 
-static void send_more(void)
+/* Octets that the window has room for, of a frame or of a short segment. */
+static size_t window_room(void)
 {
     const uint32_t flight = bare.snd_nxt - bare.snd_una;
     const uint32_t most = bare.wnd < WINDOW ? bare.wnd : WINDOW;
-    if (flight + FRAME_TEXT > most && flight + MSS > most)
-        return;
-    const size_t len = flight + FRAME_TEXT <= most ? FRAME_TEXT : MSS;
+    return flight + FRAME_TEXT <= most ? FRAME_TEXT : flight + MSS <= most ? MSS : 0;
+}
+
+static bool send_more(void)
+{
+    size_t len = window_room();
+    if (len > 0 && bare.program >= 0) {
+        const ssize_t got = recv(bare.program, text, len, MSG_DONTWAIT);
+        if (got < 0 && errno != EAGAIN)
+            die("program");
+        len = got > 0 ? (size_t)got : 0;
+    }
+    if (len == 0)
+        return false;
     send_segment(ACK | PSH, len);
     bare.meter.octets += len;
+    return true;
+}
+
+/* The next frame, if there is one. */
+static bool take_frame(void)
+{
+    const struct iovec iov = { in, sizeof in };
+    const ssize_t got = readv(bare.fd, &iov, 1);
+    const uint8_t *frame = in + HDR;
+    if (got < 0 && bare.open && bare.unacked > 0)
+        send_segment(ACK, 0);
+    else if (got >= (ssize_t)HDR + 42 && get_u16(frame + 12) == 0x0806)
+        answer_arp(frame);
+    else if (got >= (ssize_t)HDR + TCP_AT + 20 && get_u16(frame + 12) == 0x0800 &&
+             frame[IP_AT + 9] == 6 && get_u16(frame + TCP_AT + 2) == bare.port)
+        on_segment(frame);
+    return got >= 0;
+}
+
+/* ---- As a relay ---- */
+
+_Noreturn static void be_program(int fd)
+{
+    static uint8_t octets[PROGRAM];
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    while ((bare.source ? write(fd, octets, sizeof octets) : read(fd, octets, sizeof octets)) > 0)
+        continue;
+    _exit(0);
+}
+
+static void begin_program(void)
+{
+    const int room = PAIR_ROOM;
+    int end[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, end) < 0)
+        die("socketpair");
+    for (unsigned i = 0; i < 2; i++)
+        (void)setsockopt(end[i], SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
+    const pid_t pid = fork();
+    if (pid < 0)
+        die("fork");
+    if (pid == 0) {
+        close(end[0]);
+        be_program(end[1]);
+    }
+    close(end[1]);
+    bare.program = end[0];
+}
+
+_Noreturn static void relay(void)
+{
+    for (;;) {
+        bool moved = false;
+        while (take_frame())
+            moved = true;
+        for (unsigned i = 0; i < TURN && bare.source && bare.open && send_more(); i++)
+            moved = true;
+        if (moved)
+            continue;
+        const bool wants = bare.source && bare.open && window_room() > 0;
+        struct pollfd ask[2] = { { .fd = bare.fd, .events = POLLIN },
+                                 { .fd = wants ? bare.program : -1, .events = POLLIN } };
+        (void)poll(ask, 2, -1);
+    }
 }
 
 int main(int argc, char **argv)
 {
-    bare.source = argc == 5 && strcmp(argv[1], "source") == 0;
-    if (argc != 5 || (!bare.source && strcmp(argv[1], "sink") != 0) ||
-        inet_pton(AF_INET, argv[3], bare.ip) != 1 || atoi(argv[4]) <= 0) {
-        fputs("usage: bench-bare sink|source DEVICE ADDRESS PORT\n", stderr);
+    const char *role = argc == 5 ? argv[1] : "";
+    const bool relays = strncmp(role, "relay-", 6) == 0;
+    role += relays ? 6 : 0;
+    bare.source = strcmp(role, "source") == 0;
+    if ((!bare.source && strcmp(role, "sink") != 0) || inet_pton(AF_INET, argv[3], bare.ip) != 1 ||
+        atoi(argv[4]) <= 0) {
+        fputs("usage: bench-bare [relay-]sink|[relay-]source DEVICE ADDRESS PORT\n", stderr);
         return 2;
     }
     bare.port = (uint16_t)atoi(argv[4]);
     device_open(argv[2]);
+    if (relays)
+        begin_program();
     puts("ready");
     fflush(stdout);
+    if (relays)
+        relay();
     for (;;) {
-        const struct iovec iov = { in, sizeof in };
-        const ssize_t got = readv(bare.fd, &iov, 1);
-        const uint8_t *frame = in + HDR;
-        if (got < 0 && bare.open && bare.unacked > 0)
-            send_segment(ACK, 0);
-        else if (got >= (ssize_t)HDR + 42 && get_u16(frame + 12) == 0x0806)
-            answer_arp(frame);
-        else if (got >= (ssize_t)HDR + TCP_AT + 20 && get_u16(frame + 12) == 0x0800 &&
-                 frame[IP_AT + 9] == 6 && get_u16(frame + TCP_AT + 2) == bare.port)
-            on_segment(frame);
+        (void)take_frame();
         if (bare.source && bare.open)
-            send_more();
+            (void)send_more();
     }
 }

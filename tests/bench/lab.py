@@ -106,20 +106,20 @@ class Lab:
             self.sh("ethtool", "-K", near, *off)
             self.sh("ethtool", "-K", far, *off, far=True)
 
-    def _start(self, command, role, one_cpu):
-        cpu = self.cpu["server" if one_cpu else role]
+    def _start(self, command, role, one_cpu, pin):
+        cpu = self.cpu["server" if one_cpu else role] if pin else None
 
-        def pin():
+        def begin():
             if cpu is not None:
                 os.sched_setaffinity(0, {cpu})
 
         return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                                preexec_fn=pin)
+                                preexec_fn=begin)
 
     @contextmanager
-    def server(self, command, far, one_cpu=False):
+    def server(self, command, far, one_cpu=False, pin=True):
         """A server that has said "ready". Yields a function that gives its next line."""
-        child = self._start([*(self.in_far() if far else []), *command], "server", one_cpu)
+        child = self._start([*(self.in_far() if far else []), *command], "server", one_cpu, pin)
 
         def next_line(seconds=READY_SECONDS):
             if not select.select([child.stdout], [], [], seconds)[0]:
@@ -136,9 +136,9 @@ class Lab:
         finally:
             end(child)
 
-    def client(self, command, seconds, one_cpu=False):
+    def client(self, command, seconds, one_cpu=False, pin=True):
         """Runs a client to its end and returns what it printed."""
-        child = self._start(command, "client", one_cpu)
+        child = self._start(command, "client", one_cpu, pin)
         try:
             out, err = child.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
