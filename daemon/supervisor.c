@@ -79,9 +79,7 @@ int call_give(const struct run *run, uint64_t id, int fd, int at, bool cloexec, 
         .newfd = at >= 0 ? (uint32_t)at : 0,
         .newfd_flags = cloexec ? O_CLOEXEC : 0,
     };
-    const weir_time awake = companion_call(&run->weird->companion, weir_loop_clock());
-    if (awake > 0)
-        weir_loop_yield_until(run->weird->loop, awake);
+    weir_loop_yield(run->weird->loop, companion_call(&run->weird->companion, weir_loop_clock()));
     const int given = ioctl(run->notify, SECCOMP_IOCTL_NOTIF_ADDFD, &add);
     if (given >= 0)
         return given;
@@ -393,7 +391,7 @@ void run_notice(struct run *run, weir_time now)
 static void on_notice(void *user, int fd, uint32_t ready, weir_time now)
 {
     struct run *run = user;
-    weir_loop_yield(run->weird->loop); /* the caller may have been woken on this very CPU */
+    weir_loop_yield(run->weird->loop, 0); /* the caller may have been woken on this very CPU */
     for (unsigned i = 0; (ready & EPOLLIN) != 0 && i < CALLS_A_TURN; i++) {
         run_notice(run, now);
         /* A single thread's next call is never there yet: the loop asks for it anyway. */

@@ -105,10 +105,9 @@ void weir_loop_set_timer(struct weir_loop *loop, struct weir_loop_timer *timer, 
 void weir_loop_clear_timer(struct weir_loop *loop, struct weir_loop_timer *timer);
 
 /* To be called by a callback that has just let somebody go on who will be back at once, and would
- * rather have this CPU meanwhile: the next wait is not spent awake. */
-void weir_loop_yield(struct weir_loop *loop);
-/* The same of all waits that begin before then. */
-void weir_loop_yield_until(struct weir_loop *loop, weir_time until);
+ * rather have this CPU meanwhile: the next wait is not spent awake, nor are those behind it that
+ * begin before `until` (0: there are none). The latest `until` counts. */
+void weir_loop_yield(struct weir_loop *loop, weir_time until);
 
 struct weir_loop_counters {
     uint64_t rounds;

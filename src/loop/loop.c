@@ -188,14 +188,11 @@ static int poll_waiting(struct weir_loop *loop, weir_time span, weir_time *now)
     return error;
 }
 
-void weir_loop_yield(struct weir_loop *loop)
+void weir_loop_yield(struct weir_loop *loop, weir_time until)
 {
     loop->yield = true;
-}
-
-void weir_loop_yield_until(struct weir_loop *loop, weir_time until)
-{
-    loop->yield_until = until;
+    if (until > loop->yield_until)
+        loop->yield_until = until;
 }
 
 /* What epoll is asked about the drivers. EPOLLOUT only while frames are held, for a driver is
