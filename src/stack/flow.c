@@ -24,13 +24,22 @@ static inline uint64_t swapped(uint16_t value)
 }
 
 /* Each segment asks. The words are the tuple's, addresses of this machine's order: hashes never
- * leave it. */
+ * leave it. Of IPv4 they are without the twelve octets that all addresses have in common. */
 uint32_t flow_hash(const struct weir *weir, const struct flow *flow)
 {
+    const uint64_t ports =
+        swapped(flow->lport) | swapped(flow->rport) << 16 | swapped(flow->scope) << 32;
+    if (weir_ip_is_v4(&flow->peer)) {
+        uint64_t word[2];
+        memcpy(word, flow->local.octet + 12, 4);
+        memcpy((uint8_t *)word + 4, flow->peer.octet + 12, 4);
+        word[1] = ports;
+        return (uint32_t)siphash13_words2(&weir->table_key, word);
+    }
     uint64_t word[FLOW_TUPLE / 8];
     memcpy(word, flow->local.octet, sizeof flow->local.octet);
     memcpy(word + 2, flow->peer.octet, sizeof flow->peer.octet);
-    word[4] = swapped(flow->lport) | swapped(flow->rport) << 16 | swapped(flow->scope) << 32;
+    word[4] = ports;
     return (uint32_t)siphash13_words5(&weir->table_key, word);
 }
 
