@@ -12,7 +12,8 @@ void tcp_take_options(struct tcb *tcb, const struct tcp_opts *opts)
     tcb->ts_ok = config->timestamps && (opts->present & TCP_OPT_TS);
     tcb->sack_ok = config->sack && (opts->present & TCP_OPT_SACK_OK);
     tcb->ws_ok = config->wscale && (opts->present & TCP_OPT_WSCALE);
-    tcb->snd_wscale = !tcb->ws_ok ? 0 : opts->wscale > 14 ? 14 : opts->wscale; /* RFC 7323, 2.3 */
+    /* RFC 7323, 2.3 */
+    tcb->snd_wscale = (!tcb->ws_ok ? 0u : opts->wscale > 14 ? 14u : opts->wscale) & 0xfu;
     if (!tcb->ws_ok)
         tcb->rcv_wscale = 0;
     if (tcb->ts_ok)

@@ -71,7 +71,7 @@ void tcp_unshrink(const struct tw_entry *entry, struct tcb *scratch, const struc
     scratch->snd.wnd = scratch->snd.wnd_max = SMALL_ACKED;
     scratch->rcv.nxt = scratch->rcv.acked = scratch->rcv.up = entry->rcv_nxt;
     scratch->rcv.fin = scratch->rcv.read = entry->rcv_nxt - (time_wait ? 1u : 0u);
-    scratch->rcv_wscale = entry->scale;
+    scratch->rcv_wscale = entry->scale & 0xfu;
     scratch->rcv.space = (uint32_t)entry->wnd << (scratch->ws_ok ? entry->scale : 0);
     scratch->rcv.edge = scratch->rcv.nxt + scratch->rcv.space;
     scratch->ts_recent = entry->ts_recent;
