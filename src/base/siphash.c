@@ -85,14 +85,22 @@ uint64_t siphash24(const struct siphash_key *key, const void *data, size_t len)
     return hash(key, data, len, 2, 4);
 }
 
-uint64_t siphash13_words5(const struct siphash_key *key, const uint64_t word[5])
+static inline uint64_t hash_words(const struct siphash_key *key, const uint64_t *word,
+                                  unsigned count)
 {
     struct state s = start(key);
-    compress(&s, word[0], 1);
-    compress(&s, word[1], 1);
-    compress(&s, word[2], 1);
-    compress(&s, word[3], 1);
-    compress(&s, word[4], 1);
-    compress(&s, UINT64_C(5 * 8) << 56, 1);
+    for (unsigned i = 0; i < count; i++)
+        compress(&s, word[i], 1);
+    compress(&s, (uint64_t)count * 8 << 56, 1);
     return finish(&s, 3);
+}
+
+uint64_t siphash13_words2(const struct siphash_key *key, const uint64_t word[2])
+{
+    return hash_words(key, word, 2);
+}
+
+uint64_t siphash13_words5(const struct siphash_key *key, const uint64_t word[5])
+{
+    return hash_words(key, word, 5);
 }

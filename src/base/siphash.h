@@ -14,8 +14,8 @@ struct siphash_key {
 uint64_t siphash13(const struct siphash_key *key, const void *data, size_t len);
 uint64_t siphash24(const struct siphash_key *key, const void *data, size_t len);
 
-/* SipHash-1-3 over exactly five 64-bit words (a flow's key: 40 octets), without a loop over octets.
- */
+/* SipHash-1-3 over exactly so many 64-bit words (a flow's key), without a loop over octets. */
+uint64_t siphash13_words2(const struct siphash_key *key, const uint64_t word[2]);
 uint64_t siphash13_words5(const struct siphash_key *key, const uint64_t word[5]);
 
 #endif

@@ -60,6 +60,7 @@ static void check_conn(const struct weir *weir, uint32_t index)
     WEIR_ASSERT(conn->hashed == demux_has(&weir->flows, hash, flow_ref(FLOW_CONN, index)));
     WEIR_ASSERT(weir->local[conn->local].refs > 0);
     WEIR_ASSERT(wheel_when(&weir->wheel, index) == tcp_deadline(&conn->tcb));
+    WEIR_ASSERT(conn->timed == (tcp_deadline(&conn->tcb) != WEIR_NEVER));
     WEIR_ASSERT(conn->tcb.owned || !tcp_is_over(&conn->tcb));
     const bool queued = conn->listener != CONN_NO_LISTENER;
     WEIR_ASSERT(!queued || (conn->tcb.owned && listener_used(weir, conn->listener)));

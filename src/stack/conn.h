@@ -36,8 +36,9 @@ enum conn_on {
 
 #define CONN_NO_LISTENER UINT16_MAX
 #define CONN_LIST_MASK   0x3f
+#define CONN_ON_MASK     0x7
 
-/* One line of the cache, and then the TCB's. */
+/* One line of the cache, and then the TCB's six. */
 struct conn {
     struct weir_ip peer;
     uint16_t lport, rport;
@@ -47,7 +48,8 @@ struct conn {
     struct ip_path path;
     struct list_node due_node;
     struct watch watch;
-    uint8_t on;            /* enum conn_on */
+    uint8_t on : 3; /* enum conn_on */
+    bool timed : 1; /* the wheel may have a deadline of it: if not, its node is not looked at */
     uint8_t due_list : 6;  /* the number of the struct due it is on, if on CONTROL or DATA */
     bool hashed : 1;       /* in the table of flows; not once it is CLOSED */
     bool wants_memory : 1; /* the program was refused room for want of chunks */
@@ -62,7 +64,8 @@ struct conn {
     (sizeof(struct conn) + sizeof(uint64_t) + 2 * sizeof(struct demux_slot) + \
      sizeof(struct wheel_node) + sizeof(uint32_t) + sizeof(struct list_node) + sizeof(uint32_t))
 WEIR_STATIC_ASSERT(CONN_COST <= 512, "an idle connection costs at most 512 octets, all told");
-WEIR_STATIC_ASSERT(offsetof(struct conn, tcb) == ARENA_ALIGN,
+WEIR_STATIC_ASSERT(offsetof(struct conn, tcb) == ARENA_ALIGN &&
+                       sizeof(struct conn) % ARENA_ALIGN == 0,
                    "a TCB begins with a line of its own");
 WEIR_STATIC_ASSERT(IP_IFACE_MAX + 1 <= CONN_LIST_MASK, "each interface has its list, and the loop");
 

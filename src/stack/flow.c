@@ -24,13 +24,22 @@ static inline uint64_t swapped(uint16_t value)
 }
 
 /* Each segment asks. The words are the tuple's, addresses of this machine's order: hashes never
- * leave it. */
+ * leave it. Of IPv4 they are without the twelve octets that all addresses have in common. */
 uint32_t flow_hash(const struct weir *weir, const struct flow *flow)
 {
+    const uint64_t ports =
+        swapped(flow->lport) | swapped(flow->rport) << 16 | swapped(flow->scope) << 32;
+    if (weir_ip_is_v4(&flow->peer)) {
+        uint64_t word[2];
+        memcpy(word, flow->local.octet + 12, 4);
+        memcpy((uint8_t *)word + 4, flow->peer.octet + 12, 4);
+        word[1] = ports;
+        return (uint32_t)siphash13_words2(&weir->table_key, word);
+    }
     uint64_t word[FLOW_TUPLE / 8];
     memcpy(word, flow->local.octet, sizeof flow->local.octet);
     memcpy(word + 2, flow->peer.octet, sizeof flow->peer.octet);
-    word[4] = swapped(flow->lport) | swapped(flow->rport) << 16 | swapped(flow->scope) << 32;
+    word[4] = ports;
     return (uint32_t)siphash13_words5(&weir->table_key, word);
 }
 
@@ -154,10 +163,10 @@ uint32_t flow_find(const struct weir *weir, const struct flow *flow, uint32_t ha
     return ref;
 }
 
-/* Every segment touches all lines of a connection: the last ones count it. With its wheel node, its
- * cookie (the event tells it) and its slot in the table these are eleven lines on four pages. */
-
-void flow_prefetch(const struct weir *weir, uint32_t hash)
+/* What a segment with text touches of its connection are five lines, its cookie, which the event
+ * tells, and its slot in the table; if the acknowledgement may wait, its wheel node. One that
+ * carries nothing acknowledges something, and whoever sends needs the rest, too. */
+void flow_prefetch(const struct weir *weir, uint32_t hash, bool text)
 {
     uint32_t at;
     const uint32_t ref = demux_first(&weir->flows, hash, &at);
@@ -165,9 +174,9 @@ void flow_prefetch(const struct weir *weir, uint32_t hash)
         return;
     if (flow_ref_tag(ref) == FLOW_CONN) {
         const uint8_t *conn = pool_at(&weir->conns, flow_ref_index(ref));
-        for (unsigned i = 0; i < sizeof(struct conn); i += 64)
+        const size_t len = text ? offsetof(struct conn, tcb) + TCB_HOT : sizeof(struct conn);
+        for (size_t i = 0; i < len; i += ARENA_ALIGN)
             __builtin_prefetch(conn + i);
-        __builtin_prefetch(conn + sizeof(struct conn) - 1);
         __builtin_prefetch(&weir->wheel.node[flow_ref_index(ref)]);
         __builtin_prefetch(&weir->conn_cookie[flow_ref_index(ref)]);
         return;

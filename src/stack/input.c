@@ -225,7 +225,7 @@ static size_t take_batch(struct weir *weir, unsigned iface, const struct weir_fr
 static void prefetch(const struct weir *weir, const struct arrival *in)
 {
     if (in->packet.kind == IP_TCP)
-        flow_prefetch(weir, in->hash);
+        flow_prefetch(weir, in->hash, in->seg.len > 0);
 }
 
 void weir_input(struct weir *weir, unsigned iface, const struct weir_frame *frames, size_t count,
@@ -236,8 +236,9 @@ void weir_input(struct weir *weir, unsigned iface, const struct weir_frame *fram
     room_forget(weir);
     while (count > 0) {
         const size_t taken = take_batch(weir, iface, frames, count, now);
-        for (size_t i = 0; taken > 1 && i < PREFETCH_AHEAD && i < taken; i++)
-            prefetch(weir, &weir->arrival[i]);
+        if (taken > 1)
+            for (size_t i = 0; i < PREFETCH_AHEAD && i < taken; i++)
+                prefetch(weir, &weir->arrival[i]);
         for (size_t i = 0; i < taken; i++) {
             if (i + PREFETCH_AHEAD < taken)
                 prefetch(weir, &weir->arrival[i + PREFETCH_AHEAD]);

@@ -28,7 +28,8 @@ static inline uint32_t flow_ref_index(uint32_t ref)
 
 /* The reference of a flow, or DEMUX_NONE. */
 uint32_t flow_find(const struct weir *weir, const struct flow *flow, uint32_t hash);
-void flow_prefetch(const struct weir *weir, uint32_t hash);
+/* Asks for the memory that a segment will need; `text`: it carries some. */
+void flow_prefetch(const struct weir *weir, uint32_t hash, bool text);
 /* Notes in the story whose a new connection is. */
 void flow_record(struct weir *weir, uint32_t conn, const struct flow *flow, weir_time now);
 struct flow flow_of_conn(const struct weir *weir, const struct conn *conn);

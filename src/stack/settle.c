@@ -56,7 +56,7 @@ void due_wait(struct weir *weir, uint32_t index, enum conn_on on)
         return;
     if (conn->on != CONN_ON_NOTHING)
         due_leave(weir, index);
-    conn->on = (uint8_t)on;
+    conn->on = on & CONN_ON_MASK;
     conn->due_list = number & CONN_LIST_MASK;
     if (on == CONN_ON_MEMORY && weir->memory.count == 0)
         weir->memory_used = memory_in_use(weir); /* nobody has looked for a while */
@@ -169,7 +169,8 @@ void conn_free(struct weir *weir, uint32_t index)
     conn_unhash(weir, index);
     due_leave(weir, index);
     watch_clear(weir, HANDLE_CONN, index);
-    wheel_set(&weir->wheel, index, WEIR_NEVER);
+    if (conn->timed)
+        wheel_set(&weir->wheel, index, WEIR_NEVER);
     tcp_free(&conn->tcb);
     local_give(weir, conn->local);
     conn->generation = 0;
@@ -202,8 +203,9 @@ void conn_settle(struct weir *weir, uint32_t index, weir_time now)
         }
     }
     const weir_time deadline = tcp_deadline(tcb);
-    if (wheel_when(&weir->wheel, index) != deadline)
+    if ((conn->timed || deadline != WEIR_NEVER) && wheel_when(&weir->wheel, index) != deadline)
         wheel_set(&weir->wheel, index, deadline);
+    conn->timed = deadline != WEIR_NEVER;
     due_place(weir, index, conn);
     if (tcb->owned && conn->listener == CONN_NO_LISTENER)
         ready_place(weir, index, conn);

@@ -228,7 +228,7 @@ void tcp_ack_arrives(struct tcb *tcb, const struct tcp_seg *seg, const struct tc
      * outstanding. */
     const bool dup =
         !forward && ack == una && !arrival->text && !window && tcp_outstanding(tcb) > 0;
-    if (dup)
+    if (dup && tcb->dupacks_in < UINT16_MAX)
         tcb->dupacks_in++;
     const weir_time rtt = rtt_of(tcb, &acked, arrival);
     if (rtt >= 0)

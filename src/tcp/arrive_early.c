@@ -12,7 +12,8 @@ void tcp_take_options(struct tcb *tcb, const struct tcp_opts *opts)
     tcb->ts_ok = config->timestamps && (opts->present & TCP_OPT_TS);
     tcb->sack_ok = config->sack && (opts->present & TCP_OPT_SACK_OK);
     tcb->ws_ok = config->wscale && (opts->present & TCP_OPT_WSCALE);
-    tcb->snd_wscale = !tcb->ws_ok ? 0 : opts->wscale > 14 ? 14 : opts->wscale; /* RFC 7323, 2.3 */
+    /* RFC 7323, 2.3 */
+    tcb->snd_wscale = (!tcb->ws_ok ? 0u : opts->wscale > 14 ? 14u : opts->wscale) & 0xfu;
     if (!tcb->ws_ok)
         tcb->rcv_wscale = 0;
     if (tcb->ts_ok)
@@ -31,7 +32,7 @@ static void take_syn(struct tcb *tcb, const struct tcp_seg *seg, const struct tc
     const uint32_t promised = tcb->rcv.space < UINT16_MAX ? tcb->rcv.space : UINT16_MAX;
     tcb->rcv.edge = tcb->rcv.nxt + promised;
     tcp_take_options(tcb, opts);
-    tcb->ts_recent_ms = tcp_ms(tcb->host, now);
+    tcb->ts_recent_age = tcp_age(tcb->host, now);
     tcb->rcvd_at = now;
     tcb->cc.cwnd = cc_initial_window(tcb->mss);
     if (tcb->syn_rtx && tcb->backoff > 0)

@@ -48,7 +48,7 @@ enum weir_error tcp_cc_choose(struct tcb *tcb, int64_t which)
             return WEIR_NO_MEMORY;
     }
     tcp_cc_free(tcb);
-    tcb->cc_which = (uint8_t)which;
+    tcb->cc_which = (unsigned)which & 0x3u;
     tcb->cc.kept = item;
     struct cc_memory none;
     struct tcb_flight *flight = tcb_flight(tcb);

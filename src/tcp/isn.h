@@ -19,7 +19,12 @@ bool tcp_reset_reply(const struct tcp_seg *to, struct tcp_seg *reset)
 
 /* TCP's clock for timestamps: milliseconds. */
 uint32_t tcp_ms(const struct tcp_host *host, weir_time now);
-/* The same in microseconds. */
+/* In units of 2^16 ms: enough for what counts in days. */
+static inline uint16_t tcp_age(const struct tcp_host *host, weir_time now)
+{
+    return (uint16_t)(tcp_ms(host, now) >> 16);
+}
+/* The same as tcp_ms in microseconds. */
 uint32_t tcp_us(const struct tcp_host *host, weir_time now);
 
 /* What an ISS must lie beyond if the connection before with the same ends stood at `snd_nxt`, and

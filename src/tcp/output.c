@@ -559,7 +559,7 @@ static void rest(struct tcb *tcb, enum weir_wait wait, weir_time now)
     if (flight != NULL)
         flight->tlp.due = false; /* nothing could be sent: the timeout will tell */
     tcb->due = 0;
-    tcb->waits_for = (uint8_t)wait;
+    tcb->waits_for = wait & 0xfu;
     if (tcp_pacing_holds(tcb) && tcb->waits_for == WEIR_WAIT_OUTPUT)
         tcb->waits_for = WEIR_WAIT_PACING; /* pace_at is set: it was when the last octets left */
     else

@@ -27,12 +27,12 @@ void tcp_shrink(const struct tcb *tcb, struct tw_entry *entry)
     entry->rcv_nxt = tcb->rcv.nxt;
     entry->snd_nxt = tcb->snd.nxt;
     entry->ts_recent = tcb->ts_recent;
-    entry->ts_recent_ms = tcb->ts_recent_ms;
+    entry->ts_recent_age = tcb->ts_recent_age;
     entry->challenge_ms = tcb->challenge_ms;
     entry->wnd = tcp_window(tcb, false, &edge);
     entry->scale = tcb->rcv_wscale;
     entry->due_ms = tcp_ms(host, tcb->keep_at);
-    entry->spare = 0;
+    memset(entry->spare, 0, sizeof entry->spare);
     entry->ts_offset = tcb->ts_offset;
 }
 
@@ -71,11 +71,11 @@ void tcp_unshrink(const struct tw_entry *entry, struct tcb *scratch, const struc
     scratch->snd.wnd = scratch->snd.wnd_max = SMALL_ACKED;
     scratch->rcv.nxt = scratch->rcv.acked = scratch->rcv.up = entry->rcv_nxt;
     scratch->rcv.fin = scratch->rcv.read = entry->rcv_nxt - (time_wait ? 1u : 0u);
-    scratch->rcv_wscale = entry->scale;
+    scratch->rcv_wscale = entry->scale & 0xfu;
     scratch->rcv.space = (uint32_t)entry->wnd << (scratch->ws_ok ? entry->scale : 0);
     scratch->rcv.edge = scratch->rcv.nxt + scratch->rcv.space;
     scratch->ts_recent = entry->ts_recent;
-    scratch->ts_recent_ms = entry->ts_recent_ms;
+    scratch->ts_recent_age = entry->ts_recent_age;
     scratch->challenge_ms = entry->challenge_ms;
     scratch->keep_kind = time_wait ? TCP_KEEP_TIME_WAIT : TCP_KEEP_ORPHAN;
     scratch->keep_at = time_of(host, entry->due_ms, now);

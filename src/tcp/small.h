@@ -55,11 +55,11 @@ struct tw_entry {
                         that came again begins the time anew */
     seq32 rcv_nxt, snd_nxt;
     uint32_t ts_recent;
-    uint32_t ts_recent_ms;
     uint32_t challenge_ms;
+    uint16_t ts_recent_age;
     uint16_t wnd; /* as it would stand in the header */
     uint8_t scale;
-    uint8_t spare;
+    uint8_t spare[3];
     uint32_t ts_offset; /* a hash, which is not taken again */
 };
 

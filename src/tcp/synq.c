@@ -194,7 +194,7 @@ enum weir_error tcp_synq_promote(const struct synq_entry *entry, struct tcb *tcb
     tcp_cc_start(tcb);
     tcp_ecn_promote(tcb, entry->flags);
     tcb->syn_rtx = entry->flags & SYNQ_RTX;
-    tcb->ts_recent_ms = tcp_ms(birth->host, now);
+    tcb->ts_recent_age = tcp_age(birth->host, now);
     tcb_born(tcb, WEIR_SYN_RECEIVED, WEIR_CAUSE_PASSIVE, now);
     if (!(entry->flags & SYNQ_COOKIE)) /* the gap between challenge ACKs holds across promotion */
         tcb->challenge_ms = entry->challenge_ms;

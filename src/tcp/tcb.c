@@ -28,7 +28,7 @@ void tcb_init(struct tcb *tcb, const struct tcp_birth *birth)
     ring_init(&tcb->snd_ring);
     tcb->peer_mss = birth->v6 ? 1220 : 536;
     tcb->path_mss = birth->path_mss;
-    tcb->rcv_wscale = config->wscale ? tcp_our_scale(birth->host) : 0;
+    tcb->rcv_wscale = (config->wscale ? tcp_our_scale(birth->host) : 0u) & 0xfu;
     const uint32_t most = tcp_window_max(tcb);
     tcb->rcv.max = config->rcv_max < most ? config->rcv_max : most;
     tcb->rcv.space = config->rcv_min < most ? config->rcv_min : most;

@@ -17,6 +17,7 @@
  *   read  |   readable       |   the window: gaps and islands   |  not allowed
  */
 
+#include "base/arena.h"
 #include "base/pool.h"
 #include "base/ring.h"
 #include "base/siphash.h"
@@ -56,6 +57,8 @@ enum tcp_due {
     (TCP_DUE_ACK | TCP_DUE_RTX | TCP_DUE_SYN | TCP_DUE_RST | TCP_DUE_PROBE | TCP_DUE_KEEPALIVE | \
      TCP_DUE_CHALLENGE)
 
+#define TCB_HOT (4 * ARENA_ALIGN) /* octets that a segment with text touches: see struct tcb */
+
 enum tcp_rtx_kind {
     TCP_RTX_NONE,
     TCP_RTX_RTX,
@@ -76,6 +79,9 @@ enum tcp_recovery {
     TCP_LOSS
 };
 
+/* In the order in which they are used: a segment with text that comes in order, its reading and its
+ * acknowledgement touch the first four lines of the cache only. With a million connections each
+ * line is waited for (stack/flow.c asks for them ahead of time). */
 struct tcb {
     /* Dispatch. */
     struct tcp_host *host;
@@ -85,9 +91,9 @@ struct tcb {
     uint8_t error;      /* enum weir_error, pending */
     uint8_t soft_error; /* the last soft ICMP error: told if the connection times out */
     uint8_t cause;      /* enum weir_cause, of the last change of state */
-    uint8_t cc_which;   /* enum weir_congestion */
     uint8_t ecn;        /* enum tcp_ecn */
     uint8_t ace;        /* RFC 9768's counters; see ecn.h */
+    uint8_t frame;      /* segments since the superframe began that leaves now; stops at 255 */
     uint32_t flight;    /* pool index, or POOL_NONE */
 
     bool passive : 1;    /* opened by a listener */
@@ -115,25 +121,25 @@ struct tcb {
     uint8_t known : 2;      /* enum tcp_known_use */
     bool has_ao : 1;        /* of is_signed: by TCP-AO, and not MD5 */
     bool held : 1, eor : 1; /* by `more` a short segment waits; the last write ends a record */
-    uint8_t recovery;       /* enum tcp_recovery */
-    uint8_t frame;          /* segments since the superframe began that leaves now; stops at 255 */
-    uint16_t extra;         /* extra.h: the block's number + 1, or 0 */
+    uint8_t waits_for : 4;  /* enum weir_wait, as of the last plan */
+    uint8_t recovery : 2;   /* enum tcp_recovery */
+    uint8_t cc_which : 2;   /* enum weir_congestion */
+    uint8_t snd_wscale : 4, rcv_wscale : 4;
+    uint16_t extra; /* extra.h: the block's number + 1, or 0 */
 
     /* Send. */
     struct {
-        seq32 una, nxt, wl1, wl2, up;
+        seq32 una, nxt, wl1, wl2;
         seq32 end;    /* one past the last octet queued */
         seq32 sml;    /* end of the last short segment sent (Minshall) */
         uint32_t wnd; /* octets, scaled, from una */
         uint32_t wnd_max;
+        seq32 up;
         uint32_t buf; /* octets a program may queue, if it has said so; 0: see tcp_send_buf */
     } snd;
     seq32 iss;
-    struct ring snd_ring;
-    uint16_t mss;      /* payload of a full segment: peer's MSS and path, less our options */
-    uint16_t peer_mss; /* as announced, or the default */
-    uint16_t path_mss; /* path MTU less IP and TCP header */
-    uint8_t snd_wscale, rcv_wscale;
+    uint16_t mss;     /* payload of a full segment: peer's MSS and path, less our options */
+    uint16_t rcv_mss; /* the peer's full-sized segments, as seen */
     struct cc cc;
 
     /* Receive. */
@@ -146,53 +152,60 @@ struct tcb {
         uint32_t max;   /* upper bound of space */
         seq32 fin;      /* where the peer's FIN lies, if fin_known */
     } rcv;
-    seq32 irs;
-    struct ring rcv_ring;
-    uint16_t rcv_mss, rcv_len; /* the peer's full-sized segments; the last shorter one like them */
-    uint8_t owed_dup;          /* duplicate ACKs owed to a peer without SACK */
-    uint8_t quick;             /* segments still acknowledged at once */
-    uint8_t owed_why;          /* enum weir_why of the ACK that is owed */
     uint32_t ts_recent;
-    uint32_t ts_offset;    /* of our TSval, per connection */
-    uint32_t ts_recent_ms; /* when it was taken */
-    uint32_t tune_octets;  /* read since tune_us: the window grows with it */
-    uint32_t tune_us;      /* microseconds since the epoch, modulo 2^32 */
+    uint32_t ts_offset;     /* of our TSval, per connection */
+    uint16_t ts_recent_age; /* when it was taken (tcp_age) */
+    uint16_t rcv_len;       /* the last segment that was shorter than rcv_mss and may be full */
+    uint32_t tune_octets;   /* read since tune_us: the window grows with it */
+    uint32_t tune_us;       /* microseconds since the epoch, modulo 2^32 */
+    struct ring rcv_ring;
+    uint8_t owed_dup; /* duplicate ACKs owed to a peer without SACK */
+    uint8_t quick;    /* segments still acknowledged at once */
+    uint8_t owed_why; /* enum weir_why of the ACK that is owed */
 
     /* Time. */
-    weir_time rtx_at, pace_at, delack_at, keep_at, user_at;
-    uint8_t rtx_kind, keep_kind;
+    uint8_t rtx_kind;                   /* enum tcp_rtx_kind */
     uint8_t backoff;                    /* doublings of the RTO since its last sample (Karn) */
     uint8_t probes;                     /* keepalive probes unanswered */
     uint8_t reo_mult;                   /* RACK.reo_wnd_mult; 0 is 1 */
-    uint8_t reo_persist;                /* RACK.reo_wnd_persist */
     bool reo_seen : 1, thin_linear : 1; /* RACK.reordering_seen; WEIR_OPT_THIN_LINEAR */
     bool tallied : 1, push_now : 1;     /* tally.h; Nagle and cork hold nothing */
     bool syn_text : 1, text_again : 1;  /* all of a SYN's was taken; ours was not, and goes again */
-    int8_t linger2;              /* WEIR_OPT_LINGER2 in seconds, or -1; 0: the configuration's */
+    uint8_t keep_kind : 2;              /* enum tcp_keep_kind */
+    uint32_t rcv_lowat;                 /* WEIR_OPT_RCV_LOWAT; 0: not set */
+    weir_time rtx_at, pace_at, delack_at, keep_at, user_at;
+    weir_time rcvd_at;      /* last acceptable segment */
+    uint32_t notsent_lowat; /* WEIR_OPT_NOTSENT_LOWAT; 0: not set */
+    uint32_t segs_in, segs_out;
+    seq32 irs;
+    uint64_t octets_in;
+    weir_time sent_at; /* last segment with octets, SYN or FIN */
+
+    /* What only those need who send; and cold. */
+    struct ring snd_ring;
+    uint16_t peer_mss;           /* as announced, or the default */
+    uint16_t path_mss;           /* path MTU less IP and TCP header */
     weir_time srtt, rttvar, rto; /* ns; srtt 0: no sample yet */
     uint32_t rtt_min_us;         /* smallest sample since rtt_min_ms; UINT32_MAX: none */
     uint32_t rtt_min_old_us;     /* ... of the same time before */
-    weir_time sent_at;           /* last segment with octets, SYN or FIN */
-    weir_time rcvd_at;           /* last acceptable segment */
-    uint32_t challenge_ms;       /* last challenge ACK */
     uint32_t rtt_min_ms;         /* when rtt_min_us was begun */
-
-    /* Cold. */
-    weir_time since;                             /* of the last change of state */
+    uint32_t challenge_ms;       /* last challenge ACK */
+    uint64_t octets_out, octets_rtx;
+    weir_time since; /* of the last change of state */
+    uint32_t segs_rtx;
+    uint32_t pacing_max;                         /* WEIR_OPT_MAX_PACING_RATE, or 0 */
     uint32_t user_timeout_ms;                    /* 0: the configuration's */
     uint16_t keep_idle_s, keep_intvl_s;          /* 0: the configuration's */
-    uint32_t rcv_lowat, notsent_lowat;           /* WEIR_OPT_*; 0: not set */
-    uint8_t keep_cnt, syn_retries;               /* 0: the configuration's */
-    uint8_t waits_for;                           /* enum weir_wait, as of the last plan */
-    uint8_t retries;                             /* timeouts since progress: what R2 counts */
     uint16_t maxseg;                             /* WEIR_OPT_MAXSEG, or 0 */
     uint16_t undo_count, tlp_count, dsack_count; /* reductions undone, probes sent, DSACKs heard */
     uint16_t ce_in;                              /* packets that came marked CE; stops at 65,535 */
     uint16_t ece_in;                    /* segments that told of marks on ours; stops at 65,535 */
     uint16_t rto_count, recovery_count; /* they stop at 65,535 */
-    uint32_t pacing_max;                /* WEIR_OPT_MAX_PACING_RATE, or 0 */
-    uint64_t octets_out, octets_in, octets_rtx;
-    uint32_t segs_out, segs_in, segs_rtx, dupacks_in;
+    uint16_t dupacks_in;                /* and so does this */
+    uint8_t keep_cnt, syn_retries;      /* 0: the configuration's */
+    uint8_t retries;                    /* timeouts since progress: what R2 counts */
+    uint8_t reo_persist;                /* RACK.reo_wnd_persist */
+    int8_t linger2;                     /* WEIR_OPT_LINGER2 in seconds, or -1; 0: none set */
 };
 
 /* ---- Birth and death ---- */
@@ -295,6 +308,8 @@ seq32 tcp_reopen_floor(const struct tcb *tcb);
 
 void tcb_check(const struct tcb *tcb); /* all invariants; panics if one is broken */
 
-WEIR_STATIC_ASSERT(sizeof(struct tcb) <= 392, "the control block's budget");
+WEIR_STATIC_ASSERT(sizeof(struct tcb) <= 6 * ARENA_ALIGN, "the control block's budget");
+WEIR_STATIC_ASSERT(offsetof(struct tcb, snd_ring) == TCB_HOT, "what text touches is together");
+WEIR_STATIC_ASSERT(WEIR_WAIT_COUNT <= 16 && WEIR_CC_COUNT <= 4, "they fit their bits");
 
 #endif

@@ -28,7 +28,7 @@
 #define TCP_TS_OPT_LEN       12      /* NOP NOP TS */
 #define TCP_CHALLENGE_GAP_MS 500     /* INV 27 */
 #define TCP_DEFER_MAX        WEIR_MS /* for a longer superframe (architecture, 5.2a) */
-#define TCP_PAWS_AGE_MS      (UINT32_C(86400) * 24 * 1000) /* RFC 7323, 5.5 */
+#define TCP_PAWS_AGE         (1 + (UINT32_C(86400) * 24 * 1000 >> 16)) /* RFC 7323, 5.5; tcp_age */
 
 /* fsm.c. The only way to change the state; `cause` is what the records say. */
 void tcp_event(struct tcb *tcb, enum tcp_event event, enum weir_cause cause, weir_time now);

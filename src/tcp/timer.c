@@ -96,7 +96,7 @@ static bool keepalive_wanted(const struct tcb *tcb)
 
 static void keep_set(struct tcb *tcb, enum tcp_keep_kind kind, weir_time at)
 {
-    tcb->keep_kind = (uint8_t)kind;
+    tcb->keep_kind = kind & 0x3u;
     tcb->keep_at = kind == TCP_KEEP_NONE ? WEIR_NEVER : at;
 }
 

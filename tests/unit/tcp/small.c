@@ -25,7 +25,7 @@ static void round_trip(void)
         entry.rcv_nxt = (seq32)prng_next(&prng);
         entry.snd_nxt = (seq32)prng_next(&prng);
         entry.ts_recent = (uint32_t)prng_next(&prng);
-        entry.ts_recent_ms = (uint32_t)prng_next(&prng);
+        entry.ts_recent_age = (uint16_t)prng_next(&prng);
         entry.challenge_ms = (uint32_t)prng_next(&prng);
         entry.wnd = (uint16_t)prng_next(&prng);
         entry.scale = (entry.flags & 4) ? (uint8_t)prng_below(&prng, 15)
