@@ -123,7 +123,9 @@ struct weird {
     struct socket *socket[SOCKETS_MAX];
     uint16_t
         by_cookie[SOCKETS_MAX]; /* the first whose cookie belongs here: its place and 1; or 0 */
-    uint32_t socket_next, socket_count, idle_count; /* idle: without D */
+    uint32_t socket_next, socket_count, idle_count; /* next: never used before; idle: without D */
+    uint16_t freed[SOCKETS_MAX]; /* places that were, the last to be used again first */
+    uint32_t freed_count;
     uint32_t sweep_at; /* look for dead ones beyond that many idle */
     uint64_t serial;
     uint8_t strict_port[8192]; /* a bit: one without SO_REUSEADDR left a connection there */
