@@ -123,8 +123,10 @@ struct weird {
     struct socket *socket[SOCKETS_MAX];
     uint16_t
         by_cookie[SOCKETS_MAX]; /* the first whose cookie belongs here: its place and 1; or 0 */
-    uint32_t socket_next, socket_count, idle_count; /* idle: without D */
-    uint32_t sweep_at;                              /* look for dead ones beyond that many idle */
+    uint32_t socket_next, socket_count, idle_count; /* next: never used before; idle: without D */
+    uint16_t freed[SOCKETS_MAX]; /* places that were, the last to be used again first */
+    uint32_t freed_count;
+    uint32_t sweep_at; /* look for dead ones beyond that many idle */
     uint64_t serial;
     uint8_t strict_port[8192]; /* a bit: one without SO_REUSEADDR left a connection there */
     weir_time no_sweep_before;
@@ -137,7 +139,7 @@ struct weird {
     struct weir_loop_timer sweep_timer, park_timer, full_timer, abort_timer, owed_timer;
     struct weir_loop_timer prompt_timer, linger_timer;
 
-    struct companion companion;
+    struct companion companion, idler;
     struct dhcp dhcp;
     struct weir_ip dns[CONF_DNS_MAX]; /* of the configuration */
     unsigned dns_count;

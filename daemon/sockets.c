@@ -286,9 +286,9 @@ struct socket *socket_make(struct weird *weird, struct run *run, uint8_t family)
     uint64_t secret;
     if (!random_fill(weird, &secret, sizeof secret))
         return NULL;
-    while (weird->socket[weird->socket_next % SOCKETS_MAX] != NULL)
-        weird->socket_next++;
-    const uint64_t place = weird->socket_next++ % SOCKETS_MAX;
+    /* What was freed last is in the cache still. */
+    const uint64_t place =
+        weird->freed_count > 0 ? weird->freed[--weird->freed_count] : weird->socket_next++;
     struct socket *socket = &weird->pool[place];
     memset(socket, 0, sizeof *socket);
     socket->secret = secret;
@@ -487,7 +487,9 @@ void socket_free(struct socket *socket)
         close(socket->spare);
     if (socket->cookie != 0)
         chain_remove(socket);
-    weird->socket[socket->id % SOCKETS_MAX] = NULL;
+    const uint16_t place = socket->id % SOCKETS_MAX;
+    weird->socket[place] = NULL;
+    weird->freed[weird->freed_count++] = place;
     weird->socket_count--;
     if (socket->run != NULL)
         socket->run->socket_count--;
