@@ -32,7 +32,7 @@ result $? "the build installs"
 root=$scratch/root$prefix
 
 for path in bin/weir include/weir/weir.h include/weir/stack.h share/man/man1/weir.1 \
-    share/bash-completion/completions/weir share/zsh/site-functions/_weir; do
+    lib/systemd/system/weird.service share/bash-completion/completions/weir share/zsh/site-functions/_weir; do
     : >"$scratch/said"
     [ -s "$root/$path" ]
     result $? "$path is installed"
@@ -95,6 +95,9 @@ for compiler in g++ clang++-14; do
     ! command -v $compiler >/dev/null || embed "every header is C++ ($compiler), too" weir \
         "$scratch/own.cc" $compiler -std=c++17 "${strict[@]}"
 done
+
+PKG_CONFIG=/bin/false meson setup -Dprograms=false "$scratch/alone" >"$scratch/said" 2>&1
+result $? "the libraries alone need no other library to be built"
 
 echo "1..$number"
 exit $failed
