@@ -12,7 +12,7 @@ _weir() {
     fi
 
     local commands='get serve echo ping demo sim bench run sysctl drill errno ss netstat lsof nstat sar top tcpview dump trace
-        traceroute mtr pathping dig nslookup explain'
+        traceroute mtr pathping dig nslookup explain help'
     if [ "$cword" -eq 1 ]; then
         mapfile -t COMPREPLY < <(compgen -W "$commands --help --version" -- "$cur")
         return
@@ -64,20 +64,21 @@ _weir() {
     case ${words[1]} in
     ss)
         options="$look $sockets --ipv4 --ipv6 --family --resolve --processes --extended --options"
-        options+=' --info --memory --summary --events --no-header --oneline'
+        options+=' --info --memory --summary --events --no-header --oneline --query'
         ;;
     netstat)
         options="$look $sockets --inet --inet6 --programs --extend --timers --wide --continuous"
-        options+=' --statistics'
+        options+=' --statistics --protocol --verbose'
         ;;
-    lsof) options="$look" ;;
+    lsof) options="$look -i -p -c -u -s -n -P -l -t" ;;
     nstat) options="$look --ignore --zeros --noupdate --reset" ;;
     sar) options="$look" ;;
-    dump) options='-i -r -w -c -s -n -q -v -e -t -S -x -X -A --json' ;;
+    dump) options='-i -r -w -c -s -n -q -v -e -t -S -x -X -A -Q -F -l -U -p --json --count --number
+            --interface --list-interfaces' ;;
     trace)
         options='--flow --ladder --tsg --rtt --flight --timeline --diagram --ascii --absolute'
         options+=' --whole --reverse --svg --xpl --html --json'
-        options+=' --stack --net --socket --seconds --cwnd'
+        options+=' --stack --net --socket --seconds --cwnd --columns'
         ;;
     top | tcpview) options="$look --delay --batch --iterations" ;;
     get) options="$network --output --quiet" ;;
@@ -85,16 +86,17 @@ _weir() {
     echo) options="$network --port" ;;
     ping)
         options="$network --count --size --interval --wait --deadline --ttl --pmtu --numeric --quiet"
-        options+=' --timestamps --json'
+        options+=' --timestamps --json --interface --outstanding'
         ;;
     traceroute) options='--port --queries --wait --first --max-hops --numeric --json' ;;
     mtr)
         options='--report --wide --json --count --interval --wait --udp --tcp --port --first --max-hops
-            --size --numeric'
+            --size --numeric --show-ips --report-wide --report-cycles --no-dns --first-ttl --max-ttl
+            --psize'
         ;;
     pathping) options='--queries --max-hops --period --wait --numeric' ;;
     dig) options='--type --port --json' ;;
-    nslookup) options='-type= -port= -timeout= -json' ;;
+    nslookup) options='-type= -port= -timeout= -retry= -vc -norecurse -json' ;;
     explain) options='--list --lang --json' ;;
     demo) options='--ladder --pair --size --packet --pcap --columns --ascii' ;;
     sim) options='--seed --seeds --hash --pcap --verbose' ;;

@@ -32,7 +32,7 @@ result $? "the build installs"
 root=$scratch/root$prefix
 
 for path in bin/weir include/weir/weir.h include/weir/stack.h share/man/man1/weir.1 \
-    share/bash-completion/completions/weir share/zsh/site-functions/_weir; do
+    lib/systemd/system/weird.service share/bash-completion/completions/weir share/zsh/site-functions/_weir; do
     : >"$scratch/said"
     [ -s "$root/$path" ]
     result $? "$path is installed"
@@ -41,22 +41,63 @@ done
 "$root/bin/weir" --help >"$scratch/said" 2>&1
 result $? "the installed command runs"
 
-cat >"$scratch/user.c" <<'END'
+pc=$(dirname "$(find "$root" -name weir.pc | head -1)")
+
+# flags LIBRARY: what pkg-config says of it, in the scratch root
+flags() {
+    PKG_CONFIG_LIBDIR=$pc PKG_CONFIG_SYSROOT_DIR=$scratch/root pkg-config --cflags --libs "$1"
+}
+
+# embed TEXT LIBRARY SOURCE COMPILER...: builds a program of somebody else's, and runs it
+embed() {
+    local text=$1 library=$2 source=$3
+    shift 3
+    # shellcheck disable=SC2046 # the flags are words
+    "$@" "$source" $(flags "$library") -o "$scratch/user" >"$scratch/said" 2>&1 &&
+        "$scratch/user" >>"$scratch/said" 2>&1
+    result $? "$text"
+}
+
+strict=(-pedantic -Wall -Wextra -Werror)
+embed "an example builds with pkg-config weir and runs" weir examples/echo_loop.c \
+    gcc -std=c11 -D_GNU_SOURCE "${strict[@]}"
+embed "another, in C17, whole and static" weir examples/echo_sansio.c \
+    gcc -std=c17 -O2 -flto -static "${strict[@]}"
+
+# The core alone: the program brings weir_panic. And the same source as C++.
+cat >"$scratch/own.c" <<'END'
+#include <stdlib.h>
 #include <weir/weir.h>
 
-int main(int argc, char **argv)
+void weir_panic(const char *file, int line, const char *what)
 {
-    struct weir_config *config = argc > 1 ? (struct weir_config *)argv : 0;
-    return config ? (int)weir_memory_size(config) : 0;
+    (void)file, (void)line, (void)what;
+    abort();
+}
+
+int main(void)
+{
+    struct weir_config config;
+    struct weir *one, *two;
+    struct weir_ip ip = weir_ip_v4(192, 0, 2, 1);
+    weir_config_default(&config);
+    size_t size = (weir_memory_size(&config) + 63) / 64 * 64;
+    void *first = aligned_alloc(64, size), *second = aligned_alloc(64, size);
+    return weir_init(&one, first, size, &config, 0) != WEIR_OK ||
+           weir_init(&two, second, size, &config, 0) != WEIR_OK || !weir_ip_is_v4(&ip);
 }
 END
-pc=$(dirname "$(find "$root" -name weir.pc | head -1)")
-flags=$(PKG_CONFIG_LIBDIR=$pc PKG_CONFIG_SYSROOT_DIR=$scratch/root \
-    pkg-config --cflags --libs --static weir 2>"$scratch/said")
-# shellcheck disable=SC2086 # the flags are words
-gcc -std=c11 -Wall -Werror "$scratch/user.c" $flags -o "$scratch/user" 2>>"$scratch/said" &&
-    "$scratch/user"
-result $? "a program builds with pkg-config weir and nothing else"
+embed "pkg-config weir-core and a weir_panic are enough" weir-core "$scratch/own.c" \
+    gcc -std=c11 "${strict[@]}"
+sed 's/^#include <weir\/weir.h>/&\n#include <weir\/loop.h>/; /^void weir_panic/,/^}/d' \
+    "$scratch/own.c" >"$scratch/own.cc"
+for compiler in g++ clang++-14; do
+    ! command -v $compiler >/dev/null || embed "every header is C++ ($compiler), too" weir \
+        "$scratch/own.cc" $compiler -std=c++17 "${strict[@]}"
+done
+
+PKG_CONFIG=/bin/false meson setup -Dprograms=false "$scratch/alone" >"$scratch/said" 2>&1
+result $? "the libraries alone need no other library to be built"
 
 echo "1..$number"
 exit $failed

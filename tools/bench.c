@@ -17,15 +17,16 @@
 
 static void usage(void)
 {
-    puts("Usage: weir bench [OPTION...]\n"
+    puts("usage: weir bench [OPTION...]\n"
          "       weir bench path [OPTION...]   (--help has its own)\n"
          "\n"
          "Measures weir beside the kernel's own TCP, and lwIP where it is installed: bulk,\n"
          "ping-pong and connections per second over TAP, and the core alone. Runs\n"
-         "tests/bench/run.py of the source tree this command was built in, which sets up network\n"
-         "namespaces of its own and takes about six minutes. `make bench` builds first.\n"
+         "tests/bench/run.py of the source tree this command was built in, which sets up\n"
+         "network namespaces of its own and takes about six minutes. `make bench` builds\n"
+         "first.\n"
          "\n"
-         "  --only WORD  only measures whose name contains WORD (bulk, ping, connect, core)\n"
+         "  --only WORD  only measures with WORD in their name (bulk, ping, connect, core)\n"
          "  --rounds N   how often all is repeated (5)\n"
          "  --quick      one short round: does it all work?\n"
          "  --window N   of weir, in octets; default: what the library has\n"

@@ -28,18 +28,32 @@ static const char help[] =
     "  -4, -6            the family of the server's address\n"
     "  -j, --json        as JSON\n"
     "  +short            only the data of the answer\n"
+    "  +[no]all +[no]comments +[no]question +[no]answer +[no]authority\n"
+    "  +[no]additional +[no]stats\n"
+    "                    parts of what is shown: +noall +answer is the answer alone\n"
     "  +tcp              over TCP from the beginning\n"
     "  +norecurse        the server is not to ask others\n"
+    "  -q NAME, -c IN    as dig has them\n"
     "  +time=S +tries=N  how long to wait (5 s) and how often to ask (3)\n"
     "\n"
     "A truncated answer is asked for again over TCP. NXDOMAIN and SERVFAIL are\n"
     "answers: exit status 0, as dig has it; 1 if none came.\n";
+
+/* What is shown, as the bits of dig.parts: of records, 1 << section. */
+enum {
+    PART_COMMENTS = 1 << DNS_SECTIONS,
+    PART_QUESTION = PART_COMMENTS << 1,
+    PART_STATS = PART_QUESTION << 1,
+    PART_COMMAND = PART_STATS << 1, /* dig's first line: never shown, but may be put off */
+    PARTS = (PART_COMMAND << 1) - 1,
+};
 
 struct dig {
     struct dns_settings settings;
     const char *name;
     unsigned type;
     bool brief, as_json;
+    unsigned parts;
     char reverse[DNS_REVERSE_MAX];
     struct json json;
     int section; /* the last one printed */
@@ -47,9 +61,37 @@ struct dig {
 
 /* ---- Arguments ---- */
 
+/* +answer, +noall: false if it is none of these. */
+static bool take_part(struct dig *dig, const char *flag)
+{
+    static const struct {
+        const char *name;
+        unsigned part;
+    } parts[] = {
+        { "all", PARTS },
+        { "comments", PART_COMMENTS },
+        { "question", PART_QUESTION },
+        { "answer", 1 << DNS_ANSWER },
+        { "authority", 1 << DNS_AUTHORITY },
+        { "additional", 1 << DNS_ADDITIONAL },
+        { "stats", PART_STATS },
+        { "cmd", PART_COMMAND },
+    };
+    const bool off = strncmp(flag, "+no", 3) == 0;
+    for (unsigned i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        if (strcmp(flag + (off ? 3 : 1), parts[i].name) != 0)
+            continue;
+        dig->parts = off ? dig->parts & ~parts[i].part : dig->parts | parts[i].part;
+        return true;
+    }
+    return false;
+}
+
 static int take_flag(struct dig *dig, const char *flag)
 {
     uint64_t number;
+    if (take_part(dig, flag))
+        return TOOL_OK;
     if (strcmp(flag, "+short") == 0)
         dig->brief = true;
     else if (strcmp(flag, "+tcp") == 0 || strcmp(flag, "+vc") == 0)
@@ -100,6 +142,14 @@ static int take_option(struct dig *dig, int option)
         dig->name = dig->reverse;
         dig->type = DNS_PTR;
         return TOOL_OK;
+    case 'q':
+        if (dig->name != NULL)
+            return tool_usage(COMMAND, "one question at a time; what is '%s'?", optarg);
+        dig->name = optarg;
+        return TOOL_OK;
+    case 'c':
+        return strcasecmp(optarg, "IN") == 0 ? TOOL_OK
+                                             : tool_usage(COMMAND, "-c %s: only IN", optarg);
     case 't':
         return take_type(dig, optarg);
     case 'p':
@@ -129,7 +179,7 @@ static int parse(struct dig *dig, int argc, char **argv, bool *done)
         { NULL, 0, NULL, 0 },
     };
     int status = TOOL_OK;
-    for (int c; (c = args_next(argc, argv, ":x:t:p:46jh", longs)) != ARGS_END;) {
+    for (int c; (c = args_next(argc, argv, ":x:q:c:t:p:46jh", longs)) != ARGS_END;) {
         if (c == 'h') {
             fputs(help, stdout);
             *done = true;
@@ -162,11 +212,15 @@ static void on_full(void *user, const struct dns_record *record)
     static const char *const names[] = { "ANSWER", "AUTHORITY", "ADDITIONAL" };
     struct dig *dig = user;
     char type[16];
-    if (dig->section != (int)record->section)
+    if ((dig->parts & 1u << record->section) == 0)
+        return;
+    if (dig->section != (int)record->section && (dig->parts & PART_COMMENTS) != 0)
         printf("\n;; %s SECTION:\n", names[record->section]);
     dig->section = (int)record->section;
-    printf("%-23s\t%" PRIu32 "\tIN\t%s\t%s\n", record->name, record->ttl,
-           dns_type_text(record->type, type), record->text);
+    /* In dig's way: tabs up to the third stop, at least one. */
+    const size_t len = strlen(record->name);
+    printf("%s%s%" PRIu32 "\tIN\t%s\t%s\n", record->name, &"\t\t\t"[len < 24 ? len / 8 : 2],
+           record -> ttl, dns_type_text(record->type, type), record -> text);
 }
 
 static void on_json(void *user, const struct dns_record *record)
@@ -199,25 +253,36 @@ static void print_flags(const struct dns_answer *answer)
            answer->count[1], answer->count[2]);
 }
 
-static bool print_full(struct dig *dig, const struct dns_answer *answer)
+static void print_stats(const struct dns_answer *answer)
 {
-    char text[16], clock[64];
+    char clock[64];
     const time_t now = time(NULL);
     struct tm local;
-    /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): parse wants a name. */
-    const size_t len = strlen(dig->name);
-    const char *dot = len > 0 && dig->name[len - 1] == '.' ? "" : ".";
-    printf(";; ->>HEADER<<- opcode: QUERY, status: %s, id: %u\n",
-           dns_rcode_text(answer->rcode, text), answer->id);
-    print_flags(answer);
-    printf("\n;; QUESTION SECTION:\n;%s%s\t\t\tIN\t%s\n", dig->name, dot,
-           dns_type_text(dig->type, text));
-    dig->section = -1;
-    const bool whole = dns_records(answer, on_full, dig);
     strftime(clock, sizeof clock, "%a %b %d %H:%M:%S %Z %Y", localtime_r(&now, &local));
     printf("\n;; Query time: %" PRId64 " msec\n;; SERVER: %s (%s)\n;; WHEN: %s\n"
            ";; MSG SIZE  rcvd: %zu\n\n",
            answer->took / WEIR_MS, answer->server, answer->tcp ? "TCP" : "UDP", clock, answer->len);
+}
+
+static bool print_full(struct dig *dig, const struct dns_answer *answer)
+{
+    char text[16];
+    /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): parse wants a name. */
+    const size_t len = strlen(dig->name);
+    const char *dot = len > 0 && dig->name[len - 1] == '.' ? "" : ".";
+    const bool comments = (dig->parts & PART_COMMENTS) != 0;
+    if (comments) {
+        printf(";; ->>HEADER<<- opcode: QUERY, status: %s, id: %u\n",
+               dns_rcode_text(answer->rcode, text), answer->id);
+        print_flags(answer);
+    }
+    if ((dig->parts & PART_QUESTION) != 0)
+        printf("%s;%s%s\t\t\tIN\t%s\n", comments ? "\n;; QUESTION SECTION:\n" : "", dig->name, dot,
+               dns_type_text(dig->type, text));
+    dig->section = -1;
+    const bool whole = dns_records(answer, on_full, dig);
+    if ((dig->parts & PART_STATS) != 0)
+        print_stats(answer);
     return whole;
 }
 
@@ -262,8 +327,10 @@ static int run(struct dig *dig, struct dns_answer *answer)
 
 int tool_dig(int argc, char **argv)
 {
-    struct dig dig = { .settings = {
-                           .timeout_ms = 5000, .tries = 3, .recurse = true, .family = AF_UNSPEC } };
+    struct dig dig = {
+        .settings = { .timeout_ms = 5000, .tries = 3, .recurse = true, .family = AF_UNSPEC },
+        .parts = PARTS
+    };
     struct dns_answer *answer = calloc(1, sizeof *answer);
     bool done = false;
     if (answer == NULL)

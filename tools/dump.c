@@ -9,6 +9,7 @@
 #include "tool.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <pcap/pcap.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,29 +21,38 @@
 static const char help[] =
     "usage: weir dump [OPTION...] [FILTER]\n"
     "\n"
-    "Packets, a line each, as tcpdump(8) writes them; what weir itself noted of one follows a #.\n"
+    "Packets, a line each, as tcpdump(8) writes them; what weir noted of one\n"
+    "follows a #.\n"
     "\n"
-    "  -i NAME        an interface, or any (the default)\n"
+    "  -i NAME        an interface, or any (the default); -D lists them\n"
     "  -r FILE        of a capture: pcap or pcapng, gzip too; - is standard input\n"
     "  -w FILE        into a pcapng file instead, comments too; - is standard output\n"
-    "  -c N           only so many\n"
+    "  -c N           only so many; --count: of a file, only how many\n"
     "  -s N           only so many octets of each\n"
+    "  -Q in|out      only what comes; only what goes\n"
     "  -n             no names (-nn the same)\n"
     "  -q, -v, -vv    less; more of each header\n"
     "  -e             link addresses\n"
-    "  -t, -tt, -ttt, -tttt\n"
-    "                 no time; seconds since 1970; since the line before; with the date\n"
+    "  -t, -tt, -ttt, -tttt, -ttttt\n"
+    "                 no time; seconds since 1970; since the line before; with the\n"
+    "                 date; since the first\n"
+    "  -#             lines numbered\n"
     "  -S             sequence numbers as they are\n"
-    "  -x, -X, -A     octets; with characters; only characters\n"
+    "  -x, -X, -A     octets; with characters; only characters; -xx, -XX from the\n"
+    "                 link header on\n"
+    "  -l, -U, -p     lines as they come; packets of -w too; not promiscuous\n"
+    "  -F FILE        the filter stands in a file\n"
     "  --json         an object each, in a line of its own\n"
     "\n"
     "FILTER is libpcap's language: tcp port 9000 and host 192.0.2.1 (pcap-filter(7))";
 
 struct options {
-    const char *iface, *read, *write;
+    const char *iface, *read, *write, *filter_file;
     uint64_t count, snap_len;
     unsigned times;
-    bool help, json;
+    bool help, json, list, count_only, unbuffered;
+    struct packets_how how;
+    uint64_t counted;
     char filter[FILTER_MAX];
     struct dump dump;
 };
@@ -87,10 +97,18 @@ static bool take_flag(struct options *options, int option)
         options->times++;
         return true;
     case 'x':
+        dump->link_octets |= dump->octets == DUMP_OCTETS_HEX;
         dump->octets = DUMP_OCTETS_HEX;
         return true;
     case 'X':
+        dump->link_octets |= dump->octets == DUMP_OCTETS_BOTH;
         dump->octets = DUMP_OCTETS_BOTH;
+        return true;
+    case '#':
+        dump->numbered = true;
+        return true;
+    case 'l':
+        setvbuf(stdout, NULL, _IOLBF, 0);
         return true;
     case 'A':
         dump->octets = DUMP_OCTETS_ASCII;
@@ -98,6 +116,15 @@ static bool take_flag(struct options *options, int option)
     default:
         return false;
     }
+}
+
+static int take_direction(struct options *options, const char *text)
+{
+    if (strcmp(text, "in") != 0 && strcmp(text, "out") != 0 && strcmp(text, "inout") != 0)
+        return tool_usage("dump", "-Q %s: in, out or inout", text);
+    options->how.only_in = strcmp(text, "in") == 0;
+    options->how.only_out = strcmp(text, "out") == 0;
+    return TOOL_OK;
 }
 
 static int take(struct options *options, int option)
@@ -111,6 +138,23 @@ static int take(struct options *options, int option)
         return TOOL_OK;
     case 'i':
         options->iface = optarg;
+        return TOOL_OK;
+    case 'D':
+        options->list = true;
+        return TOOL_OK;
+    case 'C':
+        options->count_only = true;
+        return TOOL_OK;
+    case 'U':
+        options->unbuffered = true;
+        return TOOL_OK;
+    case 'p':
+        options->how.not_promiscuous = true;
+        return TOOL_OK;
+    case 'Q':
+        return take_direction(options, optarg);
+    case 'F':
+        options->filter_file = optarg;
         return TOOL_OK;
     case 'r':
         options->read = optarg;
@@ -134,17 +178,52 @@ static int take(struct options *options, int option)
     }
 }
 
+/* The words that are left are the filter. */
+static int join_filter(struct options *options, int count, char *const *words)
+{
+    size_t len = 0;
+    for (int i = 0; i < count; i++) {
+        const int wrote =
+            snprintf(options->filter + len, FILTER_MAX - len, "%s%s", len > 0 ? " " : "", words[i]);
+        len += (size_t)wrote;
+        if (len >= FILTER_MAX)
+            return tool_usage("dump", "the filter is longer than %d characters", FILTER_MAX - 1);
+    }
+    return TOOL_OK;
+}
+
+/* -F: the file is the filter, in as many lines as it likes. */
+static int read_filter(struct options *options, int words)
+{
+    FILE *file = words == 0 ? fopen(options->filter_file, "r") : NULL;
+    if (words != 0)
+        return tool_usage("dump", "-F %s: and another filter besides", options->filter_file);
+    if (file == NULL)
+        return tool_fail("dump", "-F %s: %s", options->filter_file, strerror(errno));
+    const size_t len = fread(options->filter, 1, FILTER_MAX, file);
+    const bool failed = ferror(file) != 0;
+    fclose(file);
+    if (failed)
+        return tool_fail("dump", "-F %s: cannot be read", options->filter_file);
+    if (len == FILTER_MAX)
+        return tool_usage("dump", "the filter is longer than %d characters", FILTER_MAX - 1);
+    return TOOL_OK;
+}
+
 static int read_options(int argc, char **argv, struct options *options)
 {
     static const struct option longs[] = { { "help", no_argument, NULL, 'h' },
                                            { "json", no_argument, NULL, 'j' },
+                                           { "count", no_argument, NULL, 'C' },
+                                           { "list-interfaces", no_argument, NULL, 'D' },
+                                           { "number", no_argument, NULL, '#' },
+                                           { "interface", required_argument, NULL, 'i' },
                                            { NULL, 0, NULL, 0 } };
-    static const enum dump_time times[] = { DUMP_TIME_DAY, DUMP_TIME_NONE, DUMP_TIME_EPOCH,
-                                            DUMP_TIME_DELTA, DUMP_TIME_DATE };
+    static const enum dump_time times[] = { DUMP_TIME_DAY,   DUMP_TIME_NONE, DUMP_TIME_EPOCH,
+                                            DUMP_TIME_DELTA, DUMP_TIME_DATE, DUMP_TIME_SINCE };
     int option;
-    size_t len = 0;
     args_begin();
-    while ((option = args_next(argc, argv, "+:i:r:w:c:s:nvqeStxXAh", longs)) != ARGS_END) {
+    while ((option = args_next(argc, argv, "+:i:r:w:c:s:Q:F:nvqeStxXAlUpD#h", longs)) != ARGS_END) {
         if (option == ARGS_BAD)
             return TOOL_USAGE;
         const int status = take(options, option);
@@ -152,18 +231,14 @@ static int read_options(int argc, char **argv, struct options *options)
             return status;
     }
     if (options->times >= sizeof times / sizeof times[0])
-        return tool_usage("dump", "-t: four at most");
+        return tool_usage("dump", "-t: five at most");
     options->dump.time = times[options->times];
     if (options->iface != NULL && options->read != NULL)
         return tool_usage("dump", "-i and -r: an interface or a file");
-    for (int i = optind; i < argc; i++) {
-        const int wrote =
-            snprintf(options->filter + len, FILTER_MAX - len, "%s%s", len > 0 ? " " : "", argv[i]);
-        len += (size_t)wrote;
-        if (len >= FILTER_MAX)
-            return tool_usage("dump", "the filter is longer than %d characters", FILTER_MAX - 1);
-    }
-    return TOOL_OK;
+    if (options->count_only && options->read == NULL)
+        return tool_usage("dump", "--count goes with -r");
+    return options->filter_file != NULL ? read_filter(options, argc - optind)
+                                        : join_filter(options, argc - optind, argv + optind);
 }
 
 /* ---- Filters ---- */
@@ -227,6 +302,8 @@ static void copy(struct copying *copying, const struct capture_frame *frame,
         .comment = frame->comment,
     };
     pcapng_packet(&copying->file, &packet);
+    if (options->unbuffered)
+        pcapng_flush(&copying->file);
 }
 
 /* False: that was the last. */
@@ -234,7 +311,9 @@ static bool pass(struct options *options, struct copying *copying, struct captur
 {
     if (options->read != NULL && frame->len > options->snap_len)
         frame->len = (uint32_t)options->snap_len;
-    if (options->write != NULL)
+    if (options->count_only)
+        options->counted++;
+    else if (options->write != NULL)
         copy(copying, frame, options);
     else if (options->json)
         dump_json(stdout, frame);
@@ -266,6 +345,8 @@ static int from_file(struct options *options, struct filters *filters, struct co
         if (wanted < 0 || (wanted > 0 && !pass(options, copying, frame)))
             break;
     }
+    if (options->count_only)
+        printf("%" PRIu64 " packet%s\n", options->counted, options->counted == 1 ? "" : "s");
     fflush(stdout);
     if (result == CAPTURE_DAMAGED)
         status = tool_fail("dump", "%s: %s", options->read, why);
@@ -301,7 +382,8 @@ static int from_iface(struct options *options, struct copying *copying)
     const char *name = options->iface != NULL ? options->iface : "any";
     struct packets packets;
     char room[32];
-    int status = packets_open(&packets, "dump", name, (unsigned)options->snap_len, options->filter);
+    options->how.snap_len = (unsigned)options->snap_len;
+    int status = packets_open(&packets, "dump", name, &options->how, options->filter);
     if (status != TOOL_OK)
         return status;
     fprintf(stderr, "listening on %s, link-type %s, snapshot length %d bytes\n", name,
@@ -310,6 +392,23 @@ static int from_iface(struct options *options, struct copying *copying)
     fflush(stdout);
     packets_close(&packets, true);
     return status;
+}
+
+/* -D */
+static int list_interfaces(void)
+{
+    char why[PCAP_ERRBUF_SIZE];
+    pcap_if_t *all;
+    unsigned number = 0;
+    if (pcap_findalldevs(&all, why) != 0)
+        return tool_fail("dump", "%s", why);
+    for (const pcap_if_t *one = all; one != NULL; one = one->next)
+        printf("%u.%s%s%s%s%s\n", ++number, one->name, one->description != NULL ? " (" : "",
+               one->description != NULL ? one->description : "",
+               one->description != NULL ? ")" : "",
+               (one->flags & PCAP_IF_RUNNING) != 0 ? " [up]" : "");
+    pcap_freealldevs(all);
+    return TOOL_OK;
 }
 
 static int run(struct options *options)
@@ -351,6 +450,8 @@ int tool_dump(int argc, char **argv)
     int status = read_options(argc, argv, options);
     if (status == TOOL_OK && options->help)
         puts(help);
+    else if (status == TOOL_OK && options->list)
+        status = list_interfaces();
     else if (status == TOOL_OK && !dump_begin(&options->dump))
         status = tool_fail("dump", "no memory");
     else if (status == TOOL_OK)

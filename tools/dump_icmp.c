@@ -11,7 +11,7 @@
 void dump_arp(const struct dump *dump, const struct packet *packet)
 {
     const uint8_t *at = packet->l4;
-    char asked[DUMP_NAME_MAX], tells[DUMP_NAME_MAX];
+    char asked[SOCKET_HOST_MAX], tells[SOCKET_HOST_MAX];
     if (packet->have < 28 || packet_u16(at + 2) != 0x0800 || at[4] != 6 || at[5] != 4) {
         fprintf(dump->out, "unknown, length %u", packet->l4_len);
         return;
@@ -78,7 +78,7 @@ static void unreachable4(const struct dump *dump, const struct packet *packet)
     struct weir_ip to;
     uint8_t protocol;
     unsigned port;
-    char host[DUMP_NAME_MAX];
+    char host[SOCKET_HOST_MAX];
     if (!quoted4(packet, &to, &protocol, &port)) {
         fprintf(out, "unreachable - #%u", code);
         return;
@@ -123,7 +123,7 @@ void dump_icmp4(struct dump *dump, const struct packet *packet)
 {
     const uint8_t *at = packet->l4;
     FILE *out = dump->out;
-    char host[DUMP_NAME_MAX];
+    char host[SOCKET_HOST_MAX];
     bool quotes = true;
     fputs("ICMP ", out);
     if ((at[0] == 0 || at[0] == 8) && packet->have >= 8) {
@@ -155,7 +155,7 @@ static void unreachable6(const struct dump *dump, const struct packet *packet)
                                         "beyond scope", "unreachable address" };
     const uint8_t *at = packet->l4 + QUOTE;
     const uint8_t code = packet->l4[1];
-    char host[DUMP_NAME_MAX];
+    char host[SOCKET_HOST_MAX];
     fputs("destination unreachable", dump->out);
     if (packet->have < QUOTE + 40)
         return;
@@ -185,7 +185,7 @@ static void echo6(const struct dump *dump, const struct packet *packet)
 
 static void exceeded6(const struct dump *dump, const struct packet *packet)
 {
-    char host[DUMP_NAME_MAX];
+    char host[SOCKET_HOST_MAX];
     fputs("time exceeded", dump->out);
     if (packet->have < QUOTE + 40)
         return;
@@ -200,7 +200,7 @@ static void exceeded6(const struct dump *dump, const struct packet *packet)
 static void neighbour6(const struct dump *dump, const struct packet *packet)
 {
     const bool asks = packet->l4[0] == 135;
-    char host[DUMP_NAME_MAX];
+    char host[SOCKET_HOST_MAX];
     fprintf(dump->out, "neighbor %s", asks ? "solicitation" : "advertisement");
     if (packet->have < 24)
         return;

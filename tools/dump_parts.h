@@ -5,11 +5,10 @@
 /* What the files that put packets into words share, and nobody else needs. */
 
 #include "dump_text.h"
-
-#define DUMP_NAME_MAX 256
+#include "socket_text.h"
 
 /* A host's address, or its name unless -n; safe for a terminal. */
-char *dump_host(const struct dump *dump, const struct weir_ip *ip, char text[DUMP_NAME_MAX]);
+char *dump_host(const struct dump *dump, const struct weir_ip *ip, char text[SOCKET_HOST_MAX]);
 /* "host.port" */
 void dump_endpoint(const struct dump *dump, const struct weir_addr *addr, uint8_t protocol);
 

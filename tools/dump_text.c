@@ -5,9 +5,7 @@
 #include "dump_parts.h"
 #include "terminal.h"
 
-#include <arpa/inet.h>
 #include <inttypes.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <time.h>
@@ -63,7 +61,8 @@ static void put_time(struct dump *dump, int64_t when)
         fprintf(dump->out, "%" PRId64 ".%06" PRId64 " ", when / NS_A_SECOND,
                 when % NS_A_SECOND / 1000);
         break;
-    case DUMP_TIME_DELTA: {
+    case DUMP_TIME_DELTA:
+    case DUMP_TIME_SINCE: {
         const int64_t delta = dump->any ? when - dump->before : 0;
         fputs(delta < 0 ? "-" : " ", dump->out);
         put_clock(dump, delta < 0 ? -delta : delta, false);
@@ -73,41 +72,28 @@ static void put_time(struct dump *dump, int64_t when)
         put_clock(dump, when, true);
         break;
     }
-    dump->before = when;
+    if (!dump->any || dump->time != DUMP_TIME_SINCE)
+        dump->before = when;
     dump->any = true;
 }
 
-char *dump_host(const struct dump *dump, const struct weir_ip *ip, char text[DUMP_NAME_MAX])
+char *dump_host(const struct dump *dump, const struct weir_ip *ip, char text[SOCKET_HOST_MAX])
 {
-    struct sockaddr_in in = { .sin_family = AF_INET };
-    struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
-    const bool v4 = weir_ip_is_v4(ip);
-    char name[DUMP_NAME_MAX / 4];
-    weir_ip_text(ip, text);
-    if (dump->numeric)
-        return text;
-    memcpy(&in.sin_addr, ip->octet + 12, 4);
-    memcpy(&in6.sin6_addr, ip->octet, 16);
-    const struct sockaddr *addr = v4 ? (struct sockaddr *)&in : (struct sockaddr *)&in6;
-    if (getnameinfo(addr, v4 ? sizeof in : sizeof in6, name, sizeof name, NULL, 0, NI_NAMEREQD) ==
-        0)
-        terminal_safe(name, text, DUMP_NAME_MAX);
-    return text;
+    return dump->numeric ? weir_ip_text(ip, text) : socket_resolve(ip, text);
 }
 
 static void put_port(const struct dump *dump, uint16_t port, uint8_t protocol)
 {
-    const struct servent *service =
-        dump->numeric ? NULL : getservbyport(htons(port), protocol == IPPROTO_TCP ? "tcp" : "udp");
-    if (service != NULL)
-        fprintf(dump->out, "%s", service->s_name);
+    const char *name = dump->numeric ? NULL : socket_service(port, protocol == IPPROTO_TCP);
+    if (name != NULL)
+        fputs(name, dump->out);
     else
         fprintf(dump->out, "%u", port);
 }
 
 void dump_endpoint(const struct dump *dump, const struct weir_addr *addr, uint8_t protocol)
 {
-    char host[DUMP_NAME_MAX];
+    char host[SOCKET_HOST_MAX];
     fprintf(dump->out, "%s.", dump_host(dump, &addr->ip, host));
     put_port(dump, addr->port, protocol);
 }
@@ -366,7 +352,7 @@ static void put_ip6_head(const struct dump *dump, const struct packet *packet)
 
 static void put_hosts(const struct dump *dump, const struct packet *packet)
 {
-    char from[DUMP_NAME_MAX], to[DUMP_NAME_MAX];
+    char from[SOCKET_HOST_MAX], to[SOCKET_HOST_MAX];
     fprintf(dump->out, "%s > %s: ", dump_host(dump, &packet->from.ip, from),
             dump_host(dump, &packet->to.ip, to));
 }
@@ -519,6 +505,8 @@ void dump_packet(struct dump *dump, const struct capture_frame *frame)
     struct packet packet;
     char comment[2 * CAPTURE_COMMENT_MAX];
     packet_dissect(frame, &packet);
+    if (dump->numbered)
+        fprintf(dump->out, "%5" PRIu64 "  ", ++dump->count);
     put_time(dump, frame->when);
     const bool is_ip = packet.ip != NULL;
     if (dump->link)
@@ -539,9 +527,9 @@ void dump_packet(struct dump *dump, const struct capture_frame *frame)
     if (dump->octets == DUMP_OCTETS_NONE)
         return;
     const uint8_t *inner = is_ip ? packet.ip : packet.kind == PACKET_ARP ? packet.l4 : frame->data;
-    const uint8_t *from = dump->link ? frame->data : inner;
+    const uint8_t *from = dump->link_octets ? frame->data : inner;
     uint32_t len = frame->len - (uint32_t)(from - frame->data);
-    if (is_ip && !dump->link && len > packet.ip_len)
+    if (is_ip && !dump->link_octets && len > packet.ip_len)
         len = packet.ip_len;
     put_octets(dump, from, len < OCTETS_SHOWN ? len : OCTETS_SHOWN);
 }

@@ -17,6 +17,7 @@ enum dump_time { /* as -t, -tt, ... */
     DUMP_TIME_EPOCH,
     DUMP_TIME_DELTA,
     DUMP_TIME_DATE,
+    DUMP_TIME_SINCE, /* the first */
 };
 
 enum dump_octets {
@@ -33,8 +34,11 @@ struct dump {
     unsigned verbose;
     enum dump_time time;
     enum dump_octets octets;
-    bool numeric, quick, link, absolute, nanoseconds;
-    int64_t before; /* for -ttt */
+    bool numeric, quick, link, absolute;
+    bool link_octets; /* -xx, -XX: octets from the frame's first on */
+    bool numbered;    /* -# */
+    uint64_t count;
+    int64_t before; /* for -ttt and -ttttt */
     bool any;
     struct dump_talk *talks;
 };

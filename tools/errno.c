@@ -17,8 +17,8 @@ static void usage(void)
     puts("usage: weir errno NAME|NUMBER...\n"
          "       weir errno --list | --markdown\n"
          "\n"
-         "When an error of a socket call comes, from which call, in which state, and what to do.\n"
-         "NAME is as in errno(3), or Winsock's (WSAECONNRESET, 10054).\n"
+         "When an error of a socket call comes, from which call, in which state, and what\n"
+         "to do.          NAME is as in errno(3), or Winsock's (WSAECONNRESET, 10054).\n"
          "\n"
          "  -l, --list      all of them, a line each\n"
          "      --markdown  all of them, as docs/errno.md");
@@ -138,9 +138,10 @@ int tool_errno(int argc, char **argv)
     else if (optind == argc)
         return tool_usage(COMMAND, "a NAME or NUMBER is missing (--list shows them)");
     int status = TOOL_OK;
+    unsigned shown = 0;
     for (int i = optind; i < argc; i++) {
         const struct errno_entry *entry = errno_find(argv[i]);
-        if (i > optind)
+        if (entry != NULL && shown++ > 0)
             putchar('\n');
         if (entry != NULL)
             show(entry);

@@ -23,21 +23,26 @@
 #define SELECTIONS_MAX 32
 #define PIDS_MAX       64
 #define PORTS_MAX      32
+#define NAMES_MAX      16
 #define COMMAND_MAX    9
-#define NAME_MAX_LEN   320
+#define CELL_MAX       32
 #define END_MAX        (SOCKET_HOST_MAX + SOCKET_PORT_MAX + 8)
 
 static const char help[] =
     "usage: weir lsof -i [46][tcp|udp][@HOST][:PORT[,PORT|-PORT]...] [OPTION...]\n"
     "\n"
-    "Lists the programs that have sockets, as lsof(8) does: those of weir, and those of\n"
-    "the kernel.\n"
+    "Lists the programs that have sockets, as lsof(8) does: those of weir, and those\n"
+    "of the kernel.\n"
     "\n"
     "  -i [SELECTION]  may be repeated: any of them\n"
     "  -p PID[,PID]    only these processes\n"
+    "  -c NAME         whose command begins so; may be repeated: any of them\n"
+    "  -u USER[,USER]  only those of these users, by name or number\n"
     "  -s TCP:STATE    only in this state (LISTEN, ESTABLISHED, CLOSE_WAIT, ...)\n"
     "  -n, -P, -l      numbers for hosts; for ports; for users\n"
-    "  -t              only process ids\n";
+    "  -t              only process ids\n"
+    "\n"
+    "What is asked for is all of it, as if lsof's -a were always there.\n";
 
 struct port_range {
     uint16_t first, last;
@@ -56,6 +61,10 @@ struct lsof_options {
     unsigned selection_count;
     int32_t pid[PIDS_MAX];
     unsigned pid_count;
+    const char *command[NAMES_MAX];
+    unsigned command_count;
+    uint32_t uid[NAMES_MAX];
+    unsigned uid_count;
     uint32_t states;
     bool numeric_hosts, numeric_ports, numeric_users, terse, help;
 };
@@ -173,6 +182,28 @@ static int take_pids(struct lsof_options *options, char *text)
     return TOOL_OK;
 }
 
+static int take_command(struct lsof_options *options, const char *name)
+{
+    if (options->command_count == NAMES_MAX)
+        return tool_usage("lsof", "-c %s: more than %d of them", name, NAMES_MAX);
+    options->command[options->command_count++] = name;
+    return TOOL_OK;
+}
+
+static int take_users(struct lsof_options *options, char *text)
+{
+    char *at;
+    for (char *word = strtok_r(text, ",", &at); word != NULL; word = strtok_r(NULL, ",", &at)) {
+        uint64_t uid = 0;
+        const struct passwd *user = getpwnam(word);
+        if (options->uid_count == NAMES_MAX ||
+            (user == NULL && !args_number(word, 0, UINT32_MAX, &uid)))
+            return tool_usage("lsof", "-u %s: no such user, or too many", word);
+        options->uid[options->uid_count++] = user != NULL ? user->pw_uid : (uint32_t)uid;
+    }
+    return TOOL_OK;
+}
+
 static int take_states(struct lsof_options *options, const char *text)
 {
     const char *colon = strchr(text, ':');
@@ -204,6 +235,12 @@ static int take_option(struct lsof_options *options, int option, int argc, char 
         return take_pids(options, optarg);
     case 's':
         return take_states(options, optarg);
+    case 'c':
+        return take_command(options, optarg);
+    case 'u':
+        return take_users(options, optarg);
+    case 'U':
+        return tool_usage("lsof", "-U: TCP and UDP only; lsof(8) shows the kernel's others");
     case 'n':
         options->numeric_hosts = true;
         return TOOL_OK;
@@ -235,7 +272,7 @@ static int read_options(int argc, char **argv, struct lsof_options *options)
         { NULL, 0, NULL, 0 },
     };
     int option, status = TOOL_OK;
-    while ((option = args_next(argc, argv, ":i::p:s:nPltah", longs)) != ARGS_END) {
+    while ((option = args_next(argc, argv, ":i::p:c:u:s:nPltahU", longs)) != ARGS_END) {
         if (option == ARGS_BAD)
             return TOOL_USAGE;
         status = take_option(options, option, argc, argv);
@@ -280,12 +317,27 @@ static bool is_asked_for(const struct lsof_options *options, const struct facts_
     return false;
 }
 
-static bool has_pid(const struct lsof_options *options, int32_t pid)
+/* The process's user, not the socket's: that is what lsof shows. */
+static uint32_t user_of(const struct facts_flow *flow)
 {
+    char path[64];
+    struct stat it;
+    snprintf(path, sizeof path, "/proc/%d", flow->pid);
+    return stat(path, &it) == 0 ? it.st_uid : flow->uid;
+}
+
+static bool has_owner(const struct lsof_options *options, const struct facts_flow *flow)
+{
+    bool pid = options->pid_count == 0, command = options->command_count == 0;
+    bool user = options->uid_count == 0;
     for (unsigned i = 0; i < options->pid_count; i++)
-        if (options->pid[i] == pid)
-            return true;
-    return options->pid_count == 0;
+        pid |= options->pid[i] == flow->pid;
+    for (unsigned i = 0; i < options->command_count; i++)
+        command |= strncmp(flow->comm, options->command[i], strlen(options->command[i])) == 0;
+    const uint32_t uid = user ? 0 : user_of(flow);
+    for (unsigned i = 0; i < options->uid_count; i++)
+        user |= options->uid[i] == uid;
+    return pid && command && user;
 }
 
 /* ---- Lines: sorted by process and descriptor, so all are kept until the end ---- */
@@ -323,7 +375,7 @@ static bool add_flow(void *user, const struct facts_flow *flow)
     if (!is_asked_for(listing->options, flow))
         return true;
     if (flow->source == FACTS_STACK)
-        return flow->pid <= 0 || !has_pid(listing->options, flow->pid) || keep(listing, flow);
+        return flow->pid <= 0 || !has_owner(listing->options, flow) || keep(listing, flow);
     size_t count = 0;
     const struct owner *owner =
         flow->inode == 0 ? NULL : owners_find(&listing->look->owners, flow->inode, &count);
@@ -332,7 +384,7 @@ static bool add_flow(void *user, const struct facts_flow *flow)
         one.pid = owner[i].pid;
         one.fd = owner[i].fd;
         memcpy(one.comm, owner[i].comm, sizeof one.comm);
-        if (has_pid(listing->options, one.pid) && !keep(listing, &one))
+        if (has_owner(listing->options, &one) && !keep(listing, &one))
             return false;
     }
     return true;
@@ -364,61 +416,88 @@ static char *put_end(const struct lsof_options *options, const struct facts_flow
     return text;
 }
 
-/* The process's user, not the socket's: that is what lsof shows. */
-static void user_of(const struct lsof_options *options, const struct facts_flow *flow,
-                    char text[32])
+/* The columns whose width is that of their widest cell. */
+enum {
+    CELL_COMMAND,
+    CELL_PID,
+    CELL_USER,
+    CELL_DEVICE,
+    CELLS
+};
+
+static void fill_cells(const struct lsof_options *options, const struct facts_flow *flow,
+                       char cell[CELLS][CELL_MAX])
 {
-    char path[64];
-    struct stat it;
-    snprintf(path, sizeof path, "/proc/%d", flow->pid);
-    const uint32_t uid = stat(path, &it) == 0 ? it.st_uid : flow->uid;
+    char command[COMMAND_MAX + 1];
+    const uint32_t uid = user_of(flow);
     const struct passwd *user = options->numeric_users ? NULL : getpwuid(uid);
+    snprintf(cell[CELL_COMMAND], CELL_MAX, "%s",
+             terminal_safe(flow->comm, command, sizeof command));
+    snprintf(cell[CELL_PID], CELL_MAX, "%d", flow->pid);
     if (user != NULL)
-        terminal_safe(user->pw_name, text, 32);
+        terminal_safe(user->pw_name, cell[CELL_USER], CELL_MAX);
     else
-        snprintf(text, 32, "%u", uid);
+        snprintf(cell[CELL_USER], CELL_MAX, "%u", uid);
+    if (flow->source == FACTS_KERNEL)
+        snprintf(cell[CELL_DEVICE], CELL_MAX, "%u", flow->inode);
+    else
+        snprintf(cell[CELL_DEVICE], CELL_MAX, "weir");
 }
 
-static void put_line(const struct lsof_options *options, const struct facts_flow *flow)
+static void put_line(const struct lsof_options *options, const struct facts_flow *flow,
+                     const int width[CELLS])
 {
-    char command[COMMAND_MAX + 1], user[32], fd[16], device[32], name[NAME_MAX_LEN];
-    char local[END_MAX], remote[END_MAX];
-    const bool tcp = flow->protocol == IPPROTO_TCP;
-    user_of(options, flow, user);
-    snprintf(fd, sizeof fd, flow->fd >= 0 ? "%du" : "-", flow->fd);
-    if (flow->source == FACTS_KERNEL)
-        snprintf(device, sizeof device, "%u", flow->inode);
-    else
-        snprintf(device, sizeof device, "weir");
+    char cell[CELLS][CELL_MAX], fd[16] = "-", local[END_MAX], remote[END_MAX];
+    const bool tcp = flow->protocol == IPPROTO_TCP, connected = flow->remote.port != 0;
+    fill_cells(options, flow, cell);
+    if (flow->fd >= 0)
+        snprintf(fd, sizeof fd, "%d", flow->fd);
     put_end(options, flow, &flow->local, local);
     put_end(options, flow, &flow->remote, remote);
-    const bool connected = flow->remote.port != 0;
-    snprintf(name, sizeof name, "%s%s%s%s%s%s", local, connected ? "->" : "",
-             connected ? remote : "", tcp ? " (" : "", tcp ? socket_state_netstat(flow) : "",
-             tcp ? ")" : "");
-    printf("%-9s %7d %8s %4s  %s %18s      0t0  %s %s\n",
-           terminal_safe(flow->comm, command, sizeof command), flow->pid, user, fd,
-           flow->v6 ? "IPv6" : "IPv4", device, tcp ? "TCP" : "UDP", name);
+    printf("%-*s %*s %*s %4s%c  %s %*s      0t0  %s %s%s%s%s%s%s\n", width[CELL_COMMAND],
+           cell[CELL_COMMAND], width[CELL_PID], cell[CELL_PID], width[CELL_USER], cell[CELL_USER],
+           fd, flow->fd >= 0 ? 'u' : ' ', flow->v6 ? "IPv6" : "IPv4", width[CELL_DEVICE],
+           cell[CELL_DEVICE], tcp ? "TCP" : "UDP", local, connected ? "->" : "",
+           connected ? remote : "", tcp ? " (" : "", tcp ? socket_state_netstat(flow) : "",
+           tcp ? ")" : "");
+}
+
+/* Finds the widths, and writes the heading. */
+static void put_heading(const struct listing *listing, int width[CELLS])
+{
+    static const char *const title[CELLS] = { "COMMAND", "PID", "USER", "DEVICE" };
+    for (unsigned i = 0; i < CELLS; i++)
+        width[i] = (int)strlen(title[i]);
+    for (size_t i = 0; i < listing->count; i++) {
+        char cell[CELLS][CELL_MAX];
+        fill_cells(listing->options, &listing->line[i].flow, cell);
+        for (unsigned k = 0; k < CELLS; k++)
+            if ((int)strlen(cell[k]) > width[k])
+                width[k] = (int)strlen(cell[k]);
+    }
+    printf("%-*s %*s %*s   FD   TYPE %*s SIZE/OFF NODE NAME\n", width[0], title[0], width[1],
+           title[1], width[2], title[2], width[3], title[3]);
 }
 
 static void put_lines(struct listing *listing)
 {
     const struct lsof_options *options = listing->options;
     struct json json;
+    int width[CELLS];
     json_begin(&json, stdout);
     if (listing->count > 1)
         qsort(listing->line, listing->count, sizeof *listing->line, by_process);
     if (options->look.json)
         json_array(&json, NULL);
     else if (!options->terse && listing->count > 0)
-        puts("COMMAND       PID     USER   FD  TYPE             DEVICE SIZE/OFF NODE NAME");
+        put_heading(listing, width);
     int32_t last = 0;
     for (size_t i = 0; i < listing->count; i++) {
         const struct facts_flow *flow = &listing->line[i].flow;
         if (options->look.json)
             flow_json(&json, flow);
         else if (!options->terse)
-            put_line(options, flow);
+            put_line(options, flow, width);
         else if (flow->pid != last)
             printf("%d\n", flow->pid);
         last = flow->pid;

@@ -43,8 +43,8 @@ static const struct command commands[] = {
     { "mtr", "loss and delay of every hop, live or as a report", tool_mtr },
     { "pathping", "mtr by Windows' name", tool_pathping },
     { "nslookup", "names to addresses and back", tool_nslookup },
-    { "explain", "what a state, flag, error, option or setting means", tool_explain },
     { "dig", "a question to a name server, and all of the answer", tool_dig },
+    { "explain", "what a state, flag, error, option or setting means", tool_explain },
     { "sysctl", "settings, by Linux's names", tool_sysctl },
     { "drill", "run packetdrill scripts on weir, or on the kernel", tool_drill },
     { "errno", "what an error means and what to do", tool_errno },
@@ -58,10 +58,10 @@ static void print_help(void)
          "A TCP/IP stack of its own: on a TAP device, on an interface, or in memory.\n");
     for (unsigned i = 0; i < COMMAND_COUNT; i++)
         if (commands[i].run != NULL)
-            printf("  %-8s %s\n", commands[i].name, commands[i].summary);
+            printf("  %-10s %s\n", commands[i].name, commands[i].summary);
     puts("\n"
-         "  --help     this text; weir COMMAND --help says more\n"
-         "  --version  the version\n"
+         "  --help       this text; weir COMMAND --help, or weir help COMMAND, says more\n"
+         "  --version    the version\n"
          "\n"
          "Without any privilege:   weir ping --dev pair 192.0.2.2\n"
          "The whole thing at once: weir demo");
@@ -109,12 +109,35 @@ static int unknown_command(const char *name)
     return tool_usage(NULL, "unknown command '%s' (weir --help lists them)", name);
 }
 
-/* What was printed must have arrived: a full disk or a closed pipe is a failure. */
+/* What was printed must have arrived: a full disk or a closed pipe is a failure, also if it came in
+ * the middle and what came last was written. */
 static int flushed(int status)
 {
-    if (fflush(stdout) != 0 && status == TOOL_OK)
-        return tool_fail(NULL, "standard output: write error");
-    return status;
+    const bool failed = fflush(stdout) != 0 || ferror(stdout);
+    return failed && status != TOOL_USAGE ? tool_fail(NULL, "standard output: write error")
+                                          : status;
+}
+
+static const struct command *find_command(const char *name)
+{
+    for (unsigned i = 0; i < COMMAND_COUNT; i++)
+        if (strcmp(name, commands[i].name) == 0 && commands[i].run != NULL)
+            return &commands[i];
+    return NULL;
+}
+
+/* `weir help`, and `weir help COMMAND`, which is `weir COMMAND --help`. */
+static int help_with(int argc, char **argv)
+{
+    char option[] = "--help";
+    if (argc == 2) {
+        print_help();
+        return TOOL_OK;
+    }
+    const struct command *command = find_command(argv[2]);
+    char *asked[] = { argv[2], option, NULL };
+    args_begin();
+    return command != NULL ? command->run(2, asked) : unknown_command(argv[2]);
 }
 
 int main(int argc, char **argv)
@@ -122,21 +145,17 @@ int main(int argc, char **argv)
     if (argc < 2)
         return tool_usage(NULL, "a command is missing (weir --help lists them)");
     const char *name = argv[1];
-    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
-        print_help();
-        return flushed(TOOL_OK);
-    }
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0)
+        return flushed(help_with(strcmp(name, "help") == 0 ? argc : 2, argv));
     if (strcmp(name, "--version") == 0 || strcmp(name, "-V") == 0) {
         puts("weir " WEIR_VERSION);
         return flushed(TOOL_OK);
     }
     if (name[0] == '-')
         return tool_usage(NULL, "unknown option %s (weir --help lists them)", name);
-    for (unsigned i = 0; i < COMMAND_COUNT; i++) {
-        if (strcmp(name, commands[i].name) != 0 || commands[i].run == NULL)
-            continue;
-        args_begin();
-        return flushed(commands[i].run(argc - 1, argv + 1));
-    }
-    return unknown_command(name);
+    const struct command *command = find_command(name);
+    if (command == NULL)
+        return unknown_command(name);
+    args_begin();
+    return flushed(command->run(argc - 1, argv + 1));
 }

@@ -42,6 +42,7 @@ static const char help_mtr[] =
     "  -m, --max-hops N  the last TTL, at most 64; default 30\n"
     "  -s, --size N      octets of the whole packet; default 64\n"
     "  -n, --numeric     no names\n"
+    "  -b, --show-ips    names and addresses\n"
     "  -4, -6            only this family\n";
 
 static const char help_pathping[] =
@@ -234,6 +235,7 @@ static int take_mtr(struct mtr *mtr, struct words *words, int option)
         return TOOL_OK;
     default:
         mtr->wide = mtr->wide || option == 'w';
+        mtr->both = mtr->both || option == 'b';
         mtr->report = mtr->report || option == 'r' || option == 'w' || option == 'j';
         mtr->as_json = mtr->as_json || option == 'j';
         words->numeric = words->numeric || option == 'n';
@@ -273,21 +275,28 @@ static int parse_mtr(struct mtr *mtr, struct words *words, int argc, char **argv
     static const struct option longs[] = {
         { "report", no_argument, NULL, 'r' },
         { "wide", no_argument, NULL, 'w' },
+        { "report-wide", no_argument, NULL, 'w' },
+        { "show-ips", no_argument, NULL, 'b' },
         { "json", no_argument, NULL, 'j' },
         { "count", required_argument, NULL, 'c' },
+        { "report-cycles", required_argument, NULL, 'c' },
         { "interval", required_argument, NULL, 'i' },
         { "wait", required_argument, NULL, 'G' },
         { "udp", no_argument, NULL, 'u' },
         { "tcp", no_argument, NULL, 'T' },
         { "port", required_argument, NULL, 'P' },
         { "first", required_argument, NULL, 'f' },
+        { "first-ttl", required_argument, NULL, 'f' },
+        { "max-ttl", required_argument, NULL, 'm' },
+        { "psize", required_argument, NULL, 's' },
         { "max-hops", required_argument, NULL, 'm' },
         { "size", required_argument, NULL, 's' },
         { "numeric", no_argument, NULL, 'n' },
+        { "no-dns", no_argument, NULL, 'n' },
         { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
-    for (int c; (c = args_next(argc, argv, ":rwjc:i:G:uTP:f:m:s:n46h", longs)) != ARGS_END;) {
+    for (int c; (c = args_next(argc, argv, ":rwbjc:i:G:uTP:f:m:s:n46h", longs)) != ARGS_END;) {
         if (c == ARGS_BAD)
             return TOOL_USAGE;
         if (c == 'h') {

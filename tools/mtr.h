@@ -20,6 +20,7 @@ struct mtr {
     weir_time interval, wait;
     uint64_t last_ttl;
     bool report, as_json, wide;
+    bool both; /* names and addresses */
 
     struct probe flight[MTR_FLIGHT_MAX];
     unsigned end; /* the TTL that reached the host; 0: not known */
@@ -37,7 +38,7 @@ bool mtr_step(struct mtr *mtr, int also);
 /* Forgets all counts. */
 void mtr_reset(struct mtr *mtr);
 
-/* The name of a hop's first address, or the address, or "???". */
+/* The name of a hop's first address, or the address, or "???"; with `both` "name (address)". */
 const char *mtr_hop_name(const struct mtr *mtr, unsigned i, char text[NAME_TEXT_MAX]);
 
 int mtr_screen(struct mtr *mtr);

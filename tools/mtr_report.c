@@ -17,7 +17,12 @@ const char *mtr_hop_name(const struct mtr *mtr, unsigned i, char text[NAME_TEXT_
     if (hop->address_count == 0)
         return "???";
     const char *name = names_look(mtr->names, &hop->address[0]);
-    return name != NULL ? name : weir_ip_text(&hop->address[0], text);
+    if (name == NULL || !mtr->both)
+        return name != NULL ? name : weir_ip_text(&hop->address[0], text);
+    char ip[WEIR_IP_TEXT_MAX];
+    weir_ip_text(&hop->address[0], ip);
+    snprintf(text, NAME_TEXT_MAX, "%.*s (%s)", NAME_TEXT_MAX - WEIR_IP_TEXT_MAX - 4, name, ip);
+    return text;
 }
 
 static void print_wrapped(FILE *file, const char *text, unsigned columns)

@@ -32,7 +32,7 @@ static const char help[] =
     "  -p, -e, -o   the program that has it; user and inode; the timer\n"
     "  -W           addresses are not cut to their column\n"
     "  -c           again every second, until Ctrl-C\n"
-    "  -s           statistics, in words\n";
+    "  -s           statistics, in words; -st and -su of the one protocol\n";
 
 struct netstat_options {
     struct look_options look;
@@ -55,6 +55,25 @@ static bool take_short(struct netstat_options *options, int option)
     return true;
 }
 
+/* -A inet, --protocol=inet6 */
+static int take_family(struct netstat_options *options, const char *text)
+{
+    if (strcmp(text, "inet") != 0 && strcmp(text, "inet6") != 0)
+        return tool_usage("netstat", "-A %s: inet or inet6; netstat(8) has the others", text);
+    *(text[4] == '6' ? &options->v6 : &options->v4) = true;
+    return TOOL_OK;
+}
+
+/* Options of netstat(8) that are about other things, and what shows those. */
+static int refuse(int option)
+{
+    const char *instead = option == 'i'   ? "ip -s link"
+                          : option == 'r' ? "ip route"
+                          : option == 'g' ? "ip maddress"
+                                          : "netstat(8)";
+    return tool_usage("netstat", "-%c: TCP and UDP only; %s shows the kernel's", option, instead);
+}
+
 static int read_options(int argc, char **argv, struct netstat_options *options)
 {
     static const struct option longs[] = {
@@ -71,17 +90,20 @@ static int read_options(int argc, char **argv, struct netstat_options *options)
         { "statistics", no_argument, NULL, 's' },
         { "inet", no_argument, NULL, '4' },
         { "inet6", no_argument, NULL, '6' },
+        { "protocol", required_argument, NULL, 'A' },
+        { "verbose", no_argument, NULL, 'v' }, /* nothing is left out that it would tell of */
         { "help", no_argument, NULL, 'h' },
         LOOK_LONG_OPTIONS,
         { NULL, 0, NULL, 0 },
     };
     int option;
-    while ((option = args_next(argc, argv, ":tualnpoesc46Whir", longs)) != ARGS_END) {
+    while ((option = args_next(argc, argv, ":tualnpoesc46WhvA:irgxwM", longs)) != ARGS_END) {
         if (option == ARGS_BAD)
             return TOOL_USAGE;
-        if (option == 'i' || option == 'r')
-            return tool_usage("netstat", "-%c: not for sockets; ip %s shows the kernel's", option,
-                              option == 'i' ? "-s link" : "route");
+        if (option == 'A' && take_family(options, optarg) != TOOL_OK)
+            return TOOL_USAGE;
+        if (option < 128 && strchr("irgxwM", option) != NULL)
+            return refuse(option);
         if (!look_option(&options->look, option, optarg))
             (void)take_short(options, option);
     }
@@ -260,13 +282,16 @@ int tool_netstat(int argc, char **argv)
         status = look_begin(&look, "netstat", &options.look);
         if (status != TOOL_OK)
             return status;
+        struct netstat_what what = { .look = &look,
+                                     .only_tcp = !options.udp,
+                                     .only_udp = !options.tcp };
         if (options.statistics)
-            look_hosts(&look, netstat_statistics, &look);
+            look_hosts(&look, netstat_statistics, &what);
         else
             list(&look, &options);
         status = look.status;
         look_end(&look);
-        if (options.again && (fflush(stdout) != 0 || sleep(1) != 0))
+        if (options.again && (fflush(stdout) != 0 || ferror(stdout) || sleep(1) != 0))
             break;
     } while (options.again);
     return status;

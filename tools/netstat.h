@@ -6,7 +6,15 @@
 
 #include "look.h"
 
-/* `netstat -s`: the counters of a host in words. `user` is the struct look. */
+struct netstat_what {
+    const struct look *look;
+    bool only_tcp, only_udp; /* neither: all there is */
+};
+
+/* Whether a counter is a setting that never moves, which nobody wants to see in a list. */
+bool netstat_is_constant(const char *name);
+
+/* `netstat -s`: the counters of a host in words. `user` is a struct netstat_what. */
 void netstat_statistics(void *user, const struct facts_host *host);
 
 #endif

@@ -20,9 +20,12 @@ static const char help[] =
     "/etc/resolv.conf; the files of the system (/etc/hosts) are not looked at, so a\n"
     "program may see something else.\n"
     "\n"
-    "  -type=TYPE        default: A and AAAA; also MX, TXT, NS, SOA, SRV, PTR, ANY...\n"
+    "  -type=TYPE        default: A and AAAA; also MX, TXT, NS, SOA, SRV, PTR,\n"
+    "                    ANY...; -q=TYPE is the same\n"
     "  -port=N           the server's port; default 53\n"
     "  -timeout=S        seconds to wait; default 5\n"
+    "  -retry=N          how often to ask; default 2\n"
+    "  -vc, -norecurse   over TCP from the beginning; the server is not to ask others\n"
     "  -json             as JSON\n"
     "\n"
     "Exit status 1 if there is no such name, or no answer.\n";
@@ -40,13 +43,25 @@ struct nslookup {
 
 /* ---- Arguments ---- */
 
+/* nslookup takes any beginning of these that could be no other option's. */
+static bool is_type_option(const char *name)
+{
+    static const char *const names[] = { "type", "querytype", "query" };
+    const size_t len = strcspn(name, "=");
+    for (unsigned i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (name[len] == '=' && strncmp(name, names[i], len) == 0 &&
+            len >= (name[0] == 't' ? 2 : 1))
+            return true;
+    return false;
+}
+
 static int take_option(struct nslookup *self, const char *word)
 {
     const char *name = word + 1 + (word[1] == '-');
     const char *value = strchr(name, '=');
     uint64_t number;
     value = value != NULL ? value + 1 : "";
-    if (strncmp(name, "type=", 5) == 0 || strncmp(name, "query=", 6) == 0) {
+    if (is_type_option(name)) {
         self->type = dns_type_number(value);
         return self->type != 0 ? TOOL_OK : tool_usage(COMMAND, "%s: not a type of records", word);
     }
@@ -62,9 +77,20 @@ static int take_option(struct nslookup *self, const char *word)
         self->settings.timeout_ms = (unsigned)number * 1000;
         return TOOL_OK;
     }
-    if (strcmp(name, "json") != 0)
+    if (strncmp(name, "retry=", 6) == 0) {
+        if (!args_number(value, 1, 10, &number))
+            return tool_usage(COMMAND, "%s: not a number from 1 to 10", word);
+        self->settings.tries = (unsigned)number;
+        return TOOL_OK;
+    }
+    if (strcmp(name, "vc") == 0)
+        self->settings.tcp = true;
+    else if (strcmp(name, "norecurse") == 0 || strcmp(name, "norec") == 0)
+        self->settings.recurse = false;
+    else if (strcmp(name, "json") == 0)
+        self->as_json = true;
+    else
         return tool_usage(COMMAND, "unknown option %s", word);
-    self->as_json = true;
     return TOOL_OK;
 }
 

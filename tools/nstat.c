@@ -8,6 +8,7 @@
 #include "args.h"
 #include "json.h"
 #include "look.h"
+#include "netstat.h"
 #include "tool.h"
 
 #include <errno.h>
@@ -25,8 +26,8 @@
 static const char help[] =
     "usage: weir nstat [OPTION...] [PATTERN...]\n"
     "\n"
-    "Shows counters, and how much they grew since the last time: those of weir and those\n"
-    "of the kernel, with the names of nstat(8). PATTERN: as 'TcpExt*' or 'WeirDrop*'.\n"
+    "Shows counters, and how much they grew since the last time: those of weir and\n"
+    "those of the kernel, with nstat(8)'s names. PATTERN: 'TcpExt*', 'WeirDrop*'.\n"
     "\n"
     "  -a   since the beginning, not since the last time\n"
     "  -z   also those that are 0\n"
@@ -130,7 +131,8 @@ static bool is_asked_for(const struct nstat_options *options, const char *name)
 /* Sockets in use and the like are no counters: nstat leaves them out. */
 static bool is_gauge(const char *name)
 {
-    return strncmp(name, "Sock", 4) == 0 || strncmp(name, "Softnet", 7) == 0;
+    return netstat_is_constant(name) || strcmp(name, "IpForwarding") == 0 ||
+           strncmp(name, "Sock", 4) == 0 || strncmp(name, "Softnet", 7) == 0;
 }
 
 /* How full a pool is says nothing as a difference: shown when it is asked for. */

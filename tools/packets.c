@@ -23,24 +23,25 @@ bool packets_stopped(void)
     return stopped != 0;
 }
 
-static int activate(struct packets *packets, const char *name, unsigned snap_len)
+static int activate(struct packets *packets, const char *name, const struct packets_how *how)
 {
     char error[PCAP_ERRBUF_SIZE] = "";
     pcap_t *live = pcap_create(name, error);
     packets->live = live;
     if (live == NULL)
         return tool_fail(packets->command, "%s: %s", name, error);
-    pcap_set_snaplen(live, (int)snap_len);
-    pcap_set_promisc(live, strcmp(name, "any") != 0);
+    pcap_set_snaplen(live, (int)how->snap_len);
+    pcap_set_promisc(live, !how->not_promiscuous && strcmp(name, "any") != 0);
     pcap_set_timeout(live, PACKETS_WAIT);
     pcap_set_tstamp_precision(live, PCAP_TSTAMP_PRECISION_NANO);
     const int result = pcap_activate(live);
     /* libpcap itself would sleep through a signal as long as no packet comes. */
     if (result >= 0 && pcap_setnonblock(live, 1, error) >= 0)
         return TOOL_OK;
-    const char *more = pcap_geterr(live);
-    return tool_fail(packets->command, "%s: %s%s%s", name, pcap_statustostr(result),
-                     more[0] != '\0' ? ": " : "", more);
+    const char *what = pcap_statustostr(result), *more = pcap_geterr(live);
+    const bool adds = more[0] != '\0' && strcmp(more, what) != 0;
+    return tool_fail(packets->command, "%s: %s%s%s", name, what, adds ? ": " : "",
+                     adds ? more : "");
 }
 
 static int set_filter(struct packets *packets, const char *text)
@@ -55,12 +56,15 @@ static int set_filter(struct packets *packets, const char *text)
     return error == 0 ? TOOL_OK : tool_fail(packets->command, "%s", pcap_geterr(packets->live));
 }
 
-int packets_open(struct packets *packets, const char *command, const char *iface, unsigned snap_len,
-                 const char *filter)
+int packets_open(struct packets *packets, const char *command, const char *iface,
+                 const struct packets_how *how, const char *filter)
 {
     const struct sigaction action = { .sa_handler = on_signal };
     *packets = (struct packets){ .command = command };
-    int status = activate(packets, iface, snap_len);
+    int status = activate(packets, iface, how);
+    if (status == TOOL_OK && (how->only_in || how->only_out) &&
+        pcap_setdirection(packets->live, how->only_in ? PCAP_D_IN : PCAP_D_OUT) != 0)
+        status = tool_fail(command, "%s: %s", iface, pcap_geterr(packets->live));
     if (status == TOOL_OK)
         status = set_filter(packets, filter);
     if (status != TOOL_OK) {

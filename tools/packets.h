@@ -18,10 +18,15 @@ struct packets {
     uint64_t count;
 };
 
+struct packets_how {
+    unsigned snap_len;
+    bool not_promiscuous, only_in, only_out;
+};
+
 /* "any" is every interface. `filter` "" takes all. TOOL_...; nothing is open then but with TOOL_OK.
  */
-int packets_open(struct packets *packets, const char *command, const char *iface, unsigned snap_len,
-                 const char *filter);
+int packets_open(struct packets *packets, const char *command, const char *iface,
+                 const struct packets_how *how, const char *filter);
 uint32_t packets_link(const struct packets *packets); /* enum capture_link */
 
 /* 1: a frame, valid until the next call; 0: none came for `wait` milliseconds; -1: no more can. */

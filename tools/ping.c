@@ -37,6 +37,8 @@ static const char help[] =
     "  -t, --ttl N        TTL of the requests, 1 to 255\n"
     "  -M, --pmtu HOW     do: never in fragments; want: discover the path's MTU;\n"
     "                     dont: fragments wherever needed. Kernel only\n"
+    "  -I, --interface X  from that interface, or from that address. Kernel only\n"
+    "  -O, --outstanding  a line if nothing has come when the next goes\n"
     "  -4, -6             only this family\n"
     "  -n, --numeric      no names\n"
     "  -q, --quiet        only the summary\n"
@@ -94,6 +96,9 @@ static int option_own(struct ping *ping, int option)
         return option_seconds("--deadline", &ping->deadline);
     case 'M':
         return option_mtu(ping);
+    case 'I':
+        ping->from = optarg;
+        return TOOL_OK;
     case '4':
     case '6':
         ping->family = option == '4' ? AF_INET : AF_INET6;
@@ -101,6 +106,7 @@ static int option_own(struct ping *ping, int option)
     default:
         ping->numeric = ping->numeric || option == 'n';
         ping->quiet = ping->quiet || option == 'q';
+        ping->outstanding = ping->outstanding || option == 'O';
         ping->stamps = ping->stamps || option == 'D';
         ping->as_json = ping->as_json || option == 'j';
         return TOOL_OK;
@@ -116,6 +122,8 @@ static int check(const struct ping *ping, bool host_given)
         return TOOL_OK;
     if (ping->mtu != PING_MTU_DEFAULT)
         return tool_usage(COMMAND, "--pmtu is the kernel's: not with --dev");
+    if (ping->from != NULL)
+        return tool_usage(COMMAND, "--interface is the kernel's: not with --dev");
     return host_options_check(&ping->options, COMMAND, true);
 }
 
@@ -130,6 +138,8 @@ static int parse(struct ping *ping, int argc, char **argv, bool *done)
         { "deadline", required_argument, NULL, 'w' },
         { "ttl", required_argument, NULL, 't' },
         { "pmtu", required_argument, NULL, 'M' },
+        { "interface", required_argument, NULL, 'I' },
+        { "outstanding", no_argument, NULL, 'O' },
         { "numeric", no_argument, NULL, 'n' },
         { "quiet", no_argument, NULL, 'q' },
         { "timestamps", no_argument, NULL, 'D' },
@@ -137,7 +147,7 @@ static int parse(struct ping *ping, int argc, char **argv, bool *done)
         { NULL, 0, NULL, 0 },
     };
     bool host_given = false;
-    for (int c; (c = args_next(argc, argv, ":c:s:i:W:w:t:M:46nqDj", longs)) != ARGS_END;) {
+    for (int c; (c = args_next(argc, argv, ":c:s:i:W:w:t:M:I:46nqDOj", longs)) != ARGS_END;) {
         if (c == HOST_HELP) {
             fputs(help, stdout);
             fputs(host_help, stdout);
@@ -205,6 +215,13 @@ void ping_begin(struct ping *ping, weir_time now)
 
 void ping_sent(struct ping *ping, uint16_t seq, weir_time now)
 {
+    const uint16_t before = (uint16_t)(seq - 1);
+    if (ping->outstanding && !ping->quiet && !ping->as_json && seq > 1 &&
+        ping->sent_at[before % PING_SEQ_REMEMBERED] != 0) {
+        stamp(ping);
+        printf("no answer yet for icmp_seq=%u\n", before);
+        fflush(stdout);
+    }
     ping->sent_at[seq % PING_SEQ_REMEMBERED] = now;
 }
 

@@ -28,7 +28,8 @@ struct ping {
     weir_time interval, wait, deadline; /* deadline 0: none */
     uint64_t ttl;                       /* 0: the default */
     int family;                         /* AF_UNSPEC, AF_INET, AF_INET6 */
-    bool numeric, quiet, stamps, as_json;
+    bool numeric, quiet, stamps, as_json, outstanding;
+    const char *from; /* an interface or an address of the kernel's; NULL: any */
     enum ping_mtu mtu;
     struct weir_ip ip;
 
@@ -46,6 +47,7 @@ int ping_over_kernel(struct ping *ping);
 /* ---- What both report ---- */
 
 void ping_begin(struct ping *ping, weir_time now); /* the address is known; the first goes out */
+/* A request is about to go; of the one before, if nothing has come, -O has a line. */
 void ping_sent(struct ping *ping, uint16_t seq, weir_time now);
 
 struct ping_reply {

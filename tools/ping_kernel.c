@@ -200,6 +200,25 @@ static void set_options(const struct kernel_ping *self)
                    sizeof mtu);
 }
 
+/* -I: an address of ours, or else an interface. */
+static bool bind_from(const struct kernel_ping *self)
+{
+    struct weir_ip ip;
+    struct sockaddr_in in = { .sin_family = AF_INET };
+    struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
+    const char *name = self->ping->from;
+    if (!weir_ip_parse(name, &ip))
+        return setsockopt(self->fd, SOL_SOCKET, SO_BINDTODEVICE, name, (socklen_t)strlen(name)) ==
+               0;
+    errno = EAFNOSUPPORT;
+    if (weir_ip_is_v4(&ip) != self->v4)
+        return false;
+    memcpy(&in.sin_addr, ip.octet + 12, sizeof in.sin_addr);
+    memcpy(&in6.sin6_addr, ip.octet, sizeof in6.sin6_addr);
+    return self->v4 ? bind(self->fd, (const struct sockaddr *)&in, sizeof in) == 0
+                    : bind(self->fd, (const struct sockaddr *)&in6, sizeof in6) == 0;
+}
+
 /* Sends at its times and takes in what comes between them. */
 static void loop(struct kernel_ping *self)
 {
@@ -240,6 +259,8 @@ static int run(struct kernel_ping *self)
         return tool_fail("ping", "no socket for echoes: %s (net.ipv4.ping_group_range, or root)",
                          strerror(errno));
     set_options(self);
+    if (ping->from != NULL && !bind_from(self))
+        return tool_fail("ping", "--interface %s: %s", ping->from, strerror(errno));
     if (connect(self->fd, (const struct sockaddr *)&self->target.address,
                 self->target.address_len) != 0)
         return tool_fail("ping", "%s: %s", ping->target, strerror(errno));

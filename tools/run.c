@@ -29,23 +29,27 @@
 static const char help[] =
     "usage: weir run [OPTION...] [--] PROGRAM [ARGUMENT...]\n"
     "\n"
-    "Runs any program with its TCP on weir. Without a daemon it starts a private one, in a\n"
-    "network of its own where the kernel's end of the wire is 192.0.2.1 and 2001:db8::1, and\n"
-    "weir's is 192.0.2.2 and 2001:db8::2.\n"
+    "Runs any program with its TCP and UDP on weir. Without --net or --socket it\n"
+    "starts a private weird, in a network of its own: the kernel's end of the wire\n"
+    "is 192.0.2.1 and 2001:db8::1 there, weir's 192.0.2.2 and 2001:db8::2. From it\n"
+    "no way leads out, but what --publish and --host-loopback open; a weird on a\n"
+    "network card (weird(8), EXAMPLES) reaches what the card reaches.\n"
     "\n"
     "  --net NAME     join the weird that serves /run/weir/NAME/socket\n"
     "  --socket PATH  join the one that serves PATH\n"
     "  --pcap FILE    with a private one: write what passes, and why, as pcapng\n"
     "  --publish [ADDR:]HOSTPORT:PORT[/udp]\n"
     "                 with a private one: a port of the host leads to the program's\n"
-    "  --sysctl NAME=VALUE  with a private one: a setting (weir sysctl -a lists them)\n"
+    "  --sysctl NAME=VALUE\n"
+    "                 with a private one: a setting (weir sysctl -a lists them)\n"
     "  --host-loopback PORT[,PORT|FIRST-LAST]\n"
-    "                 with a private one: these ports of 127.0.0.1 and ::1 are the host's\n"
+    "                 with a private one: these ports of 127.0.0.1 and ::1 are\n"
+    "                 the host's\n"
     "  --linger       close waits as SO_LINGER says; closing any file then asks weird\n"
     "  --help         this text\n"
     "\n"
-    "The exit status is the program's; 125: weir could not, 126: the program cannot be run,\n"
-    "127: there is no such program.";
+    "The exit status is the program's; 125: weir could not, 126: the program cannot\n"
+    "be run, 127: there is no such program.";
 
 enum {
     OPT_NET = 256,

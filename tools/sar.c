@@ -23,8 +23,8 @@ static const char help[] =
     "\n"
     "Shows rates as sar(1) does: those of weir and those of the kernel.\n"
     "Keywords: SOCK SOCK6 IP EIP ICMP TCP ETCP UDP SOFT, and ALL.\n"
-    "Seconds between looks; without COUNT until Ctrl-C; without INTERVAL what there was\n"
-    "since the start.\n";
+    "Seconds between looks; without COUNT until Ctrl-C; without INTERVAL, or with 0,\n"
+    "what there was since the start.\n";
 
 /* Columns of a keyword. `names` are the counters that are added up; behind a bar stands what
  * weir calls the same, if it does not use Linux's name. */
@@ -152,7 +152,9 @@ static int take_keywords(struct sar *sar, char *text)
             sar->wanted[i] = known = true;
         }
         if (!known)
-            return tool_usage("sar", "-n %s: not one of SOCK SOCK6 IP EIP ICMP TCP ETCP UDP SOFT",
+            return tool_usage("sar",
+                              "-n %s: not one of SOCK SOCK6 IP EIP ICMP TCP ETCP UDP SOFT; sar(1) "
+                              "has the kernel's others",
                               word);
     }
     return TOOL_OK;
@@ -184,9 +186,9 @@ static int read_options(int argc, char **argv, struct sar *sar)
         return tool_usage("sar", "-n is missing: weir sar -n SOCK,TCP,ETCP 1 10");
     sar->count = UINT64_MAX;
     if (optind < argc) {
-        sar->has_interval = true;
-        if (!args_number(argv[optind++], 1, 86400, &sar->interval))
+        if (!args_number(argv[optind++], 0, 86400, &sar->interval))
             return tool_usage("sar", "%s: not an interval in seconds", argv[optind - 1]);
+        sar->has_interval = sar->interval > 0; /* 0: once, as if there were none */
     }
     if (optind < argc && !args_number(argv[optind++], 1, 1000000000, &sar->count))
         return tool_usage("sar", "%s: not a count", argv[optind - 1]);
@@ -367,7 +369,7 @@ static int show(struct sar *sar)
     sar->places = sar->seen;
     memcpy(sar->first, sar->now, sizeof sar->first);
     clock_text(before);
-    for (uint64_t i = 0; i < sar->count && !interrupted; i++) {
+    for (uint64_t i = 0; i < sar->count && !interrupted && !ferror(stdout); i++) {
         memcpy(sar->last, sar->now, sizeof sar->last);
         if (sleep((unsigned)sar->interval) != 0)
             break;

@@ -35,16 +35,16 @@ struct message {
 
 static void usage(void)
 {
-    puts("Usage: weir sim --seed N [--hash] [--pcap FILE] [--verbose]\n"
+    puts("usage: weir sim --seed N [--hash] [--pcap FILE] [--verbose]\n"
          "       weir sim --seeds A..B [--hash]\n"
          "\n"
          "Runs the stack in simulated networks, in virtual time, and watches it.\n"
          "\n"
          "  --seed N      one run, everything in it drawn from N\n"
-         "  --seeds A..B  many runs, as TAP; what failed is run again to leave sim-N.pcapng\n"
+         "  --seeds A..B  many runs, as TAP; one that failed leaves sim-N.pcapng\n"
          "  --hash        print the hash of all that was sent: the same on every machine\n"
          "  --pcap FILE   write all frames, with the reason for each (pcapng)\n"
-         "  --verbose     print what the seed stands for, every frame and every change of state\n"
+         "  --verbose     print what the seed stands for, each frame, each change of state\n"
          "  --help        this text");
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "socket_text.h"
 
+#include "base/siphash.h"
 #include "terminal.h"
 
 #include <arpa/inet.h>
@@ -10,7 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define SERVICES 65536
+#define SERVICES   65536
+#define NAMES_KEPT 4096
 
 const char *socket_state_ss(const struct facts_flow *flow)
 {
@@ -55,7 +57,7 @@ const char *socket_protocol(const struct facts_flow *flow)
 }
 
 /* A million lines ask for the same few names: each is looked up once. */
-static const char *service(uint16_t port, bool tcp)
+const char *socket_service(uint16_t port, bool tcp)
 {
     static char **names[2];
     if (names[tcp] == NULL)
@@ -72,7 +74,8 @@ static const char *service(uint16_t port, bool tcp)
 char *socket_port(const struct facts_flow *flow, uint16_t port, bool numeric,
                   char text[SOCKET_PORT_MAX])
 {
-    const char *name = numeric || port == 0 ? NULL : service(port, flow->protocol == IPPROTO_TCP);
+    const char *name =
+        numeric || port == 0 ? NULL : socket_service(port, flow->protocol == IPPROTO_TCP);
     if (port == 0)
         return strcpy(text, "*");
     if (name != NULL)
@@ -163,17 +166,36 @@ char *socket_duration(int64_t ns, char text[SOCKET_TIME_MAX])
     return text;
 }
 
-char *socket_resolve(const struct weir_ip *ip, char text[SOCKET_HOST_MAX])
+/* A resolver that does not answer takes seconds, and a million lines name the same few hosts: what
+ * it said is kept, at the one place that an address can have. */
+static const char *host_name(const struct weir_ip *ip)
 {
-    char name[NI_MAXHOST], literal[WEIR_IP_TEXT_MAX];
+    static const struct siphash_key key = { 0, 0 };
+    static struct {
+        struct weir_ip ip;
+        bool known;
+        char name[SOCKET_HOST_MAX]; /* "": it has none */
+    } kept[NAMES_KEPT];
+    char name[NI_MAXHOST];
     struct sockaddr_in in = { .sin_family = AF_INET };
     struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
     const bool v4 = weir_ip_is_v4(ip);
+    const size_t at = (size_t)(siphash13(&key, ip, sizeof *ip) % NAMES_KEPT);
+    if (kept[at].known && weir_ip_equal(&kept[at].ip, ip))
+        return kept[at].name;
     memcpy(&in.sin_addr, ip->octet + 12, 4);
     memcpy(&in6.sin6_addr, ip->octet, 16);
     const struct sockaddr *address = v4 ? (const void *)&in : (const void *)&in6;
-    if (!is_any(ip) && getnameinfo(address, v4 ? sizeof in : sizeof in6, name, sizeof name, NULL, 0,
-                                   NI_NAMEREQD) == 0)
-        return terminal_safe(name, text, SOCKET_HOST_MAX);
-    return terminal_safe(weir_ip_text(ip, literal), text, SOCKET_HOST_MAX);
+    const int error =
+        getnameinfo(address, v4 ? sizeof in : sizeof in6, name, sizeof name, NULL, 0, NI_NAMEREQD);
+    kept[at].ip = *ip;
+    kept[at].known = true;
+    terminal_safe(error == 0 ? name : "", kept[at].name, sizeof kept[at].name);
+    return kept[at].name;
+}
+
+char *socket_resolve(const struct weir_ip *ip, char text[SOCKET_HOST_MAX])
+{
+    const char *name = is_any(ip) ? "" : host_name(ip);
+    return name[0] != '\0' ? strcpy(text, name) : weir_ip_text(ip, text);
 }

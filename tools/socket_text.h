@@ -29,7 +29,11 @@ char *socket_time_ss(int64_t ns, char text[SOCKET_TIME_MAX]);
 /* The same for people: "119min", "5.123s", "200ms", "12us". */
 char *socket_duration(int64_t ns, char text[SOCKET_TIME_MAX]);
 
-/* The name of an address by the system's resolver, or the address. */
+/* The name of a port in /etc/services, or NULL. */
+const char *socket_service(uint16_t port, bool tcp);
+
+/* The name of an address by the system's resolver, safe for a terminal, or the address. It is asked
+ * once for each. */
 char *socket_resolve(const struct weir_ip *ip, char text[SOCKET_HOST_MAX]);
 
 #endif

@@ -17,9 +17,9 @@ static const char help[] =
     "\n"
     "Lists sockets as ss(8) does: those of weir, and those of the kernel.\n"
     "\n"
-    "  -t, -u             TCP; UDP (neither: both)\n"
+    "  -t, -u, -A LIST    TCP; UDP (neither: both); or both as tcp,udp\n"
     "  -4, -6             IPv4; IPv6\n"
-    "  -a, -l             all; only those that listen (neither: those that are connected)\n"
+    "  -a, -l             all; only those that listen (neither: the connected)\n"
     "  -n, -r             numbers for ports; names for hosts\n"
     "  -p, -e             the program that has it; user, inode and the like\n"
     "  -o, -i, -m         the timer; what TCP measured and why it waits; memory\n"
@@ -60,6 +60,28 @@ static int take_family(struct ss_options *options, const char *text)
     return TOOL_OK;
 }
 
+/* -A tcp,udp: the tables, as ss names them. */
+static int take_tables(struct ss_options *options, char *text)
+{
+    char *at;
+    for (char *word = strtok_r(text, ",", &at); word != NULL; word = strtok_r(NULL, ",", &at)) {
+        const bool both = strcmp(word, "inet") == 0 || strcmp(word, "all") == 0;
+        if (!both && strcmp(word, "tcp") != 0 && strcmp(word, "udp") != 0)
+            return tool_usage("ss", "-A %s: tcp, udp, inet or all; the others are ss(8)'s", word);
+        options->tcp |= both || word[0] == 't';
+        options->udp |= both || word[0] == 'u';
+    }
+    return TOOL_OK;
+}
+
+/* Options of ss(8) that are about other things. */
+static int refuse(int option)
+{
+    if (option == 'K')
+        return tool_usage("ss", "-K: looks only, ends nothing; ss(8) ends the kernel's");
+    return tool_usage("ss", "-%c: TCP and UDP only; ss(8) shows the kernel's others", option);
+}
+
 static int read_options(int argc, char **argv, struct ss_options *options)
 {
     static const struct option longs[] = {
@@ -82,18 +104,24 @@ static int read_options(int argc, char **argv, struct ss_options *options)
         { "oneline", no_argument, NULL, 'O' },
         { "help", no_argument, NULL, 'h' },
         { "family", required_argument, NULL, 'f' },
+        { "query", required_argument, NULL, 'A' },
         LOOK_LONG_OPTIONS,
         { NULL, 0, NULL, 0 },
     };
     char why[SS_FILTER_WHY];
     int option, status = TOOL_OK;
-    while ((option = args_next(argc, argv, ":tu46alnrpeoimsEHOhf:N:", longs)) != ARGS_END) {
+    while ((option = args_next(argc, argv, ":tu46alnrpeoimsEHOhf:N:A:Kxw0dSM", longs)) !=
+           ARGS_END) {
         if (option == ARGS_BAD)
             return TOOL_USAGE;
         if (option == 'f')
             status = take_family(options, optarg);
+        else if (option == 'A')
+            status = take_tables(options, optarg);
         else if (option == 'N')
             options->look.netns = optarg;
+        else if (option < 128 && strchr("Kxw0dSM", option) != NULL)
+            status = refuse(option);
         else if (!look_option(&options->look, option, optarg))
             (void)take_short(options, option);
         if (status != TOOL_OK)

@@ -35,6 +35,9 @@ bool ss_table_begin(struct ss_table *table, const struct ss_options *options,
         .row = calloc(SS_ROWS, sizeof *table->row),
         .place = look->several,
         .netid = options->tcp && options->udp,
+        /* Who asks for one state knows it: ss leaves the column out, and scripts count columns. */
+        .state = options->filter.states == 0 ||
+                 (options->filter.states & (options->filter.states - 1)) != 0,
         .no_header = options->no_header,
         .owners = &look->owners,
     };
@@ -45,7 +48,8 @@ bool ss_table_begin(struct ss_table *table, const struct ss_options *options,
 
 static bool is_shown(const struct ss_table *table, unsigned column)
 {
-    return (column != COLUMN_PLACE || table->place) && (column != COLUMN_NETID || table->netid);
+    return (column != COLUMN_PLACE || table->place) && (column != COLUMN_NETID || table->netid) &&
+           (column != COLUMN_STATE || table->state);
 }
 
 /* A million lines are written with this: no format is read, and each line is one write. */

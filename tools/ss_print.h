@@ -30,7 +30,7 @@ struct ss_table {
     struct ss_row *row;
     unsigned count;
     unsigned width[9];
-    bool fixed, place, netid, no_header;
+    bool fixed, place, netid, state, no_header;
     const struct owners *owners;
 };
 

@@ -35,19 +35,18 @@ static void usage(void)
          "       weir sysctl [--net NAME] [-n] [--json] -a\n"
          "       weir sysctl [--net NAME] -p FILE\n"
          "\n"
-         "Linux's settings of the network, and what each is to weir. With --net or --socket those\n"
-         "of a weird that runs are shown and changed; without, the defaults are shown, and values\n"
-         "only checked.\n"
+         "Linux's settings of the network, and what each is to weir. With --net or\n"
+         "--socket those of a weird that runs are shown and changed; without, the defaults\n"
+         "are shown, and values only checked.\n"
          "\n"
-         "      --net NAME   the weird that serves /run/weir/NAME/socket\n"
+         "      --net NAME     the weird that serves /run/weir/NAME/socket\n"
          "      --socket PATH  the one that serves PATH\n"
-         "  -a, --all        every setting that has a value\n"
-         "  -p, --load FILE  set, or check, a file of NAME = VALUE lines, as sysctl.conf(5); - is "
-         "the\n"
-         "                   standard input\n"
-         "  -n, --values     values without names\n"
-         "      --json       name, value, kind and note of each; with -a also those that weir\n"
-         "                   does not have and those that Linux no longer has");
+         "  -a, --all          every setting that has a value\n"
+         "  -p, --load FILE    set, or check, a file of NAME = VALUE lines, as in\n"
+         "                     sysctl.conf(5); - is the standard input\n"
+         "  -n, --values       values without names\n"
+         "      --json         name, value, kind and note of each; with -a also those that\n"
+         "                     weir does not have and those that Linux no longer has");
 }
 
 /* ---- showing ---- */

@@ -17,15 +17,15 @@
 static const char help[] =
     "usage: weir top [OPTION...] [state NAME] [FILTER]\n"
     "\n"
-    "Shows connections live: state, owner, round trips, what limits each, retransmissions,\n"
-    "queues and the running timer. The filter is that of weir ss.\n"
+    "Shows connections live: state, owner, round trips, what limits each,\n"
+    "retransmissions, queues and the running timer. The filter is that of weir ss.\n"
     "\n"
     "  -d SECONDS   between looks (1)\n"
     "  -b           prints once and ends, without a screen (-d apart: two looks)\n"
     "  -n COUNT     with -b: so many times\n"
     "\n"
-    "Keys: s order, r reverse, f filter, a listening sockets too, Enter one connection\n"
-    "and its ladder, p pause, h what the columns mean, q quit.\n";
+    "Keys: s order, r reverse, f filter, a listening sockets too, Enter one\n"
+    "connection and its ladder, p pause, h what the columns mean, q quit.\n";
 
 struct batch {
     bool wanted;

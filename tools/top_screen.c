@@ -87,7 +87,7 @@ static void draw_summary(const struct screen *screen)
     if (screen->message[0] != '\0')
         addstr(screen->message);
     else
-        addstr("s order  r reverse  f filter  a listening  Enter details  p pause  h help  q quit");
+        addstr("s order  r reverse  f filter  a listening  Enter one  p pause  h help  q quit");
 }
 
 static void draw_list(struct screen *screen)
@@ -200,7 +200,7 @@ static void show_help(void)
               "IN/s OUT/s  octets received and acknowledged in the last interval\n"
               "LIMITS    what held sending up at each of the last ten looks, newest right:\n"
               "            .  nothing to send (the program)   =  it sends\n"
-              "            c  congestion window (the path)    r  the peer's window (the receiver)\n"
+              "            c  congestion window (the path)    r  window of the peer (its program)\n"
               "            s  send buffer, memory             n  Nagle or cork\n"
               "            h  handshake, neighbour\n"
               "TIMER     what runs out first\n"

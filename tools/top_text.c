@@ -78,21 +78,22 @@ static char *timer_text(const struct facts_flow *flow, char text[48])
     return text;
 }
 
-/* Where a terminal is narrow, what is longest gives way first; the owner, what holds a connection
- * up and its timer stay in sight. */
+/* Where a terminal is narrow, what is longest gives way first; who has a connection, what waits in
+ * it and what holds it up stay in sight down to 80 columns. */
 struct widths {
     unsigned columns; /* for which it is made */
-    int local, peer, owner, limits, timer;
-    bool rates;
+    int local, peer, owner, size, limits, timer;
+    bool rates, least;
 };
 
 static const struct widths *widths_of(const struct top *top)
 {
     static const struct widths widths[] = {
-        { 141, 21, 21, 16, TOP_HISTORY, 12, true },
-        { 126, 21, 21, 12, 5, 8, true },
-        { 110, 6, 21, 12, 5, 7, true },
-        { 0, 6, 21, 12, 5, 7, false },
+        { 141, 21, 21, 16, 6, TOP_HISTORY, 12, true, true },
+        { 126, 21, 21, 12, 6, 5, 8, true, true },
+        { 110, 6, 21, 12, 6, 5, 7, true, true },
+        { 98, 6, 21, 12, 6, 5, 7, false, true },
+        { 0, 6, 21, 8, 5, 6, 0, false, false },
     };
     unsigned i = 0;
     while (top->columns != 0 && widths[i].columns > top->columns)
@@ -108,17 +109,21 @@ struct cells {
 static void put_cells(const struct top *top, const struct cells *cells, char text[TOP_LINE_MAX])
 {
     const struct widths *at = widths_of(top);
-    char rates[16] = "";
+    char rates[16] = "", rtt[16];
     const size_t known = strlen(cells->limits);
     const size_t shown = (size_t)at->limits;
     if (at->rates)
         snprintf(rates, sizeof rates, "%5.5s %5.5s ", cells->in, cells->out);
+    if (at->least)
+        snprintf(rtt, sizeof rtt, "%5.5s/%-5.5s", cells->rtt, cells->least);
+    else
+        snprintf(rtt, sizeof rtt, "%5.5s", cells->rtt);
     /* Of what held it up, the newest. */
     snprintf(text, TOP_LINE_MAX,
-             "%-11.11s %-*.*s %-*.*s %-*.*s %5.5s/%-5.5s %5.5s %6.6s %6.6s %s%-*.*s %-*.*s %s",
-             cells->state, at->local, at->local, cells->local, at->peer, at->peer, cells->peer,
-             at->owner, at->owner, cells->owner, cells->rtt, cells->least, cells->rtx, cells->rcvq,
-             cells->sndq, rates, at->limits, at->limits,
+             "%-11.11s %-*.*s %-*.*s %-*.*s %s %5.5s %*.*s %*.*s %s%-*.*s %-*.*s %s", cells->state,
+             at->local, at->local, cells->local, at->peer, at->peer, cells->peer, at->owner,
+             at->owner, cells->owner, rtt, cells->rtx, at->size, at->size, cells->rcvq, at->size,
+             at->size, cells->sndq, rates, at->limits, at->limits,
              cells->limits + (known > shown && known == TOP_HISTORY ? known - shown : 0), at->timer,
              at->timer, cells->timer, cells->place);
 }
@@ -147,11 +152,14 @@ char *top_line(const struct top *top, const struct top_flow *flow, char text[TOP
     const char *left = end_text(facts, &facts->local, local);
     if (widths_of(top)->local < (int)strlen(left)) /* its port says more than its address */
         left = strrchr(left, ':');
+    owner_text(facts, owner);
+    if ((int)strlen(owner) > widths_of(top)->owner) /* half a process id is a wrong one */
+        owner[strcspn(owner, "/")] = '\0';
     const struct cells cells = {
         socket_state_ss(facts),
         left,
         end_text(facts, &facts->remote, remote),
-        owner_text(facts, owner),
+        owner,
         short_ms(facts->info.tcpi_rtt, rtt),
         short_ms(facts->info.tcpi_min_rtt, least),
         rtx,
@@ -176,11 +184,23 @@ static void put_timer(FILE *file, const char *what, int64_t in)
         fprintf(file, "  %s in %s", what, socket_duration(in, time));
 }
 
+static void put_owner(FILE *file, const struct facts_flow *flow)
+{
+    char comm[80];
+    fprintf(file, "\nowner       %s",
+            flow->comm[0] != '\0' ? terminal_safe(flow->comm, comm, sizeof comm) : "-");
+    if (flow->pid > 0)
+        fprintf(file, " pid %d", flow->pid);
+    if (flow->pid > 0 && flow->fd >= 0)
+        fprintf(file, " fd %d", flow->fd);
+    fprintf(file, "  (%s)\n", facts_quality_text(flow->quality[FACTS_OWNER]));
+}
+
 static void put_facts(FILE *file, const struct top_flow *flow)
 {
     const struct facts_flow *f = &flow->facts;
     const struct linux_tcp_info *i = &f->info;
-    char time[SOCKET_TIME_MAX], comm[80];
+    char time[SOCKET_TIME_MAX];
     fprintf(file, "state       %s", socket_state_ss(f));
     if (f->quality[FACTS_SINCE] != FACTS_UNKNOWN)
         fprintf(file, " for %s", socket_duration(f->state_for, time));
@@ -188,9 +208,7 @@ static void put_facts(FILE *file, const struct top_flow *flow)
         fprintf(file, ", because: %s", weir_cause_text(f->cause));
     if (f->quality[FACTS_ROLE] != FACTS_UNKNOWN && f->state != WEIR_LISTEN)
         fprintf(file, " (%s)", f->passive ? "opened by the peer" : "opened here");
-    fprintf(file, "\nowner       %s pid %d fd %d  (%s)\n",
-            f->comm[0] != '\0' ? terminal_safe(f->comm, comm, sizeof comm) : "-", f->pid, f->fd,
-            facts_quality_text(f->quality[FACTS_OWNER]));
+    put_owner(file, f);
     fprintf(file,
             "queues      %u octets the program has not read, %u the peer has not acknowledged",
             f->rcvq, f->sndq);

@@ -5,6 +5,7 @@
 #include "trace.h"
 
 #include "args.h"
+#include "ladder.h"
 #include "tool.h"
 
 #include <errno.h>
@@ -23,29 +24,29 @@ static const char help[] =
     "       weir trace [OPTION...] --stack|--net NAME|--socket PATH\n"
     "       weir trace [OPTION...] -i NAME [FILTER]\n"
     "\n"
-    "The TCP connections of a capture (pcap or pcapng, gzip too; - is standard input), of a weir "
-    "that\n"
-    "runs, or of an interface: a table, or pictures of one. With a second file, captured at the\n"
-    "other end, what was lost is exact.\n"
+    "The TCP connections of a capture (pcap or pcapng, gzip too; - is standard\n"
+    "input), of a weir that runs, or of an interface: a table, or pictures of one.\n"
+    "With a second file, captured at the other end, what was lost is exact.\n"
     "\n"
-    "  --stack            of the weir that runs here: what its flight recorder remembers\n"
+    "  --stack            what the weir that runs here remembers\n"
     "  --net NAME, --socket PATH\n"
     "                     of that one\n"
-    "  -i NAME            what passes an interface, beside the kernel's sockets, until a signal\n"
-    "  --seconds N        look for so long\n"
+    "  -i NAME            what passes an interface, beside the kernel's sockets\n"
+    "  --seconds N        look for so long; default: until a signal\n"
     "\n"
     "  --flow N           that one: everything of it in words, or the picture of it\n"
     "  --ladder           both ends' states and the segments between, in the terminal\n"
     "    --ascii          without line-drawing characters\n"
+    "    --columns N      as wide as this, 80 to 160; default: the terminal's width\n"
     "    --absolute       sequence numbers as they are\n"
     "    --whole          without folding bulk\n"
     "    --svg FILE       as a picture\n"
-    "  --tsg              the time-sequence graph; --svg FILE, or --xpl FILE for xplot\n"
+    "  --tsg              time-sequence graph; --svg FILE, or --xpl FILE for xplot\n"
     "    --reverse        of what the other end sent\n"
-    "  --rtt, --flight    round trips; octets in flight and the window; with --svg FILE\n"
+    "  --rtt, --flight    round trips; octets in flight, window; with --svg FILE\n"
     "  --cwnd             the congestion window, of what is no file; with --svg FILE\n"
     "  --timeline         a bar for each flow, coloured by state; with --svg FILE\n"
-    "  --diagram          the state diagram of RFC 9293 with the edges that were taken\n"
+    "  --diagram          RFC 9293's state diagram with the edges that were taken\n"
     "  --html FILE        one page with all of it, that needs no network\n"
     "  --json             the facts";
 
@@ -75,6 +76,7 @@ enum long_option { /* long ones only */
     OPTION_NET,
     OPTION_SOCKET,
     OPTION_SECONDS,
+    OPTION_COLUMNS,
 };
 
 struct options {
@@ -84,6 +86,7 @@ struct options {
     bool stack;
     const char *svg, *xpl, *html, *first, *second, *net, *socket, *iface;
     weir_time time;
+    uint64_t columns; /* 0: of the terminal */
     char filter[FILTER_MAX];
 };
 
@@ -127,6 +130,11 @@ static int take(struct options *options, int option)
     case OPTION_FLOW:
         if (!args_number(optarg, 1, FLOWS_MAX, &options->flow))
             return tool_usage("trace", "--flow %s: a number from 1", optarg);
+        return TOOL_OK;
+    case OPTION_COLUMNS:
+        if (!args_number(optarg, LADDER_NARROW, COLUMNS_MOST, &options->columns))
+            return tool_usage("trace", "--columns %s: not a number from %d to %d", optarg,
+                              LADDER_NARROW, COLUMNS_MOST);
         return TOOL_OK;
     case OPTION_ASCII:
         options->ascii = true;
@@ -209,6 +217,7 @@ static int read_options(int argc, char **argv, struct options *options)
         { "net", required_argument, NULL, OPTION_NET },
         { "socket", required_argument, NULL, OPTION_SOCKET },
         { "seconds", required_argument, NULL, OPTION_SECONDS },
+        { "columns", required_argument, NULL, OPTION_COLUMNS },
         { "cwnd", no_argument, NULL, OPTION_PICTURE + PICTURE_CWND },
         { "tsg", no_argument, NULL, OPTION_PICTURE + PICTURE_TSG },
         { "rtt", no_argument, NULL, OPTION_PICTURE + PICTURE_RTT },
@@ -258,7 +267,7 @@ static void ladders(const struct trace *trace, const struct options *options)
 {
     const char *no_colour = getenv("NO_COLOR");
     const struct trace_style style = {
-        .columns = columns(),
+        .columns = options->columns != 0 ? (unsigned)options->columns : columns(),
         .ascii = options->ascii,
         .colour = isatty(STDOUT_FILENO) && (no_colour == NULL || no_colour[0] == '\0'),
         .absolute = options->absolute,

@@ -76,7 +76,9 @@ char *trace_fold_text(const struct flow *flow, uint32_t first, uint32_t count,
             len += snprintf(text + len, TRACE_WHY_MAX - (size_t)len,
                             " %s%" PRIu64 " data (%s octets)%s", i == 0 ? "" : "< ", data[i],
                             trace_amount(octets[i], amount[i]), i == 0 ? " >" : "");
-    snprintf(text + len, TRACE_WHY_MAX - (size_t)len, ", %" PRIu64 " ACKs", acks);
+    if (acks > 0)
+        snprintf(text + len, TRACE_WHY_MAX - (size_t)len, "%s %" PRIu64 " %s",
+                 data[0] + data[1] > 0 ? "," : "", acks, acks == 1 ? "ACK" : "ACKs");
     return text;
 }
 

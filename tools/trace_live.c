@@ -287,7 +287,8 @@ static int from_iface(struct trace *trace, const struct trace_live_want *want)
 {
     struct watching watching = { .trace = trace };
     struct packets packets;
-    int status = packets_open(&packets, "trace", want->iface, PACKETS_SNAP_MAX, want->filter);
+    const struct packets_how how = { .snap_len = PACKETS_SNAP_MAX };
+    int status = packets_open(&packets, "trace", want->iface, &how, want->filter);
     if (status != TOOL_OK)
         return status;
     watching.sampled = calloc(SNAPSHOT_SLOTS, sizeof *watching.sampled);

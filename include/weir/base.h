@@ -82,7 +82,8 @@ static inline bool weir_ip_is_v4(const struct weir_ip *ip)
 
 static inline struct weir_ip weir_ip_v4(uint8_t a, uint8_t b, uint8_t c, uint8_t d)
 {
-    return (struct weir_ip){ { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d } };
+    const struct weir_ip ip = { { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d } };
+    return ip; /* a compound literal would be no C++ */
 }
 
 static inline bool weir_ip_equal(const struct weir_ip *a, const struct weir_ip *b)

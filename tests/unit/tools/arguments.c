@@ -118,6 +118,27 @@ static const struct {
     { "ping 192.0.2.2 --dev pair -i 0", "--interval 0" },
     { "ping 192.0.2.2 --dev pair -i 1.", "--interval 1." },
     { "ping 192.0.2.2 --dev pair -W -1", "--wait -1" },
+    { "help xyzzy", "xyzzy" },
+    { "ss -x", "-x: TCP and UDP only" },
+    { "ss -K", "ends nothing" },
+    { "ss -A tcp,unix", "unix" },
+    { "netstat -x", "-x: TCP and UDP only" },
+    { "netstat -rn", "ip route" },
+    { "netstat -g", "ip maddress" },
+    { "netstat -A unix", "unix" },
+    { "lsof -U", "-U: TCP and UDP only" },
+    { "lsof -u nosuchuser0", "nosuchuser0" },
+    { "sar -n DEV", "sar(1)" },
+    { "dump -Q up", "-Q up" },
+    { "dump --count", "-r" },
+    { "dump -tttttt", "five at most" },
+    { "dump -F /dev/null tcp", "another filter" },
+    { "trace --ladder --columns 79 x", "--columns 79" },
+    { "ping 192.0.2.2 --dev pair -I lo", "--interface" },
+    { "dig -c CH a", "-c CH" },
+    { "dig -q a -q b", "'b'" },
+    { "nslookup -q=NONE a", "-q=NONE" },
+    { "nslookup -t=1 a", "-t=1" },
     { "demo x", "'x'" },
     { "demo --size 0", "--size 0" },
     { "demo --size 1e3", "1e3" },
@@ -149,9 +170,14 @@ static void test_bad(const char *program)
 static void test_help(const char *program)
 {
     static const char *const words[] = {
-        "--help",          "--version",   "get --help",        "serve --help", "echo --help",
-        "ping --help",     "demo --help", "traceroute --help", "mtr --help",   "pathping --help",
-        "nslookup --help", "dig --help",  "explain --help",
+        "--help",          "--version",         "help",           "help ss",
+        "get --help",      "serve --help",      "echo --help",    "ping --help",
+        "demo --help",     "traceroute --help", "mtr --help",     "pathping --help",
+        "nslookup --help", "dig --help",        "explain --help", "run --help",
+        "sim --help",      "bench --help",      "ss --help",      "netstat --help",
+        "lsof --help",     "nstat --help",      "sar --help",     "top --help",
+        "tcpview --help",  "dump --help",       "trace --help",   "sysctl --help",
+        "drill --help",    "errno --help",
     };
     static struct command_result result;
     for (unsigned i = 0; i < sizeof words / sizeof words[0]; i++) {
@@ -180,6 +206,8 @@ static void test_failures(const char *program)
         { "get http://198.51.100.1/ --dev pair", "unreachable" },
         { "ping 192.0.2.2 --dev pair --pcap /nonexistent/file", "/nonexistent/file" },
         { "serve /nonexistent --dev packet:nosuchif0 --addr 192.0.2.1/24", "no" },
+        { "dump -r /dev/null -F /nonexistent", "/nonexistent" },
+        { "errno EXDEV", "EXDEV" },
     };
     static struct command_result result;
     for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++) {

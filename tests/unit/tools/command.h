@@ -32,6 +32,9 @@ static inline void command_read(int fd, char *text)
     close(fd);
 }
 
+/* Where standard output goes instead of a temporary file; what is there is not read. */
+static const char *command_output;
+
 /* `words` is split at spaces. Output goes through temporary files, so that nothing can block. */
 static inline void command_run(const char *program, const char *words,
                                struct command_result *result)
@@ -43,7 +46,7 @@ static inline void command_run(const char *program, const char *words,
     for (char *word = strtok_r(line, " ", &rest); word != NULL && count <= COMMAND_WORDS;
          word = strtok_r(NULL, " ", &rest))
         argv[count++] = word;
-    FILE *out = tmpfile(), *err = tmpfile();
+    FILE *out = command_output != NULL ? fopen(command_output, "w") : tmpfile(), *err = tmpfile();
     result->status = -1;
     if (out == NULL || err == NULL)
         return;

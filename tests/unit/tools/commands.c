@@ -169,6 +169,72 @@ static void test_demo(const char *program)
     CHECK(strstr(result.out, "FAILED") != NULL, "a failure is shown as one");
 }
 
+/* What was printed did not arrive: that is a failure with a line, however much came before. */
+static void test_full(const char *program)
+{
+    static const char *const words[] = { "--help",
+                                         "errno --list",
+                                         "demo --pair --pcap d.pcapng",
+                                         "trace d.pcapng",
+                                         "trace --ladder --whole d.pcapng",
+                                         "dump -nr d.pcapng" };
+    for (unsigned i = 0; i < sizeof words / sizeof words[0]; i++) {
+        command_output = "/dev/full";
+        command_run(program, words[i], &result);
+        command_output = NULL;
+        if (!CHECK(result.status == 1 && strstr(result.err, "standard output: ") != NULL,
+                   "weir %s to a full disk is status 1 and a line", words[i]))
+            printf("# status %d, stderr: %s\n", result.status, result.err);
+    }
+}
+
+/* The capture of a small connection, in the forms that people ask for. */
+static void test_dump(const char *program)
+{
+    char filter[] = "filter";
+    FILE *file = fopen(filter, "w");
+    if (!CHECK(file != NULL, "there is a filter"))
+        return;
+    fputs("tcp and\ntcp[tcpflags] & tcp-syn != 0\n", file);
+    fclose(file);
+    ran(program, "demo --pair --pcap d.pcapng", 0);
+    ran(program, "dump -nr d.pcapng -F filter --count", 0);
+    CHECK(strcmp(result.out, "2 packets\n") == 0, "a filter in a file finds the SYNs, counted");
+    ran(program, "dump -r d.pcapng -n -# -ttttt -c 1", 0);
+    CHECK(strncmp(result.out, "    1   00:00:00.000000 ", 24) == 0, "a number, and time from 0");
+    ran(program, "dump -r d.pcapng -n -e -X -c 1 ip", 0);
+    CHECK(strstr(result.out, "0x0000:  4500") != NULL,
+          "-X begins with the IP header, also with -e");
+    ran(program, "dump -r d.pcapng -n -XX -c 1 ip", 0);
+    CHECK(strstr(result.out, "0x0000:  4500") == NULL && strstr(result.out, "0800 4500") != NULL,
+          "-XX begins with the link header");
+    ran(program, "trace --ladder --columns 80 --ascii d.pcapng", 0);
+    CHECK(strstr(result.out, ":,") == NULL, "a fold without data has no comma too many");
+}
+
+/* netstat's -s, as the original has it. */
+static void test_statistics(const char *program)
+{
+    ran(program, "netstat --kernel -s", 0);
+    CHECK(strstr(result.out, "segments received") != NULL &&
+              strstr(result.out, "MaxConn") == NULL && strstr(result.out, "DefaultTTL") == NULL,
+          "netstat -s leaves out what is no count");
+    ran(program, "netstat --kernel -st", 0);
+    CHECK(strstr(result.out, "Tcp:\n") != NULL && strstr(result.out, "Udp:\n") == NULL &&
+              strstr(result.out, "Ip:\n") == NULL,
+          "netstat -st is TCP's alone");
+    ran(program, "nstat --kernel -asz TcpMaxConn IpDefaultTTL TcpInSegs", 0);
+    CHECK(strstr(result.out, "TcpInSegs") != NULL && strstr(result.out, "MaxConn") == NULL &&
+              strstr(result.out, "DefaultTTL") == NULL,
+          "nstat leaves them out, too");
+    ran(program, "ss --kernel -Htan state all", 0);
+    ran(program, "ss --kernel -tan state listening", 0);
+    CHECK(strstr(result.out, "State") == NULL && strstr(result.out, "Recv-Q") != NULL,
+          "ss with one state has no column for it");
+    ran(program, "ss --kernel -tan state listening state established", 0);
+    CHECK(strstr(result.out, "State") != NULL, "with two it has");
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -182,6 +248,9 @@ int main(int argc, char **argv)
         test_sysctl(program);
         test_errno(program);
         test_demo(program);
+        test_full(program);
+        test_dump(program);
+        test_statistics(program);
     }
     free(program);
     if (chdir("/") == 0)
