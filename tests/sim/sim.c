@@ -319,6 +319,7 @@ static void report(const struct sim *sim, struct sim_result *result)
                                    .frames = sim->frames,
                                    .octets = sim->octets,
                                    .took = sim->now - sim->plan.start };
+    result->starved = sim->plan.fault_count > 0;
     snprintf(result->text, sizeof result->text, "%s", sim->failure);
     for (unsigned i = 0; i < sim->plan.conn_count; i++)
         for (unsigned side = 0; side < 2; side++) {

@@ -23,6 +23,7 @@ struct sim_settings {
 
 struct sim_result {
     bool failed;
+    bool starved;   /* pools were made to fail their n-th request */
     char text[400]; /* what was broken, if failed */
     uint64_t hash;
     uint64_t events, frames, octets;
