@@ -174,8 +174,10 @@ void flow_prefetch(const struct weir *weir, uint32_t hash, bool text)
         return;
     if (flow_ref_tag(ref) == FLOW_CONN) {
         const uint8_t *conn = pool_at(&weir->conns, flow_ref_index(ref));
-        const size_t len = text ? offsetof(struct conn, tcb) + TCB_HOT : sizeof(struct conn);
-        for (size_t i = 0; i < len; i += ARENA_ALIGN)
+        const size_t hot = offsetof(struct conn, tcb) + TCB_HOT;
+        for (size_t i = 0; i < hot; i += ARENA_ALIGN)
+            __builtin_prefetch(conn + i);
+        for (size_t i = hot; !text && i < sizeof(struct conn); i += ARENA_ALIGN)
             __builtin_prefetch(conn + i);
         __builtin_prefetch(&weir->wheel.node[flow_ref_index(ref)]);
         __builtin_prefetch(&weir->conn_cookie[flow_ref_index(ref)]);

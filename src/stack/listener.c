@@ -250,18 +250,26 @@ enum weir_error weir_accept(struct weir *weir, weir_handle handle, weir_handle *
 
 /* ---- a segment for a listener, or for nobody ---- */
 
-/* All that a half-open connection begins with but its ISS; the tuple is left in `tuple`. */
-static struct tcp_birth birth_of(struct weir *weir, const struct arrival *in, uint16_t path_mss,
-                                 uint8_t tuple[FLOW_TUPLE])
+/* All that a place in the queue begins with but its ISS. Nobody keeps the timestamps' offset there:
+ * who needs it asks for it. */
+static struct tcp_birth birth_of(struct weir *weir, const struct arrival *in, uint16_t path_mss)
 {
-    flow_tuple(&in->flow, tuple);
     return (struct tcp_birth){
         .host = &weir->tcp,
         .index = UINT32_MAX,
-        .ts_offset = tcp_ts_offset(&weir->tcp, tuple),
         .path_mss = path_mss,
         .v6 = !weir_ip_is_v4(&in->flow.peer),
     };
+}
+
+/* The same for a cookie, in which the offset is; the tuple is left in `tuple`. */
+static struct tcp_birth cookie_birth(struct weir *weir, const struct arrival *in, uint16_t path_mss,
+                                     uint8_t tuple[FLOW_TUPLE])
+{
+    struct tcp_birth birth = birth_of(weir, in, path_mss);
+    flow_tuple(&in->flow, tuple);
+    birth.ts_offset = tcp_ts_offset(&weir->tcp, tuple);
+    return birth;
 }
 
 /* The queue is full: all that is needed to know the peer again goes into our sequence number. */
@@ -269,7 +277,7 @@ static void answer_cookie(struct weir *weir, struct listener *listener, const st
                           uint16_t path_mss, weir_time now)
 {
     uint8_t tuple[FLOW_TUPLE];
-    struct tcp_birth birth = birth_of(weir, in, path_mss, tuple);
+    struct tcp_birth birth = cookie_birth(weir, in, path_mss, tuple);
     birth.iss = tcp_cookie_make(&weir->tcp, tuple, &in->seg, &in->opts, birth.v6, now);
     struct tcp_reply reply;
     tcp_cookie_answer(&birth, &in->seg, &in->opts, now, &reply);
@@ -290,8 +298,7 @@ static seq32 iss_of(const struct weir *weir, const struct flow *flow, const seq3
 static enum weir_drop fast_arrives(struct weir *weir, uint32_t number, const struct arrival *in,
                                    uint16_t path_mss, const seq32 *floor, weir_time now)
 {
-    uint8_t tuple[FLOW_TUPLE];
-    struct tcp_birth birth = birth_of(weir, in, path_mss, tuple);
+    struct tcp_birth birth = birth_of(weir, in, path_mss);
     birth.iss = iss_of(weir, &in->flow, floor, now);
     struct synq_entry entry = { 0 };
     tcp_synq_open(&entry, &birth, &in->seg, &in->opts, now);
@@ -334,8 +341,7 @@ static enum weir_drop syn_arrives(struct weir *weir, uint32_t number, const stru
         return WEIR_DROP_NONE;
     }
     struct synq_entry *entry = pool_at(&weir->synq, index);
-    uint8_t tuple[FLOW_TUPLE];
-    struct tcp_birth birth = birth_of(weir, in, path_mss, tuple);
+    struct tcp_birth birth = birth_of(weir, in, path_mss);
     birth.iss = iss_of(weir, &in->flow, floor, now);
     tcp_synq_open(entry, &birth, &in->seg, &in->opts, now);
     memcpy(entry->peer, in->flow.peer.octet, sizeof entry->peer);
@@ -376,7 +382,8 @@ static enum weir_drop ack_arrives(struct weir *weir, uint32_t number, const stru
                      &path, now) != WEIR_OK)
         return WEIR_DROP_NO_ROUTE;
     uint8_t tuple[FLOW_TUPLE];
-    const struct tcp_birth birth = birth_of(weir, in, path_mss_of(&in->flow.peer, path.mtu), tuple);
+    const struct tcp_birth birth =
+        cookie_birth(weir, in, path_mss_of(&in->flow.peer, path.mtu), tuple);
     struct synq_entry entry = { 0 };
     uint32_t name;
     uint32_t *used = cookie_place(weir, in, &name);

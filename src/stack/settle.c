@@ -34,9 +34,8 @@ static struct list *list_of(struct weir *weir, const struct conn *conn)
     return conn->on == CONN_ON_CONTROL ? &due->control : &due->data;
 }
 
-void due_leave(struct weir *weir, uint32_t index)
+static void leave(struct weir *weir, uint32_t index, struct conn *conn)
 {
-    struct conn *conn = conn_at(weir, index);
     if (conn->on == CONN_ON_NEIGHBOUR) {
         ip_waiter_forget(&weir->ip, index);
     } else if (conn->on != CONN_ON_NOTHING) {
@@ -48,20 +47,28 @@ void due_leave(struct weir *weir, uint32_t index)
     conn->on = CONN_ON_NOTHING;
 }
 
-void due_wait(struct weir *weir, uint32_t index, enum conn_on on)
+void due_leave(struct weir *weir, uint32_t index)
 {
-    struct conn *conn = conn_at(weir, index);
-    const uint32_t number = conn_due_list(weir, conn);
-    if (conn->on == on && conn->due_list == number)
-        return;
+    leave(weir, index, conn_at(weir, index));
+}
+
+static void move(struct weir *weir, uint32_t index, struct conn *conn, enum conn_on on)
+{
     if (conn->on != CONN_ON_NOTHING)
-        due_leave(weir, index);
+        leave(weir, index, conn);
     conn->on = on & CONN_ON_MASK;
-    conn->due_list = number & CONN_LIST_MASK;
+    conn->due_list = conn_due_list(weir, conn) & CONN_LIST_MASK;
     if (on == CONN_ON_MEMORY && weir->memory.count == 0)
         weir->memory_used = memory_in_use(weir); /* nobody has looked for a while */
     if (on != CONN_ON_NOTHING && on != CONN_ON_NEIGHBOUR)
         list_push_tail(list_of(weir, conn), conn_due_nodes(weir), index);
+}
+
+void due_wait(struct weir *weir, uint32_t index, enum conn_on on)
+{
+    struct conn *conn = conn_at(weir, index);
+    if (conn->on != on || conn->due_list != conn_due_list(weir, conn))
+        move(weir, index, conn, on);
 }
 
 /* ---- waiting for memory ---- */
@@ -132,13 +139,13 @@ static enum conn_on place_of(struct weir *weir, uint32_t index, const struct con
     return CONN_ON_DATA;
 }
 
-static void due_place(struct weir *weir, uint32_t index, const struct conn *conn)
+static void due_place(struct weir *weir, uint32_t index, struct conn *conn)
 {
     if (conn->on == CONN_ON_NEIGHBOUR)
         return; /* ip tells when that is over */
     const enum conn_on on = place_of(weir, index, conn);
-    if (conn->on != on || conn->due_list != conn_due_list(weir, conn))
-        due_wait(weir, index, on);
+    if (conn->on != on || (on != CONN_ON_NOTHING && conn->due_list != conn_due_list(weir, conn)))
+        move(weir, index, conn, on);
 }
 
 /* The program hears of what is new; mostly nothing is. */

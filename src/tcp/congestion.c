@@ -198,7 +198,7 @@ void tcp_cc_validate(struct tcb *tcb, bool full, weir_time now)
         flight->cwnd_used = 0;
         return;
     }
-    const uint32_t pipe = sb_pipe(tcb);
+    const uint32_t pipe = sb_pipe_of(tcb, flight);
     flight->cwnd_used = cc_at_least(flight->cwnd_used, pipe);
     if (now - flight->cwnd_full_at < tcb->rto || tcb->recovery != TCP_OPEN || tcp_cc_own(tcb) ||
         !tcb->host->config->slow_start_after_idle)

@@ -437,9 +437,9 @@ static void commit_syn(struct tcb *tcb, const struct tcp_plan *plan, weir_time n
     tcp_rtx_restart(tcb, now);
 }
 
-static bool cwnd_full(const struct tcb *tcb)
+static bool cwnd_full(const struct tcb *tcb, uint32_t pipe)
 {
-    return sb_pipe(tcb) + tcb->mss > tcb->cc.cwnd;
+    return pipe + tcb->mss > tcb->cc.cwnd;
 }
 
 /* A segment that leaves without a record (the pool failed between plan and commit) was a gift: it
@@ -465,7 +465,7 @@ static void commit_fresh(struct tcb *tcb, const struct tcp_plan *plan, weir_time
     tcb->paced_hold = tcb->defer_over = false;
     tcb->sent_at = now;
     tcp_pacing_left(tcb, plan->len, now);
-    if (cwnd_full(tcb))
+    if (cwnd_full(tcb, sb_pipe_of(tcb, flight)))
         tcb->cwnd_limited = true;
     prr_sent(tcb, len);
     if (idle)
@@ -526,9 +526,8 @@ static enum weir_wait waits_for(const struct tcb *tcb, const struct tcp_env *env
 }
 
 /* cwnd keeps octets back, new ones or lost ones: what it grows by is used (RFC 7661). */
-static bool cwnd_holds(const struct tcb *tcb)
+static bool cwnd_holds(const struct tcb *tcb, const struct tcb_flight *flight)
 {
-    const struct tcb_flight *flight = tcb_flight(tcb);
     return tcb->waits_for == WEIR_WAIT_CWND || (flight != NULL && flight->lost > flight->rtx);
 }
 
@@ -537,10 +536,10 @@ static bool cwnd_holds(const struct tcb *tcb)
  * the flight shrinks with every ACK, and the last one is worth as much as the first. */
 static bool cwnd_counts(const struct tcb *tcb, struct tcb_flight *flight)
 {
-    const bool full = cwnd_holds(tcb) || cwnd_full(tcb);
+    const uint32_t pipe = sb_pipe_of(tcb, flight);
+    const bool full = cwnd_holds(tcb, flight) || cwnd_full(tcb, pipe);
     if (flight == NULL)
         return full;
-    const uint32_t pipe = sb_pipe(tcb);
     const bool round = seq_geq(tcb->snd.una, flight->used_until) && tcb->snd.nxt != tcb->snd.una;
     if (round || full || (!flight->used_full && pipe > flight->used_most)) {
         flight->used_full = full;
@@ -586,14 +585,14 @@ void tcp_output_idle(struct tcb *tcb, const struct tcp_env *env, weir_time now)
  * to look for the next one would cost as much as they did. False if it takes looking to tell. */
 static bool nothing_follows(const struct tcb *tcb)
 {
+    if (tcp_new_waits(tcb))
+        return false;
     const struct tcb_flight *flight = tcb_flight(tcb);
     if (tcb->state == WEIR_CLOSED || !tcp_syn_acked(tcb) || tcb->recovery != TCP_OPEN ||
         tcb->owed_why != WEIR_WHY_NONE || tcb->owed_dup > 0 ||
         (tcb->due & ~(TCP_DUE_DATA | TCP_DUE_ACK | TCP_DUE_RTX)) != 0)
         return false;
-    if (flight != NULL && (flight->lost > 0 || flight->tlp.due || flight->dsack_count > 0))
-        return false;
-    return !tcp_new_waits(tcb);
+    return flight == NULL || (flight->lost == 0 && !flight->tlp.due && flight->dsack_count == 0);
 }
 
 void tcp_output_commit(struct tcb *tcb, const struct tcp_plan *plan, weir_time now)

@@ -104,7 +104,7 @@ void rate_check_app_limited(struct tcb *tcb)
     struct tcb_flight *flight = tcb_flight(tcb);
     if (flight == NULL || tcp_unsent(tcb) >= tcb->mss || flight->lost > flight->rtx)
         return;
-    const uint32_t pipe = sb_pipe(tcb);
+    const uint32_t pipe = sb_pipe_of(tcb, flight);
     if (pipe < tcb->cc.cwnd)
         flight->app_limited = flight->delivered + pipe + (flight->delivered + pipe == 0);
 }

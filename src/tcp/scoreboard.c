@@ -521,13 +521,7 @@ void sb_too_long_lost(struct tcb *tcb, uint32_t mss)
 
 uint32_t sb_pipe(const struct tcb *tcb)
 {
-    const struct tcb_flight *flight = tcb_flight(tcb);
-    const uint32_t outstanding = tcp_outstanding(tcb);
-    if (flight == NULL || !tcp_syn_acked(tcb))
-        return outstanding;
-    const uint32_t gone = flight->sacked + flight->lost + flight->reno_sacked;
-    const uint32_t left = outstanding > gone ? outstanding - gone : 0;
-    return left + flight->rtx;
+    return sb_pipe_of(tcb, tcb_flight(tcb));
 }
 
 /* The run of segments from `k` on whose bits are in `mask`, in octets from `from` up. */

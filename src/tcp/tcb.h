@@ -179,17 +179,18 @@ struct tcb {
     uint32_t segs_in, segs_out;
     seq32 irs;
     uint64_t octets_in;
-    weir_time sent_at; /* last segment with octets, SYN or FIN */
+    weir_time srtt; /* ns; 0: no sample yet */
 
     /* What only those need who send; and cold. */
     struct ring snd_ring;
-    uint16_t peer_mss;           /* as announced, or the default */
-    uint16_t path_mss;           /* path MTU less IP and TCP header */
-    weir_time srtt, rttvar, rto; /* ns; srtt 0: no sample yet */
-    uint32_t rtt_min_us;         /* smallest sample since rtt_min_ms; UINT32_MAX: none */
-    uint32_t rtt_min_old_us;     /* ... of the same time before */
-    uint32_t rtt_min_ms;         /* when rtt_min_us was begun */
-    uint32_t challenge_ms;       /* last challenge ACK */
+    uint16_t peer_mss;       /* as announced, or the default */
+    uint16_t path_mss;       /* path MTU less IP and TCP header */
+    weir_time sent_at;       /* last segment with octets, SYN or FIN */
+    weir_time rttvar, rto;   /* ns */
+    uint32_t rtt_min_us;     /* smallest sample since rtt_min_ms; UINT32_MAX: none */
+    uint32_t rtt_min_old_us; /* ... of the same time before */
+    uint32_t rtt_min_ms;     /* when rtt_min_us was begun */
+    uint32_t challenge_ms;   /* last challenge ACK */
     uint64_t octets_out, octets_rtx;
     weir_time since; /* of the last change of state */
     uint32_t segs_rtx;

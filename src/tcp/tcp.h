@@ -199,6 +199,16 @@ void sb_none_lost(struct tcb *tcb);     /* it was late, not lost */
 bool sb_reneged(const struct tcb *tcb); /* the first segment was sacked, and still waits */
 void sb_too_long_lost(struct tcb *tcb, uint32_t mss); /* after a path MTU change */
 uint32_t sb_pipe(const struct tcb *tcb);
+/* The same for whoever has the flight block, or NULL, already. */
+static inline uint32_t sb_pipe_of(const struct tcb *tcb, const struct tcb_flight *flight)
+{
+    const uint32_t outstanding = tcp_outstanding(tcb);
+    if (flight == NULL || !tcp_syn_acked(tcb))
+        return outstanding;
+    const uint32_t gone = flight->sacked + flight->lost + flight->reno_sacked;
+    const uint32_t left = outstanding > gone ? outstanding - gone : 0;
+    return left + flight->rtx;
+}
 bool sb_next_rtx(const struct tcb *tcb, seq32 *seq,
                  uint32_t *len); /* the lowest lost run that waits; whole segments of one record */
 /* What lies at `seq` is the rest of a segment that leaves again in pieces: octets of it that have
