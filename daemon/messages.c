@@ -246,6 +246,21 @@ static void receive_later(struct call *call)
     call->s = -1; /* which the place has */
 }
 
+bool message_fails(const struct call *call, bool sends)
+{
+    const struct socket *socket = call->socket;
+    int unread = 0;
+    if (socket == NULL || socket->error == 0 || socket->state == SOCKET_CONNECTING)
+        return false;
+    if (!sends && (ioctl(call->s, FIONREAD, &unread) < 0 || unread > 0))
+        return false; /* octets come before it */
+    const int error = call_take_error(call);
+    if (error == 0 || (sends && error == EPIPE))
+        return false; /* EPIPE is the kernel's own word, with its signal */
+    call_error(call, error);
+    return true;
+}
+
 void call_receive(struct call *call)
 {
     struct message message;
@@ -256,6 +271,8 @@ void call_receive(struct call *call)
         call_error(call, EAGAIN); /* there is nothing in it */
     else if (message_unconnected(call))
         call_error(call, ENOTCONN);
+    else if (message_fails(call, false))
+        return;
     else if (socket != NULL && socket->state != SOCKET_FRESH &&
              ((message.flags & MSG_WAITALL) == 0 || room_of(&message) <= MESSAGE_MAX) &&
              (message.name != 0 || (message.flags & MSG_TRUNC) != 0 ||

@@ -31,6 +31,10 @@ bool message_waits(const struct call *call, const struct message *message);
 /* Whether an AF_UNIX socket would have other words for it: TCP is not connected. */
 bool message_unconnected(const struct call *call);
 
+/* Answers a call that is the first to meet the connection's end, with the reason: an AF_UNIX socket
+ * knows but two. False: there is none, or octets come before it, or the kernel says it as well. */
+bool message_fails(const struct call *call, bool sends);
+
 /* A signal takes a thread out of a call also when we have done what it asked for and have not said
  * so yet. The thread then makes the same call again, by itself (SA_RESTART) or because it got
  * EINTR, and has the answer it was to have: else octets would be lost, or sent twice. What seccomp

@@ -246,6 +246,8 @@ enum {
     CALL_LAST_ACK = 9
 };
 int call_state(const struct call *call);
+/* The error that is pending on the socket, and then no more: SO_ERROR. 0: none. */
+int call_take_error(const struct call *call);
 void call_connect(struct call *call);
 void connect_event(struct socket *socket, unsigned ready, weir_time now);
 void connect_detach(struct socket *socket); /* nobody waits any more, the connect goes on */

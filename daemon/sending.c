@@ -197,6 +197,8 @@ void call_send(struct call *call)
         call_error(call, EPIPE);
         return;
     }
+    if (message_fails(call, true))
+        return;
     const bool streams = socket != NULL && socket->state == SOCKET_CONNECTED && socket->d >= 0;
     if (!streams || call->nr == __NR_sendmmsg || !message_read(call, &message)) {
         call_continue(call);

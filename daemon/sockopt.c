@@ -70,7 +70,7 @@ static int give_rate(const struct call *call, uint32_t value)
 }
 
 /* What S itself says first: if the program has read the error already, it is no longer pending. */
-static int take_error(const struct call *call)
+int call_take_error(const struct call *call)
 {
     struct socket *socket = call->socket;
     int native = 0;
@@ -164,7 +164,7 @@ static int get_socket_level(const struct call *call)
     case SO_ACCEPTCONN:
         return give_int(call, socket != NULL && socket->state == SOCKET_LISTENING);
     case SO_ERROR:
-        return give_int(call, take_error(call));
+        return give_int(call, call_take_error(call));
     case SO_BINDTODEVICE:
     case SO_GET_FILTER: /* there is none */
         return give(call, "", 0, false);

@@ -79,16 +79,19 @@ static void ask_if_set(struct program *program, uint32_t nr, unsigned arg)
     result(program, SECCOMP_RET_USER_NOTIF);
 }
 
-/* The same, or one of these flags is set. */
-static void ask_if_set_or(struct program *program, uint32_t nr, unsigned arg, unsigned flags,
-                          uint32_t mask)
+/* sendto and recvfrom: a name in the call is theirs to give or to get, one of these flags is set,
+ * or no octets are asked for: who does that wants to know whether there is an error. */
+static void ask_if_special(struct program *program, uint32_t nr, uint32_t mask)
 {
-    unless(program, nr, 8);
+    const unsigned len = 2, flags = 3, name = 4;
+    unless(program, nr, 10);
     load(program, low_half(flags));
-    add(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, mask, 5, 0));
-    load(program, low_half(arg));
+    add(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, mask, 7, 0));
+    load(program, low_half(len));
+    add(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 5, 0));
+    load(program, low_half(name));
     unless(program, 0, 3);
-    load(program, low_half(arg) + 4);
+    load(program, low_half(name) + 4);
     unless(program, 0, 1);
     result(program, SECCOMP_RET_ALLOW);
     result(program, SECCOMP_RET_USER_NOTIF);
@@ -155,9 +158,9 @@ static void build(struct program *program, bool linger)
     ask_if_set(program, __NR_accept, 1);
 #endif
     ask_if_set(program, __NR_accept4, 1);
-    /* A name in the call is theirs to give or to get; a message header hides whether it has one. */
-    ask_if_set_or(program, __NR_sendto, 4, 3, MSG_OOB | MSG_MORE | MSG_FASTOPEN);
-    ask_if_set_or(program, __NR_recvfrom, 4, 3, MSG_TRUNC | MSG_ERRQUEUE);
+    /* A message header hides whether it has a name: those are asked about always. */
+    ask_if_special(program, __NR_sendto, MSG_OOB | MSG_MORE | MSG_FASTOPEN);
+    ask_if_special(program, __NR_recvfrom, MSG_TRUNC | MSG_ERRQUEUE);
     ask_for_ioctls(program);
     ask_for_ours(program);
     result(program, SECCOMP_RET_ALLOW);
