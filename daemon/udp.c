@@ -397,6 +397,9 @@ bool udp_open(struct weird *weird, char why[WEIR_LINE_MAX])
         (void)munmap(host, sizeof *host);
         return false;
     }
+    (void)getsockname(host->hole, (struct sockaddr *)&host->at, &len);
+    host->hole_port = host->at.sin_port;
+    len = sizeof host->at;
     (void)getsockname(host->d, (struct sockaddr *)&host->at, &len);
     weird->udp = host;
     return udp_watch_d(host, EPOLLIN) &&

@@ -28,11 +28,15 @@
 #endif
 
 #define UDP_SOCKETS_MAX 16384
-#define RUN_UDP_MAX     8192  /* of one run, unless its quota says otherwise */
-#define UDP_WAITS_MAX   1024  /* calls that wait */
-#define UDP_DATA_MAX    65536 /* no datagram is longer */
-#define UDP_STOCK       16    /* sockets fetched at once */
-#define UDP_GROUPS_MAX  20    /* of a socket, as net.ipv4.igmp_max_memberships */
+#define RUN_UDP_MAX     8192 /* of one run, unless its quota says otherwise */
+/* SOF_TIMESTAMPING_TX_*: times of what was sent, as it left, as it was queued, as it was
+ * acknowledged, as it was done (newer than the headers that weird is built with). */
+#define UDP_STAMPS_SENT  (1 << 1 | 1 << 8 | 1 << 9 | 1 << 18)
+#define UDP_STAMPS_ASKED (UDP_STAMPS_SENT | 1 << 0) /* beside a message; 1: the device's own */
+#define UDP_WAITS_MAX    1024                       /* calls that wait */
+#define UDP_DATA_MAX     65536                      /* no datagram is longer */
+#define UDP_STOCK        16                         /* sockets fetched at once */
+#define UDP_GROUPS_MAX   20 /* of a socket, as net.ipv4.igmp_max_memberships */
 
 /* What recvmsg is to tell. */
 enum udp_told {
@@ -76,6 +80,7 @@ struct udp_socket {
     bool corked;           /* UDP_CORK is set */
     bool whole6;           /* IPV6_DONTFRAG */
     struct udp_cork *cork; /* what waits for more; NULL: nothing does */
+    bool watched;          /* the program may ask what became of what it sent (udp_sent.c) */
     bool sends_itself;     /* S was connected, so that not every send of it is caught */
     weir_time gone_until;  /* not 0: nobody holds S, but what it sent may still come to D */
     uint16_t told;         /* enum udp_told */
@@ -120,6 +125,8 @@ struct udp_ids; /* udp_ids.c */
 struct udp_host {
     struct weird *weird;
     int d, raw, events, maker;
+    int hole;              /* bound, and never read */
+    uint16_t hole_port;    /* in network order */
     struct weir_ip own4;   /* our first IPv4 address */
     unsigned ifindex;      /* of weird's device, as programs may see it */
     struct sockaddr_in at; /* D's, on the address that stands for nobody */
@@ -229,7 +236,24 @@ void udp_call_recv(struct call *call, struct udp_socket *socket);
 bool udp_send_again(struct udp_job *job, weir_time now);
 bool udp_recv_again(struct udp_job *job);
 /* What waits for more waits no longer (UDP_CORK is taken back). */
-void udp_send_corked(struct udp_socket *socket, weir_time now);
+void udp_send_corked(struct udp_socket *socket, int s, weir_time now);
+
+/* ---- udp_sent.c: what the kernel tells of what S sent ---- */
+
+struct udp_sent {
+    const uint8_t *data;
+    size_t len;
+    int flags;  /* of the call */
+    int stamps; /* SO_TIMESTAMPING beside the message; -1: none */
+};
+/* weird has sent it for S: has the kernel tell of it, if the program asks for that. */
+void udp_sent_tell(const struct udp_job *job, const struct weir_addr *to,
+                   const struct udp_sent *sent);
+/* Whether what came from the error queue is a datagram that was sent. */
+bool udp_sent_is_frame(const struct msghdr *native);
+/* Gives it, of `len` octets of `room`, the addresses that the program knows. Its length, which may
+ * be more than there is room for. */
+size_t udp_sent_rename(const struct udp_host *host, uint8_t *frame, size_t len, size_t room);
 
 /* ---- udp_cork.c ---- */
 
@@ -275,6 +299,7 @@ struct udp_beside {
     struct weir_ip from;
     int ttl, tos;     /* -1: not given */
     uint16_t segment; /* UDP_SEGMENT; 0: not given */
+    int stamps;       /* SO_TIMESTAMPING; -1: not given */
 };
 /* Reads what sendmsg was given. 0 or errno. */
 int udp_cmsg_read(const struct udp_socket *socket, const void *control, size_t len,

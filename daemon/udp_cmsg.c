@@ -75,6 +75,15 @@ static int read_udp(const struct cmsghdr *c, struct udp_beside *beside)
     return 0;
 }
 
+static int read_socket(const struct cmsghdr *c, struct udp_beside *beside)
+{
+    if ((c->cmsg_type != SO_TIMESTAMPING_OLD && c->cmsg_type != SO_TIMESTAMPING_NEW) ||
+        c->cmsg_len != CMSG_LEN(sizeof beside->stamps))
+        return EINVAL;
+    memcpy(&beside->stamps, CMSG_DATA(c), sizeof beside->stamps);
+    return (beside->stamps & ~UDP_STAMPS_ASKED) != 0 ? EINVAL : 0;
+}
+
 int udp_cmsg_read(const struct udp_socket *socket, const void *control, size_t len,
                   struct udp_beside *beside)
 {
@@ -91,7 +100,7 @@ int udp_cmsg_read(const struct udp_socket *socket, const void *control, size_t l
         else if (c->cmsg_level == IPPROTO_UDP)
             error = read_udp(c, beside);
         else if (c->cmsg_level == SOL_SOCKET)
-            error = EINVAL;
+            error = read_socket(c, beside);
         if (error != 0)
             return error;
     }

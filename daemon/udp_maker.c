@@ -28,7 +28,7 @@
 
 #define D_RCVBUF  (32 << 20) /* what programs have sent and we have not read yet */
 #define D_SNDBUF  (4 << 20)
-#define FIRST_FDS 3    /* D, raw, events */
+#define FIRST_FDS 4    /* D, raw, events, hole */
 #define ANSWER_MS 1000 /* a process that makes a few sockets is quicker */
 #define DUMP_MAX  32768
 #define CLOSE_TO  1024 /* descriptors that a child closes one by one, where it must */
@@ -110,6 +110,18 @@ static int open_events(void)
         done =
             setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &groups[i], sizeof groups[i]) == 0;
     return done ? fd : -1;
+}
+
+/* What goes there fills its queue, which nobody reads, and then vanishes. */
+static int open_hole(void)
+{
+    const int little = 1;
+    const struct sockaddr_in any = { .sin_family = AF_INET };
+    const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    return fd >= 0 && bind(fd, (const struct sockaddr *)&any, sizeof any) == 0 &&
+                   setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &little, sizeof little) == 0
+               ? fd
+               : -1;
 }
 
 static int open_d(void)
@@ -242,8 +254,10 @@ static void be_maker(int control, int weird)
             open_d(),
             socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW),
             open_events(),
+            open_hole(),
         };
-        if (fd[0] >= 0 && fd[1] >= 0 && fd[2] >= 0 && send_fds(control, fd, FIRST_FDS)) {
+        if (fd[0] >= 0 && fd[1] >= 0 && fd[2] >= 0 && fd[3] >= 0 &&
+            send_fds(control, fd, FIRST_FDS)) {
             for (unsigned i = 0; i < FIRST_FDS; i++)
                 close(fd[i]);
             serve(control, weird);
@@ -280,6 +294,7 @@ bool udp_maker_start(struct udp_host *host, char why[WEIR_LINE_MAX])
     host->d = fd[0];
     host->raw = fd[1];
     host->events = fd[2];
+    host->hole = fd[3];
     return true;
 }
 

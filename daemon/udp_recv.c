@@ -46,12 +46,27 @@ static size_t room_of(const struct place *place)
     return room;
 }
 
+/* From the error queue, which is read in full: a datagram that was sent says by its headers where
+ * it went. Cuts it to the program's room. */
+static ssize_t take_error(struct udp_host *host, struct msghdr *native, ssize_t got, size_t room)
+{
+    size_t len = (size_t)got;
+    if (got > 0 && udp_sent_is_frame(native))
+        len = udp_sent_rename(host, host->in, len, sizeof host->in);
+    if (len <= room)
+        return (ssize_t)len;
+    native->msg_flags |= MSG_TRUNC;
+    return (ssize_t)room;
+}
+
 /* One message of S, whose id is known. The length as recvmsg gives it, or -errno. */
 static ssize_t take(const struct udp_job *job, const struct place *place, struct taken *taken)
 {
     struct udp_host *host = job->host;
+    const bool error = (place->flags & MSG_ERRQUEUE) != 0;
+    const size_t room = room_of(place);
     for (unsigned i = 0; i < STALE_MAX; i++) {
-        struct iovec iov = { host->in, room_of(place) };
+        struct iovec iov = { host->in, error ? sizeof host->in : room };
         memset(&taken->name, 0, sizeof taken->name);
         taken->native = (struct msghdr){ .msg_name = &taken->name,
                                          .msg_namelen = sizeof taken->name,
@@ -60,9 +75,11 @@ static ssize_t take(const struct udp_job *job, const struct place *place, struct
                                          .msg_control = taken->control,
                                          .msg_controllen = sizeof taken->control };
         const int flags = place->flags & (MSG_PEEK | MSG_TRUNC | MSG_ERRQUEUE);
-        const ssize_t got = recvmsg(job->s, &taken->native, flags | MSG_DONTWAIT);
+        ssize_t got = recvmsg(job->s, &taken->native, flags | MSG_DONTWAIT);
         if (got < 0)
             return -errno;
+        if (error)
+            got = take_error(host, &taken->native, got, room);
         taken->native.msg_iov = NULL;
         if (taken->native.msg_namelen == 0) /* shut down for reading, or a word of the kernel's */
             return got;

@@ -60,7 +60,7 @@ static int read_control(const struct udp_job *job, const struct given *given,
                         struct udp_beside *beside)
 {
     static _Alignas(struct cmsghdr) uint8_t control[CONTROL_MAX];
-    *beside = (struct udp_beside){ .ttl = -1, .tos = -1 };
+    *beside = (struct udp_beside){ .ttl = -1, .tos = -1, .stamps = -1 };
     if (given->control_len == 0)
         return 0;
     if (given->control_len > sizeof control)
@@ -148,13 +148,14 @@ static int send_pieces(const struct udp_job *job, const struct weir_udp_how *how
 
 /* To weir; 0 or errno. */
 static int hand_over(const struct udp_job *job, const struct weir_addr *to,
-                     const struct udp_beside *beside, size_t len, weir_time now)
+                     const struct udp_beside *beside, struct udp_sent *sent, weir_time now)
 {
     const struct udp_cork *cork = job->socket->cork;
-    const uint8_t *data = cork != NULL ? cork->data : job->host->in;
-    const size_t all = cork != NULL ? cork->len : len;
+    sent->data = cork != NULL ? cork->data : job->host->in;
+    sent->len = cork != NULL ? cork->len : sent->len;
+    sent->stamps = beside->stamps;
     const size_t piece = beside->segment > 0 ? beside->segment : job->socket->segment;
-    const int bad = piece > 0 ? bad_pieces(job, to, piece, all) : 0;
+    const int bad = piece > 0 ? bad_pieces(job, to, piece, sent->len) : 0;
     if (bad != 0)
         return bad;
     struct weir_udp_how how = udp_how(job->socket, &to->ip);
@@ -164,14 +165,19 @@ static int hand_over(const struct udp_job *job, const struct weir_addr *to,
         how.ttl = (uint8_t)beside->ttl;
     if (beside->tos >= 0)
         how.tos = (uint8_t)beside->tos;
-    return send_pieces(job, &how, data, all, piece > 0 ? piece : all, now);
+    const int error =
+        send_pieces(job, &how, sent->data, sent->len, piece > 0 ? piece : sent->len, now);
+    if (error == 0)
+        udp_sent_tell(job, to, sent);
+    return error;
 }
 
-void udp_send_corked(struct udp_socket *socket, weir_time now)
+void udp_send_corked(struct udp_socket *socket, int s, weir_time now)
 {
-    const struct udp_job job = { .host = socket->weird->udp, .socket = socket };
-    const struct udp_beside nothing = { .ttl = -1, .tos = -1 };
-    (void)hand_over(&job, &socket->cork->to, &nothing, 0, now);
+    const struct udp_job job = { .host = socket->weird->udp, .socket = socket, .s = s };
+    const struct udp_beside nothing = { .ttl = -1, .tos = -1, .stamps = -1 };
+    struct udp_sent sent = { .len = 0 };
+    (void)hand_over(&job, &socket->cork->to, &nothing, &sent, now);
     udp_cork_end(socket);
 }
 
@@ -196,8 +202,9 @@ static int64_t send_one(const struct udp_job *job, const struct given *given, we
         return (int64_t)len;
     if (error == 0 && (more || socket->cork != NULL))
         error = udp_cork_add(socket, &to, job->host->in, len);
+    struct udp_sent sent = { .len = len, .flags = given->flags };
     if (error == 0 && !more)
-        error = hand_over(job, &to, &beside, len, now);
+        error = hand_over(job, &to, &beside, &sent, now);
     if (error == EAGAIN && socket->cork != NULL)
         socket->cork->len -= len; /* it comes again */
     else if (error != 0 || !more)

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <linux/net_tstamp.h>
 #include <netinet/udp.h>
 
 /* Newer than the headers that weir is built with. */
@@ -26,11 +25,6 @@
 
 /* syscall: setsockopt */
 
-/* Times of what was sent. */
-#define STAMPS_SENT                                                                            \
-    (int)(SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_TX_SCHED | SOF_TIMESTAMPING_TX_ACK | \
-          1u << 18)
-
 enum how {
     NATIVE, /* the kernel's, on S */
     MIRROR, /* the kernel's, and kept when it has taken it */
@@ -43,7 +37,7 @@ enum how {
     FREE,   /* IPV6_FREEBIND: the same as IP_FREEBIND */
     WHOLE,  /* IPV6_DONTFRAG */
     CORK,   /* UDP_CORK */
-    STAMPS, /* SO_TIMESTAMPING: the kernel's, but for what was sent */
+    WATCH,  /* the kernel's, which then tells of what S sent, if the bits `which` are set */
 };
 
 struct option {
@@ -169,9 +163,9 @@ static const struct option options[] = {
     { IPPROTO_IPV6, IPV6_MINHOPCOUNT, NONE, ENOPROTOOPT },
     { IPPROTO_IPV6, NEW_IPV6_FLOWINFO_SEND, NONE, ENOPROTOOPT },
     { IPPROTO_IPV6, IPV6_UNICAST_IF, NONE, EADDRNOTAVAIL },
-    { SOL_SOCKET, SO_ZEROCOPY, NONE, ENOPROTOOPT },
-    { SOL_SOCKET, SO_TIMESTAMPING_OLD, STAMPS, 0 },
-    { SOL_SOCKET, SO_TIMESTAMPING_NEW, STAMPS, 0 },
+    { SOL_SOCKET, SO_ZEROCOPY, WATCH, 1 },
+    { SOL_SOCKET, SO_TIMESTAMPING_OLD, WATCH, UDP_STAMPS_SENT },
+    { SOL_SOCKET, SO_TIMESTAMPING_NEW, WATCH, UDP_STAMPS_SENT },
     { IPPROTO_IPV6, IPV6_TRANSPARENT, DENIED, 0 },
     { IPPROTO_IPV6, IPV6_RECVORIGDSTADDR, TOLD, TOLD_ORIGDST6 },
     { IPPROTO_IPV6, IPV6_DONTFRAG, WHOLE, 0 },
@@ -288,7 +282,7 @@ void udp_call_getsockopt(struct call *call, struct udp_socket *socket)
             call_continue(call);
             return;
         }
-    } else if (option->how == NATIVE || option->how == MIRROR || option->how == STAMPS) {
+    } else if (option->how == NATIVE || option->how == MIRROR || option->how == WATCH) {
         call_continue(call);
         return;
     } else {
@@ -372,7 +366,7 @@ static int set_cork(const struct call *call, struct udp_socket *socket, int valu
     socket->corked = value != 0;
     socket->corks = socket->corks || (socket->connected && socket->corked);
     if (!socket->corked && socket->cork != NULL)
-        udp_send_corked(socket, call->now);
+        udp_send_corked(socket, call->s, call->now);
     return 0;
 }
 
@@ -382,7 +376,6 @@ static int set_kept(const struct call *call, struct udp_socket *socket, const st
     switch (option->how) {
     case PATH:
     case PORT:
-    case STAMPS: /* most of what is sent S does not send itself, and would not be told */
         return ENOPROTOOPT;
     case DENIED:
         return value != 0 ? EPERM : 0;
@@ -423,7 +416,8 @@ void udp_call_setsockopt(struct call *call, struct udp_socket *socket)
         return;
     }
     int error = udp_option_read(call, &value);
-    if (error == 0 && option != NULL && option->how == STAMPS && (value & STAMPS_SENT) == 0) {
+    if (option != NULL && option->how == WATCH) {
+        socket->watched = socket->watched || (error == 0 && (value & option->which) != 0);
         call_continue(call);
         return;
     }
