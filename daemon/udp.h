@@ -22,6 +22,7 @@
 
 #include <limits.h>
 #include <netinet/in.h>
+#include <sys/uio.h>
 
 #ifndef IOV_MAX
 #define IOV_MAX 1024
@@ -76,6 +77,7 @@ struct udp_socket {
     uint8_t family;
     bool bound, address_given, port_given, connected;
     bool v6only, reuse_addr, reuse_port, freebind, broadcast, shut_write, no_sum;
+    bool joins;            /* UDP_GRO: datagrams of one length come as one */
     bool corks;            /* has said MSG_MORE while it was connected */
     bool corked;           /* UDP_CORK is set */
     bool whole6;           /* IPV6_DONTFRAG */
@@ -84,6 +86,8 @@ struct udp_socket {
     bool sends_itself;     /* S was connected, so that not every send of it is caught */
     weir_time gone_until;  /* not 0: nobody holds S, but what it sent may still come to D */
     uint16_t told;         /* enum udp_told */
+    uint32_t ports;        /* IP_LOCAL_PORT_RANGE: the first, and the last in the upper half */
+    int device;            /* SO_BINDTOIFINDEX */
     uint16_t segment;      /* UDP_SEGMENT: what is sent is cut into pieces of that; 0: it is not */
     int mtu_discover[2];   /* of IPv4, of IPv6 */
     int ttl[2], tos[2];    /* -1: the default */
@@ -217,9 +221,10 @@ struct weir_udp_how udp_how(const struct udp_socket *socket, const struct weir_i
 bool udp_watch_d(struct udp_host *host, uint32_t events);
 /* Sends what programs have sent by themselves; false: some is left. */
 bool udp_drain(struct udp_host *host, weir_time now);
-/* To S as coming from `id`. */
+/* To S as coming from `id`. `piece`: several datagrams of that length, of which the last may be
+ * shorter; 0: one. */
 void udp_give(struct udp_host *host, const struct udp_socket *socket, struct in_addr id,
-              const struct weir_datagram *info, const void *data, size_t len);
+              const struct weir_datagram *info, struct iovec data, uint16_t piece);
 
 /* ---- udp_icmp.c ---- */
 
@@ -237,23 +242,6 @@ bool udp_send_again(struct udp_job *job, weir_time now);
 bool udp_recv_again(struct udp_job *job);
 /* What waits for more waits no longer (UDP_CORK is taken back). */
 void udp_send_corked(struct udp_socket *socket, int s, weir_time now);
-
-/* ---- udp_sent.c: what the kernel tells of what S sent ---- */
-
-struct udp_sent {
-    const uint8_t *data;
-    size_t len;
-    int flags;  /* of the call */
-    int stamps; /* SO_TIMESTAMPING beside the message; -1: none */
-};
-/* weird has sent it for S: has the kernel tell of it, if the program asks for that. */
-void udp_sent_tell(const struct udp_job *job, const struct weir_addr *to,
-                   const struct udp_sent *sent);
-/* Whether what came from the error queue is a datagram that was sent. */
-bool udp_sent_is_frame(const struct msghdr *native);
-/* Gives it, of `len` octets of `room`, the addresses that the program knows. Its length, which may
- * be more than there is room for. */
-size_t udp_sent_rename(const struct udp_host *host, uint8_t *frame, size_t len, size_t room);
 
 /* ---- udp_cork.c ---- */
 
@@ -292,26 +280,5 @@ bool udp_group_set(struct call *call, struct udp_socket *socket);
 bool udp_group_get(struct call *call, const struct udp_socket *socket);
 void udp_group_defaults(struct udp_socket *socket);
 void udp_group_apply(struct udp_socket *socket); /* tells weir, if it is bound */
-
-/* ---- udp_cmsg.c: what stands beside a datagram ---- */
-
-struct udp_beside {
-    struct weir_ip from;
-    int ttl, tos;     /* -1: not given */
-    uint16_t segment; /* UDP_SEGMENT; 0: not given */
-    int stamps;       /* SO_TIMESTAMPING; -1: not given */
-};
-/* Reads what sendmsg was given. 0 or errno. */
-int udp_cmsg_read(const struct udp_socket *socket, const void *control, size_t len,
-                  struct udp_beside *beside);
-/* Makes what recvmsg tells out of what the kernel told us, and the names that are meant. Returns
- * its length; sets `*cut` if there was no room for all (MSG_CTRUNC). */
-struct udp_telling {
-    const struct udp_host *host;
-    const struct udp_socket *socket;
-    struct msghdr *native;
-    const struct weir_addr *to; /* where the datagram was sent */
-};
-size_t udp_cmsg_write(const struct udp_telling *telling, uint8_t *control, size_t room, bool *cut);
 
 #endif
