@@ -8,7 +8,9 @@
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define DAEMONS "/run/weir"
@@ -27,11 +29,30 @@ static bool is_socket(const char *path)
     return stat(path, &it) == 0 && S_ISSOCK(it.st_mode);
 }
 
+/* A weird cannot take its socket away, since it has given up the file system by the time it ends.
+ * That of a private one nobody will ever take again: ours we remove. */
+static bool is_left_behind(const char *name, const char *path)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    struct stat it;
+    const int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return false;
+    memcpy(address.sun_path, path, strnlen(path, sizeof address.sun_path - 1));
+    const bool refused = connect(fd, (const struct sockaddr *)&address, sizeof address) != 0 &&
+                         errno == ECONNREFUSED;
+    close(fd);
+    if (refused && strncmp(name, "run-", 4) == 0 && stat(path, &it) == 0 && it.st_uid == geteuid())
+        (void)unlink(path);
+    return refused;
+}
+
 static void add(struct finding *finding, const char *name, const char *path)
 {
+    const bool named = finding->net != NULL;
     if (finding->count == finding->room || strlen(path) >= STACK_PATH_MAX || !is_socket(path))
         return;
-    if (finding->net != NULL && strcmp(finding->net, name) != 0)
+    if (named ? strcmp(finding->net, name) != 0 : name != path && is_left_behind(name, path))
         return;
     struct stack_instance *instance = &finding->found[finding->count++];
     snprintf(instance->name, sizeof instance->name, "%.*s", (int)sizeof instance->name - 1, name);
@@ -88,13 +109,7 @@ size_t stack_find(const char *path, const char *net, struct stack_instance *foun
 
 int stack_open(const struct stack_instance *instance, struct sight_client *client)
 {
-    const int error = sight_connect(client, instance->path);
-    struct stat it;
-    /* A private instance cannot take its socket away: it has given up the file system by then. */
-    if (error == -ECONNREFUSED && strncmp(instance->name, "run-", 4) == 0 &&
-        stat(instance->path, &it) == 0 && it.st_uid == geteuid())
-        (void)unlink(instance->path);
-    return error;
+    return sight_connect(client, instance->path);
 }
 
 /* ---- Flows ---- */

@@ -73,7 +73,7 @@ bool args_prefix(const char *text, struct weir_ip *ip, unsigned *prefix_len)
     return true;
 }
 
-static int hex_digit(char c)
+int args_hex_digit(char c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';
@@ -91,7 +91,7 @@ bool args_mac(const char *text, uint8_t mac[6])
     if (strlen(text) != 17)
         return false;
     for (unsigned i = 0; i < 6; i++) {
-        const int high = hex_digit(text[3 * i]), low = hex_digit(text[3 * i + 1]);
+        const int high = args_hex_digit(text[3 * i]), low = args_hex_digit(text[3 * i + 1]);
         const char separator = text[3 * i + 2];
         if (high < 0 || low < 0 || separator != (i < 5 ? ':' : '\0'))
             return false;

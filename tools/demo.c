@@ -11,6 +11,7 @@
 #include "demo_net.h"
 #include "exchange.h"
 #include "spawn.h"
+#include "terminal.h"
 #include "tool.h"
 #include "transfer.h"
 #include "weir/loop.h"
@@ -21,7 +22,6 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/statvfs.h>
 #include <sys/wait.h>
@@ -140,18 +140,11 @@ static int parse(struct demo *demo, int argc, char **argv, bool *done)
 
 static void choose_style(struct ladder_style *style)
 {
-    const char *lang = getenv("LC_ALL");
-    struct winsize size = { 0 };
     const bool terminal = isatty(STDOUT_FILENO) != 0;
-    if (style->columns == 0 && terminal && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0)
-        style->columns = size.ws_col;
-    if (lang == NULL || *lang == '\0')
-        lang = getenv("LC_CTYPE");
-    if (lang == NULL || *lang == '\0')
-        lang = getenv("LANG");
-    if (lang != NULL && (strcmp(lang, "C") == 0 || strcmp(lang, "POSIX") == 0))
-        style->ascii = true;
-    style->colour = terminal && getenv("NO_COLOR") == NULL;
+    if (style->columns == 0 && terminal)
+        style->columns = terminal_columns();
+    style->ascii = style->ascii || terminal_ascii();
+    style->colour = terminal && terminal_colours();
 }
 
 /* ---- What the person sees: a name, what was found, and whether it was right ---- */

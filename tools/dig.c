@@ -207,6 +207,14 @@ static void on_brief(void *user, const struct dns_record *record)
         puts(record->text);
 }
 
+/* In dig's way: tabs up to that stop, at least one. */
+static const char *tabs(size_t len, unsigned stop)
+{
+    static const char most[] = "\t\t\t\t";
+    const size_t passed = len / 8 < stop - 1 ? len / 8 : stop - 1;
+    return most + (sizeof most - 1 - stop) + passed;
+}
+
 static void on_full(void *user, const struct dns_record *record)
 {
     static const char *const names[] = { "ANSWER", "AUTHORITY", "ADDITIONAL" };
@@ -217,10 +225,8 @@ static void on_full(void *user, const struct dns_record *record)
     if (dig->section != (int)record->section && (dig->parts & PART_COMMENTS) != 0)
         printf("\n;; %s SECTION:\n", names[record->section]);
     dig->section = (int)record->section;
-    /* In dig's way: tabs up to the third stop, at least one. */
-    const size_t len = strlen(record->name);
-    printf("%s%s%" PRIu32 "\tIN\t%s\t%s\n", record->name, &"\t\t\t"[len < 24 ? len / 8 : 2],
-           record -> ttl, dns_type_text(record->type, type), record -> text);
+    printf("%s%s%" PRIu32 "\tIN\t%s\t%s\n", record->name, tabs(strlen(record->name), 3),
+           record->ttl, dns_type_text(record->type, type), record->text);
 }
 
 static void on_json(void *user, const struct dns_record *record)
@@ -277,8 +283,8 @@ static bool print_full(struct dig *dig, const struct dns_answer *answer)
         print_flags(answer);
     }
     if ((dig->parts & PART_QUESTION) != 0)
-        printf("%s;%s%s\t\t\tIN\t%s\n", comments ? "\n;; QUESTION SECTION:\n" : "", dig->name, dot,
-               dns_type_text(dig->type, text));
+        printf("%s;%s%s%sIN\t%s\n", comments ? "\n;; QUESTION SECTION:\n" : "", dig->name, dot,
+               tabs(len + strlen(dot), 4), dns_type_text(dig->type, text));
     dig->section = -1;
     const bool whole = dns_records(answer, on_full, dig);
     if ((dig->parts & PART_STATS) != 0)

@@ -2,6 +2,7 @@
 #include "explain.h"
 
 #include "errno_table.h"
+#include "typo.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -80,29 +81,6 @@ unsigned explain_find(const char *word, const struct explain_page **pages, unsig
 
 /* ---- What was perhaps meant ---- */
 
-static unsigned distance(const char *a, const char *b)
-{
-    unsigned row[WORD_MAX];
-    const size_t b_len = strlen(b);
-    for (unsigned j = 0; j <= b_len; j++)
-        row[j] = j;
-    for (unsigned i = 1; a[i - 1] != '\0'; i++) {
-        unsigned corner = row[0];
-        row[0] = i;
-        for (unsigned j = 1; j <= b_len; j++) {
-            const unsigned above = row[j];
-            unsigned least = corner + (a[i - 1] != b[j - 1]);
-            if (above + 1 < least)
-                least = above + 1;
-            if (row[j - 1] + 1 < least)
-                least = row[j - 1] + 1;
-            corner = above;
-            row[j] = least;
-        }
-    }
-    return row[b_len];
-}
-
 /* How far a page is from a word; a word that stands within a name is near. */
 static unsigned page_distance(const struct explain_page *page, const char *wanted)
 {
@@ -111,7 +89,7 @@ static unsigned page_distance(const struct explain_page *page, const char *wante
     size_t len;
     for (const char *at = NULL; (at = next_name(page, at, &len)) != NULL;) {
         plain(at, len, name);
-        unsigned far = distance(wanted, name);
+        unsigned far = typo_distance(wanted, name);
         if (strlen(wanted) >= 3 && strstr(name, wanted) != NULL && far > 1)
             far = 1;
         if (len > 2 && far < best)

@@ -132,17 +132,6 @@ static bool text_number(struct text text, uint64_t *number)
 
 /* ---- Requests ---- */
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 /* Undoes %XX. A coded zero or slash names no file that exists, and is refused. */
 static bool decode(struct text coded, char *path)
 {
@@ -152,8 +141,8 @@ static bool decode(struct text coded, char *path)
         if (c <= ' ' || c == 0x7f)
             return false;
         if (c == '%') {
-            const int high = i + 2 < coded.len ? hex_value(coded.at[i + 1]) : -1;
-            const int low = i + 2 < coded.len ? hex_value(coded.at[i + 2]) : -1;
+            const int high = i + 2 < coded.len ? args_hex_digit(coded.at[i + 1]) : -1;
+            const int low = i + 2 < coded.len ? args_hex_digit(coded.at[i + 2]) : -1;
             if (high < 0 || low < 0)
                 return false;
             c = (char)(high * 16 + low);
@@ -487,7 +476,7 @@ static void chunk_enter(struct http_chunks *chunks, enum chunk_state state)
 
 static void chunk_size_octet(struct http_chunks *chunks, char c)
 {
-    const int digit = hex_value(c);
+    const int digit = args_hex_digit(c);
     if (digit >= 0 && chunks->digits < CHUNK_DIGITS_MAX) {
         chunks->left = chunks->left * 16 + (unsigned)digit;
         chunks->digits++;

@@ -4,6 +4,7 @@
 
 #include "args.h"
 #include "tool.h"
+#include "typo.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,38 +68,12 @@ static void print_help(void)
          "The whole thing at once: weir demo");
 }
 
-/* Levenshtein's distance, up to what a slip of the fingers makes. */
-#define NAME_MAX_LEN 16
-static unsigned distance(const char *a, const char *b)
-{
-    const size_t b_len = strlen(b);
-    unsigned row[NAME_MAX_LEN + 1];
-    if (strlen(a) > NAME_MAX_LEN || b_len > NAME_MAX_LEN)
-        return NAME_MAX_LEN;
-    for (unsigned j = 0; j <= b_len; j++)
-        row[j] = j;
-    for (unsigned i = 1; a[i - 1] != '\0'; i++) {
-        unsigned diagonal = row[0];
-        row[0] = i;
-        for (unsigned j = 1; j <= b_len; j++) {
-            unsigned best = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            if (row[j] + 1 < best)
-                best = row[j] + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            row[j] = best;
-        }
-    }
-    return row[b_len];
-}
-
 static int unknown_command(const char *name)
 {
     const struct command *closest = NULL;
     unsigned least = 3; /* farther away is another word */
     for (unsigned i = 0; i < COMMAND_COUNT; i++) {
-        const unsigned d = distance(name, commands[i].name);
+        const unsigned d = typo_distance(name, commands[i].name);
         if (commands[i].run != NULL && d < least && d < strlen(name)) {
             least = d;
             closest = &commands[i];

@@ -2,6 +2,7 @@
 #include "mtr.h"
 
 #include "args.h"
+#include "terminal.h"
 #include "tool.h"
 
 #include <inttypes.h>
@@ -366,7 +367,7 @@ static int prepare(struct mtr *mtr, const struct words *words)
     mtr->path.first = (unsigned)words->first;
     for (unsigned i = 0; i < MTR_FLIGHT_MAX; i++)
         mtr->flight[i] = (struct probe){ .fd = -1, .answer = PROBE_SILENT };
-    if (!isatty(STDOUT_FILENO))
+    if (!isatty(STDOUT_FILENO) || !terminal_draws())
         mtr->report = true;
     if (mtr->report && !words->counted)
         mtr->rounds = ROUNDS_DEFAULT;
@@ -385,7 +386,8 @@ static int run(struct mtr *mtr)
         if (mtr->error != 0 && path_last_heard(&mtr->path) < 0 && mtr->round > 1)
             break;
     if (mtr->error != 0 && path_last_heard(&mtr->path) < 0)
-        return tool_fail(mtr->command, "%s: %s", mtr->host, strerror(mtr->error));
+        return tool_fail(mtr->command, "%s: %s%s", mtr->host, strerror(mtr->error),
+                         probe_advice(&mtr->target, mtr->error));
     names_turn(mtr->names, NAMES_MS);
     if (mtr->as_json)
         mtr_json(mtr);

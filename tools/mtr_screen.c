@@ -128,7 +128,7 @@ int mtr_screen(struct mtr *mtr)
     timeout(0);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
-    const bool colours = has_colors() && getenv("NO_COLOR") == NULL;
+    const bool colours = has_colors() && terminal_colours();
     if (colours) {
         start_color();
         use_default_colors();

@@ -394,3 +394,10 @@ void probe_wait(const struct probe_target *target, struct probe *probes, size_t 
         if (polled[i].revents != 0)
             take(target, whose[i], polled[i].revents);
 }
+
+const char *probe_advice(const struct probe_target *target, int error)
+{
+    if (target->kind != PROBE_ICMP || (error != EPERM && error != EACCES))
+        return "";
+    return " (ICMP needs root, or net.ipv4.ping_group_range; UDP and TCP do not)";
+}

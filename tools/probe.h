@@ -65,6 +65,9 @@ int probe_resolve(struct probe_target *target, const char *command, const char *
 /* Sends one; `seq` counts all of them. 0, or an errno with nothing left open. */
 int probe_send(const struct probe_target *target, struct probe *probe, unsigned ttl, uint16_t seq);
 
+/* What to do about an errno of that, to stand behind its text; "" if there is nothing to say. */
+const char *probe_advice(const struct probe_target *target, int error);
+
 /* Reads what has come for those that wait; sleeps until something comes, at most to `until`.
  * `also` is another descriptor whose input ends the sleep (-1: none). */
 void probe_wait(const struct probe_target *target, struct probe *probes, size_t count,

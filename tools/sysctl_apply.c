@@ -3,6 +3,8 @@
 /* What is done with the rows of sysctl_table.c. */
 #include "sysctl_table.h"
 
+#include "typo.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -47,27 +49,6 @@ const struct sysctl *sysctl_find(const char *name)
     return NULL;
 }
 
-/* Levenshtein's distance. */
-static unsigned distance(const char *a, const char *b)
-{
-    unsigned row[NAME_MAX_LEN + 1];
-    const size_t b_len = strlen(b);
-    for (unsigned j = 0; j <= b_len; j++)
-        row[j] = j;
-    for (unsigned i = 1; a[i - 1] != '\0'; i++) {
-        unsigned diagonal = row[0];
-        row[0] = i;
-        for (unsigned j = 1; j <= b_len; j++) {
-            unsigned best = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            best = row[j] + 1 < best ? row[j] + 1 : best;
-            best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-            row[j] = best;
-        }
-    }
-    return row[b_len];
-}
-
 const struct sysctl *sysctl_closest(const char *name)
 {
     char dotted[NAME_MAX_LEN];
@@ -77,9 +58,9 @@ const struct sysctl *sysctl_closest(const char *name)
     for (unsigned i = 0; i < sysctl_count(); i++) {
         const struct sysctl *setting = sysctl_at(i);
         const char *last = strrchr(setting->name, '.') + 1;
-        unsigned d = distance(dotted, setting->name);
-        if (strchr(dotted, '.') == NULL && distance(dotted, last) < d)
-            d = distance(dotted, last); /* "tcp_fin_timeout" alone */
+        unsigned d = typo_distance(dotted, setting->name);
+        if (strchr(dotted, '.') == NULL && typo_distance(dotted, last) < d)
+            d = typo_distance(dotted, last); /* "tcp_fin_timeout" alone */
         if (d < least) {
             least = d;
             closest = setting;

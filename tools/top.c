@@ -6,6 +6,7 @@
 
 #include "args.h"
 #include "flow_json.h"
+#include "terminal.h"
 #include "tool.h"
 
 #include <netinet/in.h>
@@ -305,6 +306,8 @@ int tool_top(int argc, char **argv)
         batch.wanted = true;
     if (!batch.wanted && (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)))
         return tool_usage("top", "this is no terminal (-b prints lines)");
+    if (!batch.wanted && !terminal_draws())
+        return tool_usage("top", "this terminal has no screen to draw on (-b prints lines)");
     status = batch.wanted ? run_batch(&top, &batch) : top_screen(&top);
     top_free(&top);
     return status;

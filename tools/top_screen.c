@@ -302,7 +302,7 @@ static void open_screen(struct screen *screen)
     set_escdelay(25);
     curs_set(0);
     timeout(TICK_MS);
-    screen->colours = has_colors() && getenv("NO_COLOR") == NULL;
+    screen->colours = has_colors() && terminal_colours();
     if (!screen->colours)
         return;
     start_color();

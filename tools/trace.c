@@ -6,12 +6,12 @@
 
 #include "args.h"
 #include "ladder.h"
+#include "terminal.h"
 #include "tool.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define COLUMNS_DEFAULT 116
@@ -257,19 +257,19 @@ static int read_options(int argc, char **argv, struct options *options)
 
 static unsigned columns(void)
 {
-    struct winsize size;
-    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_col == 0)
+    const unsigned found = terminal_columns();
+    if (found == 0)
         return COLUMNS_DEFAULT;
-    return size.ws_col < COLUMNS_MOST ? size.ws_col : COLUMNS_MOST;
+    return found < COLUMNS_MOST ? found : COLUMNS_MOST;
 }
 
 static void ladders(const struct trace *trace, const struct options *options)
 {
-    const char *no_colour = getenv("NO_COLOR");
+    const bool terminal = isatty(STDOUT_FILENO) != 0;
     const struct trace_style style = {
         .columns = options->columns != 0 ? (unsigned)options->columns : columns(),
-        .ascii = options->ascii,
-        .colour = isatty(STDOUT_FILENO) && (no_colour == NULL || no_colour[0] == '\0'),
+        .ascii = options->ascii || (terminal && terminal_ascii()),
+        .colour = terminal && terminal_colours(),
         .absolute = options->absolute,
         .whole = options->whole,
     };

@@ -268,7 +268,8 @@ static int walk(struct traceroute *trace)
             struct probe *probe = &trace->probe[trace->sent];
             const int error = probe_send(&trace->target, probe, ttl, (uint16_t)trace->sent);
             if (error != 0)
-                return tool_fail(COMMAND, "%s: %s", trace->host, strerror(error));
+                return tool_fail(COMMAND, "%s: %s%s", trace->host, strerror(error),
+                                 probe_advice(&trace->target, error));
             trace->sent++;
             /* What answers at once is read at once: its time is not that of the other sends. */
             probe_wait(&trace->target, trace->probe, trace->sent, 0, -1);

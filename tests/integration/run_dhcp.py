@@ -7,9 +7,7 @@
 Needs root, /dev/net/tun and dnsmasq; says so and skips otherwise.
 """
 
-import argparse
 import os
-import shutil
 import signal
 import socket
 import struct
@@ -20,7 +18,7 @@ import threading
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import run_tcp  # noqa: E402
-from run_tcp import KERNEL, LIMIT, ROOT, Peer, Tap, ip, until  # noqa: E402
+from run_tcp import KERNEL, LIMIT, Peer, ip, until  # noqa: E402
 
 
 IP_PKTINFO = 8
@@ -254,29 +252,21 @@ def check_nobody(lab, tap):
               b"no server offers" in lab.weird.stderr.read(), "without a server it does not start")
 
 
+def play(lab, tap, _):
+    ip("-n", run_tcp.NAMESPACE, "link", "show", "wr0")
+    check_dhcp(lab, tap)
+    check_slaac(lab, tap)
+    lab.server.terminate()
+    lab.server.wait()
+    check_times(lab, tap)
+    check_nobody(lab, tap)
+    if tap.failed:
+        with open(lab.log, encoding="utf-8", errors="replace") as file:
+            sys.stderr.write(file.read())
+
+
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--build", default=os.path.join(ROOT, "build"))
-    options = parser.parse_args()
-    tap = Tap()
-    if os.geteuid() != 0 or not os.path.exists("/dev/net/tun") or not shutil.which("dnsmasq"):
-        tap.skip("needs root, /dev/net/tun and dnsmasq")
-        return tap.done()
-    lab = Lab(os.path.abspath(options.build))
-    try:
-        ip("-n", run_tcp.NAMESPACE, "link", "show", "wr0")
-        check_dhcp(lab, tap)
-        check_slaac(lab, tap)
-        lab.server.terminate()
-        lab.server.wait()
-        check_times(lab, tap)
-        check_nobody(lab, tap)
-        if tap.failed:
-            with open(lab.log, encoding="utf-8", errors="replace") as file:
-                sys.stderr.write(file.read())
-    finally:
-        lab.close()
-    return tap.done()
+    return run_tcp.run_lab(__doc__, Lab, play, ["dnsmasq"])
 
 
 if __name__ == "__main__":

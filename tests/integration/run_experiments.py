@@ -10,7 +10,6 @@ weir, either as the server, and between two kernels: what a line expects is ther
 Needs root and /dev/net/tun.
 """
 
-import argparse
 import os
 import signal
 import socket
@@ -22,7 +21,7 @@ import threading
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import run_tcp  # noqa: E402
-from run_tcp import KERNEL, LIMIT, NAMESPACE, ROOT, WEIR, Tap, ip, until  # noqa: E402
+from run_tcp import KERNEL, LIMIT, NAMESPACE, WEIR, ip, until  # noqa: E402
 
 BESIDE = f"{NAMESPACE}k"  # the namespace of the second kernel
 PAIR = "198.51.100.1", "198.51.100.2"  # its wire
@@ -370,20 +369,7 @@ def play_all(lab, tap, only):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--build", default=os.path.join(ROOT, "build"))
-    parser.add_argument("--only", help="one of: " + ", ".join(one.__name__ for one in EXPERIMENTS))
-    options = parser.parse_args()
-    tap = Tap()
-    if os.geteuid() != 0 or not os.path.exists("/dev/net/tun"):
-        tap.skip("needs root and /dev/net/tun, to make a network namespace with a TAP")
-        return tap.done()
-    lab = Lab(os.path.abspath(options.build))
-    try:
-        play_all(lab, tap, options.only)
-    finally:
-        lab.close()
-    return tap.done()
+    return run_tcp.run_lab(__doc__, Lab, play_all)
 
 
 if __name__ == "__main__":

@@ -306,8 +306,13 @@ def check_dns(tap, lab):
             theirs = lab.run(*ask, *words, "+short", "+noedns", "+nocookie").stdout
             tap.check(theirs == wanted, "as dig has it", theirs)
     full = lab.tool(*ask, "a.test").stdout
-    tap.check("status: NOERROR" in full and "a.test.                \t300\tIN\tA\t192.0.2.7" in full and
+    tap.check("status: NOERROR" in full and "a.test.\t\t\t300\tIN\tA\t192.0.2.7" in full and
               "flags: qr aa rd ra" in full, "dig in full", full)
+    for words in (["+noall", "+answer"], ["+nocomments", "+nostats", "+nocmd"]):
+        ours, quiet = lab.tool(*ask, "a.test", *words).stdout, ["+noedns", "+nocookie"]
+        wanted = lab.run(*ask, "a.test", *words, *quiet).stdout if shutil.which("dig") else ours
+        tap.check("a.test.\t\t\t300" in ours and ours.strip() == wanted.strip(),
+                  f"dig {' '.join(words)}", ours, wanted)
     for asked, status in (("no.test", "NXDOMAIN"), ("servfail.test", "SERVFAIL")):
         done = lab.tool(*ask, asked)
         tap.check(done.returncode == 0 and f"status: {status}" in done.stdout, f"dig: {status}",

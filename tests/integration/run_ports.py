@@ -7,7 +7,6 @@
 The host is a network namespace. Needs root and /dev/net/tun; says so and skips otherwise.
 """
 
-import argparse
 import hashlib
 import os
 import shutil
@@ -21,7 +20,7 @@ import threading
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 import run_tcp  # noqa: E402
-from run_tcp import KERNEL, NOBODY, ROOT, WEIR, Tap, ip, libc_setns, until  # noqa: E402
+from run_tcp import NOBODY, WEIR, ip, libc_setns, until  # noqa: E402
 
 NAMESPACE = f"wp{os.getpid()}"
 LIMIT = 30
@@ -379,26 +378,18 @@ def check_daemon(lab, tap):
     lab.stop(server)
 
 
+def play(lab, tap, _):
+    for user in (0, NOBODY):
+        check_loopback(lab, tap, user)
+        check_publish(lab, tap, user)
+    check_six(lab, tap)
+    check_datagrams(lab, tap)
+    check_refused(lab, tap)
+    check_daemon(lab, tap)
+
+
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--build", default=os.path.join(ROOT, "build"))
-    options = parser.parse_args()
-    tap = Tap()
-    if os.geteuid() != 0 or not os.path.exists("/dev/net/tun"):
-        tap.skip("needs root and /dev/net/tun, to make a network namespace with a TAP")
-        return tap.done()
-    lab = Lab(os.path.abspath(options.build))
-    try:
-        for user in (0, NOBODY):
-            check_loopback(lab, tap, user)
-            check_publish(lab, tap, user)
-        check_six(lab, tap)
-        check_datagrams(lab, tap)
-        check_refused(lab, tap)
-        check_daemon(lab, tap)
-    finally:
-        lab.close()
-    return tap.done()
+    return run_tcp.run_lab(__doc__, Lab, play)
 
 
 if __name__ == "__main__":

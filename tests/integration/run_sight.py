@@ -360,6 +360,13 @@ def check_top(tap, scene):
     tap.check(b"waits for" in seen and "\u25c0".encode() in seen, "weir top shows one, and its ladder",
               repr(seen[-300:]))
     tap.check(status == 0, "and ends when it is asked to")
+    shown = screen.start([scene.weir, "top", "--socket", scene.socket], 24, 80)
+    seen, asked, _ = screen.play(*shown, [(b"SENDQ LIMITS", b"q")], LIMIT)
+    tap.check(asked, "at 80 columns it still shows what holds a connection up", repr(seen[-300:]))
+    shown = screen.start(["env", "TERM=dumb", scene.weir, "top", "--socket", scene.socket], 24, 80)
+    seen, _, status = screen.play(*shown, [], LIMIT)
+    tap.check(os.waitstatus_to_exitcode(status) == 2 and b"no screen" in seen,
+              "a terminal without a screen is said", repr(seen))
 
 
 def check_private(tap, scene):

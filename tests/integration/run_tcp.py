@@ -919,23 +919,36 @@ TESTS = [test_cases, test_curl, test_static, test_many, test_process, test_close
          test_private, test_end]
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+def play_all(tests):
+    """What run_lab plays where there is a list of tests: all, or the one of --only."""
+    def play(lab, tap, only):
+        for test in tests:
+            if only in (None, test.__name__[5:]):
+                test(lab, tap)
+    return play
+
+
+def run_lab(text, make, play, programs=()):
+    """The main of a file of tests: options, what the machine must have, and a lab that is closed
+    whatever happens. `make` gets the build's folder, `play` the lab, the tap and --only."""
+    parser = argparse.ArgumentParser(description=text)
     parser.add_argument("--build", default=os.path.join(ROOT, "build"))
     parser.add_argument("--only")
     options = parser.parse_args()
     tap = Tap()
-    if os.geteuid() != 0 or not os.path.exists("/dev/net/tun"):
-        tap.skip("needs root and /dev/net/tun, to make a network namespace with a TAP")
+    if os.geteuid() != 0 or not os.path.exists("/dev/net/tun") or not all(map(shutil.which, programs)):
+        tap.skip(" and ".join(["needs root, /dev/net/tun", *programs]))
         return tap.done()
-    lab = Lab(os.path.abspath(options.build))
+    lab = make(os.path.abspath(options.build))
     try:
-        for test in TESTS:
-            if options.only in (None, test.__name__[5:]):
-                test(lab, tap)
+        play(lab, tap, options.only)
     finally:
         lab.close()
     return tap.done()
+
+
+def main():
+    return run_lab(__doc__, Lab, play_all(TESTS))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ it prints must be the same, but for what KNOWN names. Then come programs as they
 round trips, and the ends of a program and of weird.
 """
 
-import argparse
 import os
 import re
 import shutil
@@ -23,10 +22,9 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path[:0] = [os.path.join(ROOT, "scripts"), HERE]
-from run_tcp import KERNEL, WEIR, Lab, until  # noqa: E402
+from run_tcp import KERNEL, WEIR, Lab, play_all, run_lab, until  # noqa: E402
 from run_udp_cases import CASES, ONLY  # noqa: E402
 from run_udp_option_cases import CASES as OPTION_CASES  # noqa: E402
-from tap import Tap  # noqa: E402
 
 TRIES = 5  # of what loses datagrams where the machine is slow, and never does otherwise
 PINGPONGS = 100000
@@ -435,24 +433,13 @@ TESTS = [test_cases, test_options, test_dns, test_iperf, test_pipes, test_pingpo
          test_late, test_private, test_end]
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--build", default=os.path.join(ROOT, "build"))
-    parser.add_argument("--only")
-    options = parser.parse_args()
-    tap = Tap()
-    if os.geteuid() != 0 or not os.path.exists("/dev/net/tun"):
-        tap.skip("needs root and /dev/net/tun, to make a network namespace with a TAP")
-        return tap.done()
-    lab = Lab(os.path.abspath(options.build))
+def play(lab, tap, only):
     no_limits()
-    try:
-        for test in TESTS:
-            if options.only in (None, test.__name__[5:]):
-                test(lab, tap)
-    finally:
-        lab.close()
-    return tap.done()
+    play_all(TESTS)(lab, tap, only)
+
+
+def main():
+    return run_lab(__doc__, Lab, play)
 
 
 if __name__ == "__main__":

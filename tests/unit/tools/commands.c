@@ -8,7 +8,9 @@
 #include <ftw.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #define FILE_OCTETS 3000017 /* no multiple of anything */
 
@@ -235,6 +237,26 @@ static void test_statistics(const char *program)
     CHECK(strstr(result.out, "State") != NULL, "with two it has");
 }
 
+/* A control socket that a weird left behind when it was killed is no weird. */
+static void test_left_behind(const char *program)
+{
+    static const char *const paths[] = { "weir/run-1.socket", "weir/dead/socket" };
+    bool made = mkdir("weir", 0700) == 0 && mkdir("weir/dead", 0700) == 0;
+    for (unsigned i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        struct sockaddr_un name = { .sun_family = AF_UNIX };
+        const int fd = socket(AF_UNIX, SOCK_SEQPACKET, 0);
+        strcpy(name.sun_path, paths[i]);
+        made = made && bind(fd, (const struct sockaddr *)&name, sizeof name) == 0;
+        close(fd);
+    }
+    setenv("XDG_RUNTIME_DIR", top, 1);
+    command_run(program, "trace --stack", &result);
+    unsetenv("XDG_RUNTIME_DIR");
+    CHECK(made && strstr(result.err, "refused") == NULL, "nobody is asked at it");
+    CHECK(access(paths[0], F_OK) != 0 && access(paths[1], F_OK) == 0,
+          "that of a private one is removed, another's left for the next");
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -251,6 +273,7 @@ int main(int argc, char **argv)
         test_full(program);
         test_dump(program);
         test_statistics(program);
+        test_left_behind(program);
     }
     free(program);
     if (chdir("/") == 0)
