@@ -80,6 +80,7 @@ stage_soak() {
     $run --counts "$1" --timeout 7200 \
         "tests/integration/run_cpython.py --build build" tests/differential/run.py \
         "tests/differential/chance.py --seeds 1..1000" \
+        "tests/differential/segments.py --seeds 1..2000" \
         "build-gcc-O3/weir-sim sim --seeds 1..20000" "build-asan/weir sim --seeds 20001..21000" \
         "scripts/hash_matrix.py --seeds 1..2000 $(matrix)" "scripts/run_fuzz.py --seconds 120" \
         "tests/conformance/run_kernel.py build/weir" \

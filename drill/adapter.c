@@ -336,6 +336,11 @@ static int ad_netdev_receive(void *userdata, void *data, size_t *len, long long 
     return 0;
 }
 
+unsigned packetdrill_interface_waiting(void)
+{
+    return adapter != NULL ? adapter->tail - adapter->head : 0;
+}
+
 static bool is_asleep(long task)
 {
     char path[64], text[256] = "";

@@ -78,6 +78,9 @@ bool settings_follow(struct adapter_settings *settings, struct weir_config *conf
 /* ---- adapter.c ---- */
 
 void packetdrill_interface_init(const char *flags, struct packetdrill_interface *ifc);
+/* How many packets netdev_receive gives before it waits. packetdrill does not ask; who plays
+ * without a script does (tests/differential/segments.py). */
+unsigned packetdrill_interface_waiting(void);
 
 struct adapter;
 

@@ -247,7 +247,8 @@ static long do_shutdown(struct net *net, struct sock *sock, int how)
         return -ENOTCONN;
     struct weir_status status;
     if (sock->kind == SOCK_TCP && sock->phase == PHASE_CONNECTED &&
-        (weir_status(net->weir, sock->handle, &status) != WEIR_OK || status.state == WEIR_CLOSED))
+        (weir_status(net->weir, sock->handle, &status) != WEIR_OK || status.state == WEIR_CLOSED ||
+         status.state == WEIR_TIME_WAIT)) /* which has left its socket behind */
         return -ENOTCONN;
     sock->deferred = false;
     if (sock->phase == PHASE_CONNECTING || (sock->phase == PHASE_LISTENING && how != SHUT_WR)) {

@@ -242,8 +242,8 @@ void ip_group_leave(struct ip_host *ip, unsigned iface, const struct weir_ip *ad
 bool ip_group_is_joined(const struct ip_host *ip, unsigned iface, const struct weir_ip *addr);
 
 /* An ICMP TOO_BIG that a transport has vetted (the quoted packet really is in flight): lowers the
- * path MTU (RFC 1191, RFC 8201; floor 552 for IPv4 as Linux, 1,280 for IPv6), which is forgotten
- * after 10 minutes. Returns the path MTU now in force. */
+ * path MTU (RFC 1191, RFC 8201; floor 552 for IPv4 as Linux; what is below IPv6's 1,280 is not
+ * believed), which is forgotten after 10 minutes. Returns the path MTU now in force. */
 uint16_t ip_pmtu_lower(struct ip_host *ip, const struct weir_ip *dst, uint32_t mtu, weir_time now);
 /* A packet that long has got through. */
 void ip_pmtu_raise(struct ip_host *ip, const struct weir_ip *dst, uint16_t mtu, weir_time now);

@@ -101,10 +101,10 @@ uint16_t ip_pmtu_lower(struct ip_host *ip, const struct weir_ip *dst, uint32_t m
     if (route == NULL || ip_is_local(ip, dst) || ip_is_group(ip, dst))
         return ip->loop_mtu;
     const uint16_t used = ip_pmtu(ip, dst, route->iface);
-    const uint32_t floor = weir_ip_is_v4(dst) ? PMTU_FLOOR_V4 : IP6_MTU_MIN;
-    if (mtu < floor)
-        mtu = floor;
-    if (mtu >= used)
+    const bool v4 = weir_ip_is_v4(dst);
+    if (v4 && mtu < PMTU_FLOOR_V4)
+        mtu = PMTU_FLOOR_V4;
+    if (mtu >= used || (!v4 && mtu < IP6_MTU_MIN)) /* RFC 8201, 4: no link is so small */
         return used;
 
     uint32_t index = find(ip, dst);

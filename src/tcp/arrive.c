@@ -68,11 +68,11 @@ static void answer_unacceptable(struct tcb *tcb, const struct tcp_seg *seg, weir
         tcp_owe_ack(tcb, WEIR_WHY_ACK_DUP);
 }
 
-/* RFC 2883: octets that we have came again. */
+/* RFC 2883: octets that we have came again, or a FIN. */
 static void tell_of_copy(struct tcb *tcb, const struct tcp_seg *seg)
 {
-    if (seg->len > 0 && !(seg->flags & TCP_SYN))
-        tcp_owe_dsack(tcb, seg->seq, seq_min(seg->seq + seg->len, tcb->rcv.nxt));
+    if (!(seg->flags & TCP_SYN))
+        tcp_owe_dsack(tcb, seg->seq, seq_min(seg->seq + tcp_seg_len(seg), tcb->rcv.nxt));
 }
 
 static bool ts_recent_is_old(const struct tcb *tcb, weir_time now)

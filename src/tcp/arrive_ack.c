@@ -185,11 +185,16 @@ static void let_go_held(struct tcb *tcb)
     tcb->due |= TCP_DUE_DATA;
 }
 
-/* While the window is closed, what is heard answers the probe. */
-static void probe_answered(struct tcb *tcb)
+/* While the window is closed, what is heard answers the probe; and as for Linux the next need not
+ * come sooner after it than after the one before. */
+static void probe_answered(struct tcb *tcb, weir_time now)
 {
-    if (tcb->rtx_kind == TCP_RTX_PERSIST && tcb->snd.wnd == 0)
+    if (tcb->rtx_kind != TCP_RTX_PERSIST)
+        return;
+    if (tcb->snd.wnd == 0)
         tcb->due &= (uint8_t)~TCP_DUE_PROBE;
+    if (!(tcb->due & TCP_DUE_PROBE))
+        tcb->rtx_at = now + tcp_rto_backed_off(tcb);
 }
 
 /* Nothing is in flight, and no ranges are kept or told of: all that the ACK of such a segment can
@@ -208,7 +213,7 @@ void tcp_ack_arrives(struct tcb *tcb, const struct tcp_seg *seg, const struct tc
         (void)!update_window(tcb, seg, false, arrival->now);
         let_go_held(tcb);
         tcp_ecn_told(tcb, seg, arrival->opts, 0, arrival->now);
-        probe_answered(tcb);
+        probe_answered(tcb, arrival->now);
         return;
     }
     const seq32 una = tcb->snd.una;
@@ -249,5 +254,5 @@ void tcp_ack_arrives(struct tcb *tcb, const struct tcp_seg *seg, const struct tc
         tcp_extra_acked(tcb, arrival->now);
     if (forward)
         check_fin_acked(tcb, arrival->now);
-    probe_answered(tcb);
+    probe_answered(tcb, arrival->now);
 }

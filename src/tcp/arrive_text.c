@@ -78,6 +78,20 @@ static bool move_over(struct tcb *tcb, seq32 end)
     return true;
 }
 
+/* RFC 2883, 4: what of the segment lies in a range already came twice. Of several ranges the first
+ * is told, as by Linux. */
+static void tell_of_overlap(struct tcb *tcb, const struct tcp_seg *seg)
+{
+    const struct tcb_flight *flight = tcb_flight(tcb);
+    if (flight == NULL)
+        return;
+    const unsigned i = ranges_after(&flight->ranges, tcb->host->rings, seg->seq);
+    if (i == flight->ranges.count)
+        return;
+    const struct range r = ranges_at(&flight->ranges, tcb->host->rings, i);
+    tcp_owe_dsack(tcb, seq_max(r.start, seg->seq), seq_min(r.end, seg->seq + seg->len));
+}
+
 static void in_order(struct tcb *tcb, const struct tcp_seg *seg, weir_time now)
 {
     const seq32 before = tcb->rcv.nxt;
@@ -104,11 +118,11 @@ static enum weir_drop out_of_order(struct tcb *tcb, const struct tcp_seg *seg)
     struct tcb_flight *flight = tcb_flight_need(tcb);
     if (flight == NULL)
         return WEIR_DROP_NO_FLIGHT;
+    tell_of_overlap(tcb, seg);
     struct ring_pool *rings = tcb->host->rings;
     const unsigned known = ranges_find(&flight->ranges, rings, seg->seq);
     if (known < flight->ranges.count) {
         const struct range r = ranges_at(&flight->ranges, rings, known);
-        tcp_owe_dsack(tcb, seg->seq, seq_min(r.end, seg->seq + seg->len));
         if (seq_geq(r.end, seg->seq + seg->len)) {
             tcp_note_range(tcb, r.start, r.end);
             return WEIR_DROP_SEQ_OLD;
@@ -150,6 +164,7 @@ enum weir_drop tcp_text_arrives(struct tcb *tcb, const struct tcp_seg *seg, weir
         tcp_owe_ack(tcb, WEIR_WHY_ACK_DUP);
         return WEIR_DROP_NO_CHUNK;
     }
+    tell_of_overlap(tcb, &text);
     in_order(tcb, &text, now);
     return WEIR_DROP_NONE;
 }
@@ -167,9 +182,9 @@ void tcp_fin_arrives(struct tcb *tcb, const struct tcp_seg *seg, weir_time now)
             return;
         tcb->fin_known = true;
         tcb->rcv.fin = fin;
-        if (fin != tcb->rcv.nxt)
-            tcp_owe_ack(tcb, WEIR_WHY_ACK_DUP);
     }
+    if ((seg->flags & TCP_FIN) && seg->seq + seg->len != tcb->rcv.nxt && !tcb->fin_rcvd)
+        tcp_owe_ack(tcb, WEIR_WHY_ACK_DUP);
     if (!tcb->fin_known || tcb->fin_rcvd || tcb->rcv.nxt != tcb->rcv.fin)
         return;
     tcb->fin_rcvd = true;

@@ -226,6 +226,9 @@ static bool plan_probe(const struct tcb *tcb, weir_time now, struct tcp_plan *pl
     if (len > max)
         len = max;
     const bool fin = !fresh && tcp_fin_sent(tcb) && seq + len == tcb->snd.nxt;
+    plan->len = len;
+    if (fresh)
+        tcp_ecn_fill_new(tcb, plan);
     fill_text(tcb, plan, len - (fin ? 1u : 0u), fin, now);
     return true;
 }
@@ -355,8 +358,10 @@ static bool plan_new(const struct tcb *tcb, const struct tcp_env *env, weir_time
         return true;
     }
     fill_text(tcb, plan, chance.len, chance.fin, now);
-    if (frame_ends(tcb, plan, chance.burst) || (tcb->due & TCP_DUE_PROBE))
-        plan->flags |= TCP_PSH; /* what a timer lets go is pushed, too, as on Linux */
+    if (tcb->due & TCP_DUE_PROBE)
+        plan->pushed = true; /* what a timer lets go is pushed, as on Linux */
+    if (frame_ends(tcb, plan, chance.burst) || plan->pushed)
+        plan->flags |= TCP_PSH;
     return true;
 }
 
@@ -468,6 +473,8 @@ static void commit_fresh(struct tcb *tcb, const struct tcp_plan *plan, weir_time
     if (cwnd_full(tcb, sb_pipe_of(tcb, flight)))
         tcb->cwnd_limited = true;
     prr_sent(tcb, len);
+    if (idle && tcb->rtx_kind == TCP_RTX_PERSIST)
+        tcb->backoff = tcb->retries = 0; /* they counted probes */
     if (idle)
         tcp_rtx_restart(tcb, now);
     if (plan->why == WEIR_WHY_NEW_PROBE)

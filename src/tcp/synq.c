@@ -191,6 +191,8 @@ enum weir_error tcp_synq_promote(const struct synq_entry *entry, struct tcb *tcb
     opts.present |= (entry->flags & SYNQ_WS) ? TCP_OPT_WSCALE : 0;
     tcp_take_options(tcb, &opts);
     tcb->cc.cwnd = cc_initial_window(tcb->mss);
+    if (entry->retries > 1 && entry->retries <= birth->host->config->synack_retries)
+        tcb->cc.cwnd = tcb->mss; /* RFC 5681, 3.1: a SYN-ACK was lost; one may have been late */
     tcp_cc_start(tcb);
     tcp_ecn_promote(tcb, entry->flags);
     tcb->syn_rtx = entry->flags & SYNQ_RTX;

@@ -277,7 +277,9 @@ static void check_challenge(const struct emission *e)
 /* RFC 3168, 6.1: only new octets may be marked instead of dropped. */
 static void check_marks(const struct emission *e)
 {
-    const bool fresh = e->out->why == WEIR_WHY_NEW_DATA || e->out->why == WEIR_WHY_NEW_PROBE;
+    const uint16_t why = e->out->why;
+    const bool fresh =
+        why == WEIR_WHY_NEW_DATA || why == WEIR_WHY_NEW_PROBE || why == WEIR_WHY_NEW_TLP;
     if (e->packet->ecn != 0 && (!fresh || e->packet->data_len == 0))
         broken(e, "RFC 3168, 6.1: ECT on what is not new octets", e->packet->ecn, 0);
     if (e->packet->ecn == 1 || e->packet->ecn == 3)
