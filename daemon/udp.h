@@ -84,6 +84,8 @@ struct udp_socket {
     bool sends_itself;     /* S was connected, so that not every send of it is caught */
     weir_time gone_until;  /* not 0: nobody holds S, but what it sent may still come to D */
     uint16_t told;         /* enum udp_told */
+    uint32_t ports;        /* IP_LOCAL_PORT_RANGE: the first, and the last in the upper half */
+    int device;            /* SO_BINDTOIFINDEX */
     uint16_t segment;      /* UDP_SEGMENT: what is sent is cut into pieces of that; 0: it is not */
     int mtu_discover[2];   /* of IPv4, of IPv6 */
     int ttl[2], tos[2];    /* -1: the default */

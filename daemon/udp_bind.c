@@ -9,8 +9,8 @@
 
 /* syscall: connect shutdown */
 
-#define EPHEMERAL  32768u
-#define EPHEMERALS (60999u - EPHEMERAL + 1)
+#define EPHEMERAL     32768u
+#define EPHEMERAL_END 61000u
 
 /* ---- bind ---- */
 
@@ -47,10 +47,14 @@ static bool is_taken(struct udp_socket *socket, const struct weir_addr *addr)
 
 static bool draw_port(struct udp_socket *socket, struct weir_addr *addr)
 {
+    /* IP_LOCAL_PORT_RANGE makes the range of all narrower, where the two meet. */
+    const uint32_t least = socket->ports & UINT16_MAX, most = socket->ports >> 16;
+    const uint32_t first = least > EPHEMERAL && least < EPHEMERAL_END ? least : EPHEMERAL;
+    const uint32_t end = most >= first && most < EPHEMERAL_END ? most + 1 : EPHEMERAL_END;
     uint32_t start = 0;
     (void)random_fill(socket->weird, &start, sizeof start);
-    for (uint32_t i = 0; i < EPHEMERALS; i++) {
-        addr->port = (uint16_t)(EPHEMERAL + (start + i) % EPHEMERALS);
+    for (uint32_t i = 0; i < end - first; i++) {
+        addr->port = (uint16_t)(first + (start + i) % (end - first));
         if (!is_taken(socket, addr))
             return true;
     }

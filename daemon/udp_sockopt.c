@@ -18,6 +18,8 @@
 #define NEW_IP_PROTOCOL               52
 #define NEW_IP_RECVERR_RFC4884        26
 #define NEW_IP_LOCAL_PORT_RANGE       51
+#define NEW_UDPLITE_SEND_CSCOV        10
+#define NEW_UDPLITE_RECV_CSCOV        11
 #define NEW_IPV6_FLOWINFO             11
 #define NEW_IPV6_ROUTER_ALERT_ISOLATE 30
 #define NEW_IPV6_RECVERR_RFC4884      31
@@ -37,6 +39,9 @@ enum how {
     FREE,   /* IPV6_FREEBIND: the same as IP_FREEBIND */
     WHOLE,  /* IPV6_DONTFRAG */
     CORK,   /* UDP_CORK */
+    RANGE,  /* IP_LOCAL_PORT_RANGE */
+    DEVICE, /* SO_BINDTOIFINDEX: there is one interface */
+    FAMILY, /* IPV6_ADDRFORM: read only */
     WATCH,  /* the kernel's, which then tells of what S sent, if the bits `which` are set */
 };
 
@@ -85,6 +90,7 @@ static const struct option options[] = {
     { SOL_SOCKET, SO_DETACH_FILTER, NATIVE, 0 },
     { SOL_SOCKET, SO_LOCK_FILTER, NATIVE, 0 },
     { SOL_SOCKET, SO_BINDTODEVICE, NATIVE, 0 },
+    { SOL_SOCKET, SO_BINDTOIFINDEX, DEVICE, 0 },
     { SOL_SOCKET, SO_DEBUG, NATIVE, 0 },
     { SOL_SOCKET, SO_BSDCOMPAT, NATIVE, 0 },
     { SOL_SOCKET, SO_PASSCRED, NATIVE, 0 },
@@ -132,7 +138,9 @@ static const struct option options[] = {
     { IPPROTO_IP, IP_RECVFRAGSIZE, NONE, ENOPROTOOPT },
     { IPPROTO_IP, NEW_IP_RECVERR_RFC4884, NONE, ENOPROTOOPT },
     { IPPROTO_IP, IP_UNICAST_IF, NONE, EADDRNOTAVAIL },
-    { IPPROTO_IP, NEW_IP_LOCAL_PORT_RANGE, NONE, ENOPROTOOPT },
+    { IPPROTO_IP, NEW_IP_LOCAL_PORT_RANGE, RANGE, 0 },
+    { IPPROTO_UDP, NEW_UDPLITE_SEND_CSCOV, NATIVE, 0 },
+    { IPPROTO_UDP, NEW_UDPLITE_RECV_CSCOV, NATIVE, 0 },
     { IPPROTO_UDP, UDP_CORK, CORK, 0 },
     { IPPROTO_UDP, UDP_ENCAP, NONE, ENOPROTOOPT },
     { IPPROTO_UDP, UDP_NO_CHECK6_TX, NONE, ENOPROTOOPT },
@@ -160,7 +168,9 @@ static const struct option options[] = {
     { IPPROTO_IPV6, IPV6_RECVDSTOPTS, NONE, ENOPROTOOPT },
     { IPPROTO_IPV6, IPV6_RECVPATHMTU, NONE, ENOPROTOOPT },
     { IPPROTO_IPV6, IPV6_RECVFRAGSIZE, NONE, ENOPROTOOPT },
-    { IPPROTO_IPV6, IPV6_MINHOPCOUNT, NONE, ENOPROTOOPT },
+    { IPPROTO_IPV6, IPV6_MINHOPCOUNT, NATIVE, 0 }, /* which means nothing to UDP */
+    { IPPROTO_IPV6, IPV6_ROUTER_ALERT, NATIVE, 0 },
+    { IPPROTO_IPV6, IPV6_ADDRFORM, FAMILY, 0 },
     { IPPROTO_IPV6, NEW_IPV6_FLOWINFO_SEND, NONE, ENOPROTOOPT },
     { IPPROTO_IPV6, IPV6_UNICAST_IF, NONE, EADDRNOTAVAIL },
     { SOL_SOCKET, SO_ZEROCOPY, WATCH, 1 },
@@ -240,6 +250,12 @@ static int get_kept(const struct call *call, const struct udp_socket *socket,
         return give_int(call, socket->v6only);
     case PORT:
         return give_int(call, socket->bound ? socket->local.port : 0);
+    case RANGE:
+        return give_int(call, (int)socket->ports);
+    case DEVICE:
+        return give_int(call, socket->device);
+    case FAMILY:
+        return socket->connected ? give_int(call, socket->family) : ENOTCONN;
     case FREE:
         return give_int(call, socket->freebind);
     case WHOLE:
@@ -370,13 +386,38 @@ static int set_cork(const struct call *call, struct udp_socket *socket, int valu
     return 0;
 }
 
+/* As Linux it takes a range that begins behind its end only if one of the two is not given. */
+static int set_range(struct udp_socket *socket, uint32_t value)
+{
+    const uint32_t least = value & UINT16_MAX, most = value >> 16;
+    if (least != 0 && most != 0 && least > most)
+        return EINVAL;
+    socket->ports = value;
+    return 0;
+}
+
+static int set_device(struct udp_socket *socket, int index)
+{
+    if (index < 0)
+        return EINVAL;
+    if (index != 0 && (unsigned)index != socket->weird->udp->ifindex)
+        return ENODEV; /* nothing would ever come from there */
+    socket->device = index;
+    return 0;
+}
+
 static int set_kept(const struct call *call, struct udp_socket *socket, const struct option *option,
                     int value)
 {
     switch (option->how) {
     case PATH:
     case PORT:
+    case FAMILY:
         return ENOPROTOOPT;
+    case RANGE:
+        return set_range(socket, (uint32_t)value);
+    case DEVICE:
+        return set_device(socket, value);
     case DENIED:
         return value != 0 ? EPERM : 0;
     case NONE:

@@ -167,6 +167,101 @@ def stamping():
         [abs(second - time.time()) < 20 for second in seconds])
 
 
+def told(s, count, size=200):
+    """`count` of the error queue, if they come: octets, what the kernel says of them, and which
+    times there are."""
+    found, limit, end = [], s.gettimeout(), time.monotonic() + 10
+    s.settimeout(0)
+    while len(found) < count and time.monotonic() < end:
+        try:
+            data, beside_it, flags, _ = s.recvmsg(size, 500, socket.MSG_ERRQUEUE)
+        except BlockingIOError:
+            time.sleep(.01)
+            continue
+        errors = [struct.unpack("IBBBBII", value[:16]) for level, _, value in beside_it
+                  if level == LEVEL]
+        times = [[i for i, part in enumerate(struct.unpack("6q", value)) if part][:1]
+                 for level, kind, value in beside_it if (level, kind) == (1, 37)]
+        found.append((data, errors, times, flags))
+    s.settimeout(limit)
+    return found
+
+
+def polled(s):
+    """What poll says that nobody asked it for; within 10 s."""
+    poll = select.poll()
+    poll.register(s, 0)
+    return [kind for _, kind in poll.poll(10000)]
+
+
+def shown(frame):
+    """Without what is drawn by lot: the number and the sums, or the flow label."""
+    if SIX:
+        return frame[:15] + frame[18:60] + frame[62:]
+    return frame[:18] + frame[20:24] + frame[26:40] + frame[42:]
+
+
+@case
+def stamping_sent():
+    """SO_TIMESTAMPING: when a datagram left, by the option or beside one message."""
+    sent, software, count, alone, queued = 1 << 1, 1 << 4, 1 << 7, 1 << 11, 1 << 8
+    for connected in (False, True):
+        there, here, send = pair(connected)
+        ports = [struct.pack("!H", s.getsockname()[1]) for s in (here, there)]
+        name = () if connected else (there.getsockname(),)
+        for flags, each in ((software, 0), (sent | software, 1),
+                            (sent | software | count | alone, 1),
+                            (sent | queued | software | count | alone, 2)):
+            here.setsockopt(socket.SOL_SOCKET, 37, 0)
+            here.setsockopt(socket.SOL_SOCKET, 37, flags)
+            say(flags, here.getsockopt(socket.SOL_SOCKET, 37))
+            send(b"one")
+            send(b"two")
+            say(polled(here) if each else [])
+            for size, messages in ((200, 2 * each), (20, 1)):
+                for data, *rest in told(here, messages, size):
+                    data = data.replace(ports[0], b"AA", 1).replace(ports[1], b"BB", 1)
+                    say(len(data), shown(data), *rest)
+                here.sendmsg([b"beside"], [(socket.SOL_SOCKET, 37, struct.pack("I", sent))], 0,
+                             *name)
+            say(len(told(here, 1)))
+        attempt("no such time", here.sendmsg, [b"x"],
+                [(socket.SOL_SOCKET, 37, struct.pack("I", software))], 0, *name)
+        say(lengths(there, 16), waiting(there))
+
+
+def completed(s, last):
+    """The numbers of the sends whose octets are no longer needed, and why, up to this one."""
+    numbers, kinds = [], set()
+    while last not in numbers:
+        found = told(s, 1)
+        if not found:
+            break
+        for data, errors, times, flags in found:
+            for error in errors:
+                numbers += range(error[5], error[6] + 1)
+                kinds.add((data, *error[:5], len(times), flags))
+    return sorted(numbers), sorted(kinds)
+
+
+@case
+def zero_copy():
+    """MSG_ZEROCOPY: which sends no longer need their octets, and that these were copied."""
+    flag = 0x4000000
+    for connected in (False, True):
+        there, here, send = pair(connected)
+        send(b"before", flag)
+        attempt("taken", here.setsockopt, socket.SOL_SOCKET, 60, 1)
+        attempt("of no such value", here.setsockopt, socket.SOL_SOCKET, 60, 2)
+        say(here.getsockopt(socket.SOL_SOCKET, 60))
+        for size in (3, 0, 3000):
+            send(bytes(size), flag)
+        send(b"without")
+        say(polled(here), completed(here, 2))
+        here.sendmsg([b"with a header"], [], flag, *(() if connected else (there.getsockname(),)))
+        say(completed(here, 3), lengths(there, 6), waiting(there))
+
+
 @case
 def old_options():
     """RFC 2292's names of IPV6_RECVPKTINFO and IPV6_RECVHOPLIMIT."""
@@ -201,6 +296,11 @@ def ports():
     say(s.getsockopt(0, 52))
     s.bind(("", 0))
     say(s.getsockopt(0, 52) == s.getsockname()[1])
+    s = sock()
+    s.setsockopt(0, 51, struct.pack("=I", 40000 | 40001 << 16))
+    s.bind(("", 0))
+    say(s.getsockname()[1] in (40000, 40001), s.getsockopt(0, 51, 4))
+    attempt("the wrong way", s.setsockopt, 0, 51, 2 | 1 << 16)
     s = sock()
     s.setsockopt(LEVEL, 78 if SIX else 15, 1)
     attempt("not ours", s.bind, ("2001:db8:9::9" if SIX else "198.51.100.9", 0))
