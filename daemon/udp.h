@@ -22,6 +22,7 @@
 
 #include <limits.h>
 #include <netinet/in.h>
+#include <sys/uio.h>
 
 #ifndef IOV_MAX
 #define IOV_MAX 1024
@@ -76,6 +77,7 @@ struct udp_socket {
     uint8_t family;
     bool bound, address_given, port_given, connected;
     bool v6only, reuse_addr, reuse_port, freebind, broadcast, shut_write, no_sum;
+    bool joins;            /* UDP_GRO: datagrams of one length come as one */
     bool corks;            /* has said MSG_MORE while it was connected */
     bool corked;           /* UDP_CORK is set */
     bool whole6;           /* IPV6_DONTFRAG */
@@ -219,9 +221,10 @@ struct weir_udp_how udp_how(const struct udp_socket *socket, const struct weir_i
 bool udp_watch_d(struct udp_host *host, uint32_t events);
 /* Sends what programs have sent by themselves; false: some is left. */
 bool udp_drain(struct udp_host *host, weir_time now);
-/* To S as coming from `id`. */
+/* To S as coming from `id`. `piece`: several datagrams of that length, of which the last may be
+ * shorter; 0: one. */
 void udp_give(struct udp_host *host, const struct udp_socket *socket, struct in_addr id,
-              const struct weir_datagram *info, const void *data, size_t len);
+              const struct weir_datagram *info, struct iovec data, uint16_t piece);
 
 /* ---- udp_icmp.c ---- */
 
@@ -315,5 +318,8 @@ struct udp_telling {
     const struct weir_addr *to; /* where the datagram was sent */
 };
 size_t udp_cmsg_write(const struct udp_telling *telling, uint8_t *control, size_t room, bool *cut);
+
+/* UDP_GRO's word: of how long datagrams it is made; 0: it is one. */
+uint16_t udp_cmsg_piece(const struct msghdr *native);
 
 #endif

@@ -194,6 +194,17 @@ static void put_tos(struct cmsg_writing *w, const struct udp_socket *socket, boo
         cmsg_put(w, IPPROTO_IPV6, IPV6_TCLASS, &tclass, sizeof tclass);
 }
 
+uint16_t udp_cmsg_piece(const struct msghdr *native)
+{
+    struct msghdr message = *native;
+    int piece = 0;
+    for (const struct cmsghdr *c = CMSG_FIRSTHDR(&message); c != NULL;
+         c = CMSG_NXTHDR(&message, (struct cmsghdr *)(uintptr_t)c))
+        if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO)
+            memcpy(&piece, CMSG_DATA(c), sizeof piece);
+    return (uint16_t)piece;
+}
+
 /* NOLINTNEXTLINE(readability-non-const-parameter): `w` writes through both. */
 size_t udp_cmsg_write(const struct udp_telling *telling, uint8_t *control, size_t room, bool *cut)
 {
@@ -205,6 +216,9 @@ size_t udp_cmsg_write(const struct udp_telling *telling, uint8_t *control, size_
     for (struct cmsghdr *c = CMSG_FIRSTHDR(native); c != NULL; c = CMSG_NXTHDR(native, c))
         if (c->cmsg_level == SOL_SOCKET)
             cmsg_put(&w, SOL_SOCKET, c->cmsg_type, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
+    const int piece = udp_cmsg_piece(native);
+    if (piece > 0)
+        cmsg_put(&w, IPPROTO_UDP, UDP_GRO, &piece, sizeof piece);
     if (named && !error)
         put_addresses(&w, telling, v4);
     for (struct cmsghdr *c = CMSG_FIRSTHDR(native); c != NULL; c = CMSG_NXTHDR(native, c)) {

@@ -149,7 +149,8 @@ static void put_back(const struct udp_job *job, const struct place *place,
     if ((place->flags & (MSG_PEEK | MSG_ERRQUEUE)) != 0 || taken->native.msg_namelen == 0 ||
         (taken->native.msg_flags & MSG_TRUNC) != 0)
         return;
-    udp_give(job->host, job->socket, taken->id.sin_addr, &info, job->host->in, len);
+    udp_give(job->host, job->socket, taken->id.sin_addr, &info,
+             (struct iovec){ job->host->in, len }, udp_cmsg_piece(&taken->native));
 }
 
 /* ---- The three calls ---- */

@@ -5,6 +5,7 @@
 #include "udp.h"
 
 #include <errno.h>
+#include <netinet/udp.h>
 #include <sys/epoll.h>
 
 /* syscall: recvmsg sendmsg */
@@ -12,6 +13,9 @@
 #define DRAIN_TURN 256
 #define GIVE_TURN  64
 #define FULL_RETRY WEIR_MS
+
+#define JOINT_MOST   64 /* datagrams in one, as Linux */
+#define JOINT_OCTETS 65507
 
 /* ---- From S to the network ---- */
 
@@ -146,18 +150,18 @@ bool udp_drain(struct udp_host *host, weir_time now)
 /* ---- From the network to S ---- */
 
 void udp_give(struct udp_host *host, const struct udp_socket *socket, struct in_addr id,
-              const struct weir_datagram *info, const void *data, size_t len)
+              const struct weir_datagram *info, struct iovec data, uint16_t piece)
 {
     struct sockaddr_in to = socket->at;
     union {
-        char octets[CMSG_SPACE(sizeof(struct in_pktinfo)) + 2 * CMSG_SPACE(sizeof(int))];
+        char octets[CMSG_SPACE(sizeof(struct in_pktinfo)) + 2 * CMSG_SPACE(sizeof(int)) +
+                    CMSG_SPACE(sizeof piece)];
         struct cmsghdr align;
     } control;
     memset(&control, 0, sizeof control);
-    struct iovec iov = { (void *)(uintptr_t)data, len };
     struct msghdr message = { .msg_name = &to,
                               .msg_namelen = sizeof to,
-                              .msg_iov = &iov,
+                              .msg_iov = &data,
                               .msg_iovlen = 1,
                               .msg_control = control.octets,
                               .msg_controllen = sizeof control.octets };
@@ -172,6 +176,13 @@ void udp_give(struct udp_host *host, const struct udp_socket *socket, struct in_
     c = CMSG_NXTHDR(&message, c);
     *c = (struct cmsghdr){ CMSG_LEN(sizeof tos), IPPROTO_IP, IP_TOS };
     memcpy(CMSG_DATA(c), &tos, sizeof tos);
+    if (piece > 0) {
+        c = CMSG_NXTHDR(&message, c);
+        *c = (struct cmsghdr){ CMSG_LEN(sizeof piece), IPPROTO_UDP, UDP_SEGMENT };
+        memcpy(CMSG_DATA(c), &piece, sizeof piece);
+    } else {
+        message.msg_controllen -= CMSG_SPACE(sizeof piece);
+    }
     (void)sendmsg(host->d, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
@@ -182,6 +193,44 @@ static struct in_addr id_for(struct udp_host *host, const struct udp_socket *soc
     if (socket->connected)
         return socket->peer.sin_addr;
     return udp_id_of(host->ids, &info->from, &info->to);
+}
+
+/* Datagrams of one length and of one way, which are one to a program that asks for that. They lie
+ * in host->in. */
+struct joint {
+    struct weir_datagram info; /* of the first */
+    size_t len;
+    uint16_t piece, count;
+};
+
+static void give_joint(struct udp_host *host, const struct udp_socket *socket, struct joint *joint)
+{
+    if (joint->count > 0)
+        udp_give(host, socket, id_for(host, socket, &joint->info), &joint->info,
+                 (struct iovec){ host->in, joint->len }, joint->count > 1 ? joint->piece : 0);
+    joint->count = 0;
+}
+
+static bool goes_on(const struct joint *joint, const struct weir_datagram *next)
+{
+    return joint->count > 0 && joint->count < JOINT_MOST && next->len > 0 &&
+           next->len <= joint->piece && joint->len == (size_t)joint->count * joint->piece &&
+           joint->len + next->len <= JOINT_OCTETS && next->ttl == joint->info.ttl &&
+           next->tos == joint->info.tos && next->from.port == joint->info.from.port &&
+           weir_ip_equal(&next->from.ip, &joint->info.from.ip) &&
+           weir_ip_equal(&next->to.ip, &joint->info.to.ip);
+}
+
+static void join(struct udp_host *host, const struct udp_socket *socket, struct joint *joint,
+                 const struct weir_datagram *next, const uint8_t *data)
+{
+    if (!socket->joins || !goes_on(joint, next)) {
+        give_joint(host, socket, joint);
+        *joint = (struct joint){ .info = *next, .piece = (uint16_t)next->len };
+    }
+    memcpy(host->in + joint->len, data, next->len);
+    joint->len += next->len;
+    joint->count++;
 }
 
 bool udp_event(struct weird *weird, const struct weir_event *event, weir_time now)
@@ -196,12 +245,17 @@ bool udp_event(struct weird *weird, const struct weir_event *event, weir_time no
         return true;
     while (weir_udp_report(weird->weir, socket->handle, &report))
         udp_icmp_report(host, socket, &report);
-    for (unsigned i = 0; i < GIVE_TURN; i++) {
+    static uint8_t data[UDP_DATA_MAX];
+    struct joint joint = { .count = 0 };
+    bool more = true;
+    for (unsigned i = 0; more && i < GIVE_TURN; i++) {
         struct weir_datagram info;
-        if (weir_udp_recv(weird->weir, socket->handle, host->in, sizeof host->in, &info) != WEIR_OK)
-            return true;
-        udp_give(host, socket, id_for(host, socket, &info), &info, host->in, info.len);
+        more = weir_udp_recv(weird->weir, socket->handle, data, sizeof data, &info) == WEIR_OK;
+        if (more)
+            join(host, socket, &joint, &info, data);
     }
-    weir_rearm(weird->weir, socket->handle);
+    give_joint(host, socket, &joint);
+    if (more)
+        weir_rearm(weird->weir, socket->handle);
     return true;
 }

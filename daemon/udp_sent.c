@@ -60,8 +60,9 @@ void udp_sent_tell(const struct udp_job *job, const struct weir_addr *to,
 bool udp_sent_is_frame(const struct msghdr *native)
 {
     struct sock_extended_err error;
-    for (const struct cmsghdr *c = CMSG_FIRSTHDR(native); c != NULL;
-         c = CMSG_NXTHDR((struct msghdr *)(uintptr_t)native, (struct cmsghdr *)(uintptr_t)c)) {
+    struct msghdr message = *native;
+    for (const struct cmsghdr *c = CMSG_FIRSTHDR(&message); c != NULL;
+         c = CMSG_NXTHDR(&message, (struct cmsghdr *)(uintptr_t)c)) {
         if (!(c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR) &&
             !(c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR))
             continue;

@@ -146,7 +146,7 @@ static const struct option options[] = {
     { IPPROTO_UDP, UDP_NO_CHECK6_TX, NONE, ENOPROTOOPT },
     { IPPROTO_UDP, UDP_NO_CHECK6_RX, NONE, ENOPROTOOPT },
     { IPPROTO_UDP, UDP_SEGMENT, MIRROR, 0 },
-    { IPPROTO_UDP, UDP_GRO, NATIVE, 0 },
+    { IPPROTO_UDP, UDP_GRO, MIRROR, 0 },
     { IPPROTO_IP, IP_PKTINFO, TOLD, TOLD_PKTINFO },
     { IPPROTO_IP, IP_RECVTTL, TOLD, TOLD_TTL },
     { IPPROTO_IP, IP_RECVTOS, TOLD, TOLD_TOS },
@@ -351,6 +351,8 @@ static void keep(struct udp_socket *socket, const struct option *option, int val
         socket->mtu_discover[six] = value;
     } else if (!six && option->name == IP_FREEBIND) {
         socket->freebind = value != 0;
+    } else if (option->level == IPPROTO_UDP && option->name == UDP_GRO) {
+        socket->joins = value != 0;
     } else if (option->level == IPPROTO_UDP) {
         socket->segment = (uint16_t)value;
     }

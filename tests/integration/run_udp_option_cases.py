@@ -50,6 +50,16 @@ def waiting(s):
     return bool(select.select([s], [], [], 0.1)[0])
 
 
+def joined(s, size):
+    """So many octets, which Linux has in one piece; of how long datagrams, and the flags."""
+    data, kinds, flags = b"", set(), 0
+    while len(data) < size:
+        part, told_beside, flags = beside(s, 70000)
+        data += part
+        kinds |= {(level, kind, len(value), value[:2]) for level, kind, value in told_beside}
+    return data, sorted(kinds), flags
+
+
 # ---- UDP_SEGMENT ----
 
 @case
@@ -103,6 +113,17 @@ def segment_groups():
     say(there.getsockopt(UDP, UDP_GRO))
     attempt("one", send, b"x")
     say(lengths(there, 1))
+    here.setsockopt(UDP, UDP_SEGMENT, 100)
+    for size in (250, 300, 100, 99, 6400):
+        send(bytes(range(250)) * (size // 250) + bytes(size % 250))
+        data, kinds, flags = joined(there, size)
+        say(size, data == bytes(range(250)) * (size // 250) + bytes(size % 250), kinds, flags)
+    send(bytes(250))
+    data, kinds, flags = beside(there, 120)
+    say("cut", len(data), kinds, flags)
+    there.setsockopt(UDP, UDP_GRO, 0)
+    send(bytes(250))
+    say(lengths(there, 3), waiting(there))
 
 
 # ---- UDP_CORK ----
