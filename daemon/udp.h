@@ -243,23 +243,6 @@ bool udp_recv_again(struct udp_job *job);
 /* What waits for more waits no longer (UDP_CORK is taken back). */
 void udp_send_corked(struct udp_socket *socket, int s, weir_time now);
 
-/* ---- udp_sent.c: what the kernel tells of what S sent ---- */
-
-struct udp_sent {
-    const uint8_t *data;
-    size_t len;
-    int flags;  /* of the call */
-    int stamps; /* SO_TIMESTAMPING beside the message; -1: none */
-};
-/* weird has sent it for S: has the kernel tell of it, if the program asks for that. */
-void udp_sent_tell(const struct udp_job *job, const struct weir_addr *to,
-                   const struct udp_sent *sent);
-/* Whether what came from the error queue is a datagram that was sent. */
-bool udp_sent_is_frame(const struct msghdr *native);
-/* Gives it, of `len` octets of `room`, the addresses that the program knows. Its length, which may
- * be more than there is room for. */
-size_t udp_sent_rename(const struct udp_host *host, uint8_t *frame, size_t len, size_t room);
-
 /* ---- udp_cork.c ---- */
 
 /* Adds to what waits for more, or begins it. 0 or errno: ENOBUFS, or EMSGSIZE where no datagram is
@@ -297,29 +280,5 @@ bool udp_group_set(struct call *call, struct udp_socket *socket);
 bool udp_group_get(struct call *call, const struct udp_socket *socket);
 void udp_group_defaults(struct udp_socket *socket);
 void udp_group_apply(struct udp_socket *socket); /* tells weir, if it is bound */
-
-/* ---- udp_cmsg.c: what stands beside a datagram ---- */
-
-struct udp_beside {
-    struct weir_ip from;
-    int ttl, tos;     /* -1: not given */
-    uint16_t segment; /* UDP_SEGMENT; 0: not given */
-    int stamps;       /* SO_TIMESTAMPING; -1: not given */
-};
-/* Reads what sendmsg was given. 0 or errno. */
-int udp_cmsg_read(const struct udp_socket *socket, const void *control, size_t len,
-                  struct udp_beside *beside);
-/* Makes what recvmsg tells out of what the kernel told us, and the names that are meant. Returns
- * its length; sets `*cut` if there was no room for all (MSG_CTRUNC). */
-struct udp_telling {
-    const struct udp_host *host;
-    const struct udp_socket *socket;
-    struct msghdr *native;
-    const struct weir_addr *to; /* where the datagram was sent */
-};
-size_t udp_cmsg_write(const struct udp_telling *telling, uint8_t *control, size_t room, bool *cut);
-
-/* UDP_GRO's word: of how long datagrams it is made; 0: it is one. */
-uint16_t udp_cmsg_piece(const struct msghdr *native);
 
 #endif

@@ -3,7 +3,7 @@
 /* What stands beside a datagram: addresses, TTL and DS field both ways, and what the kernel knows
  * of S (times, drops, errors). */
 
-#include "udp.h"
+#include "udp_words.h"
 
 #include "cmsg.h"
 

@@ -2,7 +2,7 @@
 
 /* recvfrom, recvmsg and recvmmsg: the datagram comes from S, the names from its id. */
 
-#include "udp.h"
+#include "udp_words.h"
 
 #include <errno.h>
 #include <fcntl.h>

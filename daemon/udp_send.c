@@ -2,7 +2,7 @@
 
 /* sendto, sendmsg and sendmmsg: straight from the program's memory into weir. */
 
-#include "udp.h"
+#include "udp_words.h"
 
 #include <errno.h>
 #include <fcntl.h>

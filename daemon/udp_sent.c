@@ -8,7 +8,7 @@
  * error queue what the program asked for, and poll says so. That weird read the octets before is
  * what the kernel says as well: over the loopback they are copied (SO_EE_CODE_ZEROCOPY_COPIED). */
 
-#include "udp.h"
+#include "udp_words.h"
 
 #include <linux/errqueue.h>
 
