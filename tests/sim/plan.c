@@ -150,15 +150,20 @@ static void draw_link(struct prng *rng, struct sim_plan *plan, unsigned h)
     }
 }
 
+/* Not too many calls in a run: a transfer takes at most a few hundred. */
+static void limit_writes(struct sim_end_plan *end)
+{
+    if (end->write_max < end->total / 300)
+        end->write_max = end->total / 300;
+}
+
 static void draw_end(struct prng *rng, struct sim_plan *plan, struct sim_end_plan *end,
                      uint32_t most)
 {
     end->total = one_in(rng, 4) ? prng_below(rng, 3) : magnitude(rng, 1, most);
     end->write_max = magnitude(rng, 1, 65536);
     end->read_max = magnitude(rng, 1, 65536);
-    /* Not too many calls in a run: a transfer takes at most a few hundred. */
-    if (end->write_max < end->total / 300)
-        end->write_max = end->total / 300;
+    limit_writes(end);
     if (end->read_max < most / 300)
         end->read_max = most / 300;
     if (one_in(rng, 4))
@@ -212,6 +217,8 @@ static void draw_conn(struct prng *rng, struct sim_plan *plan, unsigned i, uint3
         const uint32_t turns = between(rng, 1, 20);
         conn->end[0].total = turns * conn->request;
         conn->end[1].total = turns * conn->response;
+        limit_writes(&conn->end[0]);
+        limit_writes(&conn->end[1]);
         conn->end[0].stall_at = conn->end[1].stall_at = 0;
     }
     if (conn->end[1].finish == SIM_HALF && one_in(rng, 3))
