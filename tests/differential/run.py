@@ -363,24 +363,33 @@ def addresses(own, peer):
 
 # ---- The runs ----
 
+def kernel_run(args, folder, name, **how):
+    """Plays once, in fresh namespaces."""
+    began = time.monotonic()
+    place = os.path.join(folder, name)
+    os.makedirs(place, exist_ok=True)
+    ground = Ground(args, place)
+    try:
+        ground.veth()
+        ground.peer()
+        blocks = ground.play(**how)
+    finally:
+        ground.close()
+    with open(os.path.join(place, "transcript"), "w", encoding="utf-8") as file:
+        file.write(fold(blocks))
+    print(f"# {name}: {len(blocks)} blocks, {time.monotonic() - began:.1f} s", flush=True)
+    return blocks
+
+
 def kernel_runs(args, tap, folder):
-    """Plays twice, in fresh namespaces; returns the first transcript."""
-    plays = []
-    for i in (1, 2):
-        began = time.monotonic()
-        os.makedirs(os.path.join(folder, f"kernel{i}"), exist_ok=True)
-        ground = Ground(args, os.path.join(folder, f"kernel{i}"))
-        try:
-            ground.veth()
-            ground.peer()
-            plays.append(ground.play())
-        finally:
-            ground.close()
-        with open(os.path.join(folder, f"kernel{i}", "transcript"), "w", encoding="utf-8") as file:
-            file.write(fold(plays[-1]))
-        print(f"# kernel, run {i}: {len(plays[-1])} blocks, {time.monotonic() - began:.1f} s",
-              flush=True)
-    first, second = plays
+    """Plays twice, and slowly what differs then; returns the first transcript."""
+    first, second = (kernel_run(args, folder, f"kernel{i}") for i in (1, 2))
+    again = [" ".join(key) for key in first if unexplained(key, first[key], second.get(key), [])]
+    if 0 < len(again) <= AGAIN_MAX:
+        print(f"# once more, slowly: {', '.join(again)}", flush=True)
+        for i, blocks in enumerate((first, second), 1):
+            blocks.update(kernel_run(args, folder, f"kernel{i}.again", options=AGAIN_OPTIONS,
+                                     only=f"@({'|'.join(again)})"))
     said = [line for key in first for line in unexplained(key, first[key], second.get(key), [])]
     tap.check(first and not said, f"the kernel says the same twice ({len(first)} blocks)", *said)
     hung = [f"[{' '.join(key)}]" for key, block in first.items()
