@@ -158,6 +158,19 @@ static enum outcome no_more_out(struct socket *socket, enum weir_error error, we
     return DONE;
 }
 
+/* The end of what a program wrote needs no room, and when memory is short it is the ends of others
+ * that make some. */
+static enum outcome without_room(struct socket *socket, weir_time now)
+{
+    char octet;
+    const ssize_t got = octets_recv(socket->d, &octet, 1, MSG_PEEK);
+    if (got == 0)
+        return end_of_program(socket, now);
+    if (got < 0 && errno == ECONNRESET)
+        return abort_conn(socket, now);
+    return BLOCKED;
+}
+
 static enum outcome pump_out(struct socket *socket, weir_time now)
 {
     struct weir *weir = socket->weird->weir;
@@ -173,7 +186,7 @@ static enum outcome pump_out(struct socket *socket, weir_time now)
         const enum weir_error error =
             weir_send_room(weir, socket->handle, urgent ? 1 : CHUNK, span, &count);
         if (error == WEIR_AGAIN)
-            return BLOCKED;
+            return without_room(socket, now);
         if (error != WEIR_OK)
             return no_more_out(socket, error, now);
         size_t room = 0;

@@ -437,6 +437,22 @@ def test_limits(lab, tap):
     restart(lab)
 
 
+def test_no_room(lab, tap):
+    """As many connections as there may be have all of the memory; they end all the same."""
+    usual, lab.limits = lab.limits, ("tcp_max 256", "flight_max 256", "ring_chunks 1024")
+    restart(lab)
+    before = lab.status()
+    with socket.create_server((KERNEL[4], 9404), backlog=256) as listener:
+        listener.settimeout(LIMIT)
+        said = lab.lines("connect_all", KERNEL[4], 9404, 256)
+        tap.check(said == ["connected 256 waiting 0"], "256 connections take all memory", said)
+        for _ in range(256):
+            listener.accept()[0].close()
+        check_baseline(lab, tap, before, "no room")
+    lab.limits = usual
+    restart(lab)
+
+
 def restart(lab, *options, files=None):
     lab.weird.terminate()
     lab.weird.wait(LIMIT)
@@ -621,10 +637,10 @@ def main():
         return tap.done()
     more = 10 if options.soak else 1
     tests = [test_program_killed, test_weird_killed, test_nothing_left,
-             lambda lab, tap: test_stopped(lab, tap, 120 if options.soak else 5), test_wire, test_limits,
+             lambda lab, tap: test_stopped(lab, tap, 120 if options.soak else 5), test_wire, test_limits, test_no_room,
              test_told_to_end, test_companion, test_shell, test_shared, lambda lab, tap: test_ping_pong(lab, tap, more * 100000),
              lambda lab, tap: test_many(lab, tap, more * AT_ONCE)]
-    names = ["program_killed", "weird_killed", "nothing_left", "stopped", "wire", "limits", "told_to_end", "companion", "shell", "shared",
+    names = ["program_killed", "weird_killed", "nothing_left", "stopped", "wire", "limits", "no_room", "told_to_end", "companion", "shell", "shared",
              "ping_pong", "many"]
     lab = Lab(os.path.abspath(options.build))
     try:
