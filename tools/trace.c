@@ -346,7 +346,7 @@ static int show(const struct trace *trace, const struct options *options)
     else if (options->flow != 0)
         trace_flow_text(stdout, trace->table.flows[options->flow - 1]);
     else
-        trace_summary(stdout, trace);
+        trace_summary(stdout, trace, isatty(STDOUT_FILENO) ? columns() : 0);
     return ferror(stdout) ? TOOL_FAILED : TOOL_OK;
 }
 

@@ -74,7 +74,7 @@ char *trace_amount(uint64_t octets, char text[TRACE_TIME_MAX]);
 void trace_complain(const struct trace *trace, const char *path);
 
 const char *trace_source(const struct trace *trace); /* "pcap", "weir:default" */
-void trace_summary(FILE *out, const struct trace *trace);
+void trace_summary(FILE *out, const struct trace *trace, unsigned columns);
 void trace_flow_text(FILE *out, const struct flow *flow); /* everything of one, in lines */
 void trace_json(FILE *out, const struct trace *trace, uint64_t only);
 

@@ -8,6 +8,7 @@
 
 #include <inttypes.h>
 
+#define TABLE_COLUMNS 150 /* what the table of all flows takes */
 #define LINE_MAX_TEXT 64
 
 /* ---- The table ---- */
@@ -42,6 +43,25 @@ static void summary_line(FILE *out, const struct flow *flow, int64_t began)
             of_both(flow, FLOW_DUPLICATE), state_pair(flow, states), flow_ending(flow, ending));
 }
 
+/* The same on two lines, where a table would not fit. */
+static void summary_lines(FILE *out, const struct flow *flow, int64_t began)
+{
+    char left[TRACE_ADDR_MAX], right[TRACE_ADDR_MAX], sent[2][TRACE_TIME_MAX];
+    char rtt[TRACE_TIME_MAX] = "-", ending[FLOW_ENDING_MAX], took[TRACE_TIME_MAX];
+    if (flow_rtt_min(flow) != 0)
+        trace_time(flow_rtt_min(flow), rtt);
+    fprintf(out, "%4" PRIu64 " %s > %s, %s\n", flow->id, trace_addr(&flow->end[0].addr, left),
+            trace_addr(&flow->end[1].addr, right), flow_ending(flow, ending));
+    fprintf(out,
+            "     %.3f +%s, %" PRIu64 " packets, %s> %s<, rtt %s, rtx %" PRIu64 " ooo %" PRIu64
+            " dup %" PRIu64 "\n",
+            (double)(flow->first - began) / 1e9, trace_time(flow->last - flow->first, took),
+            flow->packets, trace_amount(flow->end[0].octets, sent[0]),
+            trace_amount(flow->end[1].octets, sent[1]), rtt,
+            flow->end[0].rtx_segments + flow->end[1].rtx_segments, of_both(flow, FLOW_REORDERED),
+            of_both(flow, FLOW_DUPLICATE));
+}
+
 const char *trace_source(const struct trace *trace)
 {
     if (trace->source[0] != '\0')
@@ -49,7 +69,7 @@ const char *trace_source(const struct trace *trace)
     return trace->about.is_pcapng ? "pcapng" : "pcap";
 }
 
-void trace_summary(FILE *out, const struct trace *trace)
+void trace_summary(FILE *out, const struct trace *trace, unsigned columns)
 {
     const struct capture_about *about = &trace->about;
     const struct flow_table *table = &trace->table;
@@ -75,6 +95,14 @@ void trace_summary(FILE *out, const struct trace *trace)
                 trace_time(trace->clock_offset, took));
     if (table->count == 0) {
         fputs("no TCP connections\n", out);
+        return;
+    }
+    if (columns != 0 && columns < TABLE_COLUMNS) {
+        fputs("\nflow opener > other end, ending\n"
+              "     begins +takes, packets, octets each way, least round trip, sent again ...\n",
+              out);
+        for (size_t i = 0; i < table->count; i++)
+            summary_lines(out, table->flows[i], about->first);
         return;
     }
     fprintf(out, "\n%4s %8s %-21s %-21s %8s %7s %8s %8s %8s %4s %3s %3s %-23s %s\n", "flow",

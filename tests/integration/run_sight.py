@@ -369,6 +369,15 @@ def check_top(tap, scene):
               "a terminal without a screen is said", repr(seen))
 
 
+def check_narrow(tap, scene):
+    """On a narrow terminal no line of the table of flows is broken."""
+    shown = screen.start([scene.weir, "trace", "--socket", scene.socket], 24, 80)
+    seen, _, status = screen.play(*shown, [], LIMIT)
+    lines = seen.decode().partition("flow opener")[2].splitlines()
+    tap.check(status == 0 and any(line.startswith("     0.") for line in lines) and
+              all(len(line) <= 80 for line in lines), "weir trace fits 80 columns", *lines)
+
+
 def check_private(tap, scene):
     """A private instance is found by the name of its program, and forgotten when it is gone."""
     if not os.access("/run", os.W_OK):
@@ -488,6 +497,7 @@ def inside(build, write):
             check_trace(tap, scene)
             check_trace_kernel(tap, scene)
             check_top(tap, scene)
+            check_narrow(tap, scene)
             check_private(tap, scene)
             check_hostile(tap, scene)
             check_many(tap, scene, build)
