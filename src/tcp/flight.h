@@ -12,6 +12,27 @@
 #include "tcp/sent.h"
 #include "wire/tcp.h"
 
+/* What small fields of the TCB mean that only this module reads. */
+enum tcp_rtx_kind {
+    TCP_RTX_NONE,
+    TCP_RTX_RTX,
+    TCP_RTX_PERSIST,
+    TCP_RTX_TLP,     /* the probe of RFC 8985, 7 */
+    TCP_RTX_REORDER, /* what is judged next may be lost (RFC 8985, 6.2, step 5) */
+    TCP_RTX_UNDO,    /* all is acknowledged; that a loss was none may still be told (undo.c) */
+};
+enum tcp_keep_kind {
+    TCP_KEEP_NONE,
+    TCP_KEEP_ALIVE,
+    TCP_KEEP_ORPHAN,
+    TCP_KEEP_TIME_WAIT
+};
+enum tcp_recovery {
+    TCP_OPEN,
+    TCP_RECOVERY,
+    TCP_LOSS
+};
+
 #define TCP_RECENT_MAX 8 /* ranges remembered for SACK options: two or three ACKs tell of them */
 
 /* RFC 8985, 5: which of the segments delivered so far left last, and its round trip. */

@@ -59,26 +59,6 @@ enum tcp_due {
 
 #define TCB_HOT (4 * ARENA_ALIGN) /* octets that a segment with text touches: see struct tcb */
 
-enum tcp_rtx_kind {
-    TCP_RTX_NONE,
-    TCP_RTX_RTX,
-    TCP_RTX_PERSIST,
-    TCP_RTX_TLP,     /* the probe of RFC 8985, 7 */
-    TCP_RTX_REORDER, /* what is judged next may be lost (RFC 8985, 6.2, step 5) */
-    TCP_RTX_UNDO,    /* all is acknowledged; that a loss was none may still be told (undo.c) */
-};
-enum tcp_keep_kind {
-    TCP_KEEP_NONE,
-    TCP_KEEP_ALIVE,
-    TCP_KEEP_ORPHAN,
-    TCP_KEEP_TIME_WAIT
-};
-enum tcp_recovery {
-    TCP_OPEN,
-    TCP_RECOVERY,
-    TCP_LOSS
-};
-
 /* In the order in which they are used: a segment with text that comes in order, its reading and its
  * acknowledgement touch the first four lines of the cache only. With a million connections each
  * line is waited for (stack/flow.c asks for them ahead of time). */
@@ -164,7 +144,7 @@ struct tcb {
     uint8_t owed_why; /* enum weir_why of the ACK that is owed */
 
     /* Time. */
-    uint8_t rtx_kind;                   /* enum tcp_rtx_kind */
+    uint8_t rtx_kind;                   /* enum tcp_rtx_kind (flight.h) */
     uint8_t backoff;                    /* doublings of the RTO since its last sample (Karn) */
     uint8_t probes;                     /* keepalive probes unanswered */
     uint8_t reo_mult;                   /* RACK.reo_wnd_mult; 0 is 1 */
