@@ -185,15 +185,13 @@ static void let_go_held(struct tcb *tcb)
     tcb->due |= TCP_DUE_DATA;
 }
 
-/* While the window is closed, what is heard answers the probe; and as for Linux the next need not
- * come sooner after it than after the one before. */
+/* While the window is closed, what is heard answers the probe, and puts off the next, as on Linux.
+ */
 static void probe_answered(struct tcb *tcb, weir_time now)
 {
-    if (tcb->rtx_kind != TCP_RTX_PERSIST)
-        return;
-    if (tcb->snd.wnd == 0)
+    if (tcb->rtx_kind == TCP_RTX_PERSIST && tcb->snd.wnd == 0)
         tcb->due &= (uint8_t)~TCP_DUE_PROBE;
-    if (!(tcb->due & TCP_DUE_PROBE))
+    if (tcb->rtx_kind == TCP_RTX_PERSIST && !(tcb->due & TCP_DUE_PROBE))
         tcb->rtx_at = now + tcp_rto_backed_off(tcb);
 }
 

@@ -62,14 +62,11 @@ enum weir_drop tcp_arrives_syn_sent(struct tcb *tcb, const struct tcp_seg *seg,
     const bool acks_syn = acks && tcp_fast_acks(tcb, seg->ack);
 
     /* First, check the ACK bit. */
-    if (acks && !acks_syn && (seg->flags & TCP_RST))
-        return WEIR_DROP_ACK_UNACCEPTABLE;
     if (acks && !acks_syn) {
-        /* Half of an older connection (RFC 9293, 3.5.1). Our reset ends it: as with Linux the SYN
-         * need not wait for its timeout to go again. */
+        /* Half of an older connection (RFC 9293, 3.5.1), which our reset ends: then the SYN. */
         if (tcb->probes == 0 && tcp_fast_text(tcb) == 0 && tcb->rtx_at > now + SYN_AGAIN)
             tcb->rtx_at = now + SYN_AGAIN;
-        return WEIR_DROP_HANDSHAKE_ACK;
+        return (seg->flags & TCP_RST) ? WEIR_DROP_ACK_UNACCEPTABLE : WEIR_DROP_HANDSHAKE_ACK;
     }
 
     /* Second, check the RST bit. */

@@ -78,15 +78,13 @@ static bool move_over(struct tcb *tcb, seq32 end)
     return true;
 }
 
-/* RFC 2883, 4: what of the segment lies in a range already came twice. Of several ranges the first
- * is told, as by Linux. */
+/* RFC 2883, 4: what of the segment lies in a range has come twice. */
 static void tell_of_overlap(struct tcb *tcb, const struct tcp_seg *seg)
 {
     const struct tcb_flight *flight = tcb_flight(tcb);
-    if (flight == NULL)
-        return;
-    const unsigned i = ranges_after(&flight->ranges, tcb->host->rings, seg->seq);
-    if (i == flight->ranges.count)
+    const unsigned count = flight != NULL ? flight->ranges.count : 0;
+    const unsigned i = count > 0 ? ranges_after(&flight->ranges, tcb->host->rings, seg->seq) : 0;
+    if (i == count)
         return;
     const struct range r = ranges_at(&flight->ranges, tcb->host->rings, i);
     tcp_owe_dsack(tcb, seq_max(r.start, seg->seq), seq_min(r.end, seg->seq + seg->len));

@@ -115,10 +115,8 @@ static enum weir_error set_maxseg(struct tcb *tcb, int64_t value)
         return WEIR_INVALID;
     tcb->maxseg = (uint16_t)value;
     tcp_mss_update(tcb);
-    /* RFC 6928, 2 counts the initial window in segments of this connection. */
-    const uint32_t initial = cc_initial_window(tcb->mss);
-    if (tcb->octets_out == 0 && tcb->cc.cwnd > initial)
-        tcb->cc.cwnd = initial;
+    if (tcb->octets_out == 0 && tcb->cc.cwnd > cc_initial_window(tcb->mss))
+        tcb->cc.cwnd = cc_initial_window(tcb->mss); /* RFC 6928, 2: of this connection's segments */
     return WEIR_OK;
 }
 

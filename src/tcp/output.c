@@ -358,8 +358,7 @@ static bool plan_new(const struct tcb *tcb, const struct tcp_env *env, weir_time
         return true;
     }
     fill_text(tcb, plan, chance.len, chance.fin, now);
-    if (tcb->due & TCP_DUE_PROBE)
-        plan->pushed = true; /* what a timer lets go is pushed, as on Linux */
+    plan->pushed |= (tcb->due & TCP_DUE_PROBE) != 0; /* what a timer lets go, as on Linux */
     if (frame_ends(tcb, plan, chance.burst) || plan->pushed)
         plan->flags |= TCP_PSH;
     return true;
@@ -473,8 +472,6 @@ static void commit_fresh(struct tcb *tcb, const struct tcp_plan *plan, weir_time
     if (cwnd_full(tcb, sb_pipe_of(tcb, flight)))
         tcb->cwnd_limited = true;
     prr_sent(tcb, len);
-    if (idle && tcb->rtx_kind == TCP_RTX_PERSIST)
-        tcb->backoff = tcb->retries = 0; /* they counted probes */
     if (idle)
         tcp_rtx_restart(tcb, now);
     if (plan->why == WEIR_WHY_NEW_PROBE)

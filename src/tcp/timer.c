@@ -13,6 +13,8 @@
 
 void tcp_rtx_restart(struct tcb *tcb, weir_time now)
 {
+    if (tcb->rtx_kind == TCP_RTX_PERSIST)
+        tcb->backoff = tcb->retries = 0; /* they counted probes */
     tcb->rtx_kind = TCP_RTX_RTX;
     tcb->rtx_at = now + tcp_rto_backed_off(tcb);
     struct tcb_flight *flight = tcb_flight(tcb);
@@ -42,8 +44,6 @@ static void choose_rtx(struct tcb *tcb)
 static void settle_rtx(struct tcb *tcb, weir_time now)
 {
     if (tcp_outstanding(tcb) > 0) {
-        if (tcb->rtx_kind == TCP_RTX_PERSIST)
-            tcb->backoff = tcb->retries = 0;
         if (tcb->rtx_kind == TCP_RTX_PERSIST || tcb->rtx_kind == TCP_RTX_NONE ||
             tcb->rtx_kind == TCP_RTX_UNDO)
             tcp_rtx_restart(tcb, now);

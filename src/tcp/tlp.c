@@ -15,15 +15,6 @@ static bool wanted(const struct tcb *tcb, const struct tcb_flight *flight)
            !flight->tlp.active && tcp_outstanding(tcb) > 0;
 }
 
-/* However short they are, a second one would make the peer answer at once. */
-static bool is_one_segment(const struct tcb *tcb, const struct tcb_flight *flight)
-{
-    if (tcp_outstanding(tcb) > tcb->mss || sent_count(&flight->map) != 1)
-        return false;
-    const struct sent *r = sent_at(&flight->map, &tcb->host->sent, 0);
-    return run_count(run_all(r) & ~run_bits(0, run_below(r, tcb->snd.una))) == 1;
-}
-
 /* RFC 8985, 7.2, TLP_calc_PTO: two round trips, and the longest delay of an acknowledgement if
  * there is but one segment, which may be waiting for a second one. */
 void tlp_schedule(struct tcb *tcb, struct tcb_flight *flight, weir_time now)
@@ -33,7 +24,10 @@ void tlp_schedule(struct tcb *tcb, struct tcb_flight *flight, weir_time now)
         return;
     weir_time pto = WEIR_SECOND;
     if (tcb->srtt > 0) {
-        const bool one = is_one_segment(tcb, flight);
+        /* However short it is, a second segment makes the peer answer at once. */
+        const struct sent *r = sent_at(&flight->map, &tcb->host->sent, 0);
+        const uint64_t live = run_all(r) & ~run_bits(0, run_below(r, tcb->snd.una));
+        const bool one = sent_count(&flight->map) == 1 && run_count(live) == 1;
         pto = 2 * tcb->srtt + (one ? TCP_DELACK_WORST : PTO_SLACK);
     }
     flight->pto_at = now + pto < flight->rto_at ? now + pto : flight->rto_at;

@@ -97,6 +97,8 @@ class Lane:
         reason = known.reason(found, lines, answer)
         if reason is not None:
             return {"verdict": "known", "reason": reason}
+        if seed in known.UNSETTLED:
+            return {"verdict": "unsettled", "what": found.what}
         if self.stays(case, play.steps_of(lines), found.kind()) is None:
             return {"verdict": "unsteady", "what": found.what}
         if reduced:

@@ -42,7 +42,7 @@ INFO_MORE = ("pacing max_pacing bytes_acked bytes_received segs_out segs_in nots
              "delivered_ce bytes_sent bytes_retrans dsack_dups reord_seen rcv_ooopack snd_wnd rcv_wnd "
              "rehash total_rto rto_recoveries rto_time").split()
 # What is compared of them: not what is a time, an estimate, or the size of a buffer.
-INFO_SHOWN = ("state retransmits probes backoff options wscale snd_mss bytes_acked bytes_received "
+INFO_SHOWN = ("state options wscale snd_mss bytes_acked bytes_received "
               "snd_wnd").split()
 OPTIONS_SHOWN = 0xf  # not whether a mark was ever seen
 STATES = ("? ESTABLISHED SYN-SENT SYN-RECEIVED FIN-WAIT-1 FIN-WAIT-2 TIME-WAIT CLOSED CLOSE-WAIT "

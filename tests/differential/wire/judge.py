@@ -42,7 +42,7 @@ def blocks_of(out):
 def windows_agree(linux, weir, scale):
     """The space behind a window is accounted for in other units: about the same must do."""
     a, b = (line.out.win << (0 if "S" in line.out.flags else scale) for line in (linux, weir))
-    return (a == 0) == (b == 0) and abs(a - b) <= max(a, b) // 4 + 1500
+    return (a == 0) == (b == 0) and abs(a - b) <= max(a, b) // 2
 
 
 def times_agree(linux, weir, last):
