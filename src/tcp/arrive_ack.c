@@ -185,8 +185,7 @@ static void let_go_held(struct tcb *tcb)
     tcb->due |= TCP_DUE_DATA;
 }
 
-/* While the window is closed, what is heard answers the probe, and puts off the next, as on Linux.
- */
+/* While the window is closed, what is heard answers the probe and delays the next, as on Linux. */
 static void probe_answered(struct tcb *tcb, weir_time now)
 {
     if (tcb->rtx_kind == TCP_RTX_PERSIST && tcb->snd.wnd == 0)

@@ -22,7 +22,7 @@ void tcp_take_options(struct tcb *tcb, const struct tcp_opts *opts)
         tcb->ts_recent = opts->tsval;
     tcp_uto_arrives(tcb, opts);
     tcp_mss_update(tcb);
-    tcb->rcv_mss = tcb->mss < 536 ? tcb->mss : 536;
+    tcb->rcv_mss = tcb->mss < TCP_MSS_DEFAULT ? tcb->mss : TCP_MSS_DEFAULT;
 }
 
 static void take_syn(struct tcb *tcb, const struct tcp_seg *seg, const struct tcp_opts *opts,

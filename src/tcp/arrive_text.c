@@ -4,8 +4,6 @@
 #include "tcp/tally.h"
 #include "tcp/tcp.h"
 
-#define ORDINARY_MSS 536 /* RFC 9293, 3.7.1: what every path carries */
-
 /* RFC 9293 SHLD-18 counts full-sized segments, and how large those are the peer and its path
  * decide. Two in a row that are smaller, alike, and not the end of something that was written, are
  * full; of at least the default size they may be the end of something (as Linux). */
@@ -13,11 +11,9 @@ static void learn_rcv_mss(struct tcb *tcb, const struct tcp_seg *seg)
 {
     const uint32_t len = seg->gso_size != 0 ? seg->gso_size : seg->len;
     const bool ends = seg->flags & (TCP_PSH | TCP_URG | TCP_FIN | TCP_SYN);
-    if (len > UINT16_MAX)
-        return;
     if (len >= tcb->rcv_mss) {
         tcb->rcv_mss = (uint16_t)len;
-    } else if (len >= ORDINARY_MSS || (len >= TCP_MSS_FLOOR && !ends)) {
+    } else if (len >= TCP_MSS_DEFAULT || (len >= TCP_MSS_FLOOR && !ends)) {
         if (len == tcb->rcv_len)
             tcb->rcv_mss = (uint16_t)len;
         tcb->rcv_len = (uint16_t)len;

@@ -43,7 +43,7 @@ seq32 tcp_cookie_make(const struct tcp_host *host, const void *tuple, const stru
 {
     const uint16_t mss = (opts->present & TCP_OPT_MSS) && opts->mss != 0 ? opts->mss
                          : v6                                            ? 1220
-                                                                         : 536;
+                                                                         : TCP_MSS_DEFAULT;
     uint32_t index = 0;
     while (index + 1 < COOKIE_MSS_COUNT && cookie_mss[index + 1] <= mss)
         index++;

@@ -3,9 +3,8 @@
 
 #include "tcp/tcp.h"
 
-#define PIECE_MAX    65160 /* octets: what a device that cuts is given at once, as Linux */
-#define FORCED_MAX   8     /* marks that stand for ends of writes, of one write */
-#define MSS_ORDINARY 536   /* half of a window as small as this is no measure */
+#define PIECE_MAX  65160 /* octets: what a device that cuts is given at once, as Linux */
+#define FORCED_MAX 8     /* marks that stand for ends of writes, of one write */
 
 WEIR_STATIC_ASSERT(PUSH_MARKS * sizeof(struct push_mark) <= SENT_BLOCK * sizeof(struct sent),
                    "the marks fit into a block of the sent map");
@@ -87,7 +86,7 @@ static seq32 head_of(const struct tcb *tcb)
 static uint32_t piece_len(const struct tcb *tcb)
 {
     const uint32_t wnd = tcb->snd.wnd_max;
-    const uint32_t half = wnd > MSS_ORDINARY ? wnd / 2 : wnd;
+    const uint32_t half = wnd > TCP_MSS_DEFAULT ? wnd / 2 : wnd;
     const uint32_t most = half > 0 && half < PIECE_MAX ? half : PIECE_MAX;
     return most > tcb->mss ? most / tcb->mss * tcb->mss : tcb->mss;
 }

@@ -28,7 +28,7 @@ void tcp_synq_open(struct synq_entry *entry, const struct tcp_birth *birth,
     entry->sent_us = micros(host, now);
     entry->peer_mss = (opts->present & TCP_OPT_MSS) && opts->mss != 0 ? opts->mss
                       : birth->v6                                     ? 1220
-                                                                      : 536;
+                                                                      : TCP_MSS_DEFAULT;
     entry->path_mss = birth->path_mss;
     entry->flags = 0;
     if (config->timestamps && (opts->present & TCP_OPT_TS))

@@ -26,14 +26,14 @@ void tcb_init(struct tcb *tcb, const struct tcp_birth *birth)
     tcb->snd.una = tcb->snd.nxt = tcb->snd.sml = tcb->snd.up = birth->iss;
     tcb->snd.end = birth->iss + 1;
     ring_init(&tcb->snd_ring);
-    tcb->peer_mss = birth->v6 ? 1220 : 536;
+    tcb->peer_mss = birth->v6 ? 1220 : TCP_MSS_DEFAULT;
     tcb->path_mss = birth->path_mss;
     tcb->rcv_wscale = (config->wscale ? tcp_our_scale(birth->host) : 0u) & 0xfu;
     const uint32_t most = tcp_window_max(tcb);
     tcb->rcv.max = config->rcv_max < most ? config->rcv_max : most;
     tcb->rcv.space = config->rcv_min < most ? config->rcv_min : most;
     ring_init(&tcb->rcv_ring);
-    tcb->rcv_mss = 536;
+    tcb->rcv_mss = TCP_MSS_DEFAULT;
     tcb->quick = TCP_QUICK;
     tcb->ts_offset = birth->ts_offset;
     tcb->rtx_at = tcb->pace_at = tcb->delack_at = tcb->keep_at = tcb->user_at = WEIR_NEVER;

@@ -13,7 +13,8 @@
 #include "tcp/push.h"
 #include "tcp/tcb.h"
 
-#define TCP_TUPLE_LEN 40 /* octets that name a connection, as the owner lays them out */
+#define TCP_TUPLE_LEN   40  /* octets that name a connection, as the owner lays them out */
+#define TCP_MSS_DEFAULT 536 /* RFC 9293, 3.7.1: what every path of IPv4 carries */
 #define TCP_MSS_FLOOR                                                           \
     88 /* smallest payload we send, whatever a peer or a path says (KP-3, T-61) \
         */
