@@ -14,9 +14,10 @@ enum wire_error wire_eth_parse(const uint8_t *p, size_t len, struct eth_head *ou
 
 size_t wire_eth_emit(uint8_t *p, size_t room, const struct eth_head *head)
 {
-    struct wr w = wr_begin(p, room);
-    wr_bytes(&w, head->dst, ETH_ADDR);
-    wr_bytes(&w, head->src, ETH_ADDR);
-    wr_u16(&w, head->type);
-    return w.ran_out ? 0 : ETH_HEAD;
+    if (room < ETH_HEAD)
+        return 0;
+    memcpy(p, head->dst, ETH_ADDR);
+    memcpy(p + ETH_ADDR, head->src, ETH_ADDR);
+    put_u16(p + 2 * ETH_ADDR, head->type);
+    return ETH_HEAD;
 }
