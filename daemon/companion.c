@@ -63,12 +63,11 @@ _Noreturn static void become(struct companion *companion, enum companion_kind ki
     const unsigned fd = (unsigned)companion->fd;
     (void)prctl(PR_SET_NAME, kind == COMPANION_BULK ? "weird-idler" : "weird-companion");
     (void)setsid();
+    if (kind == COMPANION_BULK && sched_setscheduler(0, SCHED_IDLE, &none) < 0)
+        _exit(1);
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != weird ||
         (fd > 0 && syscall(SYS_close_range, 0u, fd - 1, 0u) < 0) ||
         syscall(SYS_close_range, fd + 1, ~0u, 0u) < 0 || setpriority(PRIO_PROCESS, 0, 19) < 0)
-        _exit(1);
-    /* From here on it may wait long for a CPU: it holds nothing any more. */
-    if (kind == COMPANION_BULK && sched_setscheduler(0, SCHED_IDLE, &none) < 0)
         _exit(1);
     if (filter && !sandbox_filter(SANDBOX_WEIRD, false, wrong))
         _exit(1);
