@@ -13,7 +13,7 @@
  * As a relay it has a program: another process, at the other end of an AF_UNIX stream, that writes
  * or reads and does nothing else. What it writes goes out as frames, what comes in frames goes to
  * it. That is the most that any stack could reach which gives programs such descriptors. Here it
- * sleeps when there is nothing to do, since the program needs the CPU; no CPU halts meanwhile. */
+ * sleeps when there is nothing to do, since the program needs the CPU. */
 #include "clock.h"
 
 #include "base/csum.h"
@@ -26,7 +26,6 @@
 #include <linux/virtio_net.h>
 #include <net/if.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -271,19 +270,6 @@ _Noreturn static void be_program(int fd)
     _exit(0);
 }
 
-/* As weird's idler, of which daemon/companion.h tells. */
-static void begin_idler(void)
-{
-    static const struct sched_param none;
-    if (fork() != 0)
-        return;
-    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (sched_setscheduler(0, SCHED_IDLE, &none) < 0)
-        _exit(1);
-    for (;;)
-        (void)clock_ns();
-}
-
 static void begin_program(void)
 {
     const int room = PAIR_ROOM;
@@ -333,10 +319,8 @@ int main(int argc, char **argv)
     }
     bare.port = (uint16_t)atoi(argv[4]);
     device_open(argv[2]);
-    if (relays) {
+    if (relays)
         begin_program();
-        begin_idler();
-    }
     puts("ready");
     fflush(stdout);
     if (relays)
