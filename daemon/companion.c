@@ -21,10 +21,6 @@
 #define QUICK_LEAST 8
 #define LOOKS       64 /* between two readings of the clock */
 
-#define BULK_SPAN  WEIR_MS
-#define BULK_LEAST (512 * 1024) /* octets in that time: 4 Gbit/s */
-#define BULK_AWAKE (2 * WEIR_MS)
-
 #if defined __x86_64__ || defined __i386__
 #define PAUSE() __builtin_ia32_pause() /* leaves what they share to a core's other thread */
 #else
@@ -55,16 +51,12 @@ _Noreturn static void accompany(struct companion *companion)
 }
 
 /* It has nothing of weird's but the memory, and ends with it. */
-_Noreturn static void become(struct companion *companion, enum companion_kind kind, pid_t weird,
-                             bool filter)
+_Noreturn static void become(struct companion *companion, pid_t weird, bool filter)
 {
     char wrong[SANDBOX_WHY_MAX];
-    static const struct sched_param none;
     const unsigned fd = (unsigned)companion->fd;
-    (void)prctl(PR_SET_NAME, kind == COMPANION_BULK ? "weird-idler" : "weird-companion");
+    (void)prctl(PR_SET_NAME, "weird-companion");
     (void)setsid();
-    if (kind == COMPANION_BULK && sched_setscheduler(0, SCHED_IDLE, &none) < 0)
-        _exit(1);
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != weird ||
         (fd > 0 && syscall(SYS_close_range, 0u, fd - 1, 0u) < 0) ||
         syscall(SYS_close_range, fd + 1, ~0u, 0u) < 0 || setpriority(PRIO_PROCESS, 0, 19) < 0)
@@ -82,27 +74,17 @@ int companion_cpus(void)
     return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
 }
 
-void companion_start(struct companion *companion, enum companion_kind kind, bool filter)
+void companion_start(struct companion *companion, bool filter)
 {
     companion->fd = companion_cpus() == 2 ? eventfd(0, EFD_CLOEXEC) : -1;
     if (companion->fd < 0)
         return;
     const pid_t weird = getpid(), pid = fork();
     if (pid == 0)
-        become(companion, kind, weird, filter);
+        become(companion, weird, filter);
     if (pid < 0) {
         close(companion->fd);
         companion->fd = -1;
-    }
-}
-
-static void keep_awake(struct companion *companion, weir_time until)
-{
-    atomic_store(&companion->end, until);
-    if (atomic_exchange(&companion->asleep, false)) {
-        uint64_t one = 1;
-        const struct iovec iov = { &one, sizeof one };
-        (void)!writev(companion->fd, &iov, 1);
     }
 }
 
@@ -116,17 +98,11 @@ weir_time companion_call(struct companion *companion, weir_time now)
         companion->quick++;
     if (companion->quick < QUICK_LEAST || companion->fd < 0)
         return 0;
-    keep_awake(companion, now + QUICK);
+    atomic_store(&companion->end, now + QUICK);
+    if (atomic_exchange(&companion->asleep, false)) {
+        uint64_t one = 1;
+        const struct iovec iov = { &one, sizeof one };
+        (void)!writev(companion->fd, &iov, 1);
+    }
     return now + QUICK;
-}
-
-void companion_octets(struct companion *companion, size_t octets, weir_time now)
-{
-    companion->octets += octets;
-    if (companion->fd < 0 || now - companion->last < BULK_SPAN)
-        return;
-    if (companion->octets >= BULK_LEAST && now - companion->last < BULK_AWAKE)
-        keep_awake(companion, now + BULK_AWAKE);
-    companion->last = now;
-    companion->octets = 0;
 }

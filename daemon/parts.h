@@ -139,7 +139,7 @@ struct weird {
     struct weir_loop_timer sweep_timer, park_timer, full_timer, abort_timer, owed_timer;
     struct weir_loop_timer prompt_timer, linger_timer;
 
-    struct companion companion, idler;
+    struct companion companion;
     struct dhcp dhcp;
     struct weir_ip dns[CONF_DNS_MAX]; /* of the configuration */
     unsigned dns_count;

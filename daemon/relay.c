@@ -207,7 +207,6 @@ static enum outcome pump_out(struct socket *socket, weir_time now)
         if (weir_send_put(weir, socket->handle, len, flags, now) != WEIR_OK || got < 0)
             return DONE;
         total += len;
-        companion_octets(&socket->weird->idler, len, now);
         if (len < room && tells_again(socket))
             return DONE;
     }
@@ -304,7 +303,6 @@ static enum outcome pump_in(struct socket *socket, weir_time now)
             return DONE;
         socket->data_at = now;
         total += len;
-        companion_octets(&socket->weird->idler, len, now);
     }
     weir_rearm(weir, socket->handle);
     return MORE;

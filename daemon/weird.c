@@ -331,8 +331,7 @@ static bool begin_others(bool filter, char why[WEIR_LINE_MAX])
 {
     if (!keeper_start(weird, filter, why))
         return false;
-    companion_start(&weird->companion, COMPANION_CALLS, filter);
-    companion_start(&weird->idler, COMPANION_BULK, filter);
+    companion_start(&weird->companion, filter);
     return true;
 }
 

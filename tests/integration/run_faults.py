@@ -316,7 +316,7 @@ def weirds_in(pid, of=None):
             with open(f"/proc/{name}/comm", encoding="ascii") as file:
                 comm = file.read().strip()
             if comm == "weird" and os.readlink(f"/proc/{name}/ns/net") == netns or \
-                    (of and comm in ("weird-keeper", "weird-companion", "weird-idler") and os.readlink(f"/proc/{name}/ns/net") == of):
+                    (of and comm in ("weird-keeper", "weird-companion") and os.readlink(f"/proc/{name}/ns/net") == of):
                 found.append(int(name))
         except OSError:
             pass
@@ -486,13 +486,13 @@ def test_told_to_end(lab, tap):
     tap.check(said == "again new\n", "the next weird has the program", said)
 
 
-# ---- The companion and the idler ----
+# ---- The companion ----
 
-def companion_of(lab, name="weird-companion"):
+def companion_of(lab):
     with open(f"/proc/{lab.weird.pid}/task/{lab.weird.pid}/children", encoding="ascii") as file:
         for pid in map(int, file.read().split()):
             with open(f"/proc/{pid}/comm", encoding="ascii") as comm:
-                if comm.read() == f"{name}\n":
+                if comm.read() == "weird-companion\n":
                     return pid
     return 0
 
@@ -513,15 +513,11 @@ def test_companion(lab, tap):
     two = len(os.sched_getaffinity(0)) == 2
     tap.check(until(lambda: companion_of(lab)) if two else not companion_of(lab),
               "there is a companion on two CPUs, and else none")
-    pid, idler = companion_of(lab), companion_of(lab, "weird-idler")
-    tap.check((pid != 0) == (idler != 0), "and an idler", pid, idler)
+    pid = companion_of(lab)
     if pid == 0:
         tap.skip("what a companion does: it takes two CPUs")
         return
     tap.check(os.getpriority(os.PRIO_PROCESS, pid) == 19, "it gives way to everybody")
-    tap.check(until(lambda: os.sched_getscheduler(idler) == os.SCHED_IDLE),
-              "the idler is nobody for the scheduler")
-    tap.check(until(lambda: rests(idler)), "and sleeps while no octets move")
     tap.check(until(lambda: rests(pid)), "it sleeps while nobody asks for sockets")
     before = cpu_ns(pid)
     maker = lab.ready("sockets")
@@ -530,9 +526,7 @@ def test_companion(lab, tap):
     tap.check(until(lambda: rests(pid)), "and then it sleeps again")
     lab.weird.kill()
     lab.weird.wait()
-    for who in pid, idler:
-        tap.check(until(lambda who=who: not os.path.exists(f"/proc/{who}/schedstat")),
-                  "they die with weird")
+    tap.check(until(lambda: not os.path.exists(f"/proc/{pid}/schedstat")), "it dies with weird")
     lab.weird.stderr.close()
     lab.start()
 
