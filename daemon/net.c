@@ -7,11 +7,14 @@
 #include "kernel_end.h"
 #include "md5.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define PAIR_END "weir1" /* of a veth pair, ours */
+#define PAIR_END     "weir1" /* of a veth pair, ours */
+#define BUSY_WAIT    (2 * WEIR_SECOND)
+#define BUSY_LOOK_US 10000
 
 static bool make_instance(struct weird *weird, const struct conf *conf, char why[WEIR_LINE_MAX])
 {
@@ -119,6 +122,19 @@ static bool open_capture(struct weird *weird, const char *path, unsigned *port,
     return attached >= 0;
 }
 
+/* A weird that has just been killed, or ended as soon as it began, leaves processes that hold the
+ * device for a moment: its successor waits for that. */
+static int open_device(struct weird *weird, const char *spec, char why[WEIR_LINE_MAX])
+{
+    const weir_time end = weir_loop_clock() + BUSY_WAIT;
+    int error = weir_dev_open(&weird->dev, spec, why);
+    while (error == -EBUSY && weir_loop_clock() < end) {
+        usleep(BUSY_LOOK_US);
+        error = weir_dev_open(&weird->dev, spec, why);
+    }
+    return error;
+}
+
 /* The wire of a private network: a TAP, or where users may not have one a veth pair. */
 static bool open_private(struct weird *weird, const struct net_options *options,
                          char why[WEIR_LINE_MAX])
@@ -130,7 +146,7 @@ static bool open_private(struct weird *weird, const struct net_options *options,
             return false;
         spec = "packet:" PAIR_END;
     }
-    if (weir_dev_open(&weird->dev, spec, why) < 0)
+    if (open_device(weird, spec, why) < 0)
         return false;
     for (unsigned i = 0; i < options->kernel_count; i++)
         if (!kernel_address_add(name, &options->kernel[i].ip, options->kernel[i].prefix_len, why))
@@ -141,7 +157,7 @@ static bool open_private(struct weird *weird, const struct net_options *options,
 bool net_open(struct weird *weird, const struct net_options *options, char why[WEIR_LINE_MAX])
 {
     if (options->kernel_count > 0 ? !open_private(weird, options, why)
-                                  : weir_dev_open(&weird->dev, options->conf->dev, why) < 0)
+                                  : open_device(weird, options->conf->dev, why) < 0)
         return false;
     weir_dev_settle(weird->dev);
     if (!make_instance(weird, options->conf, why))

@@ -433,13 +433,13 @@ TESTS = [test_cases, test_options, test_dns, test_iperf, test_pipes, test_pingpo
          test_late, test_private, test_end]
 
 
-def play(lab, tap, only):
+def play_unlimited(lab, tap, only):
     no_limits()
     play_all(TESTS)(lab, tap, only)
 
 
 def main():
-    return run_lab(__doc__, Lab, play)
+    return run_lab(__doc__, Lab, play_unlimited)
 
 
 if __name__ == "__main__":
