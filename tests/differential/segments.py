@@ -31,6 +31,7 @@ from wire import draw, judge, known, packet, play, subjects  # noqa: E402
 
 RECORD = os.path.join(HERE, "segments.txt")
 RECORD_FROM = "1..1000"
+DOCUMENT = os.path.join(ROOT, "docs", "wire-differences.md")
 RECORD_LINES = 60    # more is for who plays to the kernel
 RECORD_SEEDS = 48
 LANES = 12
@@ -262,10 +263,15 @@ def main():
     parser.add_argument("--keep", metavar="DIR", help="write what differs there, a file a seed")
     parser.add_argument("--verbose", action="store_true")
     parser.add_argument("--record", action="store_true", help="write segments.txt anew")
+    parser.add_argument("--document", action="store_true", help="write docs/wire-differences.md anew")
     parser.add_argument("--lane", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.lane:
         lane(options)
+        return 0
+    if options.document:
+        with open(DOCUMENT, "w", encoding="utf-8") as file:
+            file.write(known.document())
         return 0
     tap = Tap()
     if options.record:
@@ -273,7 +279,10 @@ def main():
         return 0
     if options.seeds:
         hunt(options, tap)
-    elif os.path.exists(adapter(options.build)):
+        return tap.done()
+    with open(DOCUMENT, encoding="utf-8") as file:
+        tap.check(file.read() == known.document(), "docs/wire-differences.md is what known.py says")
+    if os.path.exists(adapter(options.build)):
         compare(options, tap)
     else:
         tap.skip("libweir-packetdrill.so is not built")
