@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 /* The program's room for them, and how much of it is used. */
 struct cmsg_writing {
@@ -17,5 +18,8 @@ struct cmsg_writing {
 
 /* As the kernel does it: what does not fit whole is cut, and the program is told so. */
 void cmsg_put(struct cmsg_writing *w, int level, int type, const void *data, size_t len);
+
+/* The first of this kind among what the kernel told; NULL: there is none. */
+const struct cmsghdr *cmsg_find(const struct msghdr *message, int level, int type);
 
 #endif

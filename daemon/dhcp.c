@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "dhcp.h"
 
+#include "heads.h"
 #include "parts.h"
 
 #include <stdio.h>
@@ -21,21 +22,6 @@
 
 /* ---- Without an address: frames of our own ---- */
 
-static void put16(uint8_t *at, size_t value)
-{
-    at[0] = (uint8_t)(value >> 8);
-    at[1] = (uint8_t)value;
-}
-
-static uint16_t head_sum(const uint8_t *head)
-{
-    uint32_t sum = 0;
-    for (unsigned i = 0; i < IP_HEAD; i += 2)
-        sum += (uint32_t)head[i] << 8 | head[i + 1];
-    sum = (sum & 0xffff) + (sum >> 16);
-    return (uint16_t) ~((sum & 0xffff) + (sum >> 16));
-}
-
 /* From 0.0.0.0 to everybody. Without a UDP checksum, which IPv4 allows. */
 static bool broadcast(struct weird *weird, const uint8_t *message, size_t len)
 {
@@ -45,16 +31,16 @@ static bool broadcast(struct weird *weird, const uint8_t *message, size_t len)
     uint8_t *ip = out.head + ETH_HEAD, *udp = ip + IP_HEAD;
     memset(out.head, 0xff, 6);
     memcpy(out.head + 6, weird->dev->mac, 6);
-    put16(out.head + 12, 0x0800);
+    head_put16(out.head + 12, 0x0800);
     ip[0] = 0x45;
-    put16(ip + 2, IP_HEAD + UDP_HEAD + len);
+    head_put16(ip + 2, (uint16_t)(IP_HEAD + UDP_HEAD + len));
     ip[8] = TTL;
     ip[9] = UDP;
     memset(ip + 16, 0xff, 4);
-    put16(ip + 10, head_sum(ip));
-    put16(udp, PORT_CLIENT);
-    put16(udp + 2, PORT_SERVER);
-    put16(udp + 4, UDP_HEAD + len);
+    head_put16(ip + 10, head_sum(ip, IP_HEAD));
+    head_put16(udp, PORT_CLIENT);
+    head_put16(udp + 2, PORT_SERVER);
+    head_put16(udp + 4, (uint16_t)(UDP_HEAD + len));
     out.span[0].base = (void *)(uintptr_t)message;
     out.span[0].len = (uint32_t)len;
     const bool written = weir_dev_output(weird->dev, &out) == 0;

@@ -397,9 +397,9 @@ bool udp_open(struct weird *weird, char why[WEIR_LINE_MAX])
         (void)munmap(host, sizeof *host);
         return false;
     }
-    (void)getsockname(host->hole, (struct sockaddr *)&host->at, &len);
-    host->hole_port = host->at.sin_port;
-    len = sizeof host->at;
+    struct sockaddr_in hole = { .sin_port = 0 };
+    (void)getsockname(host->hole, (struct sockaddr *)&hole, &len);
+    host->hole_port = hole.sin_port;
     (void)getsockname(host->d, (struct sockaddr *)&host->at, &len);
     weird->udp = host;
     return udp_watch_d(host, EPOLLIN) &&

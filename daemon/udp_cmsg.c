@@ -196,12 +196,10 @@ static void put_tos(struct cmsg_writing *w, const struct udp_socket *socket, boo
 
 uint16_t udp_cmsg_piece(const struct msghdr *native)
 {
-    struct msghdr message = *native;
+    const struct cmsghdr *c = cmsg_find(native, IPPROTO_UDP, UDP_GRO);
     int piece = 0;
-    for (const struct cmsghdr *c = CMSG_FIRSTHDR(&message); c != NULL;
-         c = CMSG_NXTHDR(&message, (struct cmsghdr *)(uintptr_t)c))
-        if (c->cmsg_level == IPPROTO_UDP && c->cmsg_type == UDP_GRO)
-            memcpy(&piece, CMSG_DATA(c), sizeof piece);
+    if (c != NULL)
+        memcpy(&piece, CMSG_DATA(c), sizeof piece);
     return (uint16_t)piece;
 }
 

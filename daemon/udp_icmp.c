@@ -5,6 +5,8 @@
 
 #include "udp.h"
 
+#include "heads.h"
+
 /* syscall: sendmsg */
 
 #define IP_HEAD_LEN   20
@@ -14,33 +16,17 @@
 #define PACKET_MAX    (QUOTE_AT + IP_HEAD_LEN + UDP_HEAD_LEN + WEIR_QUOTE_MAX)
 #define TTL           64
 
-static void put16(uint8_t *at, uint16_t value)
-{
-    at[0] = (uint8_t)(value >> 8);
-    at[1] = (uint8_t)value;
-}
-
-static uint16_t sum_of(const uint8_t *octets, size_t len)
-{
-    uint32_t sum = 0;
-    for (size_t i = 0; i < len; i++)
-        sum += (uint32_t)octets[i] << (i % 2 == 0 ? 8 : 0);
-    while (sum >> 16 != 0)
-        sum = (sum & 0xffff) + (sum >> 16);
-    return (uint16_t)~sum;
-}
-
 static void put_ip(uint8_t *at, uint8_t protocol, size_t len, struct in_addr from,
                    struct in_addr to)
 {
     memset(at, 0, IP_HEAD_LEN);
     at[0] = 0x45;
-    put16(at + 2, (uint16_t)len);
+    head_put16(at + 2, (uint16_t)len);
     at[8] = TTL;
     at[9] = protocol;
     memcpy(at + 12, &from, sizeof from);
     memcpy(at + 16, &to, sizeof to);
-    put16(at + 10, sum_of(at, IP_HEAD_LEN));
+    head_put16(at + 10, head_sum(at, IP_HEAD_LEN));
 }
 
 /* ICMPv6's types as ICMP has them: those with the same consequences. */
@@ -95,13 +81,13 @@ void udp_icmp_report(struct udp_host *host, struct udp_socket *socket,
     uint8_t *udp = packet + QUOTE_AT + IP_HEAD_LEN;
     icmp[0] = type;
     icmp[1] = code;
-    put16(icmp + 6, report->mtu < UINT16_MAX ? (uint16_t)report->mtu : UINT16_MAX);
+    head_put16(icmp + 6, report->mtu < UINT16_MAX ? (uint16_t)report->mtu : UINT16_MAX);
     put_ip(packet + QUOTE_AT, IPPROTO_UDP, IP_HEAD_LEN + udp_len, socket->at.sin_addr, to);
     memcpy(udp, &socket->at.sin_port, 2);
     memcpy(udp + 2, &host->at.sin_port, 2);
-    put16(udp + 4, (uint16_t)udp_len);
+    head_put16(udp + 4, (uint16_t)udp_len);
     memcpy(udp + UDP_HEAD_LEN, report->data, report->len);
-    put16(icmp + 2, sum_of(icmp, len - IP_HEAD_LEN));
+    head_put16(icmp + 2, head_sum(icmp, len - IP_HEAD_LEN));
     struct sockaddr_in at = socket->at;
     struct iovec iov = { packet, len };
     const struct msghdr message = {

@@ -10,6 +10,9 @@
 
 #include "udp_words.h"
 
+#include "cmsg.h"
+#include "heads.h"
+
 #include <linux/errqueue.h>
 
 /* syscall: sendmsg */
@@ -59,36 +62,22 @@ void udp_sent_tell(const struct udp_job *job, const struct weir_addr *to,
 
 bool udp_sent_is_frame(const struct msghdr *native)
 {
+    const struct cmsghdr *c = cmsg_find(native, IPPROTO_IP, IP_RECVERR);
     struct sock_extended_err error;
-    struct msghdr message = *native;
-    for (const struct cmsghdr *c = CMSG_FIRSTHDR(&message); c != NULL;
-         c = CMSG_NXTHDR(&message, (struct cmsghdr *)(uintptr_t)c)) {
-        if (!(c->cmsg_level == IPPROTO_IP && c->cmsg_type == IP_RECVERR) &&
-            !(c->cmsg_level == IPPROTO_IPV6 && c->cmsg_type == IPV6_RECVERR))
-            continue;
-        memcpy(&error, CMSG_DATA(c), sizeof error);
-        return error.ee_origin == SO_EE_ORIGIN_TIMESTAMPING;
-    }
-    return false;
-}
-
-static void put16(uint8_t *at, uint16_t value)
-{
-    at[0] = (uint8_t)(value >> 8);
-    at[1] = (uint8_t)value;
+    if (c == NULL)
+        c = cmsg_find(native, IPPROTO_IPV6, IPV6_RECVERR);
+    if (c == NULL)
+        return false;
+    memcpy(&error, CMSG_DATA(c), sizeof error);
+    return error.ee_origin == SO_EE_ORIGIN_TIMESTAMPING;
 }
 
 static void name_v4(uint8_t *head, const struct weir_ip *from, const struct weir_ip *to)
 {
-    uint32_t sum = 0;
     memcpy(head + 12, from->octet + 12, 4);
     memcpy(head + 16, to->octet + 12, 4);
-    put16(head + 10, 0);
-    for (unsigned i = 0; i < HEAD4_LEN; i += 2)
-        sum += (uint32_t)(head[i] << 8 | head[i + 1]);
-    while (sum >> 16 != 0)
-        sum = (sum & 0xffff) + (sum >> 16);
-    put16(head + 10, (uint16_t)~sum);
+    head_put16(head + 10, 0);
+    head_put16(head + 10, head_sum(head, HEAD4_LEN));
 }
 
 /* In place of what is at `head`, which lacks the difference in front of UDP's. */
@@ -120,8 +109,8 @@ size_t udp_sent_rename(const struct udp_host *host, uint8_t *frame, size_t len, 
     const bool v4 = weir_ip_is_v4(&to.ip);
     if (address_any(&from.ip))
         from.ip = net_is_local(host->weird, &to.ip) ? to.ip : v4 ? host->own4 : from.ip;
-    put16(head + HEAD4_LEN, from.port);
-    put16(head + HEAD4_LEN + 2, to.port);
+    head_put16(head + HEAD4_LEN, from.port);
+    head_put16(head + HEAD4_LEN + 2, to.port);
     if (v4) {
         name_v4(head, &from.ip, &to.ip);
         return len;
