@@ -33,6 +33,8 @@
 #define CAPTURE      "weir-demo.pcapng"
 #define ROOM_SPARE   (16u * MIB)
 #define TSHARK_LIMIT (20 * WEIR_SECOND)
+#define ORPHAN_GRACE (4 * WEIR_SECOND) /* weird takes up to two to close its connections */
+#define ORPHAN_LOOK  (20 * WEIR_MS)
 
 static const char help[] =
     "usage: weir demo [OPTION...]\n"
@@ -343,19 +345,34 @@ static int remove_entry(const char *path, const struct stat *info, int type, str
     return remove(path);
 }
 
-/* What the worker started dies with it, but for a weird: who gives up rights gives up that, too. It
- * ends in order if it is told to. */
-static void end_orphans(void)
+static void signal_children(int number)
 {
     int child;
     FILE *file = fopen("/proc/thread-self/children", "re");
     while (file != NULL && fscanf(file, "%d", &child) == 1)
-        kill((pid_t)child, SIGTERM);
+        kill((pid_t)child, number);
     if (file != NULL)
         fclose(file);
 }
 
-/* Waits for the worker; then for what is left of its children, which are on their way out. */
+/* What the worker started dies with it, but for a weird (who gives up rights gives up that, too)
+ * and for what a program started in its turn, which comes to us only when that has gone. They end
+ * in order if they are told to; nginx's workers without a master or a network would not. */
+static void end_orphans(void)
+{
+    const weir_time end = weir_loop_clock() + ORPHAN_GRACE;
+    for (weir_time now; (now = weir_loop_clock()) < end + ORPHAN_GRACE;) {
+        signal_children(now < end ? SIGTERM : SIGKILL);
+        pid_t gone;
+        while ((gone = waitpid(-1, NULL, WNOHANG)) > 0)
+            continue;
+        if (gone < 0 && errno == ECHILD)
+            break;
+        spawn_sleep(ORPHAN_LOOK);
+    }
+}
+
+/* Waits for the worker, and for what it leaves. */
 static int watch(pid_t worker)
 {
     int status = 0;
@@ -366,8 +383,6 @@ static int watch(pid_t worker)
             kill(worker, SIGKILL);
     }
     end_orphans();
-    while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
-        continue;
     if (caught != 0)
         return 128 + caught;
     return WIFEXITED(status) ? WEXITSTATUS(status) : TOOL_FAILED;
