@@ -1,13 +1,19 @@
 # The front door. Everything but `clean` first lets scripts/setup install what is missing.
 PREFIX ?= /usr/local
 DESTDIR ?=
+BUILD ?= build
 
-.PHONY: all demo test bench soak install clean
+.PHONY: all profiled demo test bench soak install clean
 
 all:
 	scripts/setup build
 	test -f build/build.ninja || meson setup build --prefix '$(abspath $(PREFIX))'
 	ninja -C build installed
+
+# The same, arranged by the profile of a run: into build-profiled/.
+profiled:
+	scripts/setup build
+	scripts/profiled.sh --prefix '$(abspath $(PREFIX))'
 
 demo: all
 	scripts/setup demo
@@ -26,10 +32,11 @@ soak:
 	scripts/setup build lint demo test programs nightly
 	./ci.sh soak
 
-install: all
-	meson configure build --prefix '$(abspath $(PREFIX))'
-	ninja -C build installed
-	DESTDIR='$(DESTDIR)' meson install -C build --no-rebuild
+# BUILD=build-profiled installs that one.
+install: $(if $(filter build,$(BUILD)),all)
+	meson configure '$(BUILD)' --prefix '$(abspath $(PREFIX))'
+	ninja -C '$(BUILD)' installed
+	DESTDIR='$(DESTDIR)' meson install -C '$(BUILD)' --no-rebuild
 
 clean:
 	rm -rf build build-*
