@@ -71,14 +71,13 @@ static int find_terminal(const struct weird *weird)
     return -1;
 }
 
-static void say(const struct weird *weird)
+static void say(const struct weird *weird, int terminal)
 {
     static const char once[] = "weird: it was killed or has failed: all connections are reset";
     char line[SAID_MAX];
     const int len = snprintf(line, sizeof line, "%s%s\n", once,
                              weird->one_run ? ", and the program can make no new ones"
                                             : "; the next weird takes the programs over");
-    const int terminal = weird->one_run ? find_terminal(weird) : 2;
     if (terminal < 0)
         return;
     const struct iovec iov = { line, (size_t)len };
@@ -136,50 +135,70 @@ static void last_will(struct weird *weird)
     weird->orphaned = true;
     if (weird->dev_fd >= 0)
         close(weird->dev_fd); /* the next weird may be waiting for it */
+    /* Before the programs hear of it: it is one of them who lends it, and that may end at once. */
+    const int terminal = weird->one_run ? find_terminal(weird) : 2;
     keeper_end_all(weird);
     if (!weird->ending)
-        say(weird);
+        say(weird, terminal);
     close_rest(weird);
     remove_folder(weird);
 }
 
 /* ---- Afterwards ---- */
 
-static unsigned gather(const struct weird *weird, struct pollfd fds[RUNS_MAX + 1],
-                       unsigned run_of[RUNS_MAX])
+/* What is waited for: runs, askers, and the control socket, in this order. */
+struct watch {
+    struct pollfd fds[RUNS_MAX + KEEPER_ASKERS + 1];
+    unsigned run_of[RUNS_MAX], runs;
+};
+
+static void gather(const struct weird *weird, const struct keeper_askers *askers,
+                   struct watch *watch)
 {
-    unsigned count = 0;
+    watch->runs = 0;
     for (unsigned i = 0; i < RUNS_MAX; i++)
         if (weird->run[i].notify >= 0) {
-            run_of[count] = i;
-            fds[count++] = (struct pollfd){ .fd = weird->run[i].notify, .events = POLLIN };
+            watch->run_of[watch->runs] = i;
+            watch->fds[watch->runs++] =
+                (struct pollfd){ .fd = weird->run[i].notify, .events = POLLIN };
         }
-    return count;
+    struct pollfd *next = &watch->fds[watch->runs];
+    for (unsigned i = 0; i < KEEPER_ASKERS; i++)
+        *next++ = (struct pollfd){ .fd = askers->fd[i], .events = POLLIN };
+    *next = (struct pollfd){ .fd = weird->control, .events = POLLIN };
+}
+
+static void answer_run(struct run *run, short ready)
+{
+    if ((ready & POLLIN) != 0) {
+        run_notice(run, 0);
+    } else if (ready != 0) {
+        close(run->notify);
+        run->notify = -1;
+    }
 }
 
 /* Until the last program is gone, or the next weird has them. */
 static void answer_all(struct weird *weird)
 {
+    static struct watch watch;
+    struct keeper_askers askers = { .next = 0 };
+    for (unsigned i = 0; i < KEEPER_ASKERS; i++)
+        askers.fd[i] = -1;
     for (;;) {
-        struct pollfd fds[RUNS_MAX + 1];
-        unsigned run_of[RUNS_MAX];
-        const unsigned runs = gather(weird, fds, run_of);
-        if (runs == 0)
+        gather(weird, &askers, &watch);
+        const struct pollfd *asked = &watch.fds[watch.runs];
+        if (watch.runs == 0)
             return;
-        fds[runs] = (struct pollfd){ .fd = weird->control, .events = POLLIN };
-        if (ppoll(fds, runs + 1, NULL, NULL) < 0 && errno != EINTR)
+        if (ppoll(watch.fds, watch.runs + KEEPER_ASKERS + 1, NULL, NULL) < 0 && errno != EINTR)
             return;
-        for (unsigned i = 0; i < runs; i++) {
-            struct run *run = &weird->run[run_of[i]];
-            if ((fds[i].revents & POLLIN) != 0) {
-                run_notice(run, 0);
-            } else if (fds[i].revents != 0) {
-                close(run->notify);
-                run->notify = -1;
-            }
-        }
-        if ((fds[runs].revents & POLLIN) != 0 && keeper_serve(weird, weird->control))
-            return;
+        for (unsigned i = 0; i < watch.runs; i++)
+            answer_run(&weird->run[watch.run_of[i]], watch.fds[i].revents);
+        for (unsigned i = 0; i < KEEPER_ASKERS; i++)
+            if (asked[i].revents != 0 && keeper_serve(weird, &askers.fd[i]))
+                return;
+        if ((asked[KEEPER_ASKERS].revents & POLLIN) != 0)
+            keeper_admit(&askers, weird->control);
     }
 }
 

@@ -39,8 +39,20 @@ int keeper_take_over(struct weird *weird, int fd);
 /* Ends all streams and all waiting of weird's programs (keeper_end.c). */
 void keeper_end_all(struct weird *weird);
 
-/* One connection to the control socket. True: the next weird has got everything. */
-bool keeper_serve(struct weird *weird, int listener);
+/* Who has connected to the control socket and not yet said what it wants. No time is set for that:
+ * on a busy machine the next weird may be long about it, and would not get the programs. When there
+ * are too many the one that has waited longest goes. */
+#define KEEPER_ASKERS 8
+struct keeper_askers {
+    int fd[KEEPER_ASKERS]; /* or -1 */
+    unsigned next;         /* the place that is given away next */
+};
+
+/* Takes one more of them. */
+void keeper_admit(struct keeper_askers *askers, int listener);
+
+/* One that has said it, and is answered and closed. True: the next weird has got everything. */
+bool keeper_serve(struct weird *weird, int *asker);
 
 /* A caught call, when weird is gone; `call->s` is there, or an error. */
 struct call;

@@ -12,10 +12,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* keeper syscall: accept4 recvmsg sendmsg getsockopt ppoll close */
+/* keeper syscall: accept4 recvmsg sendmsg getsockopt close */
 
-#define ASK_MS    100  /* for the one who connects to say what it wants */
-#define ANSWER_MS 2000 /* for a keeper that is still busy with the end */
+#define ANSWER_MS 10000 /* for a keeper that is still busy with the end, on a busy machine */
 
 union rights {
     char octets[CMSG_SPACE(RUNS_MAX * sizeof(int))];
@@ -72,8 +71,7 @@ static bool answer_one(const struct weird *weird, int fd)
     struct control_request request = { 0 };
     struct iovec iov = { &request, sizeof request };
     struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 }; /* descriptors are not taken */
-    if (!peer_uid(fd, &uid) || !wait_readable(fd, ASK_MS) ||
-        recvmsg(fd, &message, MSG_DONTWAIT) != (ssize_t)sizeof request ||
+    if (!peer_uid(fd, &uid) || recvmsg(fd, &message, MSG_DONTWAIT) != (ssize_t)sizeof request ||
         request.magic != CONTROL_MAGIC)
         return false;
     if (request.version == CONTROL_VERSION && request.kind == CONTROL_TAKE_OVER &&
@@ -86,13 +84,22 @@ static bool answer_one(const struct weird *weird, int fd)
     return false;
 }
 
-bool keeper_serve(struct weird *weird, int listener)
+void keeper_admit(struct keeper_askers *askers, int listener)
 {
     const int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd < 0)
-        return false;
-    const bool given = answer_one(weird, fd);
-    close(fd);
+        return;
+    int *place = &askers->fd[askers->next++ % KEEPER_ASKERS];
+    if (*place >= 0)
+        close(*place);
+    *place = fd;
+}
+
+bool keeper_serve(struct weird *weird, int *asker)
+{
+    const bool given = answer_one(weird, *asker);
+    close(*asker);
+    *asker = -1;
     return given;
 }
 

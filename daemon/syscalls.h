@@ -141,7 +141,7 @@ static const int keeper_calls[] = {
     __NR_pidfd_open, /* keeper.c */
 #endif
 #if defined __NR_ppoll
-    __NR_ppoll, /* keeper.c keeper_hand.c */
+    __NR_ppoll, /* keeper.c */
 #endif
 #if defined __NR_process_vm_readv
     __NR_process_vm_readv, /* keeper.c */

@@ -14,6 +14,7 @@ namespaces, joined by a veth pair or by weird's TAP. Prints TAP; runs as root, o
 """
 
 import argparse
+import faulthandler
 import fnmatch
 import os
 import re
@@ -38,7 +39,7 @@ DOCUMENT = os.path.join(ROOT, "docs", "differences.md")
 CASES = [os.path.join(HERE, "cases", f"{name}.txt")
          for name in ("close", "open", "process", "data", "options", "udp")]
 KNOWN_MAX = 20
-PLAY_SECONDS = 400  # for what hangs
+STEP_SECONDS, PLAY_SECONDS, ALL_SECONDS = 60, 400, 1500  # for what hangs
 WEIR_SETTLE_MS = 40  # an effect passes through the daemon and back
 WEIR_JOBS = 32  # at the same time; more would need a longer settling
 AGAIN_MAX = 100  # cases that are played once more, slowly: a busy machine needs longer than that
@@ -250,8 +251,11 @@ class Trouble(Exception):
 
 
 def run(*command):
-    said = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          check=False)
+    try:
+        said = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              stdin=subprocess.DEVNULL, timeout=STEP_SECONDS, check=False)
+    except subprocess.TimeoutExpired:
+        raise Trouble(f"{' '.join(command)}: not done within {STEP_SECONDS} s") from None
     if said.returncode != 0:
         raise Trouble(f"{' '.join(command)}: {said.stdout.strip()}")
     return said.stdout
@@ -349,11 +353,14 @@ class Ground:
 
     def close(self):
         # The other namespace would go some time after its last process, and the device with it.
-        subprocess.run(("ip", "link", "delete", "weir0"), stderr=subprocess.DEVNULL, check=False)
+        try:
+            run("ip", "link", "delete", "weir0")
+        except Trouble:  # under weir run there is none
+            pass
         for child in reversed(self.children):
             if child.poll() is None:
                 child.kill()
-            child.wait()
+            child.wait(timeout=STEP_SECONDS)
 
 
 def addresses(own, peer):
@@ -490,6 +497,7 @@ def compare_weir(args, tap, folder, kernel):
 
 
 def inside(args):
+    faulthandler.dump_traceback_later(ALL_SECONDS, exit=True)  # and with us goes all that we started
     tap, folder = Tap(), args.inside
     run("mount", "-t", "sysfs", "sysfs", "/sys")
     try:
@@ -524,7 +532,11 @@ def outside(args):
         os._exit(128 + number)
     signal.signal(signal.SIGTERM, give_up)
     signal.signal(signal.SIGINT, give_up)
-    status = child.wait()
+    try:
+        status = child.wait(timeout=ALL_SECONDS + STEP_SECONDS)
+    except subprocess.TimeoutExpired:
+        print(f"Bail out! not done within {ALL_SECONDS} s", flush=True)
+        give_up(signal.SIGALRM, None)
     if not args.keep:
         shutil.rmtree(folder, ignore_errors=True)
     return status if status >= 0 else 1

@@ -11,6 +11,7 @@ no memory of one, and as many descriptors as at first. Needs root and /dev/net/t
 import argparse
 import collections
 import ctypes
+import errno
 import hashlib
 import os
 import random
@@ -186,12 +187,14 @@ def deaf():
 
 def one_death(lab, tap):
     """weird is killed under a program that waits in every way; the time it took to hear of it, and
-    the time it took on this machine to hear of another's death."""
+    the time it took on this machine to hear of another's death, with that in which the keeper stood
+    in line for a processor."""
     nobody = deaf()
     process = lab.ready("blocked", *nobody.getsockname())
     holder = int(process.stdout.readline().split()[1])
     until(lambda: lab.status()[2] == 2)  # the accept and the connect that wait for weird
-    killed = time.monotonic()
+    keeper = keeper_of(lab.weird.pid)
+    queued, killed = waited(keeper), time.monotonic()
     lab.weird.kill()
     os.kill(holder, signal.SIGKILL)
     seen = {}
@@ -200,6 +203,7 @@ def one_death(lab, tap):
     while len(seen) < 2 * WAYS and (line := process.stdout.readline()):
         _, when, name, result = line.split()
         seen[name] = (float(when) - killed, result)
+    queued = waited(keeper) - queued
     lab.weird.wait()
     want = {"recv": "ECONNRESET", "send": "ECONNRESET EPIPE", "poll": "24", "epoll": "24",
             "child-recv": "ECONNRESET",
@@ -215,8 +219,12 @@ def one_death(lab, tap):
     tap.check(said[1] == ["so-error", "ECONNRESET"], "SO_ERROR knows it, too", said)
     tap.check(said[2] == ["socket", "ENETDOWN"], "a new socket is refused", said)
     tap.check(said[3] == ["unix", "unix"], "what is not weir's works on", said)
-    status, _ = lab.run(*lab.under("true"))
-    tap.check(status == 125, "a program cannot join the keeper", status)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as slow:
+        slow.settimeout(HANG)
+        slow.connect(lab.socket)
+        status, _ = lab.run(*lab.under("true"))
+        tap.check(status == 125, "a program cannot join the keeper", status)
+        tap.check(refusal(slow) == (MAGIC, errno.ENETDOWN), "who is slow to ask is heard, too")
     lab.weird.stderr.close()
     lab.start()
     process.stdin.write("\n")
@@ -227,7 +235,37 @@ def one_death(lab, tap):
     kill_group(process)
     holders = [when for name, (when, _) in seen.items() if name.startswith("holder-")]
     return (max(when for name, (when, _) in seen.items() if not name.startswith("holder-")),
-            max(holders, default=0))
+            max(holders, default=0) + queued)
+
+
+def keeper_of(weird):
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{name}/stat", encoding="ascii") as file:
+                comm, _, rest = file.read().partition("(")[2].rpartition(")")
+        except OSError:
+            continue
+        if comm == "weird-keeper" and int(rest.split()[1]) == weird:
+            return int(name)
+    raise SystemExit("Bail out! weird has no keeper")
+
+
+def waited(pid):
+    """Seconds in which a process was ready to run and no processor was free."""
+    try:
+        with open(f"/proc/{pid}/schedstat", encoding="ascii") as file:
+            return int(file.read().split()[1]) / 1e9
+    except OSError:
+        return 0
+
+
+def refusal(sock):
+    """What the keeper says to one who does not want its programs."""
+    try:
+        sock.send(CONTROL.pack(MAGIC, VERSION, STATUS))
+        return struct.unpack("=II", sock.recv(8))
+    except (OSError, struct.error) as error:
+        return error
 
 
 def in_time(times):
