@@ -88,11 +88,12 @@ _weir() {
         options="$network --count --size --interval --wait --deadline --ttl --pmtu --numeric --quiet"
         options+=' --timestamps --json --interface --outstanding'
         ;;
-    traceroute) options='--port --queries --wait --first --max-hops --numeric --json' ;;
+    traceroute) options='--port --queries --wait --first --max-hops --source --interface
+            --numeric --json' ;;
     mtr)
         options='--report --wide --json --count --interval --wait --udp --tcp --port --first --max-hops
             --size --numeric --show-ips --report-wide --report-cycles --no-dns --first-ttl --max-ttl
-            --psize'
+            --psize --address --interface'
         ;;
     pathping) options='--queries --max-hops --period --wait --numeric' ;;
     dig) options='--type --port --json' ;;
