@@ -79,6 +79,8 @@ static int check_source(const struct probe_target *target, const char *command)
     const int family = target->address.ss_family;
     const char *const source[] = { NULL, target->source }, *const iface[] = { target->iface, NULL };
     for (unsigned i = 0; i < 2; i++) {
+        if (source[i] == NULL && iface[i] == NULL)
+            continue;
         const int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
         const int error = fd >= 0 ? probe_bind(fd, family, source[i], iface[i]) : errno;
         if (fd >= 0)

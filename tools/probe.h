@@ -42,11 +42,10 @@ struct probe_target {
     struct weir_ip ip;
     struct sockaddr_storage address; /* the same, with the scope of a link-local one */
     socklen_t address_len;
-    const char
-        *source;       /* the text of the address that probes come from; NULL: the kernel chooses */
-    const char *iface; /* where they leave; NULL: as the routes say */
-    uint16_t port;     /* UDP: of the first probe; TCP: of all */
-    size_t payload;    /* octets after the transport's header; TCP sends none */
+    const char *source; /* the address that probes come from; NULL: the kernel chooses */
+    const char *iface;  /* where they leave; NULL: as the routes say */
+    uint16_t port;      /* UDP: of the first probe; TCP: of all */
+    size_t payload;     /* octets after the transport's header; TCP sends none */
 };
 
 struct probe {
