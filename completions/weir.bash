@@ -73,7 +73,7 @@ _weir() {
     lsof) options="$look -i -p -c -u -s -n -P -l -t" ;;
     nstat) options="$look --ignore --zeros --noupdate --reset" ;;
     sar) options="$look" ;;
-    dump) options='-i -r -w -c -s -n -q -v -e -t -S -x -X -A -Q -F -l -U -p --json --count --number
+    dump) options='-i -r -w -C -G -W -c -s -n -q -v -e -t -S -x -X -A -Q -F -l -U -p --json --count --number
             --interface --list-interfaces' ;;
     trace)
         options='--flow --ladder --tsg --rtt --flight --timeline --diagram --ascii --absolute'
