@@ -73,7 +73,7 @@ _weir() {
     lsof) options="$look -i -p -c -u -s -n -P -l -t" ;;
     nstat) options="$look --ignore --zeros --noupdate --reset" ;;
     sar) options="$look" ;;
-    dump) options='-i -r -w -c -s -n -q -v -e -t -S -x -X -A -Q -F -l -U -p --json --count --number
+    dump) options='-i -r -w -C -G -W -c -s -n -q -v -e -t -S -x -X -A -Q -F -l -U -p --json --count --number
             --interface --list-interfaces' ;;
     trace)
         options='--flow --ladder --tsg --rtt --flight --timeline --diagram --ascii --absolute'
@@ -88,11 +88,12 @@ _weir() {
         options="$network --count --size --interval --wait --deadline --ttl --pmtu --numeric --quiet"
         options+=' --timestamps --json --interface --outstanding'
         ;;
-    traceroute) options='--port --queries --wait --first --max-hops --numeric --json' ;;
+    traceroute) options='--port --queries --wait --first --max-hops --source --interface
+            --numeric --json' ;;
     mtr)
         options='--report --wide --json --count --interval --wait --udp --tcp --port --first --max-hops
             --size --numeric --show-ips --report-wide --report-cycles --no-dns --first-ttl --max-ttl
-            --psize'
+            --psize --address --interface'
         ;;
     pathping) options='--queries --max-hops --period --wait --numeric' ;;
     dig) options='--type --port --json' ;;

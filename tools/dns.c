@@ -38,7 +38,7 @@ static int on_socket(ares_socket_t fd, int type, void *user)
 
 static int set_server(struct dns *dns, const char *command, const struct dns_settings *settings)
 {
-    struct probe_target target;
+    struct probe_target target = { .port = 0 };
     char ip[WEIR_IP_TEXT_MAX], text[WEIR_IP_TEXT_MAX + 16];
     const int status = probe_resolve(&target, command, settings->server, settings->family);
     if (status != TOOL_OK)

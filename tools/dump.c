@@ -3,8 +3,8 @@
 /* `weir dump`: packets of an interface or a file, in tcpdump's words, or into a file. */
 
 #include "args.h"
-#include "dev/pcapng.h"
 #include "dump_text.h"
+#include "dump_write.h"
 #include "packets.h"
 #include "tool.h"
 
@@ -16,7 +16,8 @@
 
 #define SNAP_DEFAULT   262144
 #define FILTER_MAX     4096
-#define LINKS_FILTERED 16 /* link types of one file that a filter is compiled for */
+#define COUNT_ONLY     512 /* a long option without a letter */
+#define LINKS_FILTERED 16  /* link types of one file that a filter is compiled for */
 
 static const char help[] =
     "usage: weir dump [OPTION...] [FILTER]\n"
@@ -27,6 +28,9 @@ static const char help[] =
     "  -i NAME        an interface, or any (the default); -D lists them\n"
     "  -r FILE        of a capture: pcap or pcapng, gzip too; - is standard input\n"
     "  -w FILE        into a pcapng file instead, comments too; - is standard output\n"
+    "  -C N, -G N     with -w: the next file after N million octets; after N seconds,\n"
+    "                 whose name then has a time, as in out-%H%M%S.pcapng\n"
+    "  -W N           of -C: N files in turn; of -G: N files, then the end\n"
     "  -c N           only so many; --count: of a file, only how many\n"
     "  -s N           only so many octets of each\n"
     "  -Q in|out      only what comes; only what goes\n"
@@ -47,10 +51,11 @@ static const char help[] =
     "FILTER is libpcap's language: tcp port 9000 and host 192.0.2.1 (pcap-filter(7))";
 
 struct options {
-    const char *iface, *read, *write, *filter_file;
+    const char *iface, *read, *filter_file;
     uint64_t count, snap_len;
     unsigned times;
-    bool help, json, list, count_only, unbuffered;
+    bool help, json, list, count_only;
+    struct dump_write write; /* path NULL: lines on standard output */
     struct packets_how how;
     uint64_t counted;
     char filter[FILTER_MAX];
@@ -65,11 +70,6 @@ struct filters {
         uint32_t link;
         struct bpf_program program;
     } at[LINKS_FILTERED];
-};
-
-struct copying {
-    struct pcapng file;
-    uint32_t ifaces;
 };
 
 /* ---- Options ---- */
@@ -127,6 +127,21 @@ static int take_direction(struct options *options, const char *text)
     return TOOL_OK;
 }
 
+static int take_rotation(struct dump_write *write, int option)
+{
+    uint64_t value;
+    const uint64_t most = option == 'W' ? DUMP_FILES_MAX : DUMP_ROTATION_MAX;
+    if (!args_number(optarg, 1, most, &value))
+        return tool_usage("dump", "-%c %s: a number from 1 to %" PRIu64, option, optarg, most);
+    if (option == 'C')
+        write->octets = value * DUMP_SIZE_UNIT;
+    else if (option == 'G')
+        write->seconds = value;
+    else
+        write->files = value;
+    return TOOL_OK;
+}
+
 static int take(struct options *options, int option)
 {
     switch (option) {
@@ -142,11 +157,15 @@ static int take(struct options *options, int option)
     case 'D':
         options->list = true;
         return TOOL_OK;
-    case 'C':
+    case COUNT_ONLY:
         options->count_only = true;
         return TOOL_OK;
+    case 'C':
+    case 'G':
+    case 'W':
+        return take_rotation(&options->write, option);
     case 'U':
-        options->unbuffered = true;
+        options->write.unbuffered = true;
         return TOOL_OK;
     case 'p':
         options->how.not_promiscuous = true;
@@ -160,7 +179,7 @@ static int take(struct options *options, int option)
         options->read = optarg;
         return TOOL_OK;
     case 'w':
-        options->write = optarg;
+        options->write.path = optarg;
         return TOOL_OK;
     case 'c':
         if (!args_number(optarg, 1, UINT64_MAX, &options->count))
@@ -214,7 +233,7 @@ static int read_options(int argc, char **argv, struct options *options)
 {
     static const struct option longs[] = { { "help", no_argument, NULL, 'h' },
                                            { "json", no_argument, NULL, 'j' },
-                                           { "count", no_argument, NULL, 'C' },
+                                           { "count", no_argument, NULL, COUNT_ONLY },
                                            { "list-interfaces", no_argument, NULL, 'D' },
                                            { "number", no_argument, NULL, '#' },
                                            { "interface", required_argument, NULL, 'i' },
@@ -223,7 +242,8 @@ static int read_options(int argc, char **argv, struct options *options)
                                             DUMP_TIME_DELTA, DUMP_TIME_DATE, DUMP_TIME_SINCE };
     int option;
     args_begin();
-    while ((option = args_next(argc, argv, "+:i:r:w:c:s:Q:F:nvqeStxXAlUpD#h", longs)) != ARGS_END) {
+    while ((option = args_next(argc, argv, "+:i:r:w:c:C:G:W:s:Q:F:nvqeStxXAlUpD#h", longs)) !=
+           ARGS_END) {
         if (option == ARGS_BAD)
             return TOOL_USAGE;
         const int status = take(options, option);
@@ -237,6 +257,9 @@ static int read_options(int argc, char **argv, struct options *options)
         return tool_usage("dump", "-i and -r: an interface or a file");
     if (options->count_only && options->read == NULL)
         return tool_usage("dump", "--count goes with -r");
+    const int status = dump_write_check(&options->write);
+    if (status != TOOL_OK)
+        return status;
     return options->filter_file != NULL ? read_filter(options, argc - optind)
                                         : join_filter(options, argc - optind, argv + optind);
 }
@@ -284,49 +307,30 @@ static void filters_free(struct filters *filters)
 
 /* ---- One frame ---- */
 
-static void copy(struct copying *copying, const struct capture_frame *frame,
-                 const struct options *options)
+static bool is_not_last(struct options *options)
 {
-    /* Interfaces are numbered as they come; one that brings nothing is described all the same. */
-    while (copying->ifaces <= frame->iface) {
-        pcapng_iface_of(&copying->file, options->iface != NULL ? options->iface : "any",
-                        (uint32_t)options->snap_len, (uint16_t)frame->link);
-        copying->ifaces++;
-    }
-    const struct pcapng_packet packet = {
-        .iface = frame->iface,
-        .when = (uint64_t)(frame->when > 0 ? frame->when : 0),
-        .data = frame->data,
-        .len = frame->len,
-        .whole_len = frame->whole_len,
-        .comment = frame->comment,
-    };
-    pcapng_packet(&copying->file, &packet);
-    if (options->unbuffered)
-        pcapng_flush(&copying->file);
+    return options->count == 0 || --options->count > 0;
 }
 
 /* False: that was the last. */
-static bool pass(struct options *options, struct copying *copying, struct capture_frame *frame)
+static bool pass(struct options *options, struct capture_frame *frame)
 {
     if (options->read != NULL && frame->len > options->snap_len)
         frame->len = (uint32_t)options->snap_len;
     if (options->count_only)
         options->counted++;
-    else if (options->write != NULL)
-        copy(copying, frame, options);
+    else if (options->write.path != NULL)
+        return dump_write_frame(&options->write, frame) && is_not_last(options);
     else if (options->json)
         dump_json(stdout, frame);
     else
         dump_packet(&options->dump, frame);
-    if (options->write != NULL ? !pcapng_works(&copying->file) : ferror(stdout) != 0)
-        return false;
-    return options->count == 0 || --options->count > 0;
+    return ferror(stdout) == 0 && is_not_last(options);
 }
 
 /* ---- A file ---- */
 
-static int from_file(struct options *options, struct filters *filters, struct copying *copying)
+static int from_file(struct options *options, struct filters *filters)
 {
     char why[CAPTURE_WHY_MAX];
     enum capture_result result;
@@ -342,7 +346,7 @@ static int from_file(struct options *options, struct filters *filters, struct co
         const int wanted = is_wanted(filters, frame);
         if (wanted < 0)
             status = TOOL_USAGE;
-        if (wanted < 0 || (wanted > 0 && !pass(options, copying, frame)))
+        if (wanted < 0 || (wanted > 0 && !pass(options, frame)))
             break;
     }
     if (options->count_only)
@@ -357,27 +361,25 @@ static int from_file(struct options *options, struct filters *filters, struct co
 
 /* ---- An interface ---- */
 
-static int listen_to(struct packets *packets, struct options *options, struct copying *copying)
+static int listen_to(struct packets *packets, struct options *options)
 {
     struct capture_frame *frame = calloc(1, sizeof *frame);
     int got = 0;
     if (frame == NULL)
         return tool_fail("dump", "no memory");
     while (!packets_stopped() && (got = packets_next(packets, frame, PACKETS_WAIT)) >= 0) {
-        if (got > 0 && !pass(options, copying, frame))
+        if (got > 0 && !pass(options, frame))
             break;
         if (got > 0)
             continue;
-        if (options->write != NULL) /* nothing for now: what was said is shown */
-            pcapng_flush(&copying->file);
-        else
-            fflush(stdout);
+        dump_write_flush(&options->write); /* nothing for now: what was said is shown */
+        fflush(stdout);
     }
     free(frame);
     return got < 0 ? TOOL_FAILED : TOOL_OK;
 }
 
-static int from_iface(struct options *options, struct copying *copying)
+static int from_iface(struct options *options)
 {
     const char *name = options->iface != NULL ? options->iface : "any";
     struct packets packets;
@@ -388,7 +390,7 @@ static int from_iface(struct options *options, struct copying *copying)
         return status;
     fprintf(stderr, "listening on %s, link-type %s, snapshot length %d bytes\n", name,
             capture_link_text(packets_link(&packets), room), (int)options->snap_len);
-    status = listen_to(&packets, options, copying);
+    status = listen_to(&packets, options);
     fflush(stdout);
     packets_close(&packets, true);
     return status;
@@ -414,7 +416,6 @@ static int list_interfaces(void)
 static int run(struct options *options)
 {
     struct filters filters = { .text = options->filter };
-    struct copying copying = { .ifaces = 0 };
     int status;
     if (options->filter[0] != '\0' && options->read != NULL) {
         status =
@@ -422,20 +423,15 @@ static int run(struct options *options)
         if (status != TOOL_OK)
             return status;
     }
-    if (options->write != NULL) {
-        const int error = pcapng_open(&copying.file, options->write, UINT64_MAX);
-        if (error != 0) {
-            filters_free(&filters);
-            return tool_fail("dump", "%s: %s", options->write, strerror(-error));
-        }
+    options->write.iface = options->iface != NULL ? options->iface : "any";
+    options->write.snap_len = (uint32_t)options->snap_len;
+    if (options->write.path != NULL && !dump_write_open(&options->write, options->read == NULL)) {
+        filters_free(&filters);
+        return TOOL_FAILED;
     }
-    status = options->read != NULL ? from_file(options, &filters, &copying)
-                                   : from_iface(options, &copying);
-    if (options->write != NULL) {
-        pcapng_close(&copying.file);
-        if (copying.file.error != 0)
-            status = tool_fail("dump", "%s: %s", options->write, strerror(copying.file.error));
-    }
+    status = options->read != NULL ? from_file(options, &filters) : from_iface(options);
+    if (!dump_write_close(&options->write))
+        status = TOOL_FAILED;
     filters_free(&filters);
     return status;
 }

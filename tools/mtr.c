@@ -41,6 +41,8 @@ static const char help_mtr[] =
     "  -P, --port N      UDP: the first port (33434); TCP: the port (80)\n"
     "  -f, --first N     the first TTL; default 1\n"
     "  -m, --max-hops N  the last TTL, at most 64; default 30\n"
+    "  -a, --address A   from this address of the machine's\n"
+    "  -I, --interface I by this interface\n"
     "  -s, --size N      octets of the whole packet; default 64\n"
     "  -n, --numeric     no names\n"
     "  -b, --show-ips    names and addresses\n"
@@ -226,6 +228,12 @@ static int take_mtr(struct mtr *mtr, struct words *words, int option)
         return number(mtr, "--max-hops", 1, PATH_HOPS_MAX, &mtr->last_ttl);
     case 's':
         return number(mtr, "--size", 28, PROBE_PAYLOAD_MAX, &words->size);
+    case 'a':
+        mtr->target.source = optarg;
+        return TOOL_OK;
+    case 'I':
+        mtr->target.iface = optarg;
+        return TOOL_OK;
     case 'u':
     case 'T':
         mtr->target.kind = option == 'u' ? PROBE_UDP : PROBE_TCP;
@@ -291,13 +299,15 @@ static int parse_mtr(struct mtr *mtr, struct words *words, int argc, char **argv
         { "max-ttl", required_argument, NULL, 'm' },
         { "psize", required_argument, NULL, 's' },
         { "max-hops", required_argument, NULL, 'm' },
+        { "address", required_argument, NULL, 'a' },
+        { "interface", required_argument, NULL, 'I' },
         { "size", required_argument, NULL, 's' },
         { "numeric", no_argument, NULL, 'n' },
         { "no-dns", no_argument, NULL, 'n' },
         { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
-    for (int c; (c = args_next(argc, argv, ":rwbjc:i:G:uTP:f:m:s:n46h", longs)) != ARGS_END;) {
+    for (int c; (c = args_next(argc, argv, ":rwbjc:i:G:uTP:f:m:a:I:s:n46h", longs)) != ARGS_END;) {
         if (c == ARGS_BAD)
             return TOOL_USAGE;
         if (c == 'h') {

@@ -95,8 +95,7 @@ static void describe(const struct sock_extended_err *error, bool v4, char text[1
 
 static bool is_mine(const struct kernel_ping *self, const uint8_t *echo, size_t len)
 {
-    return len >= ECHO_HEADER &&
-           (!self->raw || (echo[4] == self->id >> 8 && echo[5] == (uint8_t)self->id));
+    return self->raw ? probe_echo_has(echo, len, self->id) : len >= ECHO_HEADER;
 }
 
 static bool take_error(struct kernel_ping *self)
@@ -201,22 +200,13 @@ static void set_options(const struct kernel_ping *self)
 }
 
 /* -I: an address of ours, or else an interface. */
-static bool bind_from(const struct kernel_ping *self)
+static int bind_from(const struct kernel_ping *self)
 {
     struct weir_ip ip;
-    struct sockaddr_in in = { .sin_family = AF_INET };
-    struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
     const char *name = self->ping->from;
-    if (!weir_ip_parse(name, &ip))
-        return setsockopt(self->fd, SOL_SOCKET, SO_BINDTODEVICE, name, (socklen_t)strlen(name)) ==
-               0;
-    errno = EAFNOSUPPORT;
-    if (weir_ip_is_v4(&ip) != self->v4)
-        return false;
-    memcpy(&in.sin_addr, ip.octet + 12, sizeof in.sin_addr);
-    memcpy(&in6.sin6_addr, ip.octet, sizeof in6.sin6_addr);
-    return self->v4 ? bind(self->fd, (const struct sockaddr *)&in, sizeof in) == 0
-                    : bind(self->fd, (const struct sockaddr *)&in6, sizeof in6) == 0;
+    const bool address = name != NULL && weir_ip_parse(name, &ip);
+    return probe_bind(self->fd, self->target.address.ss_family, address ? name : NULL,
+                      address ? NULL : name);
 }
 
 /* Sends at its times and takes in what comes between them. */
@@ -259,8 +249,9 @@ static int run(struct kernel_ping *self)
         return tool_fail("ping", "no socket for echoes: %s (net.ipv4.ping_group_range, or root)",
                          strerror(errno));
     set_options(self);
-    if (ping->from != NULL && !bind_from(self))
-        return tool_fail("ping", "--interface %s: %s", ping->from, strerror(errno));
+    const int error = bind_from(self);
+    if (error != 0)
+        return tool_fail("ping", "--interface %s: %s", ping->from, strerror(error));
     if (connect(self->fd, (const struct sockaddr *)&self->target.address,
                 self->target.address_len) != 0)
         return tool_fail("ping", "%s: %s", ping->target, strerror(errno));

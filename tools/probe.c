@@ -54,8 +54,51 @@ struct weir_ip probe_ip(const struct sockaddr *address)
     return ip;
 }
 
+int probe_bind(int fd, int family, const char *source, const char *iface)
+{
+    struct weir_ip ip;
+    struct sockaddr_in in = { .sin_family = AF_INET };
+    struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
+    if (iface != NULL &&
+        setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, iface, (socklen_t)strlen(iface)) != 0)
+        return errno;
+    if (source == NULL)
+        return 0;
+    if (!weir_ip_parse(source, &ip) || weir_ip_is_v4(&ip) != (family == AF_INET))
+        return EAFNOSUPPORT;
+    memcpy(&in.sin_addr, ip.octet + 12, sizeof in.sin_addr);
+    memcpy(&in6.sin6_addr, ip.octet, sizeof in6.sin6_addr);
+    const bool bound = family == AF_INET ? bind(fd, (const struct sockaddr *)&in, sizeof in) == 0
+                                         : bind(fd, (const struct sockaddr *)&in6, sizeof in6) == 0;
+    return bound ? 0 : errno;
+}
+
+/* Tries them once, so that the line says which of the two it is. */
+static int check_source(const struct probe_target *target, const char *command)
+{
+    const int family = target->address.ss_family;
+    const char *const source[] = { NULL, target->source }, *const iface[] = { target->iface, NULL };
+    for (unsigned i = 0; i < 2; i++) {
+        if (source[i] == NULL && iface[i] == NULL)
+            continue;
+        const int fd = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        const int error = fd >= 0 ? probe_bind(fd, family, source[i], iface[i]) : errno;
+        if (fd >= 0)
+            close(fd);
+        if (error != 0)
+            return tool_fail(command, "%s: %s", source[i] != NULL ? source[i] : iface[i],
+                             strerror(error));
+    }
+    return TOOL_OK;
+}
+
 int probe_resolve(struct probe_target *target, const char *command, const char *name, int family)
 {
+    struct weir_ip from;
+    if (target->source != NULL && !weir_ip_parse(target->source, &from))
+        return tool_usage(command, "%s: not an address to send from", target->source);
+    if (target->source != NULL && family == AF_UNSPEC)
+        family = weir_ip_is_v4(&from) ? AF_INET : AF_INET6;
     const struct addrinfo hints = { .ai_family = family, .ai_socktype = SOCK_DGRAM };
     struct addrinfo *found = NULL;
     const int status = getaddrinfo(name, NULL, &hints, &found);
@@ -66,7 +109,7 @@ int probe_resolve(struct probe_target *target, const char *command, const char *
     memcpy(&target->address, found->ai_addr, found->ai_addrlen);
     target->ip = probe_ip(found->ai_addr);
     freeaddrinfo(found);
-    return TOOL_OK;
+    return check_source(target, command);
 }
 
 /* ---- Echo requests ---- */
@@ -102,6 +145,11 @@ uint16_t probe_echo_id(int fd, bool raw)
         return (uint16_t)((unsigned)getpid() * 61 + (unsigned)fd);
     getsockname(fd, (struct sockaddr *)&local, &len);
     return ntohs(local.sin6_port);
+}
+
+bool probe_echo_has(const uint8_t *echo, size_t len, uint16_t id)
+{
+    return len >= ECHO_HEADER && echo[4] == id >> 8 && echo[5] == (uint8_t)id;
 }
 
 static void put16(uint8_t *to, uint16_t value)
@@ -176,6 +224,7 @@ int probe_send(const struct probe_target *target, struct probe *probe, unsigned 
     if (probe->fd < 0)
         return errno;
     set_options(target, probe->fd, ttl);
+    int error = probe_bind(probe->fd, to.ss_family, target->source, target->iface);
     const uint16_t port = target->kind == PROBE_ICMP  ? 0
                           : target->kind == PROBE_UDP ? (uint16_t)(target->port + seq)
                                                       : target->port;
@@ -184,8 +233,7 @@ int probe_send(const struct probe_target *target, struct probe *probe, unsigned 
     else
         ((struct sockaddr_in *)&to)->sin_port = htons(port);
     probe->sent_at = probe_clock();
-    int error = 0;
-    if (connect(probe->fd, (const struct sockaddr *)&to, target->address_len) != 0)
+    if (error == 0 && connect(probe->fd, (const struct sockaddr *)&to, target->address_len) != 0)
         error = errno;
     if (target->kind == PROBE_TCP) /* refused at once: a host on loopback; poll will say so */
         error = error == EINPROGRESS || error == ECONNREFUSED ? 0 : error;
@@ -275,8 +323,7 @@ static void answered(struct probe *probe, enum probe_answer answer, const struct
 /* On a raw socket lie the errors of every echo to that host; `data` is the echo that drew this. */
 static bool is_mine(const struct probe *probe, const uint8_t *data, size_t len)
 {
-    const uint16_t id = probe_echo_id(probe->fd, true);
-    return len >= ECHO_HEADER && data[4] == id >> 8 && data[5] == (uint8_t)id;
+    return probe_echo_has(data, len, probe_echo_id(probe->fd, true));
 }
 
 bool probe_take_error(int fd, struct probe_error *taken)

@@ -42,8 +42,10 @@ struct probe_target {
     struct weir_ip ip;
     struct sockaddr_storage address; /* the same, with the scope of a link-local one */
     socklen_t address_len;
-    uint16_t port;  /* UDP: of the first probe; TCP: of all */
-    size_t payload; /* octets after the transport's header; TCP sends none */
+    const char *source; /* the address that probes come from; NULL: the kernel chooses */
+    const char *iface;  /* where they leave; NULL: as the routes say */
+    uint16_t port;      /* UDP: of the first probe; TCP: of all */
+    size_t payload;     /* octets after the transport's header; TCP sends none */
 };
 
 struct probe {
@@ -58,8 +60,8 @@ struct probe {
 
 const char *probe_kind_text(enum probe_kind kind);
 
-/* Whether `name` is a host of the family (AF_UNSPEC: either). Says what is wrong; returns enum
- * tool_status. */
+/* Whether `name` is a host of the family (AF_UNSPEC: that of the source, or either), and `source`
+ * and `iface` are ours. Says what is wrong; returns enum tool_status. */
 int probe_resolve(struct probe_target *target, const char *command, const char *name, int family);
 
 /* Sends one; `seq` counts all of them. 0, or an errno with nothing left open. */
@@ -77,6 +79,10 @@ void probe_close(struct probe *probe);
 
 int64_t probe_clock(void);
 
+/* Binds a socket of a family to an address or an interface, by their texts (NULL: not). 0, or an
+ * errno: EAFNOSUPPORT for what is not an address of that family. */
+int probe_bind(int fd, int family, const char *source, const char *iface);
+
 /* An ICMP or ICMPv6 echo socket towards nobody yet: a ping socket, else a raw one. -1: errno. */
 int probe_echo_socket(int family, bool *raw);
 
@@ -86,6 +92,9 @@ void probe_echo(uint8_t *packet, int family, uint16_t id, uint16_t seq, size_t l
 /* The identifier in what such a socket sends: raw ones have to choose, the kernel does it for the
  * others. */
 uint16_t probe_echo_id(int fd, bool raw);
+
+/* Whether an echo or its reply has that identifier. */
+bool probe_echo_has(const uint8_t *echo, size_t len, uint16_t id);
 
 struct weir_ip probe_ip(const struct sockaddr *address);
 

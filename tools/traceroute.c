@@ -40,6 +40,8 @@ static const char help[] =
     "  -w, --wait S      seconds to wait for an answer; default 5\n"
     "  -f, --first N     the first TTL; default 1\n"
     "  -m, --max-hops N  the last TTL; default 30\n"
+    "  -s, --source A    from this address of the machine's\n"
+    "  -i, --interface I by this interface\n"
     "  -n, --numeric     no names\n"
     "  -4, -6            only this family\n"
     "  -j, --json        as JSON\n"
@@ -85,6 +87,12 @@ static int option_take(struct traceroute *trace, int option)
         return option_number("--first", optarg, HOPS_MAX, &trace->first);
     case 'm':
         return option_number("--max-hops", optarg, HOPS_MAX, &trace->last);
+    case 's':
+        trace->target.source = optarg;
+        return TOOL_OK;
+    case 'i':
+        trace->target.iface = optarg;
+        return TOOL_OK;
     case 'w':
         if (args_seconds(optarg, WAIT_MIN, WAIT_MAX, &trace->wait))
             return TOOL_OK;
@@ -112,12 +120,14 @@ static int parse(struct traceroute *trace, int argc, char **argv, bool *done)
         { "wait", required_argument, NULL, 'w' },
         { "first", required_argument, NULL, 'f' },
         { "max-hops", required_argument, NULL, 'm' },
+        { "source", required_argument, NULL, 's' },
+        { "interface", required_argument, NULL, 'i' },
         { "numeric", no_argument, NULL, 'n' },
         { "json", no_argument, NULL, 'j' },
         { "help", no_argument, NULL, 'h' },
         { NULL, 0, NULL, 0 },
     };
-    for (int c; (c = args_next(argc, argv, ":UITp:q:w:f:m:n46jh", longs)) != ARGS_END;) {
+    for (int c; (c = args_next(argc, argv, ":UITp:q:w:f:m:s:i:n46jh", longs)) != ARGS_END;) {
         if (c == 'h') {
             fputs(help, stdout);
             *done = true;

@@ -35,6 +35,7 @@ LIMIT = 30
 FAR = {4: "10.9.4.2", 6: "fd09:4::2"}
 HOPS = {4: ["10.9.1.2", "10.9.2.2", "10.9.3.2", "10.9.4.2"],
         6: ["fd09:1::2", "fd09:2::2", "fd09:3::2", "fd09:4::2"]}
+ELSEWHERE = {4: "10.9.5.1", 6: "fd09:5::1"}  # of the near end; only r1 knows the way back
 NOWHERE = {4: "10.9.4.99", 6: "fd09:4::99"}
 DNS = ("10.9.4.2", "5353")
 TRIES = 5  # a busy machine's hops answer late now and then, which mtr says
@@ -57,6 +58,10 @@ class Lab:
                         "net.ipv6.icmp.ratelimit=0", "net.ipv4.ping_group_range=1 0")
         for i in range(4):
             self.link(i)
+        for family, address in ELSEWHERE.items():
+            self.ip("-n", self.spaces[0], "addr", "add", address, "dev", "lo")
+            self.ip("-n", self.spaces[1], "route", "add", address, "via",
+                    HOPS[family][0].removesuffix("2") + "1")
 
     def link(self, i):
         left, right = self.spaces[i], self.spaces[i + 1]
@@ -170,6 +175,25 @@ def check_traceroute(tap, lab, family):
     last = facts["hops"][-1]["probes"][0]
     tap.check(last.get("mark") == "!H" and last["address"] == hops[2] and not facts["reached"],
               "a host that is not there: !H, and who says it", str(facts))
+
+
+def check_source(tap, lab, family):
+    """Answers to an address that only r1 can answer show that the probes came from there."""
+    far, hops, there = FAR[family], HOPS[family], ELSEWHERE[family]
+    for how in ("-U", "-I", "-T"):
+        facts = json.loads(lab.tool("traceroute", "-n", "-j", "-q", "1", "-w", "0.5", "-m", "2", how, "-s",
+                                    there, "-i", "right", far).stdout)
+        tap.check(addresses(facts) == [[hops[0]], []], f"traceroute {how} -s {there}", str(facts))
+    facts = json.loads(lab.tool("mtr", "-n", "-j", "-c", "1", "-m", "2", "-G", "0.5", "-a", there, "-I", "right",
+                                far).stdout)
+    tap.check([hop["addresses"] for hop in facts["hops"]] == [[hops[0]], []], f"mtr -a {there}", str(facts))
+    done = lab.tool("traceroute", "-n", "-w", "0.3", "-m", "1", "-i", "lo", far)
+    tap.check(hops[0] not in done.stdout, "traceroute -i lo: nobody there hears it", done.stdout)
+    for words, said in ((["-i", "none"], "none: No such device"),
+                        (["-s", far], f"{far}: Cannot assign"), (["-s", FAR[10 - family]], "family")):
+        done = lab.tool("traceroute", "-n", *words, far)
+        tap.check(done.returncode != 0 and said in done.stderr and done.stderr.count("\n") == 1,
+                  f"traceroute {' '.join(words)} {far}: a line that says why", done.stdout, done.stderr)
 
 
 # ---- mtr ----
@@ -389,6 +413,7 @@ def check_all(tap, lab, write):
     for family in (4, 6):
         check_ping(tap, lab, family)
         check_traceroute(tap, lab, family)
+        check_source(tap, lab, family)
         check_mtr(tap, lab, family)
         check_loss(tap, lab, family)
     check_screen(tap, lab)
