@@ -1,6 +1,9 @@
 # The front door. Everything but `clean` first lets scripts/setup install what is missing.
 PREFIX ?= /usr/local
 DESTDIR ?=
+# How much of an evening `make soak` takes (0.1: twenty minutes), and at which seed it begins.
+SCALE ?= 1
+FIRST ?= 1
 
 .PHONY: all demo test bench soak install clean
 
@@ -24,7 +27,7 @@ bench: all
 
 soak:
 	scripts/setup build lint demo test programs nightly
-	./ci.sh soak
+	./ci.sh soak --scale '$(SCALE)' --first '$(FIRST)'
 
 install: all
 	meson configure build --prefix '$(abspath $(PREFIX))'
