@@ -379,8 +379,11 @@ def shrunk(seen):
 @rule
 def reset_while_closing(seen):
     """A reset after shutdown or in CLOSING is no error here (RFC 9293, 3.10.7.4), on Linux ECONNRESET"""
-    return seen.what == "result" and "ECONNRESET" in (seen.linux.said, seen.weir.said) and \
-        seen.has_sent("R") and (seen.has_sent("F") or "shutdown wr" in seen.calls)
+    if seen.what != "result" or not seen.has_sent("R") or \
+            not (seen.has_sent("F") or "shutdown wr" in seen.calls):
+        return False
+    more = set(seen.linux.said.split(",")) - set(seen.weir.said.split(","))
+    return "ECONNRESET" in (seen.linux.said, seen.weir.said) or (seen.linux.text == "poll" and more == {"ERR"})
 
 
 def reason(found, linux, weir):
