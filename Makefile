@@ -2,6 +2,9 @@
 PREFIX ?= /usr/local
 DESTDIR ?=
 BUILD ?= build
+# How much of an evening `make soak` takes (0.1: twenty minutes), and at which seed it begins.
+SCALE ?= 1
+FIRST ?= 1
 
 .PHONY: all profiled demo test bench soak install clean
 
@@ -30,7 +33,7 @@ bench: all
 
 soak:
 	scripts/setup build lint demo test programs nightly
-	./ci.sh soak
+	./ci.sh soak --scale '$(SCALE)' --first '$(FIRST)'
 
 # BUILD=build-profiled installs that one.
 install: $(if $(filter build,$(BUILD)),all)

@@ -5,7 +5,7 @@
 #
 #     ./ci.sh              the merge gate: 9 minutes on 2 cores, at most 15
 #     ./ci.sh STAGE...     these stages only: lint build unit sim fuzz netns docs
-#     ./ci.sh soak         what takes long: more seeds, more fuzzing, clang-tidy, aarch64
+#     ./ci.sh soak ...     what takes long: scripts/soak.py, with its options
 #
 # Every stage prints its time. The last line is "N passed, N failed, N skipped" over everything that
 # ran, where a program that dies is one failure; so is a stage that fails without counting.
@@ -76,19 +76,6 @@ stage_docs() {
         scripts/documented.py "scripts/install_check.sh build"
 }
 
-stage_soak() {
-    $run --counts "$1" --timeout 7200 \
-        "tests/integration/run_cpython.py --build build" tests/differential/run.py \
-        "tests/differential/chance.py --seeds 1..1000" \
-        "tests/differential/segments.py --seeds 1..2000" \
-        "build-gcc-O3/weir-sim sim --seeds 1..20000" "build-asan/weir sim --seeds 20001..21000" \
-        "scripts/hash_matrix.py --seeds 1..2000 $(matrix)" "scripts/run_fuzz.py --seconds 120" \
-        "tests/conformance/run_kernel.py build/weir" \
-        "tests/conformance/run_kernel.py build/weir --differing" \
-        "scripts/purity.sh build/src/libweir-core.a" scripts/clang_tidy.sh \
-        "tests/integration/run_faults.py --build build --soak"
-}
-
 matrix() {
     local name
     for name in gcc-O0 gcc-O3 clang-O0 clang-O3; do echo "build-$name/weir-sim"; done
@@ -118,6 +105,11 @@ sum_up() {
     return "${PIPESTATUS[0]}"
 }
 
+if [ "${1-}" = soak ]; then
+    shift
+    exec scripts/soak.py "$@"
+fi
+
 mkdir -p "$out"
 for name in "$@"; do
     declare -F "stage_$name" >/dev/null || {
@@ -127,7 +119,6 @@ for name in "$@"; do
 done
 
 if [ $# -gt 0 ]; then
-    [ "$*" != soak ] || set -- build soak
     for name in "$@"; do stage "$name"; done
     sum_up "$@"
     exit

@@ -33,9 +33,10 @@ running = set()  # children; an interrupt must not leave them behind
 
 
 class Program:
-    def __init__(self, name, command, env=None, cwd=ROOT, timeout=60, tap=True):
+    def __init__(self, name, command, env=None, cwd=ROOT, timeout=60, tap=True, log=None):
         self.name, self.command, self.env = name, command, env or {}
         self.cwd, self.timeout, self.tap = cwd, timeout, tap
+        self.log = log  # a path: what is printed stays in LOG.log, and of the errors in LOG.err
 
     def replay(self):
         words = [f"{key}={shlex.quote(value)}" for key, value in self.env.items()]
@@ -114,12 +115,18 @@ def wait(child, timeout, outcome):
     return None if late else child.returncode
 
 
+def said(program, suffix):
+    """The file that takes what a program prints."""
+    if program.log is None:
+        return tempfile.TemporaryFile("w+", errors="replace")
+    return open(program.log + suffix, "w+", encoding="utf-8", errors="replace")
+
+
 def run(program):
     outcome = Outcome()
     began = time.monotonic()
     code = child = None
-    with tempfile.TemporaryFile("w+", errors="replace") as out, \
-            tempfile.TemporaryFile("w+", errors="replace") as err:
+    with said(program, ".log") as out, said(program, ".err") as err:
         try:
             # A session of its own, so that a program that hangs is ended with its children.
             child = subprocess.Popen(program.command, stdin=subprocess.DEVNULL, stdout=out,

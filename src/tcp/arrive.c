@@ -80,15 +80,15 @@ static bool ts_recent_is_old(const struct tcb *tcb, weir_time now)
     return (uint16_t)(tcp_age(tcb->host, now) - tcb->ts_recent_age) > TCP_PAWS_AGE;
 }
 
-/* RFC 7323, 5.3 R1: an old timestamp is an old segment. A reset is judged by its sequence number
- * alone. What was late while its copy was not has an old timestamp: the peer is told, as by Linux,
- * or it would never learn that it sent again what was not lost. */
+/* RFC 7323, 5.3 R1: an old timestamp is an old segment; of two 2^31 apart neither is (seq_leq, not
+ * seq_geq). A reset is judged by its sequence number alone. What was late while its copy was not
+ * has an old timestamp: the peer is told, as by Linux, or would not learn that nothing was lost. */
 static enum weir_drop step1a_paws(struct tcb *tcb, struct arriving *in)
 {
     const struct tcp_opts *opts = in->arrival.opts;
     if (!tcb->ts_ok || !(opts->present & TCP_OPT_TS) || (in->seg.flags & TCP_RST))
         return WEIR_DROP_NONE;
-    if (seq_geq(opts->tsval, tcb->ts_recent) || ts_recent_is_old(tcb, in->arrival.now))
+    if (seq_leq(tcb->ts_recent, opts->tsval) || ts_recent_is_old(tcb, in->arrival.now))
         return WEIR_DROP_NONE;
     tell_of_copy(tcb, &in->seg);
     answer_unacceptable(tcb, &in->seg, in->arrival.now);
@@ -256,7 +256,7 @@ static void update_ts_recent(struct tcb *tcb, const struct tcp_seg *seg,
 {
     if (!tcb->ts_ok || !(arrival->opts->present & TCP_OPT_TS) || seq_gt(seg->seq, tcb->rcv.acked))
         return;
-    if (seq_geq(arrival->opts->tsval, tcb->ts_recent) || ts_recent_is_old(tcb, arrival->now)) {
+    if (seq_leq(tcb->ts_recent, arrival->opts->tsval) || ts_recent_is_old(tcb, arrival->now)) {
         tcb->ts_recent = arrival->opts->tsval;
         tcb->ts_recent_age = tcp_age(tcb->host, arrival->now);
     }

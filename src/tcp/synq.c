@@ -135,7 +135,7 @@ enum synq_verdict tcp_synq_arrives(struct synq_entry *entry, const struct tcp_ho
         return may_repeat(entry, host, now) ? SYNQ_ANSWER : SYNQ_DROP;
     }
     if ((entry->flags & SYNQ_TS) && (opts->present & TCP_OPT_TS) && !rst &&
-        seq_lt(opts->tsval, entry->ts_recent)) {
+        seq_gt(entry->ts_recent, opts->tsval)) {
         *why = WEIR_DROP_PAWS;
         return challenge(entry, host, now);
     }

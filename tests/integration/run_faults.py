@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Death, sleep and exhaustion of programs under `weir run`, and of weird itself.
 
-    run_faults.py [--build DIR] [--only NAME] [--soak]
+    run_faults.py [--build DIR] [--only NAME] [--soak [SCALE]]
 
 After each test weird has what it had before: no run, no socket, no call that waits, no connection,
 no memory of one, and as many descriptors as at first. Needs root and /dev/net/tun.
@@ -662,17 +662,18 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", default=os.path.join(ROOT, "build"))
     parser.add_argument("--only")
-    parser.add_argument("--soak", action="store_true")
+    parser.add_argument("--soak", type=float, nargs="?", const=1.0, default=0.0, metavar="SCALE",
+                        help="more and longer: ten times as much, or SCALE of that")
     options = parser.parse_args()
     tap = Tap()
     if os.geteuid() != 0 or not os.path.exists("/dev/net/tun"):
         tap.skip("needs root and /dev/net/tun, to make a network namespace with a TAP")
         return tap.done()
-    more = 10 if options.soak else 1
+    more = max(1, 10 * options.soak)
     tests = [test_program_killed, test_weird_killed, test_nothing_left,
-             lambda lab, tap: test_stopped(lab, tap, 120 if options.soak else 5), test_wire, test_limits, test_no_room,
-             test_told_to_end, test_companion, test_shell, test_shared, lambda lab, tap: test_ping_pong(lab, tap, more * 100000),
-             lambda lab, tap: test_many(lab, tap, more * AT_ONCE)]
+             lambda lab, tap: test_stopped(lab, tap, max(5, 120 * options.soak)), test_wire, test_limits, test_no_room,
+             test_told_to_end, test_companion, test_shell, test_shared, lambda lab, tap: test_ping_pong(lab, tap, round(more * 100000)),
+             lambda lab, tap: test_many(lab, tap, round(more * AT_ONCE))]
     names = ["program_killed", "weird_killed", "nothing_left", "stopped", "wire", "limits", "no_room", "told_to_end", "companion", "shell", "shared",
              "ping_pong", "many"]
     lab = Lab(os.path.abspath(options.build))

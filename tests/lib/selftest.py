@@ -2,8 +2,11 @@
 # SPDX-License-Identifier: MIT
 """The checks are checked: each is shown something wrong and must say so."""
 
+import contextlib
+import io
 import os
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "scripts"))
 
@@ -11,6 +14,7 @@ import ctext  # noqa: E402
 import deps  # noqa: E402
 import gen_states  # noqa: E402
 import run_tests  # noqa: E402
+import soak  # noqa: E402
 import tidy  # noqa: E402
 from tap import Tap  # noqa: E402
 
@@ -101,6 +105,34 @@ def check_runner(tap):
     tap.check(lost.failed == 1, "runner: a program that is not there")
 
 
+def soaked(stages):
+    """What a soak of these prints and returns, the last of them never begun."""
+    with tempfile.TemporaryDirectory() as folder, io.StringIO() as said, \
+            contextlib.redirect_stdout(said):
+        kept, soak.FOLDER = soak.FOLDER, folder
+        try:
+            made = [soak.Stage(name, 1, f"sh -c '{script}'") for name, script in stages]
+            soak.Soak().play(made[:-1])
+            code = soak.sum_up(made)
+        finally:
+            soak.FOLDER = kept
+        with open(os.path.join(folder, "b.log"), encoding="utf-8") as file:
+            return code, said.getvalue().splitlines(), file.read()
+
+
+def check_soak(tap):
+    code, lines, log = soaked([("a", "exit 1"), ("b", "echo ok 1; echo 1..1"), ("c", "true")])
+    tap.check(code == 1 and lines[-1] == "1 passed, 2 failed, 0 skipped",
+              "soak: goes on after a stage that fails, and one not run is a failure", *lines)
+    tap.check(log == "ok 1\n1..1\n", "soak: what a stage prints is kept", log)
+    names = [stage.name for group in (soak.builds(), soak.computing(1, 1), soak.waiting(1, 1))
+             for stage in group]
+    tap.check(len(names) == len(set(names)), "soak: each stage has a log of its own", *names)
+    whole, tenth = ([stage.program.what for stage in soak.computing(scale, 5)] for scale in (1, 0.1))
+    tap.check("5..20004" in whole[0] and "5..2004" in tenth[0] and "2005..2104" in tenth[1],
+              "soak: the scale is of seeds, and none is drawn twice", *whole[:2], *tenth[:2])
+
+
 def check_functions(tap):
     found = {f.name: (f.lines, f.parameters, f.nesting) for f in ctext.functions(NESTED)}
     want = {"deep": (16, 1, 4), "flat": (14, 3, 1), "none": (4, 0, 0)}
@@ -151,6 +183,7 @@ def check_states(tap):
 def main():
     tap = Tap()
     check_runner(tap)
+    check_soak(tap)
     check_functions(tap)
     check_words(tap)
     check_layers(tap)

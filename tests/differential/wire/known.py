@@ -224,10 +224,10 @@ def soft_error(seen):
 def beyond_fin(seen):
     """A peer that goes on behind its FIN, or has sent more before: RFC 9293 believes the FIN, or what was
     there first; Linux drops octets or resets"""
-    ends = [(int(match.group(2)) + int(match.group(3)), "F" in match.group(1)) for match in seen.steps
-            if "R" not in match.group(1)]
-    fins = [end for end, fin in ends if fin]
-    return any(end > min(fins) + (not fin) for end, fin in ends) if fins else False
+    ends = [(int(match.group(2)) + int(match.group(3)), int(match.group(3)) > 0, "F" in match.group(1))
+            for match in seen.steps if "R" not in match.group(1)]
+    fins = [end for end, _, fin in ends if fin]
+    return any(end > min(fins) + (not text and not fin) for end, text, fin in ends) if fins else False
 
 
 @rule
@@ -377,10 +377,36 @@ def shrunk(seen):
 
 
 @rule
+def shrinks(seen):
+    """A window that shrinks with nothing new: RFC 9293, 3.10.7.4 takes it, Linux does not"""
+    wnd = re.fullmatch(r"info snd_wnd=(\d+)/(\d+)", seen.what)
+    marks = [match.group(2, 3, 4) for match in seen.steps]
+    return bool(wnd) and int(wnd[2]) < int(wnd[1]) and any(a == b for a, b in zip(marks, marks[1:]))
+
+
+@rule
+def echoed_fin(seen):
+    """While a mark is echoed Linux delays the acknowledgement of a FIN; we send it at once"""
+    return seen.what == "extra" and "F" in seen.flags() and seen.weir.out is not None and \
+        seen.weir.out.flags == ".E" and not seen.weir.out.length
+
+
+@rule
+def error_queue(seen):
+    """After an ICMP error to a SYN poll keeps ERR on Linux, where a copy waits in the error queue"""
+    return seen.what == "result" and seen.linux.text == "poll" and \
+        set(seen.linux.said.split(",")) - set(seen.weir.said.split(",")) == {"ERR"} and \
+        "connect" in seen.calls and any("icmp" in (line.text or "") for line in seen.before)
+
+
+@rule
 def reset_while_closing(seen):
     """A reset after shutdown or in CLOSING is no error here (RFC 9293, 3.10.7.4), on Linux ECONNRESET"""
-    return seen.what == "result" and "ECONNRESET" in (seen.linux.said, seen.weir.said) and \
-        seen.has_sent("R") and (seen.has_sent("F") or "shutdown wr" in seen.calls)
+    if seen.what != "result" or not seen.has_sent("R") or \
+            not (seen.has_sent("F") or "shutdown wr" in seen.calls):
+        return False
+    more = set(seen.linux.said.split(",")) - set(seen.weir.said.split(","))
+    return "ECONNRESET" in (seen.linux.said, seen.weir.said) or (seen.linux.text == "poll" and more == {"ERR"})
 
 
 def reason(found, linux, weir):
