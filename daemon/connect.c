@@ -379,6 +379,7 @@ static void failed(struct socket *socket, weir_time now)
     drop_spare(socket);
     if (waited) {
         socket->state = SOCKET_FRESH;
+        exact_look(socket, now);
         return;
     }
     socket->error = told ? 0 : error;
