@@ -383,7 +383,9 @@ void relay_pump(struct socket *socket, weir_time now)
     const enum outcome in = pump_in(socket, now);
     if (in == ENDED)
         return;
-    const enum outcome out = pump_out(socket, now);
+    enum outcome out = pump_out(socket, now);
+    while (out == MORE && end_both(socket)) /* D is out of the loop: nobody calls again */
+        out = pump_out(socket, now);
     if (out == ENDED)
         return;
     const bool listen_in = !socket->read_eof && out != BLOCKED;
