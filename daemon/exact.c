@@ -156,10 +156,10 @@ static int descriptor_of(const struct parked *parked)
 static bool decide(struct call *call, const struct parked *parked, bool last)
 {
     const bool sends = call_is_send(parked->nr);
+    if (message_fails(call, sends))
+        return true;
     if (message_unconnected(call))
         call_error(call, sends ? EPIPE : ENOTCONN);
-    else if (message_fails(call, sends))
-        return true;
     else if (kernel_may(call, sends) && (sends || parked->s < 0))
         call_continue(call);
     else if (kernel_may(call, sends))

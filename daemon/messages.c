@@ -315,10 +315,10 @@ void call_receive(struct call *call)
         call_continue(call);
     } else if ((message.flags & MSG_ERRQUEUE) != 0) {
         call_error(call, EAGAIN); /* there is nothing in it */
-    } else if (message_unconnected(call)) {
-        call_error(call, ENOTCONN);
     } else if (message_fails(call, false)) {
         return;
+    } else if (message_unconnected(call)) {
+        call_error(call, ENOTCONN);
     } else if (is_ours(call, &message)) {
         if (!receive(call, &message))
             receive_later(call);

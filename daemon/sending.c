@@ -195,11 +195,13 @@ void call_send(struct call *call)
     if (socket != NULL && !many && readable && (message.flags & MSG_FASTOPEN) != 0 &&
         send_fast(call, &message))
         return;
+    if (message_fails(call, true))
+        return;
     if (message_unconnected(call) && !(many && call->arg[2] == 0)) {
         call_error(call, EPIPE);
         return;
     }
-    if (message_fails(call, true) || (readable && exact_wait(call, &message, true)))
+    if (readable && exact_wait(call, &message, true))
         return;
     const bool streams = socket != NULL && socket->state == SOCKET_CONNECTED && socket->d >= 0;
     if (!streams || many || !readable) {

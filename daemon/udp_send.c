@@ -93,7 +93,7 @@ static int trouble(const struct udp_job *job)
     if (job->socket->shut_write)
         return EPIPE;
     (void)getsockopt(job->s, SOL_SOCKET, SO_ERROR, &error, &len);
-    return error != 0 ? error : udp_autobind(job->socket);
+    return error;
 }
 
 static int error_of(enum weir_error error)
@@ -189,7 +189,9 @@ static int64_t send_one(const struct udp_job *job, const struct given *given, we
     struct weir_addr to;
     struct udp_beside beside;
     size_t len = 0;
-    int error = gather(job, given, &len);
+    int error = udp_autobind(socket); /* before anything else, also if it goes wrong then */
+    if (error == 0)
+        error = gather(job, given, &len);
     if (error == 0)
         error = find_peer(job, given, &to);
     if (error == 0 && (given->flags & MSG_OOB) != 0 && weir_ip_is_v4(&to.ip))

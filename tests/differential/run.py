@@ -351,7 +351,7 @@ class Ground:
         command = [*prefix, transcript(self.args), "--control", self.control,
                    *addresses(SUBJECT, PEER), "--sequences", *options, *CASES]
         if only or self.args.only:
-            command += ["--only", only or self.args.only]
+            command += ["--only", only or f"@({self.args.only})"]
         with tempfile.TemporaryFile("w+", errors="replace") as out:
             child = self.start(*command, stdout=out)
             try:
@@ -431,7 +431,8 @@ def recorded(args):
     with open(RECORD, encoding="utf-8") as file:
         blocks = parse(file.read())
     return {key: block for key, block in blocks.items()
-            if not args.only or fnmatch.fnmatchcase(" ".join(key), args.only)}
+            if not args.only or any(fnmatch.fnmatchcase(" ".join(key), pattern)
+                                    for pattern in args.only.split("|"))}
 
 
 def no_weir(args):
@@ -555,7 +556,7 @@ def outside(args):
 def arguments():
     parser = argparse.ArgumentParser(description="the socket API, call by call")
     parser.add_argument("--build", default=os.path.join(ROOT, "build"), help="build directory")
-    parser.add_argument("--only", metavar="PATTERN", help="cases such as 'A1 *', '*.rd.* active4'")
+    parser.add_argument("--only", metavar="PATTERN", help="cases such as 'A1 *', '*.rd.* active4|H1 v6'")
     parser.add_argument("--recorded", action="store_true",
                         help="compare weir run with linux.txt only: a third of the time")
     parser.add_argument("--exact", action="store_true", help="play under weir run --exact only")
