@@ -129,11 +129,23 @@ static bool prompt_again(const struct call *call)
 
 /* ---- connect to AF_UNSPEC ---- */
 
+/* Whether the end of it now is a reset, or gives up a connect. */
+static bool is_alive(const struct call *call)
+{
+    struct weir_status status;
+    if (call->socket->state == SOCKET_CONNECTING)
+        return true;
+    return call->socket->state == SOCKET_CONNECTED &&
+           weir_status(call->weird->weir, call->socket->handle, &status) == WEIR_OK &&
+           status.state >= WEIR_SYN_RECEIVED && status.state <= WEIR_CLOSE_WAIT;
+}
+
 /* connect(AF_UNSPEC): ends the connection by a reset, and the socket is as new. */
 static int disconnect(struct call *call)
 {
     struct socket *socket = call->socket;
     struct weird *weird = call->weird;
+    const bool alive = is_alive(call);
     const bool used = socket->state == SOCKET_CONNECTED || socket->state == SOCKET_CONNECTING ||
                       socket->state == SOCKET_DEAD;
     if (socket->state == SOCKET_LISTENING)
@@ -149,7 +161,11 @@ static int disconnect(struct call *call)
     if (!socket->address_given)
         socket->local.ip =
             socket->family == AF_INET ? weir_ip_v4(0, 0, 0, 0) : (struct weir_ip){ { 0 } };
-    return used && !call_renew(call) ? ENOBUFS : 0;
+    if (used && !call_renew(call))
+        return ENOBUFS;
+    socket->error = alive ? ECONNRESET : 0; /* which Linux leaves for whoever asks next */
+    exact_look(socket, call->now);
+    return 0;
 }
 
 /* ---- connect ---- */
@@ -172,6 +188,7 @@ enum weir_error connect_open(struct socket *socket, const struct weir_addr *addr
         socket->remote = status.remote;
     }
     socket->bound = true;
+    socket->error = 0;
     socket->state = SOCKET_CONNECTING;
     if (socket->kept[KEPT_FASTOPEN_CONNECT])
         fast_ask(socket, now);
@@ -379,6 +396,7 @@ static void failed(struct socket *socket, weir_time now)
     drop_spare(socket);
     if (waited) {
         socket->state = SOCKET_FRESH;
+        exact_look(socket, now);
         return;
     }
     socket->error = told ? 0 : error;

@@ -203,7 +203,9 @@ bool end_reset(struct socket *socket)
     int unread = 0;
     if (socket->d < 0 || ioctl(socket->d, FIONREAD, &unread) < 0)
         return true;
-    if (unread > 0 && (socket->cookie != 0 || socket->error == ECONNRESET))
+    /* Who is asked before each write must know the reason, by the inode, when the rest is gone. */
+    const bool asked = socket->run != NULL && socket->run->exact;
+    if (unread > 0 && (socket->cookie != 0 || (socket->error == ECONNRESET && !asked)))
         return true;
     const int s = socket_fetch(socket);
     if (s >= 0) {

@@ -82,6 +82,17 @@ bool beside_any(const struct socket *socket); /* the program has asked for somet
  * taken. False: the program's memory cannot be written. */
 bool beside_give(const struct call *call, struct msghdr *header, size_t got);
 
+/* ---- exact.c: reading and writing under `weir run --exact` ---- */
+
+bool exact_only(int nr); /* nobody else catches it */
+/* Something has happened that those who wait to read or write may have waited for. */
+void exact_look(struct socket *socket, weir_time now);
+void exact_forget(struct socket *socket); /* before it is freed: the kernel knows what to say */
+void exact_expired(struct parked *parked, weir_time now);
+void exact_unchain(struct parked *parked); /* of any kind: it waits no more */
+/* A close: S stays open for those who wait in other threads, as long as they do. */
+void exact_leave_to(const struct call *close_call);
+
 /* ---- linger.c ---- */
 
 void call_close(struct call *call);

@@ -127,7 +127,10 @@ static void end_waiting(struct weird *weird)
 {
     for (unsigned i = 0; i < PARKED_MAX; i++) {
         struct parked *parked = &weird->parked[i];
-        if (parked->call != 0 && parked->run->notify >= 0)
+        const struct call call = { .run = parked->run, .id = parked->call };
+        if (parked->call != 0 && parked->run->notify >= 0 && parked->waits)
+            call_continue(&call); /* to what has been done to S */
+        else if (parked->call != 0 && parked->run->notify >= 0)
             call_answer(parked->run, parked->call, -ECONNABORTED);
         parked->call = 0;
     }

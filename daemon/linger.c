@@ -92,6 +92,7 @@ void call_close(struct call *call)
 {
     struct socket *socket = call->socket;
     struct weird *weird = call->weird;
+    exact_leave_to(call);
     if (!is_to_wait(call) ||
         call_give(call->run, call->id, weird->dummy, (int)call->arg[0], true, false) < 0) {
         call_continue(call);

@@ -24,6 +24,14 @@
 
 char message_octets[MESSAGE_MAX];
 
+static bool read_spans(const struct call *call, uint64_t at, size_t count, struct message *message)
+{
+    message->span_count = count < MESSAGE_SPANS ? (unsigned)count : MESSAGE_SPANS;
+    return count <= 1024 &&
+           (message->span_count == 0 || memory_read(call->pid, at, message->span,
+                                                    message->span_count * sizeof message->span[0]));
+}
+
 /* False: the kernel is to say what is wrong with it. */
 static bool read_header(const struct call *call, struct message *message)
 {
@@ -33,14 +41,9 @@ static bool read_header(const struct call *call, struct message *message)
     if (!memory_read(call->pid, call->arg[1], &header, sizeof header))
         return false;
     message->name = (uint64_t)(uintptr_t)header.msg_name;
-    message->span_count =
-        header.msg_iovlen < MESSAGE_SPANS ? (unsigned)header.msg_iovlen : MESSAGE_SPANS;
     if (header.msg_name != NULL && (int)header.msg_namelen < 0)
         return false;
-    return header.msg_iovlen <= 1024 &&
-           (message->span_count == 0 ||
-            memory_read(call->pid, (uint64_t)(uintptr_t)header.msg_iov, message->span,
-                        message->span_count * sizeof message->span[0]));
+    return read_spans(call, (uint64_t)(uintptr_t)header.msg_iov, header.msg_iovlen, message);
 }
 
 bool message_read(const struct call *call, struct message *message)
@@ -48,8 +51,18 @@ bool message_read(const struct call *call, struct message *message)
     memset(message, 0, sizeof *message);
     if (call->nr == __NR_sendmsg || call->nr == __NR_recvmsg)
         return read_header(call, message);
+    if (call->nr == __NR_readv || call->nr == __NR_writev)
+        return read_spans(call, call->arg[1], call->arg[2], message);
+    if (call->nr == __NR_sendfile)
+        return true;
+    if (call->nr == __NR_recvmmsg || call->nr == __NR_sendmmsg) {
+        message->flags = (int)call->arg[3];
+        return true;
+    }
     message->span[0] = (struct iovec){ (void *)(uintptr_t)call->arg[1], call->arg[2] };
     message->span_count = 1;
+    if (call->nr == __NR_read || call->nr == __NR_write)
+        return true;
     message->flags = (int)call->arg[3];
     message->name = call->arg[4];
     message->name_len_at = call->arg[5];
@@ -91,7 +104,7 @@ void withdrawn_keep(const struct call *call, size_t count, size_t len)
 
 const struct withdrawn *withdrawn_take(const struct call *call)
 {
-    const size_t count = call->nr == __NR_sendmsg || call->nr == __NR_recvmsg ? 3 : 4;
+    const size_t count = call->nr == __NR_sendto || call->nr == __NR_recvfrom ? 4 : 3;
     for (unsigned i = 0; i < WITHDRAWN_MAX && call->socket != NULL; i++) {
         struct withdrawn *kept = &withdrawn[i];
         if (kept->socket != call->socket->id || kept->pid != call->pid || kept->nr != call->nr ||
@@ -254,6 +267,10 @@ bool message_fails(const struct call *call, bool sends)
         return false;
     if (!sends && (ioctl(call->s, FIONREAD, &unread) < 0 || unread > 0))
         return false; /* octets come before it */
+    if (!sends && socket->gave_eof) {
+        call_value(call, 0); /* so does the peer's end, and leaves it to others */
+        return true;
+    }
     const int error = call_take_error(call);
     if (error == 0 || (sends && error == EPIPE))
         return false; /* EPIPE is the kernel's own word, with its signal */
@@ -261,25 +278,51 @@ bool message_fails(const struct call *call, bool sends)
     return true;
 }
 
+bool message_receive(const struct call *call)
+{
+    struct message message;
+    if (call->nr == __NR_recvmmsg || !message_read(call, &message)) {
+        call_continue(call);
+        return true;
+    }
+    message.flags &= ~MSG_WAITALL;
+    return receive(call, &message);
+}
+
+/* What it asks for beside octets an AF_UNIX socket does not have. */
+static bool is_ours(const struct call *call, const struct message *message)
+{
+    const struct socket *socket = call->socket;
+    if (socket == NULL || socket->state == SOCKET_FRESH || call->nr == __NR_recvmmsg ||
+        ((message->flags & MSG_WAITALL) != 0 && room_of(message) > MESSAGE_MAX))
+        return false;
+    return message->name != 0 || (message->flags & MSG_TRUNC) != 0 ||
+           (message->header != 0 && beside_any(socket));
+}
+
+/* read() and readv() of no octets, and recvmmsg() of no messages, ask nobody. */
+static bool asks_for_nothing(const struct call *call, const struct message *message)
+{
+    if (call->nr == __NR_recvmmsg)
+        return call->arg[2] == 0;
+    return (call->nr == __NR_read || call->nr == __NR_readv) && room_of(message) == 0;
+}
+
 void call_receive(struct call *call)
 {
     struct message message;
-    const struct socket *socket = call->socket;
-    if (call->nr == __NR_recvmmsg || !message_read(call, &message))
+    if (!message_read(call, &message) || asks_for_nothing(call, &message)) {
         call_continue(call);
-    else if ((message.flags & MSG_ERRQUEUE) != 0)
+    } else if ((message.flags & MSG_ERRQUEUE) != 0) {
         call_error(call, EAGAIN); /* there is nothing in it */
-    else if (message_unconnected(call))
-        call_error(call, ENOTCONN);
-    else if (message_fails(call, false))
+    } else if (message_fails(call, false)) {
         return;
-    else if (socket != NULL && socket->state != SOCKET_FRESH &&
-             ((message.flags & MSG_WAITALL) == 0 || room_of(&message) <= MESSAGE_MAX) &&
-             (message.name != 0 || (message.flags & MSG_TRUNC) != 0 ||
-              (message.header != 0 && beside_any(socket)))) {
+    } else if (message_unconnected(call)) {
+        call_error(call, ENOTCONN);
+    } else if (is_ours(call, &message)) {
         if (!receive(call, &message))
             receive_later(call);
-    } else {
+    } else if ((message.flags & MSG_OOB) != 0 || !exact_wait(call, &message, false)) {
         call_continue(call);
     }
 }

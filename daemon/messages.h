@@ -35,6 +35,16 @@ bool message_unconnected(const struct call *call);
  * knows but two. False: there is none, or octets come before it, or the kernel says it as well. */
 bool message_fails(const struct call *call, bool sends);
 
+/* Makes a receive that asks for nothing but octets, on S'. False: nothing is there. */
+bool message_receive(const struct call *call);
+
+/* ---- exact.c: who caught the call is `weir run --exact` ---- */
+
+/* Whether the kernel is not to do it yet, or not at all: then the call waits, or is answered. */
+bool exact_wait(struct call *call, const struct message *message, bool sends);
+
+/* ---- Withdrawn calls ---- */
+
 /* A signal takes a thread out of a call also when we have done what it asked for and have not said
  * so yet. The thread then makes the same call again, by itself (SA_RESTART) or because it got
  * EINTR, and has the answer it was to have: else octets would be lost, or sent twice. What seccomp

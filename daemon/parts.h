@@ -49,6 +49,7 @@ struct run {
     pid_t thread[RUN_PIDS]; /* that are known to belong to one of those */
     unsigned thread_next;
     uint32_t socket_count, udp_count, parked_count, any_port; /* any_port: may bind below 1024 */
+    bool exact; /* reading and writing is caught, too */
 };
 
 /* A call that waits: an accept for its listener, a connect for its connection, a receive that only
@@ -59,7 +60,7 @@ struct parked {
     uint64_t call; /* seccomp's id; 0: the slot is free */
     uint64_t socket;
     pid_t pid;
-    int s;                  /* S', -1 for a connect */
+    int s;                  /* S', -1 for a connect, and for one that `waits` */
     int reserved;           /* descriptor number made in the program already; -1 */
     int undelivered;        /* what was accepted for a call that a signal withdrew; -1 */
     bool withdrawn;         /* that has happened, and something is left of it */
@@ -68,6 +69,8 @@ struct parked {
     uint32_t fast; /* 1 + octets of a MSG_FASTOPEN that went with the SYN; addr and addrlen
                       are the octets' */
     bool again;    /* a connect on a socket that was connecting already */
+    bool waits;    /* to read or write, in the chain of its socket: exact.c */
+    uint16_t next; /* there */
     int nr;        /* of a send or a receive, with `arg`; else 0 */
     uint64_t arg[6];
     size_t done;        /* octets that are sent of it */

@@ -383,11 +383,14 @@ void relay_pump(struct socket *socket, weir_time now)
     const enum outcome in = pump_in(socket, now);
     if (in == ENDED)
         return;
-    const enum outcome out = pump_out(socket, now);
+    enum outcome out = pump_out(socket, now);
+    while (out == MORE && end_both(socket)) /* D is out of the loop: nobody calls again */
+        out = pump_out(socket, now);
     if (out == ENDED)
         return;
     const bool listen_in = !socket->read_eof && out != BLOCKED;
     relay_watch_d(socket, (listen_in ? EPOLLIN : 0u) | (in == BLOCKED ? EPOLLOUT : 0u));
+    exact_look(socket, now);
 }
 
 /* D is asked by the loop what it has for us, and need not be by us. */
@@ -402,10 +405,12 @@ static void receive(struct socket *socket, weir_time now)
     const enum outcome in = pump_in(socket, now);
     if (in == ENDED)
         return;
-    if (tells_again(socket))
+    if (tells_again(socket)) {
         relay_watch_d(socket, EPOLLIN | (in == BLOCKED ? EPOLLOUT : 0u));
-    else
+        exact_look(socket, now);
+    } else {
         relay_pump(socket, now); /* that was the peer's end */
+    }
 }
 
 static void on_d(void *user, int fd, uint32_t ready, weir_time now)

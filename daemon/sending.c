@@ -137,7 +137,7 @@ static void end_others(const struct call *call)
     struct weird *weird = call->weird;
     for (unsigned i = 0; i < weird->parked_top; i++) {
         struct parked *old = &weird->parked[i];
-        if (old->call == 0 || old->pid != call->pid || !call_is_send(old->nr))
+        if (old->call == 0 || old->waits || old->pid != call->pid || !call_is_send(old->nr))
             continue;
         send_expired(old, call->now);
         unpark(old);
@@ -183,24 +183,28 @@ static void send_to(struct call *call, const struct message *message)
 
 bool call_is_send(int nr)
 {
-    return nr == __NR_sendto || nr == __NR_sendmsg || nr == __NR_sendmmsg;
+    return nr == __NR_sendto || nr == __NR_sendmsg || nr == __NR_sendmmsg || nr == __NR_write ||
+           nr == __NR_writev || nr == __NR_sendfile;
 }
 
 void call_send(struct call *call)
 {
     struct message message;
     struct socket *socket = call->socket;
-    if (socket != NULL && call->nr != __NR_sendmmsg && message_read(call, &message) &&
-        (message.flags & MSG_FASTOPEN) != 0 && send_fast(call, &message))
+    const bool readable = message_read(call, &message), many = call->nr == __NR_sendmmsg;
+    if (socket != NULL && !many && readable && (message.flags & MSG_FASTOPEN) != 0 &&
+        send_fast(call, &message))
         return;
-    if (message_unconnected(call) && call->nr != __NR_sendmmsg) {
+    if (message_fails(call, true))
+        return;
+    if (message_unconnected(call) && !(many && call->arg[2] == 0)) {
         call_error(call, EPIPE);
         return;
     }
-    if (message_fails(call, true))
+    if (readable && exact_wait(call, &message, true))
         return;
     const bool streams = socket != NULL && socket->state == SOCKET_CONNECTED && socket->d >= 0;
-    if (!streams || call->nr == __NR_sendmmsg || !message_read(call, &message)) {
+    if (!streams || many || !readable) {
         call_continue(call);
         return;
     }

@@ -79,8 +79,9 @@ struct socket {
     int error;            /* errno for SO_ERROR */
     uint32_t inode, backlog, queued; /* a listener's: of S; of listen(); in S's queue at most */
     uint32_t after_urgent, aborts_next;
-    uint32_t more; /* octets in D that the program wrote with MSG_MORE */
-    pid_t pid;     /* where S was seen last */
+    uint16_t waiters; /* the first call that waits to read or write (exact.c): its place and 1 */
+    uint32_t more;    /* octets in D that the program wrote with MSG_MORE */
+    pid_t pid;        /* where S was seen last */
     int fd, linger_seconds;
     struct weir_addr local, remote;
     int kept[KEPT_COUNT];

@@ -475,6 +475,7 @@ void socket_close_d(struct socket *socket)
 void socket_free(struct socket *socket)
 {
     struct weird *weird = socket->weird;
+    exact_forget(socket);
     relay_forget(socket);
     socket_close_d(socket);
     if (socket->handle != WEIR_NO_HANDLE && socket->state == SOCKET_CONNECTED)
@@ -506,6 +507,7 @@ void socket_over(struct socket *socket)
     socket->handle = WEIR_NO_HANDLE;
     socket->bound = false;
     socket->state = SOCKET_DEAD;
+    exact_look(socket, weir_loop_clock());
     /* Of one that was accepted nobody has more to ask, unless it is the reason of its end. */
     const bool nameless = socket->cookie == 0 && (socket->inode == 0 || socket->error == 0);
     if (nameless || socket->hung_up || socket_gone(socket))

@@ -78,7 +78,9 @@ int call_take_error(const struct call *call)
     (void)getsockopt(call->s, SOL_SOCKET, SO_ERROR, &native, &len);
     if (socket == NULL)
         return native;
-    int error = native != 0 && socket->error != 0 ? socket->error : native;
+    const bool others =
+        native != 0 || socket->state == SOCKET_FRESH; /* S had a part in it, or none */
+    int error = others && socket->error != 0 ? socket->error : native;
     if (socket->state == SOCKET_CONNECTING)
         error = 0;
     socket->error = 0;

@@ -19,7 +19,7 @@ static const int sandbox_calls[] = {
     __NR_clock_gettime, /* companion.c sockets.c loop.c */
 #endif
 #if defined __NR_close
-    __NR_close, /* accept.c calls.c connect.c control.c gate.c io.c linger.c ... */
+    __NR_close, /* accept.c calls.c connect.c control.c exact.c gate.c io.c ... */
 #endif
 #if defined __NR_connect
     __NR_connect, /* accept.c sockets.c udp_bind.c */
@@ -34,16 +34,16 @@ static const int sandbox_calls[] = {
     __NR_exit_group, /* sandbox.c udp_maker.c */
 #endif
 #if defined __NR_fcntl
-    __NR_fcntl, /* accept.c calls.c connect.c messages.c renew.c udp.c ... */
+    __NR_fcntl, /* accept.c calls.c connect.c exact.c messages.c renew.c udp.c ... */
 #endif
 #if defined __NR_getsockname
     __NR_getsockname, /* sockets.c udp.c */
 #endif
 #if defined __NR_getsockopt
-    __NR_getsockopt, /* accept.c connect.c control.c messages.c relay.c snapshot.c ... */
+    __NR_getsockopt, /* accept.c connect.c control.c exact.c messages.c relay.c ... */
 #endif
 #if defined __NR_ioctl
-    __NR_ioctl, /* ends.c linger.c messages.c messages_beside.c relay.c ... */
+    __NR_ioctl, /* ends.c exact.c linger.c messages.c messages_beside.c relay.c ... */
 #endif
 #if defined __NR_listen
     __NR_listen, /* calls.c */
@@ -58,7 +58,7 @@ static const int sandbox_calls[] = {
     __NR_pidfd_open, /* io.c */
 #endif
 #if defined __NR_ppoll
-    __NR_ppoll, /* io.c linger.c messages.c udp_maker.c */
+    __NR_ppoll, /* exact.c io.c linger.c messages.c udp_maker.c */
 #endif
 #if defined __NR_process_vm_readv
     __NR_process_vm_readv, /* io.c udp_recv.c udp_send.c */

@@ -322,6 +322,13 @@ const struct udp_socket *udp_owner(const struct weird *weird, uint64_t cookie)
     return host->socket[cookie % UDP_SOCKETS_MAX];
 }
 
+/* Octets and nothing else are asked for. */
+static bool is_plain(const struct call *call)
+{
+    return call->arg[4] == 0 && call->arg[2] > 0 &&
+           ((int)call->arg[3] & (MSG_TRUNC | MSG_ERRQUEUE)) == 0;
+}
+
 bool udp_answer(struct call *call)
 {
     struct udp_host *host = call->weird->orphaned ? NULL : call->weird->udp;
@@ -360,9 +367,17 @@ bool udp_answer(struct call *call)
     case __NR_sendto:
     case __NR_sendmsg:
     case __NR_sendmmsg:
+    case __NR_write:
+    case __NR_writev:
         udp_call_send(call, socket);
         return true;
     case __NR_recvfrom:
+        if (is_plain(call)) { /* `weir run --exact`; S knows all that can be said */
+            call_continue(call);
+            return true;
+        }
+        udp_call_recv(call, socket);
+        return true;
     case __NR_recvmsg:
     case __NR_recvmmsg:
         udp_call_recv(call, socket);

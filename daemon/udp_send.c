@@ -93,7 +93,7 @@ static int trouble(const struct udp_job *job)
     if (job->socket->shut_write)
         return EPIPE;
     (void)getsockopt(job->s, SOL_SOCKET, SO_ERROR, &error, &len);
-    return error != 0 ? error : udp_autobind(job->socket);
+    return error;
 }
 
 static int error_of(enum weir_error error)
@@ -189,7 +189,9 @@ static int64_t send_one(const struct udp_job *job, const struct given *given, we
     struct weir_addr to;
     struct udp_beside beside;
     size_t len = 0;
-    int error = gather(job, given, &len);
+    int error = udp_autobind(socket); /* before anything else, also if it goes wrong then */
+    if (error == 0)
+        error = gather(job, given, &len);
     if (error == 0)
         error = find_peer(job, given, &to);
     if (error == 0 && (given->flags & MSG_OOB) != 0 && weir_ip_is_v4(&to.ip))
@@ -228,20 +230,35 @@ static int given_in_msg(const struct udp_job *job, uint64_t at, int flags, struc
     return 0;
 }
 
+static int given_in_vector(const struct udp_job *job, struct given *given)
+{
+    *given = (struct given){ .iov = buffers, .count = (unsigned)job->arg[2] };
+    if (job->arg[2] > IOV_MAX)
+        return EINVAL;
+    return given->count == 0 ||
+                   memory_read(job->pid, job->arg[1], buffers, given->count * sizeof buffers[0])
+               ? 0
+               : EFAULT;
+}
+
 static int64_t send_single(const struct udp_job *job, weir_time now)
 {
     struct given given;
-    if (job->nr == __NR_sendmsg) {
-        const int error = given_in_msg(job, job->arg[1], (int)job->arg[2], &given);
-        return error != 0 ? -error : send_one(job, &given, now);
-    }
+    int error = 0;
     buffers[0] = (struct iovec){ (void *)(uintptr_t)job->arg[1], job->arg[2] };
-    given = (struct given){ .iov = buffers,
-                            .count = 1,
-                            .name = job->arg[4],
-                            .name_len = (uint32_t)job->arg[5],
-                            .flags = (int)job->arg[3] };
-    return send_one(job, &given, now);
+    if (job->nr == __NR_sendmsg)
+        error = given_in_msg(job, job->arg[1], (int)job->arg[2], &given);
+    else if (job->nr == __NR_writev)
+        error = given_in_vector(job, &given);
+    else if (job->nr == __NR_write)
+        given = (struct given){ .iov = buffers, .count = 1 };
+    else
+        given = (struct given){ .iov = buffers,
+                                .count = 1,
+                                .name = job->arg[4],
+                                .name_len = (uint32_t)job->arg[5],
+                                .flags = (int)job->arg[3] };
+    return error != 0 ? -error : send_one(job, &given, now);
 }
 
 static int64_t send_vector(struct udp_job *job, weir_time now)
@@ -281,6 +298,13 @@ static weir_time deadline_of(int s, weir_time now)
     return now + limit.tv_sec * WEIR_SECOND + limit.tv_usec * WEIR_US;
 }
 
+static int flags_of(const struct call *call)
+{
+    if (call->nr == __NR_write || call->nr == __NR_writev)
+        return 0;
+    return (int)call->arg[call->nr == __NR_sendmsg ? 2 : 3];
+}
+
 /* What a connected S does by itself. Once it has been asked to wait for more, all that follows goes
  * the same way, since the call that ends it may do so, too. */
 static bool is_for_itself(const struct call *call, struct udp_socket *socket, int flags)
@@ -289,6 +313,8 @@ static bool is_for_itself(const struct call *call, struct udp_socket *socket, in
     if (!socket->connected || call->nr == __NR_sendmmsg)
         return false;
     socket->corks = socket->corks || (flags & MSG_MORE) != 0;
+    if (call->nr == __NR_write || call->nr == __NR_writev)
+        return socket->corks;
     if (call->nr == __NR_sendto)
         return socket->corks && call->arg[4] == 0;
     return socket->corks && memory_read(call->pid, call->arg[1], &header, sizeof header) &&
@@ -298,7 +324,7 @@ static bool is_for_itself(const struct call *call, struct udp_socket *socket, in
 void udp_call_send(struct call *call, struct udp_socket *socket)
 {
     struct udp_job job = udp_job_of(call, socket);
-    const int flags = (int)call->arg[call->nr == __NR_sendmsg ? 2 : 3];
+    const int flags = flags_of(call);
     if (is_for_itself(call, socket, flags)) {
         call_continue(call);
         return;

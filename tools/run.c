@@ -46,6 +46,8 @@ static const char help[] =
     "                 with a private one: these ports of 127.0.0.1 and ::1 are\n"
     "                 the host's\n"
     "  --linger       close waits as SO_LINGER says; closing any file then asks weird\n"
+    "  --exact        reading and writing, too, has Linux's word for each error, and\n"
+    "                 --linger; every read and write of any file then asks weird\n"
     "  --help         this text\n"
     "\n"
     "The exit status is the program's; 125: weir could not, 126: the program cannot\n"
@@ -59,13 +61,15 @@ enum {
     OPT_HOST_LOOPBACK,
     OPT_SYSCTL,
     OPT_LINGER,
+    OPT_EXACT,
     OPT_HELP,
 };
 
 struct options {
     char path[108];
     struct run_options run;
-    bool linger, help;
+    enum run_also also;
+    bool help;
 };
 
 static int take_ports(struct run_options *run, int option)
@@ -116,7 +120,9 @@ static int take_option(struct options *options, int option)
     else if (option == OPT_SYSCTL)
         return take_sysctl(&options->run);
     else if (option == OPT_LINGER)
-        options->linger = true;
+        options->also = options->also > RUN_ALSO_CLOSE ? options->also : RUN_ALSO_CLOSE;
+    else if (option == OPT_EXACT)
+        options->also = RUN_ALSO_DATA;
     else if (option == OPT_HELP)
         options->help = true;
     else
@@ -136,6 +142,7 @@ static int read_options(int argc, char **argv, struct options *options)
         { "host-loopback", required_argument, NULL, OPT_HOST_LOOPBACK },
         { "sysctl", required_argument, NULL, OPT_SYSCTL },
         { "linger", no_argument, NULL, OPT_LINGER },
+        { "exact", no_argument, NULL, OPT_EXACT },
         { "help", no_argument, NULL, OPT_HELP },
         { NULL, 0, NULL, 0 },
     };
@@ -167,7 +174,7 @@ struct handover {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     bool installed; /* `notify` is there, or -1 if that failed */
-    int control, notify, error;
+    int control, notify;
 };
 
 static int send_notify(int control, int notify)
@@ -204,12 +211,15 @@ static void *hand_over(void *user)
     while (!handover->installed)
         pthread_cond_wait(&handover->changed, &handover->lock);
     pthread_mutex_unlock(&handover->lock);
-    if (handover->notify >= 0)
-        handover->error = send_notify(handover->control, handover->notify);
-    return NULL;
+    const int error = handover->notify >= 0 ? send_notify(handover->control, handover->notify) : 0;
+    if (error == 0)
+        return NULL;
+    /* The other thread's write would wait for whoever takes it. */
+    (void)tool_fail("run", "weird does not take it: %s", strerror(error));
+    _exit(STATUS_BROKEN);
 }
 
-static bool attach(int control, bool linger, char why[WEIR_LINE_MAX])
+static bool attach(int control, enum run_also also, char why[WEIR_LINE_MAX])
 {
     struct handover handover = { .control = control, .notify = -1 };
     pthread_mutex_init(&handover.lock, NULL);
@@ -221,7 +231,7 @@ static bool attach(int control, bool linger, char why[WEIR_LINE_MAX])
         return false;
     }
     int notify = -1;
-    const bool installed = run_filter_install(linger, &notify, why);
+    const bool installed = run_filter_install(also, &notify, why);
     pthread_mutex_lock(&handover.lock);
     handover.notify = installed ? notify : -1;
     handover.installed = true;
@@ -230,10 +240,6 @@ static bool attach(int control, bool linger, char why[WEIR_LINE_MAX])
     pthread_join(thread, NULL);
     if (!installed)
         return false;
-    if (handover.error != 0) {
-        snprintf(why, WEIR_LINE_MAX, "weird does not take it: %s", strerror(handover.error));
-        return false;
-    }
     close(notify);
     close(control);
     return true;
@@ -272,7 +278,7 @@ int tool_run(int argc, char **argv)
     const bool joined = options.path[0] != '\0' ? run_names(options.path, why) &&
                                                       run_net_join(options.path, &control, why)
                                                 : begin_private(&options.run, &control, why);
-    if (!joined || !attach(control, options.linger, why))
+    if (!joined || !attach(control, options.also, why))
         return broken(why);
     execvp(argv[0], argv);
     const int error = errno;

@@ -9,10 +9,17 @@
 
 #include "weir/dev.h"
 
+/* What weir is asked about beside socket calls, each with what is above it. */
+enum run_also {
+    RUN_ALSO_NOTHING,
+    RUN_ALSO_CLOSE, /* each close, of whatever */
+    RUN_ALSO_DATA,  /* each read and write, and what sends and receives without a name */
+};
+
 /* Puts the calling thread, and what it will become or start, under the filter; gives seccomp's
- * descriptor. From then on its socket calls wait for whoever holds that, and with `linger` each
- * close. */
-bool run_filter_install(bool linger, int *notify, char why[WEIR_LINE_MAX]);
+ * descriptor. From then on its socket calls wait for whoever holds that, and so does what `also`
+ * says. */
+bool run_filter_install(enum run_also also, int *notify, char why[WEIR_LINE_MAX]);
 
 /* Moves this process into a network of its own (and a user namespace, unless it is root). */
 bool run_net_enter(char why[WEIR_LINE_MAX]);

@@ -4,9 +4,9 @@
  * (ENOSYS), and all else is the kernel's.
  *
  * Only calls that can be about a TCP socket and that the kernel would answer differently for an
- * AF_UNIX socket are caught: reading, writing and polling are not, closing only if that is asked
- * for (the number of a descriptor does not tell what it is, so that each close of each file is),
- * nor is an accept that does not ask for the peer's address. */
+ * AF_UNIX socket are caught: polling is not, nor is an accept that does not ask for the peer's
+ * address. Closing, and reading and writing, are only if that is asked for: the number of a
+ * descriptor does not tell what it is, so that each read of each file is caught then. */
 
 #include "run.h"
 
@@ -127,8 +127,20 @@ static void ask_for_ours(struct program *program)
     /* neither: the accumulator no longer holds the number, and no other line is for it */
 }
 
-static void build(struct program *program, bool linger)
+static void ask_always(struct program *program, const uint32_t *calls, size_t count)
 {
+    for (size_t i = 0; i < count; i++) {
+        unless(program, calls[i], 1);
+        result(program, SECCOMP_RET_USER_NOTIF);
+    }
+}
+
+static void build(struct program *program, enum run_also also)
+{
+    static const uint32_t closing[] = { __NR_close };
+    static const uint32_t data[] = {
+        __NR_read, __NR_write, __NR_recvfrom, __NR_sendto, __NR_readv, __NR_writev, __NR_sendfile,
+    };
     static const uint32_t asked[] = {
         __NR_bind,        __NR_listen,     __NR_connect,    __NR_getsockname,
         __NR_getpeername, __NR_getsockopt, __NR_setsockopt, __NR_shutdown,
@@ -140,16 +152,13 @@ static void build(struct program *program, bool linger)
     add(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, ARCH, 1, 0));
     result(program, SECCOMP_RET_ERRNO | ENOSYS);
     load(program, offsetof(struct seccomp_data, nr));
-    if (linger) {
-        unless(program, __NR_close, 1);
-        result(program, SECCOMP_RET_USER_NOTIF);
-    }
+    if (also >= RUN_ALSO_CLOSE)
+        ask_always(program, closing, 1);
     add(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, FOREIGN, 0, 1));
     result(program, SECCOMP_RET_ERRNO | ENOSYS);
-    for (unsigned i = 0; i < sizeof asked / sizeof asked[0]; i++) {
-        unless(program, asked[i], 1);
-        result(program, SECCOMP_RET_USER_NOTIF);
-    }
+    if (also >= RUN_ALSO_DATA)
+        ask_always(program, data, sizeof data / sizeof data[0]);
+    ask_always(program, asked, sizeof asked / sizeof asked[0]);
     for (unsigned i = 0; i < sizeof absent / sizeof absent[0]; i++) {
         unless(program, absent[i], 1);
         result(program, SECCOMP_RET_ERRNO | ENOSYS);
@@ -166,10 +175,10 @@ static void build(struct program *program, bool linger)
     result(program, SECCOMP_RET_ALLOW);
 }
 
-bool run_filter_install(bool linger, int *notify, char why[WEIR_LINE_MAX])
+bool run_filter_install(enum run_also also, int *notify, char why[WEIR_LINE_MAX])
 {
     struct program program = { .len = 0 };
-    build(&program, linger);
+    build(&program, also);
     const struct sock_fprog filter = { program.len, program.line };
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
         snprintf(why, WEIR_LINE_MAX, "no_new_privs: %m");

@@ -84,8 +84,9 @@ def fold(blocks):
 # ---- Rules: known differences and tolerances ----
 
 class Rule:
-    def __init__(self, text, always=True):
+    def __init__(self, text, always=True, mode=""):
         self.always = always  # or it depends on who is faster, and need not happen
+        self.mode = mode  # "": with --exact and without
         fields = [field.strip() for field in text.split("|")]
         if len(fields) != 3:
             raise ValueError(f"a rule has three fields: {text}")
@@ -120,8 +121,11 @@ def rules_of(path):
                 entries[-1].title = rest
             elif word == "reason":
                 entries[-1].reason = rest
-            elif word in ("rule", "sometimes"):
-                entries[-1].rules.append(Rule(rest, word == "rule"))
+            elif word.partition(".")[0] in ("rule", "sometimes"):
+                always, _, mode = word.partition(".")
+                if mode not in ("", "plain", "exact"):
+                    raise ValueError(f"{path}:{number}: {word}?")
+                entries[-1].rules.append(Rule(rest, always == "rule", mode))
             elif line.startswith(" "):
                 entries[-1].reason += " " + line.strip()
             else:
@@ -210,6 +214,20 @@ def document(entries):
 
 def all_rules():
     return rules_of(KNOWN) + rules_of(OPTIONS_KNOWN)
+
+
+def known(mode):
+    """The differences of one mode; an entry without any is left out."""
+    entries = rules_of(KNOWN)
+    for entry in entries:
+        entry.rules = [rule for rule in entry.rules if rule.mode in ("", mode)]
+    return [entry for entry in entries if entry.rules]
+
+
+def modes(args):
+    if args.exact:
+        return ("exact",)
+    return ("plain",) if args.recorded else ("plain", "exact")
 
 
 def check_document(tap):
@@ -337,7 +355,7 @@ class Ground:
         command = [*prefix, transcript(self.args), "--control", self.control,
                    *addresses(SUBJECT, PEER), "--sequences", *options, *CASES]
         if only or self.args.only:
-            command += ["--only", only or self.args.only]
+            command += ["--only", only or f"@({self.args.only})"]
         with tempfile.TemporaryFile("w+", errors="replace") as out:
             child = self.start(*command, stdout=out)
             try:
@@ -420,7 +438,8 @@ def recorded(args):
     with open(RECORD, encoding="utf-8") as file:
         blocks = parse(file.read())
     return {key: block for key, block in blocks.items()
-            if not args.only or fnmatch.fnmatchcase(" ".join(key), args.only)}
+            if not args.only or any(fnmatch.fnmatchcase(" ".join(key), pattern)
+                                    for pattern in args.only.split("|"))}
 
 
 def no_weir(args):
@@ -437,7 +456,7 @@ def no_weir(args):
     return None
 
 
-def weir_run(args, folder, kernel):
+def weir_run(args, folder, kernel, mode):
     """Plays under `weir run`; weird's TAP ends in the peer's namespace."""
     os.makedirs(folder, exist_ok=True)
     os.chmod(folder, 0o750)
@@ -458,8 +477,9 @@ def weir_run(args, folder, kernel):
         ground.behind_the_peer()
         ground.peer()
         options = ["--settle", str(WEIR_SETTLE_MS), "--jobs", str(WEIR_JOBS)]
-        prefix = (os.path.join(args.build, "weir"), "run", "--socket", path, "--")
-        found, entries = ground.play(*prefix, options=options), rules_of(KNOWN)
+        prefix = (os.path.join(args.build, "weir"), "run", *(["--exact"] if mode == "exact" else []),
+                  "--socket", path, "--")
+        found, entries = ground.play(*prefix, options=options), known(mode)
         again = [" ".join(key) for key in found
                  if key in kernel and unexplained(key, kernel[key], found[key], entries)]
         if 0 < len(again) <= AGAIN_MAX:
@@ -470,30 +490,32 @@ def weir_run(args, folder, kernel):
         ground.close()
 
 
-def compare_weir(args, tap, folder, kernel):
+def compare_weir(args, tap, folder, kernel, mode):
+    name = "weir run --exact" if mode == "exact" else "weir run"
+    folder = os.path.join(folder, "exact" if mode == "exact" else "weir")
     reason = no_weir(args)
     if reason is not None:
-        tap.skip(f"under weir run: {reason}")
+        tap.skip(f"under {name}: {reason}")
         return
     began = time.monotonic()
     try:
-        found = weir_run(args, os.path.join(folder, "weir"), kernel)
+        found = weir_run(args, folder, kernel, mode)
     except Trouble as error:
-        tap.check(False, "the cases are played under weir run", str(error))
+        tap.check(False, f"the cases are played under {name}", str(error))
         return
-    print(f"# weir run: {len(found)} blocks, {time.monotonic() - began:.1f} s", flush=True)
-    with open(os.path.join(folder, "weir", "transcript"), "w", encoding="utf-8") as file:
+    print(f"# {name}: {len(found)} blocks, {time.monotonic() - began:.1f} s", flush=True)
+    with open(os.path.join(folder, "transcript"), "w", encoding="utf-8") as file:
         file.write(fold(found))
-    entries = rules_of(KNOWN)
-    with open(os.path.join(folder, "weir", "unlisted"), "w", encoding="utf-8") as file:
-        file.write(unlisted(kernel, found, rules_of(KNOWN)))
-    compare(tap, "weir run", kernel, found, entries)
+    with open(os.path.join(folder, "unlisted"), "w", encoding="utf-8") as file:
+        file.write(unlisted(kernel, found, known(mode)))
+    entries = known(mode)
+    compare(tap, name, kernel, found, entries)
     if args.only:
         return
     for entry in entries:
         idle = [f"rule {rule.case} | {rule.expected} | {rule.found}"
                 for rule in entry.rules if rule.always and not rule.used]
-        tap.check(not idle and entry.rules, f"the difference {entry.name} still happens", *idle)
+        tap.check(not idle, f"{name}: the difference {entry.name} still happens", *idle)
 
 
 def inside(args):
@@ -506,7 +528,8 @@ def inside(args):
             record(kernel)
         if not args.recorded:
             compare(tap, "kernel", recorded(args), kernel, rules_of(TOLERANCE))
-        compare_weir(args, tap, folder, kernel)
+        for mode in modes(args):
+            compare_weir(args, tap, folder, kernel, mode)
     except Trouble as error:
         tap.check(False, "the runs go through", str(error))
     tap.check(len(rules_of(KNOWN)) <= KNOWN_MAX, f"at most {KNOWN_MAX} differences are known")
@@ -545,11 +568,12 @@ def outside(args):
 def arguments():
     parser = argparse.ArgumentParser(description="the socket API, call by call")
     parser.add_argument("--build", default=os.path.join(ROOT, "build"), help="build directory")
-    parser.add_argument("--only", metavar="PATTERN", help="cases such as 'A1 *', '*.rd.* active4'")
+    parser.add_argument("--only", metavar="PATTERN", help="cases such as 'A1 *', '*.rd.* active4|H1 v6'")
     parser.add_argument("--recorded", action="store_true",
-                        help="compare weir run with linux.txt only: half the time")
+                        help="compare weir run with linux.txt only: a third of the time")
+    parser.add_argument("--exact", action="store_true", help="play under weir run --exact only")
     parser.add_argument("--keep", metavar="DIR",
-                        help="keep the transcripts there, and weir/unlisted: what differs, in short")
+                        help="keep the transcripts there, and unlisted: what differs, in short")
     parser.add_argument("--record", action="store_true", help="write linux.txt anew")
     parser.add_argument("--document", action="store_true", help="write docs/differences.md anew")
     parser.add_argument("--inside", help=argparse.SUPPRESS)
