@@ -7,6 +7,7 @@
 #include "tap.h"
 
 #include <dirent.h>
+#include <limits.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -17,7 +18,7 @@
 #define FRAME      1400
 
 static struct command_result result;
-static const char *program;
+static char program[PATH_MAX]; /* from the root: the folder changes */
 
 static void put32(FILE *file, uint32_t value)
 {
@@ -171,7 +172,10 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: %s WEIR\n", argv[0]);
         return 2;
     }
-    program = argv[1];
+    if (realpath(argv[1], program) == NULL) {
+        perror(argv[1]);
+        return 2;
+    }
     setenv("TZ", "UTC", 1);
     snprintf(top, sizeof top, "%.40s/weir-rotation-XXXXXX", tmp != NULL ? tmp : "/tmp");
     if (CHECK(mkdtemp(top) != NULL && chdir(top) == 0 && mkdir("out", 0700) == 0 &&
