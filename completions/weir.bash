@@ -113,7 +113,7 @@ _weir() {
     elif [ "${words[1]}" = serve ]; then
         mapfile -t COMPREPLY < <(compgen -d -- "$cur")
     elif [ "${words[1]}" = sar ] && [ "$prev" = -n ]; then
-        mapfile -t COMPREPLY < <(compgen -W 'SOCK SOCK6 IP EIP ICMP TCP ETCP UDP SOFT ALL' -- "$cur")
+        mapfile -t COMPREPLY < <(compgen -W 'DEV EDEV SOCK SOCK6 IP EIP ICMP TCP ETCP UDP SOFT ALL' -- "$cur")
     elif [[ ${words[1]} == ss || ${words[1]} == top ]]; then
         mapfile -t COMPREPLY < <(compgen -W 'state exclude src dst sport dport dev not and or' -- "$cur")
     elif [ "${words[1]}" = run ]; then

@@ -81,6 +81,7 @@ static void name_owner(void *user, struct sight_head *head, uint64_t cookie)
 void snapshot_begin(struct weird *weird)
 {
     sight_server_begin(&server, weird->loop, weird->weir, name_owner, weird);
+    server.dev = weird->dev;
 }
 
 void snapshot_as(uid_t uid, gid_t gid)

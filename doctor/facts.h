@@ -71,9 +71,10 @@ const char *facts_name(unsigned fact);            /* "state" */
 const char *facts_quality_text(unsigned quality); /* "exact" */
 const char *facts_source_text(unsigned source);   /* "weir", "kernel", "capture" */
 
-#define FACTS_COMM_MAX 16
-#define FACTS_CC_MAX   16
-#define FACTS_NET_MAX  64
+#define FACTS_COMM_MAX  16
+#define FACTS_CC_MAX    16
+#define FACTS_NET_MAX   64
+#define FACTS_IFACE_MAX 16 /* an interface's name and its final zero, as in Linux */
 
 /* A socket that takes connections: what waits before it, and what it lost. */
 struct facts_listener {
@@ -148,6 +149,21 @@ bool facts_host_add(struct facts_host *host, const char *name, uint64_t value);
 /* The value of a counter; `otherwise` if there is none of that name. */
 uint64_t facts_host_get(const struct facts_host *host, const char *name, uint64_t otherwise);
 void facts_host_free(struct facts_host *host);
+
+/* An interface at one moment; totals as in /proc/net/dev. */
+struct facts_iface {
+    enum facts_source source;
+    char net[FACTS_NET_MAX];
+    char name[FACTS_IFACE_MAX];
+    int64_t when; /* CLOCK_MONOTONIC */
+    uint64_t rx_octets, rx_packets, rx_errors, rx_dropped, rx_fifo, rx_frame, rx_compressed;
+    uint64_t multicast;
+    uint64_t tx_octets, tx_packets, tx_errors, tx_dropped, tx_fifo, collisions, tx_carrier;
+    uint64_t tx_compressed;
+    uint32_t speed; /* Mbit/s; 0: not known */
+    bool full_duplex;
+};
+typedef void facts_iface_fn(void *user, const struct facts_iface *iface);
 
 /* Something that happened. Of weir: a record of its trace (weir/trace.h). Of the kernel: the last
  * that is known of a socket that was destroyed. */

@@ -32,6 +32,10 @@ int kernel_flows(const struct kernel_net *net, const struct facts_query *query,
  * nstat's, "SockTCPInuse" and the like, "SoftnetDropped". 0 or -errno. */
 int kernel_counters(const struct kernel_net *net, struct facts_host *host);
 
+/* Gives each interface as /proc/net/dev has it, with the speed that its driver tells. 0 or -errno.
+ */
+int kernel_ifaces(const struct kernel_net *net, facts_iface_fn *on_iface, void *user);
+
 /* Gives the last that is known of each socket that is destroyed, until `on_event` returns false or
  * a signal comes. 0 or -errno. */
 int kernel_watch(const struct kernel_net *net, const struct facts_query *query,

@@ -292,6 +292,44 @@ int stack_counters(const struct stack_instance *instance, struct facts_host *hos
     return error;
 }
 
+struct iface_reading {
+    const struct stack_instance *instance;
+    const struct sight_client *client;
+    facts_iface_fn *on_iface;
+    void *user;
+};
+
+static bool on_device(void *user, const struct sight_device *device)
+{
+    const struct iface_reading *reading = user;
+    struct facts_iface iface = {
+        .source = FACTS_STACK,
+        .when = reading->client->now,
+        .rx_octets = device->octets_in,
+        .rx_packets = device->frames_in,
+        .rx_errors = device->refused,
+        .rx_dropped = device->missed,
+        .tx_octets = device->octets_out,
+        .tx_packets = device->frames_out,
+        .tx_errors = device->lost,
+    };
+    memcpy(iface.net, reading->instance->name, sizeof iface.net);
+    snprintf(iface.name, sizeof iface.name, "%s", device->name);
+    reading->on_iface(reading->user, &iface);
+    return true;
+}
+
+int stack_ifaces(const struct stack_instance *instance, facts_iface_fn *on_iface, void *user)
+{
+    struct sight_client client;
+    struct iface_reading reading = { instance, &client, on_iface, user };
+    int error = stack_open(instance, &client);
+    if (error == 0)
+        error = sight_devices(&client, on_device, &reading);
+    sight_close(&client);
+    return error;
+}
+
 struct event_reading {
     const struct stack_instance *instance;
     const struct sight_client *client;

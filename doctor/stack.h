@@ -33,6 +33,10 @@ int stack_flows(const struct stack_instance *instance, const struct facts_query 
 /* Its counters, added to `host`. 0 or -errno. */
 int stack_counters(const struct stack_instance *instance, struct facts_host *host);
 
+/* Gives the device that it is on, if there is one. 0 or -errno: -EOPNOTSUPP from a weir that does
+ * not tell. */
+int stack_ifaces(const struct stack_instance *instance, facts_iface_fn *on_iface, void *user);
+
 /* The records of its trace from *cursor on (0: the oldest kept). 0 or -errno. */
 int stack_events(const struct stack_instance *instance, enum weir_trace_ring ring, uint64_t *cursor,
                  facts_event_fn *on_event, void *user);

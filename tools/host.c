@@ -296,6 +296,7 @@ static int open_sight(struct host *host)
     if (host->sight == NULL)
         return tool_fail(host->command, "no memory");
     sight_server_begin(host->sight, host->loop, host->weir, name_owner, NULL);
+    host->sight->dev = host->dev;
     if (sight_server_listen(host->sight, host->ctl, why) < 0)
         return tool_fail(host->command, "--ctl %s", why);
     return TOOL_OK;

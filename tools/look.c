@@ -181,3 +181,13 @@ void look_hosts(struct look *look, look_host_fn *on_host, void *user)
         facts_host_free(&host);
     }
 }
+
+void look_ifaces(struct look *look, facts_iface_fn *on_iface, void *user)
+{
+    for (size_t i = 0; i < look->stack_count; i++)
+        complain(look, FACTS_STACK, look->stacks[i].name,
+                 stack_ifaces(&look->stacks[i], on_iface, user));
+    for (size_t i = 0; i < look->net_count; i++)
+        complain(look, FACTS_KERNEL, look->nets[i].name,
+                 kernel_ifaces(&look->nets[i], on_iface, user));
+}

@@ -75,6 +75,9 @@ void look_flows(struct look *look, const struct facts_query *query, facts_flow_f
 typedef void look_host_fn(void *user, const struct facts_host *host);
 void look_hosts(struct look *look, look_host_fn *on_host, void *user);
 
+/* Gives the interfaces of each place. */
+void look_ifaces(struct look *look, facts_iface_fn *on_iface, void *user);
+
 /* "weir:default", "kernel", "kernel:blue": safe for a terminal. */
 #define LOOK_PLACE_MAX 80
 char *look_place(enum facts_source source, const char *net, char text[LOOK_PLACE_MAX]);

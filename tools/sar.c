@@ -5,6 +5,8 @@
 #include "args.h"
 #include "json.h"
 #include "look.h"
+#include "sar_columns.h"
+#include "terminal.h"
 #include "tool.h"
 
 #include <errno.h>
@@ -15,118 +17,40 @@
 #include <time.h>
 #include <unistd.h>
 
-#define COLUMNS_MAX 8
-#define PLACES_MAX  64
+#define ROWS_MAX 1024 /* places, and the interfaces of all of them */
 
 static const char help[] =
     "usage: weir sar -n KEYWORD[,KEYWORD...] [INTERVAL [COUNT]]\n"
     "\n"
     "Shows rates as sar(1) does: those of weir and those of the kernel.\n"
-    "Keywords: SOCK SOCK6 IP EIP ICMP TCP ETCP UDP SOFT, and ALL.\n"
+    "Keywords: DEV EDEV SOCK SOCK6 IP EIP ICMP TCP ETCP UDP SOFT, and ALL.\n"
     "Seconds between looks; without COUNT until Ctrl-C; without INTERVAL, or with 0,\n"
     "what there was since the start.\n";
 
-/* Columns of a keyword. `names` are the counters that are added up; behind a bar stands what
- * weir calls the same, if it does not use Linux's name. */
-struct column {
-    const char *title, *names;
-};
-
-struct group {
-    const char *keyword;
-    bool gauges; /* the value itself, not its rate */
-    struct column column[COLUMNS_MAX];
-};
-
-static const struct group groups[] = {
-    { "SOCK",
-      true,
-      { { "totsck", "Socksocketsused|WeirPoolTcbUsed+WeirPoolListenerUsed+WeirPoolEndpointUsed" },
-        { "tcpsck", "SockTCPinuse|WeirPoolTcbUsed+WeirPoolListenerUsed" },
-        { "udpsck", "SockUDPinuse|WeirPoolEndpointUsed" },
-        { "rawsck", "SockRAWinuse" },
-        { "ip-frag", "SockFRAGinuse|WeirPoolFragUsed" },
-        { "tcp-tw", "SockTCPtw|WeirPoolTwUsed" } } },
-    { "IP",
-      false,
-      { { "irec/s", "IpInReceives" },
-        { "fwddgm/s", "IpForwDatagrams" },
-        { "idel/s", "IpInDelivers" },
-        { "orq/s", "IpOutRequests" },
-        { "asmrq/s", "IpReasmReqds" },
-        { "asmok/s", "IpReasmOKs" },
-        { "fragok/s", "IpFragOKs" },
-        { "fragcrt/s", "IpFragCreates" } } },
-    { "EIP",
-      false,
-      { { "ihdrerr/s", "IpInHdrErrors" },
-        { "iadrerr/s", "IpInAddrErrors" },
-        { "iukwnpr/s", "IpInUnknownProtos" },
-        { "idisc/s", "IpInDiscards" },
-        { "odisc/s", "IpOutDiscards" },
-        { "onort/s", "IpOutNoRoutes" },
-        { "asmf/s", "IpReasmFails" },
-        { "fragf/s", "IpFragFails" } } },
-    { "ICMP",
-      false,
-      { { "imsg/s", "IcmpInMsgs" },
-        { "omsg/s", "IcmpOutMsgs" },
-        { "iech/s", "IcmpInEchos" },
-        { "iechr/s", "IcmpInEchoReps" },
-        { "oech/s", "IcmpOutEchos" },
-        { "oechr/s", "IcmpOutEchoReps" },
-        { "itm/s", "IcmpInTimestamps" },
-        { "itmr/s", "IcmpInTimestampReps" } } },
-    { "TCP",
-      false,
-      { { "active/s", "TcpActiveOpens" },
-        { "passive/s", "TcpPassiveOpens" },
-        { "iseg/s", "TcpInSegs" },
-        { "oseg/s", "TcpOutSegs" } } },
-    { "ETCP",
-      false,
-      { { "atmptf/s", "TcpAttemptFails" },
-        { "estres/s", "TcpEstabResets" },
-        { "retrans/s", "TcpRetransSegs" },
-        { "isegerr/s", "TcpInErrs" },
-        { "orsts/s", "TcpOutRsts" } } },
-    { "UDP",
-      false,
-      { { "idgm/s", "UdpInDatagrams" },
-        { "odgm/s", "UdpOutDatagrams" },
-        { "noport/s", "UdpNoPorts" },
-        { "idgmerr/s", "UdpInErrors" } } },
-    { "SOCK6",
-      true,
-      { { "tcp6sck", "SockTCP6inuse" },
-        { "udp6sck", "SockUDP6inuse" },
-        { "raw6sck", "SockRAW6inuse" },
-        { "ip6-frag", "SockFRAG6inuse" } } },
-    { "SOFT",
-      false,
-      { { "total/s", "SoftnetProcessed" },
-        { "dropd/s", "SoftnetDropped" },
-        { "squeezd/s", "SoftnetSqueezed" } } },
-};
-#define GROUPS (sizeof groups / sizeof groups[0])
-
-/* What a place had at one look. */
-struct sample {
+/* What a place, or an interface of it, had at one look. */
+struct row {
     char place[LOOK_PLACE_MAX];
+    bool is_iface;
+    struct facts_iface iface; /* if it is one */
     int64_t when;
-    uint64_t value[GROUPS][COLUMNS_MAX];
+    uint64_t value[SAR_GROUPS][SAR_COLUMNS_MAX],
+        sum[SAR_GROUPS][SAR_COLUMNS_MAX]; /* of gauges: in all looks */
+    uint64_t looks;
+};
+
+struct look_result {
+    struct row row[ROWS_MAX];
+    unsigned count;
 };
 
 struct sar {
     struct look_options look_options;
-    bool wanted[GROUPS];
+    bool wanted[SAR_GROUPS];
+    bool wants_hosts, wants_ifaces;
     uint64_t interval, count;
     bool has_interval, help;
-    struct sample first[PLACES_MAX], last[PLACES_MAX], now[PLACES_MAX];
-    unsigned places, seen, headings;
+    struct look_result first, last, now; /* first: of each row */
     bool several;
-    uint64_t looks;
-    uint64_t gauge_sum[PLACES_MAX][GROUPS][COLUMNS_MAX]; /* for the average */
     struct json json;
 };
 
@@ -146,16 +70,18 @@ static int take_keywords(struct sar *sar, char *text)
     for (char *word = strtok_r(text, ",", &at); word != NULL; word = strtok_r(NULL, ",", &at)) {
         const bool all = strcmp(word, "ALL") == 0;
         bool known = all;
-        for (unsigned i = 0; i < GROUPS; i++) {
-            if (!all && strcmp(word, groups[i].keyword) != 0)
+        for (unsigned i = 0; i < SAR_GROUPS; i++) {
+            if (!all && strcmp(word, sar_groups[i].keyword) != 0)
                 continue;
             sar->wanted[i] = known = true;
+            *(sar_groups[i].kind == SAR_IFACES ? &sar->wants_ifaces : &sar->wants_hosts) = true;
         }
         if (!known)
-            return tool_usage("sar",
-                              "-n %s: not one of SOCK SOCK6 IP EIP ICMP TCP ETCP UDP SOFT; sar(1) "
-                              "has the kernel's others",
-                              word);
+            return tool_usage(
+                "sar",
+                "-n %s: not one of DEV EDEV SOCK SOCK6 IP EIP ICMP TCP ETCP UDP SOFT; sar(1) "
+                "has the kernel's others",
+                word);
     }
     return TOOL_OK;
 }
@@ -221,17 +147,34 @@ static uint64_t value_of(const struct facts_host *host, const char *names)
     return add_up(host, names, (size_t)(bar - names));
 }
 
+static struct row *row_add(struct look_result *result, enum facts_source source, const char *net,
+                           int64_t when)
+{
+    if (result->count == ROWS_MAX)
+        return NULL;
+    struct row *row = &result->row[result->count++];
+    *row = (struct row){ .when = when };
+    look_place(source, net, row->place);
+    return row;
+}
+
 static void take_host(void *user, const struct facts_host *host)
 {
-    struct sar *sar = user;
-    if (sar->seen == PLACES_MAX)
+    struct row *row = row_add(user, host->source, host->net, host->when);
+    for (unsigned g = 0; row != NULL && g < SAR_GROUPS; g++)
+        for (unsigned c = 0; sar_groups[g].kind != SAR_IFACES && c < SAR_COLUMNS_MAX; c++)
+            if (sar_groups[g].column[c].title != NULL)
+                row->value[g][c] = value_of(host, sar_groups[g].column[c].names);
+}
+
+static void take_iface(void *user, const struct facts_iface *iface)
+{
+    struct row *row = row_add(user, iface->source, iface->net, iface->when);
+    if (row == NULL)
         return;
-    struct sample *sample = &sar->now[sar->seen++];
-    look_place(host->source, host->net, sample->place);
-    sample->when = host->when;
-    for (unsigned g = 0; g < GROUPS; g++)
-        for (unsigned c = 0; c < COLUMNS_MAX && groups[g].column[c].title != NULL; c++)
-            sample->value[g][c] = value_of(host, groups[g].column[c].names);
+    row->is_iface = true;
+    row->iface = *iface;
+    terminal_safe(iface->name, row->iface.name, sizeof row->iface.name);
 }
 
 static int look_once(struct sar *sar)
@@ -240,24 +183,52 @@ static int look_once(struct sar *sar)
     const int status = look_begin(&look, "sar", &sar->look_options);
     if (status != TOOL_OK)
         return status;
-    sar->seen = 0;
-    look_hosts(&look, take_host, sar);
+    sar->now.count = 0;
+    if (sar->wants_hosts)
+        look_hosts(&look, take_host, &sar->now);
+    if (sar->wants_ifaces)
+        look_ifaces(&look, take_iface, &sar->now);
     sar->several = sar->several || look.several;
     look_end(&look);
     return TOOL_OK;
 }
 
+static void keep(struct look_result *to, const struct look_result *from)
+{
+    to->count = from->count;
+    memcpy(to->row, from->row, from->count * sizeof from->row[0]);
+}
+
+/* The same place or interface in another look; NULL: it was not there. */
+static struct row *find(struct look_result *result, const struct row *row)
+{
+    for (unsigned i = 0; i < result->count; i++) {
+        struct row *one = &result->row[i];
+        if (one->is_iface == row->is_iface && strcmp(one->place, row->place) == 0 &&
+            strcmp(one->iface.name, row->iface.name) == 0)
+            return one;
+    }
+    return NULL;
+}
+
 /* ---- Showing ---- */
 
-static void put_heading(const struct sar *sar, const char *time, const struct group *group)
+static bool has_column(const struct sar_group *group, unsigned c)
+{
+    return c < SAR_COLUMNS_MAX && group->column[c].title != NULL;
+}
+
+static void put_heading(const struct sar *sar, const char *time, const struct sar_group *group)
 {
     printf("\n%-11s", time);
-    for (unsigned c = 0; c < COLUMNS_MAX && group->column[c].title != NULL; c++)
+    if (group->kind == SAR_IFACES)
+        printf(" %9s", "IFACE");
+    for (unsigned c = 0; has_column(group, c); c++)
         printf(" %9s", group->column[c].title);
     puts(sar->several ? " stack" : "");
 }
 
-/* Hundredths, rounded: rates need no floating point. */
+/* Hundredths, rounded. */
 static uint64_t rate(uint64_t then, uint64_t now, int64_t span)
 {
     if (span <= 0 || now < then)
@@ -265,21 +236,53 @@ static uint64_t rate(uint64_t then, uint64_t now, int64_t span)
     return (uint64_t)((double)(now - then) * 100.0 * (double)WEIR_SECOND / (double)span + 0.5);
 }
 
-static void put_values(struct sar *sar, const char *time, unsigned g, const struct sample *then,
-                       const struct sample *now)
+/* Hundredths of a percent of what the interface can carry, the busier direction of a full-duplex
+ * one; 0 if nobody knows how much that is. */
+static uint64_t utilization(const struct facts_iface *then, const struct facts_iface *now,
+                            int64_t span)
 {
-    const struct group *group = &groups[g];
-    const unsigned place = (unsigned)(now - sar->now);
+    const uint64_t rx = rate(then->rx_octets, now->rx_octets, span);
+    const uint64_t tx = rate(then->tx_octets, now->tx_octets, span);
+    const uint64_t busy = !now->full_duplex ? rx + tx : rx > tx ? rx : tx;
+    const uint64_t unit = (uint64_t)now->speed * 10000 / 8;
+    return unit == 0 ? 0 : (busy + unit / 2) / unit;
+}
+
+static uint64_t field(const struct facts_iface *iface, size_t offset)
+{
+    uint64_t value;
+    memcpy(&value, (const char *)iface + offset, sizeof value);
+    return value;
+}
+
+/* A rate of a row, in hundredths. */
+static uint64_t centi_of(unsigned g, unsigned c, const struct row *then, const struct row *now)
+{
+    const struct sar_column *column = &sar_groups[g].column[c];
     const int64_t span = now->when - then->when;
+    if (sar_groups[g].kind != SAR_IFACES)
+        return rate(then->value[g][c], now->value[g][c], span);
+    if (strcmp(column->title, SAR_UTILIZATION) == 0)
+        return utilization(&then->iface, &now->iface, span);
+    const uint64_t centi =
+        rate(field(&then->iface, column->field), field(&now->iface, column->field), span);
+    return strstr(column->title, "kB") != NULL ? (centi + 512) / 1024 : centi;
+}
+
+static void put_values(const struct sar *sar, const char *time, unsigned g, const struct row *then,
+                       const struct row *now)
+{
+    const struct sar_group *group = &sar_groups[g];
+    const bool average = strcmp(time, "Average:") == 0;
     printf("%-11s", time);
-    for (unsigned c = 0; c < COLUMNS_MAX && group->column[c].title != NULL; c++) {
-        const uint64_t value = now->value[g][c];
-        const bool average = strcmp(time, "Average:") == 0;
-        if (group->gauges) {
-            printf(" %9llu", (unsigned long long)(average ? sar->gauge_sum[place][g][c] / sar->looks
-                                                          : value));
+    if (now->is_iface)
+        printf(" %9s", now->iface.name);
+    for (unsigned c = 0; has_column(group, c); c++) {
+        if (group->kind == SAR_GAUGES) {
+            const uint64_t value = average ? now->sum[g][c] / now->looks : now->value[g][c];
+            printf(" %9llu", (unsigned long long)value);
         } else {
-            const uint64_t centi = rate(then->value[g][c], value, span);
+            const uint64_t centi = centi_of(g, c, then, now);
             printf(" %6llu.%02llu", (unsigned long long)(centi / 100),
                    (unsigned long long)(centi % 100));
         }
@@ -290,41 +293,48 @@ static void put_values(struct sar *sar, const char *time, unsigned g, const stru
 }
 
 static void put_tables(struct sar *sar, const char *before, const char *time,
-                       const struct sample *then)
+                       struct look_result *since)
 {
-    for (unsigned g = 0; g < GROUPS; g++) {
+    for (unsigned g = 0; g < SAR_GROUPS; g++) {
         if (!sar->wanted[g])
             continue;
-        put_heading(sar, before, &groups[g]);
-        for (unsigned p = 0; p < sar->seen && p < sar->places; p++)
-            put_values(sar, time, g, &then[p], &sar->now[p]);
+        put_heading(sar, before, &sar_groups[g]);
+        for (unsigned i = 0; i < sar->now.count; i++) {
+            const struct row *now = &sar->now.row[i], *then = find(since, now);
+            if (then != NULL && now->is_iface == (sar_groups[g].kind == SAR_IFACES))
+                put_values(sar, time, g, then, now);
+        }
     }
     fflush(stdout);
 }
 
+static void json_group(struct json *json, unsigned g, const struct row *then, const struct row *now)
+{
+    const struct sar_group *group = &sar_groups[g];
+    json_object(json, group->keyword);
+    for (unsigned c = 0; has_column(group, c); c++) {
+        if (group->kind == SAR_GAUGES)
+            json_unsigned(json, group->column[c].title, now->value[g][c]);
+        else
+            json_milli(json, group->column[c].title, (int64_t)centi_of(g, c, then, now) * 10);
+    }
+    json_end_object(json);
+}
+
 static void put_json(struct sar *sar, const char *time)
 {
-    for (unsigned p = 0; p < sar->seen && p < sar->places; p++) {
-        const struct sample *then = &sar->last[p], *now = &sar->now[p];
+    for (unsigned i = 0; i < sar->now.count; i++) {
+        const struct row *now = &sar->now.row[i], *then = find(&sar->last, now);
+        if (then == NULL)
+            continue;
         json_object(&sar->json, NULL);
         json_string(&sar->json, "time", time);
         json_string(&sar->json, "stack", now->place);
-        for (unsigned g = 0; g < GROUPS; g++) {
-            if (!sar->wanted[g])
-                continue;
-            json_object(&sar->json, groups[g].keyword);
-            for (unsigned c = 0; c < COLUMNS_MAX && groups[g].column[c].title != NULL; c++) {
-                const struct column *column = &groups[g].column[c];
-                if (groups[g].gauges)
-                    json_unsigned(&sar->json, column->title, now->value[g][c]);
-                else
-                    json_milli(
-                        &sar->json, column->title,
-                        (int64_t)rate(then->value[g][c], now->value[g][c], now->when - then->when) *
-                            10);
-            }
-            json_end_object(&sar->json);
-        }
+        if (now->is_iface)
+            json_string(&sar->json, "iface", now->iface.name);
+        for (unsigned g = 0; g < SAR_GROUPS; g++)
+            if (sar->wanted[g] && now->is_iface == (sar_groups[g].kind == SAR_IFACES))
+                json_group(&sar->json, g, then, now);
         json_end_object(&sar->json);
     }
 }
@@ -349,13 +359,19 @@ static void clock_text(char text[16])
     strftime(text, 16, "%H:%M:%S", localtime_r(&now, &local));
 }
 
-static void add_gauges(struct sar *sar)
+/* What an average is made of, and the first look at what has come meanwhile. */
+static void add_up_rows(struct sar *sar)
 {
-    sar->looks++;
-    for (unsigned p = 0; p < sar->seen; p++)
-        for (unsigned g = 0; g < GROUPS; g++)
-            for (unsigned c = 0; c < COLUMNS_MAX; c++)
-                sar->gauge_sum[p][g][c] += sar->now[p].value[g][c];
+    for (unsigned i = 0; i < sar->now.count; i++) {
+        struct row *now = &sar->now.row[i];
+        const struct row *last = find(&sar->last, now);
+        if (find(&sar->first, now) == NULL && sar->first.count < ROWS_MAX)
+            sar->first.row[sar->first.count++] = *now;
+        now->looks = (last != NULL ? last->looks : 0) + 1;
+        for (unsigned g = 0; g < SAR_GROUPS; g++)
+            for (unsigned c = 0; c < SAR_COLUMNS_MAX; c++)
+                now->sum[g][c] = (last != NULL ? last->sum[g][c] : 0) + now->value[g][c];
+    }
 }
 
 static int show(struct sar *sar)
@@ -366,26 +382,27 @@ static int show(struct sar *sar)
     int status = look_once(sar);
     if (status != TOOL_OK)
         return status;
-    sar->places = sar->seen;
-    memcpy(sar->first, sar->now, sizeof sar->first);
+    keep(&sar->first, &sar->now);
     clock_text(before);
+    bool any = false;
     for (uint64_t i = 0; i < sar->count && !interrupted && !ferror(stdout); i++) {
-        memcpy(sar->last, sar->now, sizeof sar->last);
+        keep(&sar->last, &sar->now);
         if (sleep((unsigned)sar->interval) != 0)
             break;
         status = look_once(sar);
         if (status != TOOL_OK)
             return status;
         clock_text(time);
-        add_gauges(sar);
+        add_up_rows(sar);
+        any = true;
         if (sar->look_options.json)
             put_json(sar, time);
         else
-            put_tables(sar, before, time, sar->last);
+            put_tables(sar, before, time, &sar->last);
         memcpy(before, time, sizeof before);
     }
-    if (sar->looks > 0 && !sar->look_options.json)
-        put_tables(sar, "Average:", "Average:", sar->first);
+    if (any && !sar->look_options.json)
+        put_tables(sar, "Average:", "Average:", &sar->first);
     return TOOL_OK;
 }
 
@@ -396,17 +413,19 @@ static int show_totals(struct sar *sar)
     const int status = look_once(sar);
     if (status != TOOL_OK)
         return status;
-    sar->places = sar->seen;
-    sar->looks = 1;
     clock_text(time);
-    for (unsigned p = 0; p < sar->seen; p++) {
-        sar->last[p] = (struct sample){ .when = 0 };
-        sar->now[p].when = (int64_t)kernel_uptime() * WEIR_SECOND;
+    sar->last.count = sar->now.count;
+    for (unsigned i = 0; i < sar->now.count; i++) {
+        struct row *then = &sar->last.row[i];
+        *then = (struct row){ .is_iface = sar->now.row[i].is_iface };
+        memcpy(then->place, sar->now.row[i].place, sizeof then->place);
+        memcpy(then->iface.name, sar->now.row[i].iface.name, sizeof then->iface.name);
+        sar->now.row[i].when = (int64_t)kernel_uptime() * WEIR_SECOND;
     }
     if (sar->look_options.json)
         put_json(sar, time);
     else
-        put_tables(sar, "since start", time, sar->last);
+        put_tables(sar, "since start", time, &sar->last);
     return TOOL_OK;
 }
 

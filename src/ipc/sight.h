@@ -16,6 +16,7 @@
  * Times are nanoseconds, counts of octets, ports in host order; both ends are on one machine. */
 
 #include "ipc/info.h"
+#include "weir/dev.h"
 #include "weir/stack.h"
 #include "weir/trace.h"
 
@@ -29,6 +30,7 @@ enum sight_kind {
     SIGHT_SNAPSHOT = 1, /* struct sight_flow each */
     SIGHT_STREAM,       /* struct weir_record each */
     SIGHT_COUNTERS,     /* struct sight_counter each */
+    SIGHT_DEVICES,      /* struct sight_device each */
     SIGHT_KINDS
 };
 
@@ -108,6 +110,13 @@ struct sight_counter {
     uint64_t value;
 };
 
+/* A device that the instance is on. A field is only ever added at the end. */
+struct sight_device {
+    char name[WEIR_DEV_NAME_MAX];
+    uint64_t frames_in, octets_in, frames_out, octets_out; /* totals, as struct weir_dev_counters */
+    uint64_t refused, missed, lost;
+};
+
 /* ---- The end that answers ---- */
 
 /* Who holds a connection: `id` is its cookie. Fills what is known of pid, fd, uid and id. */
@@ -115,6 +124,7 @@ typedef void sight_owner_fn(void *user, struct sight_head *head, uint64_t cookie
 
 struct sight_source {
     const struct weir *weir;
+    struct weir_dev *dev;  /* NULL: none is shown */
     sight_owner_fn *owner; /* NULL: nobody is named */
     void *user;
     weir_time now, epoch;
@@ -155,6 +165,9 @@ int sight_stream(struct sight_client *client, enum weir_trace_ring ring, uint64_
                  sight_record_fn *on_record, void *user) __attribute__((warn_unused_result));
 typedef bool sight_counter_fn(void *user, const struct sight_counter *counter);
 int sight_counters(struct sight_client *client, sight_counter_fn *on_counter, void *user)
+    __attribute__((warn_unused_result));
+typedef bool sight_device_fn(void *user, const struct sight_device *device);
+int sight_devices(struct sight_client *client, sight_device_fn *on_device, void *user)
     __attribute__((warn_unused_result));
 
 #endif

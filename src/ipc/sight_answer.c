@@ -220,8 +220,10 @@ size_t sight_answer(const struct sight_source *source, const void *message, size
         answer_snapshot(source, &request, page);
     else if (request.kind == SIGHT_STREAM)
         answer_stream(source, &request, page);
-    else
+    else if (request.kind == SIGHT_COUNTERS)
         sight_answer_counters(source, page);
+    else
+        sight_answer_devices(source, page);
     const size_t each = (size_t)page->head_len + page->info_len + page->tail_len;
     return sizeof *page + page->count * each;
 }

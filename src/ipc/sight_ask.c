@@ -170,3 +170,19 @@ int sight_counters(struct sight_client *client, sight_counter_fn *on_counter, vo
     asking.request.kind = SIGHT_COUNTERS;
     return ask_all(&asking);
 }
+
+static bool take_device(void *user, const void *on_one, const struct sight_page *page,
+                        const uint8_t *record)
+{
+    struct sight_device one;
+    take_part(&one, sizeof one, &record, page->head_len);
+    one.name[sizeof one.name - 1] = '\0';
+    return (*(sight_device_fn *const *)on_one)(user, &one);
+}
+
+int sight_devices(struct sight_client *client, sight_device_fn *on_device, void *user)
+{
+    struct asking asking = { client, { 0 }, take_device, &on_device, user };
+    asking.request.kind = SIGHT_DEVICES;
+    return ask_all(&asking);
+}

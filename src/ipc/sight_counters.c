@@ -137,3 +137,25 @@ void sight_answer_counters(const struct sight_source *source, struct sight_page 
     }
     page->flags |= SIGHT_END;
 }
+
+void sight_answer_devices(const struct sight_source *source, struct sight_page *page)
+{
+    struct weir_dev *dev = source->dev;
+    page->head_len = sizeof(struct sight_device);
+    page->flags |= SIGHT_END;
+    if (dev == NULL)
+        return;
+    weir_dev_count(dev);
+    struct sight_device device = {
+        .frames_in = dev->counters.frames_in,
+        .octets_in = dev->counters.octets_in,
+        .frames_out = dev->counters.frames_out,
+        .octets_out = dev->counters.octets_out,
+        .refused = dev->counters.refused,
+        .missed = dev->counters.missed,
+        .lost = dev->counters.lost,
+    };
+    memcpy(device.name, dev->name, sizeof device.name);
+    memcpy(page + 1, &device, sizeof device);
+    page->count = 1;
+}

@@ -48,6 +48,7 @@ static void answer(struct sight_server *server, struct sight_client_slot *client
 {
     const struct sight_source source = {
         .weir = server->weir,
+        .dev = server->dev,
         .owner = server->owner,
         .user = server->user,
         .now = now,
@@ -138,6 +139,7 @@ void sight_server_begin(struct sight_server *server, struct weir_loop *loop,
 {
     server->loop = loop;
     server->weir = weir;
+    server->dev = NULL;
     server->owner = owner;
     server->user = user;
     server->pid = getpid();

@@ -23,6 +23,7 @@ struct sight_client_slot {
 struct sight_server {
     struct weir_loop *loop;
     const struct weir *weir;
+    struct weir_dev *dev; /* whose counters are shown; NULL after sight_server_begin: none */
     sight_owner_fn *owner;
     void *user;
     int64_t pid;

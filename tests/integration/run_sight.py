@@ -247,6 +247,32 @@ def check_nstat(tap, scene):
         tap.skip("sar is not installed")
 
 
+def check_devices(tap, scene):
+    """Both ends of weird's TAP count the same frames, and the columns are sar's."""
+    if shutil.which("sar"):
+        heads = [[line.split()[1:] for line in run(*words, "-n", "DEV,EDEV", "1", "1").splitlines()
+                  if line.startswith("Average:")] for words in (["sar"], [scene.weir, "sar", "--kernel"])]
+        shown = [[row[:1] if row[0] != "IFACE" else row for row in rows] for rows in heads]
+        tap.check(shown[0] == shown[1] and len(shown[0]) >= 8, "sar -n DEV,EDEV: the tables are sar's",
+                  str(shown))
+    else:
+        tap.skip("sar is not installed")
+    looking = scene.start([scene.weir, "sar", "--socket", scene.socket, "--kernel", "--json", "-n", "DEV", "1", "1"])
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as one:
+        while looking.poll() is None:
+            for device in ("st0", "k0"):
+                one.sendto(b"\xff" * 6 + bytes(6) + b"\x88\xb5" + bytes(1386), (device, 0x88b5))
+            time.sleep(0.0005)
+    said = {(row["stack"].split(":")[0], row["iface"]): row["DEV"] for row in json.loads(looking.stdout.read())}
+    weir, kernel, veth = (said.get(key, {}) for key in (("weir", "st0"), ("kernel", "st0"), ("kernel", "k0")))
+    tap.check(weir and kernel and weir["rxpck/s"] > 0 and kernel["txpck/s"] > 0,
+              "sar -n DEV: weird's interface, and the kernel's end of it", str(said))
+    tap.check(weir and abs(weir["rxkB/s"] - weir["rxpck/s"] * 1400 / 1024) <= weir["rxkB/s"] / 20,
+              "in kB of 1024 octets", str(weir))
+    tap.check(veth and abs(veth["%ifutil"] - veth["txkB/s"] * 1024 * 8 * 100 / 1e10) < 0.02,
+              "%ifutil is of the 10 Gbit/s that a veth says it has", str(veth))
+
+
 # ---- weir ----
 
 def check_stack(tap, scene):
@@ -500,6 +526,7 @@ def inside(build, write):
             check_narrow(tap, scene)
             check_private(tap, scene)
             check_hostile(tap, scene)
+            check_devices(tap, scene)
             check_many(tap, scene, build)
         finally:
             scene.close()

@@ -165,6 +165,32 @@ static void test_counters(const struct sight_source *source)
     CHECK((page->flags & SIGHT_END) != 0, "and are one page");
 }
 
+static void test_devices(const struct sight_source *source)
+{
+    const struct sight_request request = request_of(SIGHT_DEVICES);
+    struct weir_dev dev = { .ops = &(const struct weir_dev_ops){ .count = NULL },
+                            .name = "eth0",
+                            .counters = { .frames_in = 1,
+                                          .octets_in = 2,
+                                          .frames_out = 3,
+                                          .octets_out = 4,
+                                          .refused = 5,
+                                          .missed = 6,
+                                          .lost = 7 } };
+    struct sight_source with = *source;
+    with.dev = &dev;
+    (void)sight_answer(source, &request, sizeof request, page);
+    CHECK(page->error == 0 && page->count == 0 && (page->flags & SIGHT_END) != 0,
+          "an instance without a device has none to show");
+    (void)sight_answer(&with, &request, sizeof request, page);
+    const struct sight_device *device = (const struct sight_device *)(page + 1);
+    CHECK(page->count == 1 && page->head_len == sizeof *device &&
+              strcmp(device->name, "eth0") == 0 && device->frames_in == 1 &&
+              device->octets_in == 2 && device->frames_out == 3 && device->octets_out == 4 &&
+              device->refused == 5 && device->missed == 6 && device->lost == 7,
+          "one with a device shows what that counts");
+}
+
 /* Whatever is sent: an answer of its size, and no more than a page. */
 static void test_hostile(const struct sight_source *source)
 {
@@ -206,6 +232,7 @@ int main(void)
     test_snapshot(&source);
     test_stream(&source);
     test_counters(&source);
+    test_devices(&source);
     test_hostile(&source);
     free(memory);
     return tap_done();

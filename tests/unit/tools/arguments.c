@@ -130,7 +130,7 @@ static const struct {
     { "netstat -A unix", "unix" },
     { "lsof -U", "-U: TCP and UDP only" },
     { "lsof -u nosuchuser0", "nosuchuser0" },
-    { "sar -n DEV", "sar(1)" },
+    { "sar -n NFS", "sar(1)" },
     { "dump -Q up", "-Q up" },
     { "dump --count", "-r" },
     { "dump -tttttt", "five at most" },
