@@ -102,7 +102,7 @@ _weir() {
     demo) options='--ladder --pair --size --packet --pcap --columns --ascii' ;;
     sim) options='--seed --seeds --hash --pcap --verbose' ;;
     bench) options='path' ;;
-    run) options='--net --socket --pcap --publish --host-loopback --sysctl --linger' ;;
+    run) options='--net --socket --pcap --publish --host-loopback --sysctl --linger --exact' ;;
     sysctl) options='--net --socket --all --load --values --json' ;;
     drill) options='--kernel --allow-shell --ip --wrap --iss --peer-iss --exact --define --option
         --parse --verbose --tap' ;;

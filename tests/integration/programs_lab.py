@@ -30,11 +30,16 @@ class Way:
 
 
 class ProgramLab(Lab):
-    def __init__(self, build):
+    def __init__(self, build, more=()):
+        """`more`: options of weir run."""
         super().__init__(build)
+        self.more = more
         os.chmod(self.folder, 0o755)  # servers that drop root read their files here
         self.ways = [Way(self, *on) for on in ((True, False), (False, True), (True, True))]
         self.port_next = 10000
+
+    def under(self, *command):
+        return [self.program("weir"), "run", *self.more, "--socket", self.socket, "--", *command]
 
     def port(self):
         self.port_next += 1

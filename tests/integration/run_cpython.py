@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """CPython's own tests of its socket modules, as Debian ships them, under `weir run`.
 
-    tests/integration/run_cpython.py [--build DIR] [--only MODULE] [--every N]
+    tests/integration/run_cpython.py [--build DIR] [--only MODULE] [--every N] [--exact]
 
 Every test that passes without weir must pass under it, but for those in SKIPS, each with its reason.
 What fails is played alone before it counts: of the tests in RACES each must pass then, three times.
@@ -63,12 +63,12 @@ def play(prefix, module, *only):
     return sum(map(int, RAN.findall(said))), set(FAILED.findall(said)), said
 
 
-def compare(tap, build, module):
+def compare(tap, weir, module):
     count, broken, said = play([], module)
     if count == 0:
         tap.skip(f"{module}: does not run here: {' '.join(said[-120:].split())}")
         return
-    prefix = [os.path.join(build, "weir"), "run", "--"]
+    prefix = [*weir, "--"]
     ran, failed, said = play(prefix, module)
     for race in failed & set(RACES):
         if all(play(prefix, module, race)[:2] == (1, set()) for _ in range(3)):
@@ -85,14 +85,16 @@ def main():
     parser.add_argument("--build", default=os.path.join(ROOT, "build"), help="build directory")
     parser.add_argument("--only", metavar="MODULE", help="one of " + ", ".join(MODULES))
     parser.add_argument("--every", type=int, default=1, metavar="N", help="each N-th module only")
+    parser.add_argument("--exact", action="store_true", help="under weir run --exact")
     args = parser.parse_args()
+    weir = [os.path.join(os.path.abspath(args.build), "weir"), "run", *(["--exact"] if args.exact else [])]
     if not os.path.exists(LIBRARY):
         print("1..0 # SKIP libpython3.11-testsuite is not installed")
         return 0
     tap = Tap()
     for module in MODULES[::args.every]:
         if args.only in (None, module):
-            compare(tap, os.path.abspath(args.build), module)
+            compare(tap, weir, module)
     return tap.done()
 
 

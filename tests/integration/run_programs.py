@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Real programs as they are installed, under `weir run`, over a TAP in a network namespace.
 
-    run_programs.py [--build DIR] [--only NAME]
+    run_programs.py [--build DIR] [--only NAME] [--exact]
 
 Each pair of a server and a client runs three ways: the server on weir, the client on weir, and both.
 What arrives is checked by a checksum or by what the protocol promises. A program that is not
@@ -32,12 +32,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--build", default=os.path.join(ROOT, "build"))
     parser.add_argument("--only", help="one of: " + ", ".join(t.__name__[5:] for t in TESTS))
+    parser.add_argument("--exact", action="store_true", help="under weir run --exact")
     options = parser.parse_args()
     tap = Tap()
     if os.geteuid() != 0 or not os.path.exists("/dev/net/tun"):
         tap.skip("needs root and /dev/net/tun, to make a network namespace with a TAP")
         return tap.done()
-    lab = ProgramLab(os.path.abspath(options.build))
+    lab = ProgramLab(os.path.abspath(options.build), ["--exact"] if options.exact else [])
     try:
         for test in TESTS:
             if options.only in (None, test.__name__[5:]):
