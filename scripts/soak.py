@@ -78,12 +78,14 @@ def waiting(scale, first):
     kernel = f"tests/conformance/run_kernel.py build/weir --every {every}"
     yield Stage("kernel", 75 / every, kernel)
     yield Stage("kernel-differing", 12 / every, f"{kernel} --differing")
-    yield Stage("differential", 70, "tests/differential/run.py")
+    yield Stage("differential", 110, "tests/differential/run.py")
     yield Stage("chance", 300 * scale, f"tests/differential/chance.py {seeds(1000)}")
     yield Stage("segments", 220 * scale, f"tests/differential/segments.py {seeds(2000)}")
     yield Stage("faults", 120 + 400 * scale,
                 f"tests/integration/run_faults.py --build build --soak {scale:g}")
     yield Stage("cpython", 400 / every, f"tests/integration/run_cpython.py --build build --every {every}")
+    yield Stage("cpython-exact", 40, "tests/integration/run_cpython.py --build build --exact --only test_socket")
+    yield Stage("programs-exact", 90, "tests/integration/run_programs.py --build build --exact")
 
 
 class Soak:

@@ -39,7 +39,7 @@ DOCUMENT = os.path.join(ROOT, "docs", "differences.md")
 CASES = [os.path.join(HERE, "cases", f"{name}.txt")
          for name in ("close", "open", "process", "data", "options", "udp")]
 KNOWN_MAX = 20
-STEP_SECONDS, PLAY_SECONDS, ALL_SECONDS = 60, 600, 1500  # for what hangs
+STEP_SECONDS, PLAY_SECONDS, ALL_SECONDS = 60, 600, 2400  # for what hangs
 WEIR_SETTLE_MS = 40  # an effect passes through the daemon and back
 WEIR_JOBS = {"plain": 32, "exact": 24}  # at the same time; more would need a longer settling
 AGAIN_MAX = 100  # cases that are played once more, slowly: a busy machine needs longer than that
