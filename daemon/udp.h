@@ -76,7 +76,9 @@ struct udp_socket {
     struct sockaddr_in peer; /* what S is connected to: D, under an id; port 0: it is not */
     uint8_t family;
     bool bound, address_given, port_given, connected;
-    bool v6only, reuse_addr, reuse_port, freebind, broadcast, shut_write, no_sum;
+    bool v6only, reuse_addr, reuse_port, freebind, broadcast, shut_write;
+    bool no_sum, no_sum6,
+        takes_no_sum6;     /* SO_NO_CHECK, which is IPv4's; UDP_NO_CHECK6_TX and _RX */
     bool joins;            /* UDP_GRO: datagrams of one length come as one */
     bool corks;            /* has said MSG_MORE while it was connected */
     bool corked;           /* UDP_CORK is set */

@@ -29,7 +29,7 @@ struct weir_udp_how udp_how(const struct udp_socket *socket, const struct weir_i
         .ttl = (uint8_t)(!group && socket->ttl[kind] > 0 ? socket->ttl[kind] : 0),
         .tos = (uint8_t)(socket->tos[kind] > 0 ? socket->tos[kind] : 0),
         .tos_given = true,
-        .no_sum = socket->no_sum,
+        .no_sum = kind == 0 ? socket->no_sum : socket->no_sum6,
         .whole = discover == IP_PMTUDISC_DO || discover == IP_PMTUDISC_PROBE ||
                  (kind == 1 && socket->whole6),
     };

@@ -123,10 +123,10 @@ static int bad_pieces(const struct udp_job *job, const struct weir_addr *to, siz
     const struct udp_socket *socket = job->socket;
     const struct weird *weird = job->host->weird;
     const size_t mtu = net_is_local(weird, &to->ip) ? UINT16_MAX + 1u : (size_t)weird->dev->mtu;
-    const size_t heads = weir_ip_is_v4(&to->ip) ? HEADS_V4 : HEADS_V6;
-    return heads + (len < piece ? len : piece) > mtu || len > piece * PIECES_MAX || socket->no_sum
-               ? EINVAL
-               : 0;
+    const bool v4 = weir_ip_is_v4(&to->ip);
+    const size_t whole = (v4 ? HEADS_V4 : HEADS_V6) + (len < piece ? len : piece);
+    const bool no_sum = v4 ? socket->no_sum : socket->no_sum6;
+    return whole > mtu || len > piece * PIECES_MAX || no_sum ? EINVAL : 0;
 }
 
 /* All of it, or as much as weir has room for once it has begun: the rest is lost, as on a full

@@ -143,8 +143,8 @@ static const struct option options[] = {
     { IPPROTO_UDP, NEW_UDPLITE_RECV_CSCOV, NATIVE, 0 },
     { IPPROTO_UDP, UDP_CORK, CORK, 0 },
     { IPPROTO_UDP, UDP_ENCAP, NONE, ENOPROTOOPT },
-    { IPPROTO_UDP, UDP_NO_CHECK6_TX, NONE, ENOPROTOOPT },
-    { IPPROTO_UDP, UDP_NO_CHECK6_RX, NONE, ENOPROTOOPT },
+    { IPPROTO_UDP, UDP_NO_CHECK6_TX, MIRROR, 0 },
+    { IPPROTO_UDP, UDP_NO_CHECK6_RX, MIRROR, 0 },
     { IPPROTO_UDP, UDP_SEGMENT, MIRROR, 0 },
     { IPPROTO_UDP, UDP_GRO, MIRROR, 0 },
     { IPPROTO_IP, IP_PKTINFO, TOLD, TOLD_PKTINFO },
@@ -353,6 +353,11 @@ static void keep(struct udp_socket *socket, const struct option *option, int val
         socket->freebind = value != 0;
     } else if (option->level == IPPROTO_UDP && option->name == UDP_GRO) {
         socket->joins = value != 0;
+    } else if (option->level == IPPROTO_UDP && option->name == UDP_NO_CHECK6_TX) {
+        socket->no_sum6 = value != 0;
+    } else if (option->level == IPPROTO_UDP && option->name == UDP_NO_CHECK6_RX) {
+        socket->takes_no_sum6 = value != 0;
+        udp_options_apply(socket);
     } else if (option->level == IPPROTO_UDP) {
         socket->segment = (uint16_t)value;
     }
@@ -474,8 +479,12 @@ void udp_call_setsockopt(struct call *call, struct udp_socket *socket)
 
 void udp_options_apply(struct udp_socket *socket)
 {
-    if (socket->bound)
+    if (socket->bound) {
+        const weir_time now = weir_loop_clock();
         (void)weir_set(socket->weird->weir, socket->handle, WEIR_OPT_BROADCAST, socket->broadcast,
-                       weir_loop_clock());
+                       now);
+        (void)weir_set(socket->weird->weir, socket->handle, WEIR_OPT_NO_CHECK6,
+                       socket->takes_no_sum6, now);
+    }
     udp_group_apply(socket);
 }

@@ -504,6 +504,9 @@ enum weir_option {
     WEIR_OPT_FASTOPEN_NO_COOKIE,  /* listeners: 1: text is taken of anybody. Connections: 1, instead
                                 of WEIR_OPT_FASTOPEN: text goes without a cookie
                                 (TCP_FASTOPEN_NO_COOKIE) */
+    WEIR_OPT_MIN_TTL,   /* 0..255, streams over IPv4: what comes with less is dropped (RFC 5082) */
+    WEIR_OPT_MIN_HOPS,  /* the same over IPv6; either is none of the other's affair */
+    WEIR_OPT_NO_CHECK6, /* 0/1, UDP: takes datagrams without a sum over IPv6, too (RFC 6935) */
     WEIR_OPT_COUNT
 };
 enum weir_error weir_set(struct weir *weir, weir_handle handle, enum weir_option option,
@@ -727,7 +730,7 @@ struct weir_udp_how {
     uint8_t tos;                /* if tos_given */
     bool tos_given;
     bool whole;  /* WEIR_TOO_LONG rather than fragments */
-    bool no_sum; /* over IPv4, a sum of zero: whoever takes it does not check (RFC 768) */
+    bool no_sum; /* a sum of zero: whoever takes it does not check (RFC 768; RFC 6935) */
 };
 enum weir_error weir_udp_send_as(struct weir *weir, weir_handle endpoint,
                                  const struct weir_udp_how *how, const void *data, size_t len,

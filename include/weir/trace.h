@@ -187,6 +187,7 @@ enum weir_cause {
     X(TCP_AO_KEY, "tcp: TCP-AO with a key that its peer does not have")    \
     X(TCP_AO_WRONG, "tcp: TCP-AO that does not fit the segment")           \
     X(TCP_NO_CONN, "tcp: no such connection")                              \
+    X(TCP_MIN_TTL, "tcp: from further away than the program allows")       \
     /* listeners */                                                        \
     X(LISTEN_FLAGS, "listen: neither a clean syn nor an ack")              \
     X(LISTEN_RST, "listen: reset")                                         \

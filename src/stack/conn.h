@@ -22,7 +22,7 @@ struct watch {
     uint8_t ready;         /* enum weir_ready */
     uint8_t reported;      /* the part of it that the program was told and that is still true */
     bool listed;
-    uint8_t spare;
+    uint8_t min_ttl; /* of a connection: what arrives with less is not heard */
 };
 
 /* Which list `due_node` is on. */

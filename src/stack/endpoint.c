@@ -68,6 +68,12 @@ static bool is_taken(const struct weir *weir, const struct weir_addr *local, uns
     return false;
 }
 
+/* RFC 8200, 8.1; RFC 6935: who says so takes it. */
+static bool lacks_sum(const struct ip_packet *packet, const struct udp_head *udp)
+{
+    return udp->csum == 0 && !packet->v4;
+}
+
 /* How well an endpoint fits a datagram: 0, not at all; a fixed peer counts most, then an address.
  */
 static unsigned score(const struct endpoint *endpoint, const struct ip_packet *packet,
@@ -78,6 +84,8 @@ static unsigned score(const struct endpoint *endpoint, const struct ip_packet *p
     if (endpoint->local.iface != 0 && endpoint->local.iface != packet->iface + 1)
         return 0;
     if (packet->group && !endpoint_hears(endpoint, packet))
+        return 0;
+    if (lacks_sum(packet, udp) && !endpoint->no_check6)
         return 0;
     unsigned fits = 1;
     if (!ip_is_any(&endpoint->local.ip)) {
@@ -132,9 +140,7 @@ static enum weir_drop udp_check(const struct ip_packet *packet, struct udp_head 
         return WEIR_DROP_UDP_BAD;
     if (udp->dport == 0)
         return WEIR_DROP_UDP_PORT;
-    if (udp->csum == 0)
-        return packet->v4 ? WEIR_DROP_NONE : WEIR_DROP_UDP_CSUM; /* RFC 8200, 8.1 */
-    if (packet->csum_ok)
+    if (udp->csum == 0 || packet->csum_ok)
         return WEIR_DROP_NONE;
     const uint32_t len = UDP_HEAD + udp->len;
     const csum32 pseudo = ip_pseudo_sum(&packet->src, &packet->dst, IP_PROTO_UDP, len);
@@ -216,6 +222,8 @@ enum weir_drop udp_arrives(struct weir *weir, const struct ip_packet *packet, we
         found = best != POOL_NONE;
         given = found && deliver(weir, best, &info, udp.data);
     }
+    if (!found && lacks_sum(packet, &udp))
+        return WEIR_DROP_UDP_CSUM;
     if (!found) {
         ip_error_port_unreachable(&weir->ip, packet, now);
         return WEIR_DROP_UDP_PORT;
@@ -508,7 +516,6 @@ enum weir_error weir_udp_send_as(struct weir *weir, weir_handle handle,
     ip_call_begins(&weir->ip);
     uint8_t head[UDP_HEAD];
     const struct udp_head udp = { endpoint->local.port, peer->port, 0, data, (uint32_t)len };
-    const bool no_sum = how->no_sum && weir_ip_is_v4(&peer->ip);
     const struct ip_send send = {
         .src = ip_is_any(&how->from) ? source_of(weir, endpoint) : how->from,
         .dst = peer->ip,
@@ -523,7 +530,7 @@ enum weir_error weir_udp_send_as(struct weir *weir, weir_handle handle,
         .head_len = (uint32_t)wire_udp_emit(head, sizeof head, &udp),
         .data = data,
         .len = (uint32_t)len,
-        .csum_offset = no_sum ? UINT16_MAX : UDP_CSUM_OFF,
+        .csum_offset = how->no_sum ? UINT16_MAX : UDP_CSUM_OFF,
         .udp_zero_rule = true,
     };
     const enum weir_error error =

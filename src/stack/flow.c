@@ -72,10 +72,10 @@ uint32_t port_hash(const struct weir *weir, uint16_t port)
 /* ---- what a reference names ---- */
 
 static struct flow flow_from(const struct weir *weir, uint16_t local, const uint8_t peer[16],
-                             unsigned iface)
+                             unsigned iface, uint16_t lport, uint16_t rport)
 {
     WEIR_ASSERT(local < weir->local_used);
-    struct flow flow = { .local = weir->local[local].ip };
+    struct flow flow = { .local = weir->local[local].ip, .lport = lport, .rport = rport };
     memcpy(flow.peer.octet, peer, sizeof flow.peer.octet);
     flow.scope = scope_of(&flow.peer, iface);
     return flow;
@@ -109,26 +109,18 @@ void flow_record(struct weir *weir, uint32_t conn, const struct flow *flow, weir
 
 struct flow flow_of_conn(const struct weir *weir, const struct conn *conn)
 {
-    struct flow flow = flow_from(weir, conn->local, conn->peer.octet, conn->path.iface);
-    flow.lport = conn->lport;
-    flow.rport = conn->rport;
-    return flow;
+    return flow_from(weir, conn->local, conn->peer.octet, conn->path.iface, conn->lport,
+                     conn->rport);
 }
 
 struct flow flow_of_synq(const struct weir *weir, const struct synq_entry *entry)
 {
-    struct flow flow = flow_from(weir, entry->local, entry->peer, entry->iface);
-    flow.lport = entry->lport;
-    flow.rport = entry->rport;
-    return flow;
+    return flow_from(weir, entry->local, entry->peer, entry->iface, entry->lport, entry->rport);
 }
 
 struct flow flow_of_tw(const struct weir *weir, const struct tw_entry *entry)
 {
-    struct flow flow = flow_from(weir, entry->local, entry->peer, entry->iface);
-    flow.lport = entry->lport;
-    flow.rport = entry->rport;
-    return flow;
+    return flow_from(weir, entry->local, entry->peer, entry->iface, entry->lport, entry->rport);
 }
 
 static bool is_flow(const struct weir *weir, uint32_t ref, const struct flow *flow)

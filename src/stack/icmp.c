@@ -41,11 +41,9 @@ static enum weir_drop too_big(struct weir *weir, uint32_t index, const struct ip
             !tcp_search_told(&conn->tcb, quoted, path_mss_of(&conn->peer, (uint16_t)packet->mtu),
                              now))
             return WEIR_DROP_ICMP_MTU;
-        conn_settle(weir, index, now);
-        return WEIR_DROP_NONE;
-    }
-    if (!path_lower(weir, conn, packet->mtu, now))
+    } else if (!path_lower(weir, conn, packet->mtu, now)) {
         return WEIR_DROP_ICMP_MTU;
+    }
     conn_settle(weir, index, now);
     return WEIR_DROP_NONE;
 }

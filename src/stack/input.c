@@ -95,6 +95,8 @@ static enum weir_drop conn_arrives(struct weir *weir, uint32_t index, const stru
                                    weir_time now)
 {
     struct conn *conn = conn_at(weir, index);
+    if (in->packet.ttl < conn->watch.min_ttl)
+        return WEIR_DROP_TCP_MIN_TTL;
     struct tcb *tcb = &conn->tcb;
     const seq32 una = tcb->snd.una, up = tcb->rcv.up;
     const bool fast = tcb->fast && tcb->state == WEIR_SYN_SENT;

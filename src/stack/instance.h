@@ -96,7 +96,7 @@ struct membership {
 struct endpoint {
     struct weir_addr local, peer;
     uint32_t generation;
-    bool ping, connected, broadcast;
+    bool ping, connected, broadcast, no_check6;
     bool placed;   /* at any address, until the peer was fixed */
     bool was_both; /* ...of both families */
     uint8_t flags; /* WEIR_UDP_* */

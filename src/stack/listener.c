@@ -415,6 +415,9 @@ enum weir_drop listener_arrives(struct weir *weir, const struct arrival *in, con
         return WEIR_DROP_IP_NOT_OURS; /* as it would have been without those who take any */
     if (number == POOL_NONE)
         return reply_reset(weir, in, WEIR_DROP_TCP_NO_CONN, now);
+    if (in->packet.ttl <
+        at(weir, number)->option[in->packet.v4 ? WEIR_OPT_MIN_TTL : WEIR_OPT_MIN_HOPS])
+        return WEIR_DROP_TCP_MIN_TTL; /* RFC 5082 */
     const uint16_t flags = in->seg.flags;
     if (flags & TCP_RST)
         return WEIR_DROP_LISTEN_RST;

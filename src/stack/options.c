@@ -4,25 +4,42 @@
 /* Options: what is TCP's goes there, what is in the IP header and what an endpoint has is here. A
  * listener keeps them for its connections. */
 
-static bool fits_octet(int64_t value, int64_t least)
+/* Bounds of what is not TCP's own. */
+static bool fits(enum weir_option option, int64_t value)
 {
-    return value >= least && value <= UINT8_MAX;
+    switch (option) {
+    case WEIR_OPT_TTL:
+        return value >= 1 && value <= UINT8_MAX;
+    case WEIR_OPT_TOS:
+    case WEIR_OPT_MIN_TTL:
+    case WEIR_OPT_MIN_HOPS:
+        return value >= 0 && value <= UINT8_MAX;
+    case WEIR_OPT_FASTOPEN:
+        return value >= 0 && value <= UINT32_MAX;
+    case WEIR_OPT_BROADCAST:
+    case WEIR_OPT_NO_CHECK6:
+    case WEIR_OPT_FASTOPEN_NO_COOKIE:
+        return value == 0 || value == 1;
+    default:
+        return true;
+    }
 }
 
-static bool is_flag(int64_t value)
+static bool is_ip(enum weir_option option)
 {
-    return value == 0 || value == 1;
+    return option == WEIR_OPT_TTL || option == WEIR_OPT_TOS || option == WEIR_OPT_MIN_TTL ||
+           option == WEIR_OPT_MIN_HOPS;
 }
 
-static enum weir_error set_ip(uint8_t *ttl, uint8_t *tos, enum weir_option option, int64_t value,
-                              bool stream)
+bool conn_set_ip(struct conn *conn, enum weir_option option, int64_t value)
 {
-    if (!fits_octet(value, option == WEIR_OPT_TTL ? 1 : 0))
-        return WEIR_INVALID;
-    if (option == WEIR_OPT_TOS && stream)
-        value &= ~(int64_t)ECN_CE; /* those bits are TCP's own, as Linux has it */
-    *(option == WEIR_OPT_TTL ? ttl : tos) = (uint8_t)value;
-    return WEIR_OK;
+    if (option == WEIR_OPT_TTL)
+        conn->ttl = (uint8_t)value;
+    else if (option == WEIR_OPT_TOS)
+        conn->tos = (uint8_t)(value & ~ECN_CE); /* those bits are TCP's own, as Linux has it */
+    else if (option == (weir_ip_is_v4(&conn->peer) ? WEIR_OPT_MIN_TTL : WEIR_OPT_MIN_HOPS))
+        conn->watch.min_ttl = (uint8_t)value;
+    return is_ip(option);
 }
 
 /* Tries the value on the scratch TCB: what a connection would refuse, its listener refuses. */
@@ -30,20 +47,12 @@ static enum weir_error set_listener(struct weir *weir, struct listener *listener
                                     enum weir_option option, int64_t value, weir_time now)
 {
     enum weir_error error = WEIR_OK;
-    if (option == WEIR_OPT_TTL || option == WEIR_OPT_TOS) {
-        uint8_t ttl, tos;
-        error = set_ip(&ttl, &tos, option, value, true);
-    } else if (option == WEIR_OPT_FASTOPEN) {
-        if (value < 0 || value > UINT32_MAX)
-            return WEIR_INVALID;
-    } else if (option == WEIR_OPT_FASTOPEN_NO_COOKIE) {
-        if (!is_flag(value))
-            return WEIR_INVALID;
-    } else if (option == WEIR_OPT_DEFER_ACCEPT) {
+    if (option == WEIR_OPT_DEFER_ACCEPT) {
         if (value < 0)
             return WEIR_INVALID;
         value = synq_defer_time(weir, synq_defer_retries(weir, value));
-    } else {
+    } else if (!is_ip(option) && option != WEIR_OPT_FASTOPEN &&
+               option != WEIR_OPT_FASTOPEN_NO_COOKIE) {
         const struct tcp_birth birth = { .host = &weir->tcp, .index = UINT32_MAX, .path_mss = 536 };
         const struct tw_entry entry = { 0 };
         tcp_unshrink(&entry, &weir->scratch, &birth, now);
@@ -63,17 +72,21 @@ static enum weir_error set_endpoint(struct weir *weir, struct endpoint *endpoint
 {
     switch (option) {
     case WEIR_OPT_TTL:
+        endpoint->ttl = (uint8_t)value;
+        return WEIR_OK;
     case WEIR_OPT_TOS:
-        return set_ip(&endpoint->ttl, &endpoint->tos, option, value, false);
+        endpoint->tos = (uint8_t)value;
+        return WEIR_OK;
     case WEIR_OPT_GROUP_TTL:
     case WEIR_OPT_GROUP_IFACE:
     case WEIR_OPT_GROUP_LOOP:
     case WEIR_OPT_GROUP_ALL:
         return endpoint_set_group(weir, endpoint, option, value);
     case WEIR_OPT_BROADCAST:
-        if (!is_flag(value))
-            return WEIR_INVALID;
         endpoint->broadcast = value == 1;
+        return WEIR_OK;
+    case WEIR_OPT_NO_CHECK6:
+        endpoint->no_check6 = value != 0;
         return WEIR_OK;
     case WEIR_OPT_RCVBUF:
         if (value < 1 || value > UINT32_MAX)
@@ -88,14 +101,14 @@ static enum weir_error set_endpoint(struct weir *weir, struct endpoint *endpoint
 enum weir_error weir_set(struct weir *weir, weir_handle handle, enum weir_option option,
                          int64_t value, weir_time now)
 {
-    if ((unsigned)option >= WEIR_OPT_COUNT)
+    if ((unsigned)option >= WEIR_OPT_COUNT || !fits(option, value))
         return WEIR_INVALID;
     weir->now = now;
     uint32_t index;
     struct conn *conn = conn_of(weir, handle, &index);
     if (conn != NULL) {
-        if (option == WEIR_OPT_TTL || option == WEIR_OPT_TOS)
-            return set_ip(&conn->ttl, &conn->tos, option, value, true);
+        if (conn_set_ip(conn, option, value))
+            return WEIR_OK;
         if (option == WEIR_OPT_FASTOPEN || option == WEIR_OPT_FASTOPEN_NO_COOKIE)
             return value == 1 ? fast_connect(weir, conn, option != WEIR_OPT_FASTOPEN, now)
                               : WEIR_INVALID;
@@ -128,6 +141,9 @@ static enum weir_error get_endpoint(const struct endpoint *endpoint, enum weir_o
     case WEIR_OPT_BROADCAST:
         *value = endpoint->broadcast;
         return WEIR_OK;
+    case WEIR_OPT_NO_CHECK6:
+        *value = endpoint->no_check6;
+        return WEIR_OK;
     case WEIR_OPT_RCVBUF:
         *value = endpoint->queue.max;
         return WEIR_OK;
@@ -147,6 +163,8 @@ enum weir_error weir_get(const struct weir *weir, weir_handle handle, enum weir_
             *value = conn->ttl != 0 ? conn->ttl : IP_TTL;
         else if (option == WEIR_OPT_TOS)
             *value = conn->tos;
+        else if (is_ip(option))
+            *value = conn->watch.min_ttl;
         else if (option == WEIR_OPT_FASTOPEN)
             *value = tcp_fast_room(&conn->tcb);
         else

@@ -120,6 +120,9 @@ void watch_clear(struct weir *weir, enum handle_kind kind, uint32_t index);
 struct watch *watch_at(const struct weir *weir, enum handle_kind kind, uint32_t index);
 struct list_nodes watch_nodes(const struct weir *weir, enum handle_kind kind);
 
+/* options.c: of the IP header; false, nothing done: it is not. The value was checked. */
+bool conn_set_ip(struct conn *conn, enum weir_option option, int64_t value);
+
 /* ---- input.c ---- */
 
 /* Handles one packet that has been parsed; `from_wire` frames and packets to ourselves alike. */

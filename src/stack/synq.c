@@ -227,21 +227,14 @@ void synq_timeout(struct weir *weir, unsigned retries, weir_time now)
 
 /* ---- segments ---- */
 
-static void inherit(struct tcb *tcb, struct conn *conn, const struct listener *listener,
-                    weir_time now)
+static void inherit(struct conn *conn, const struct listener *listener, weir_time now)
 {
     for (uint64_t left = listener->option_set; left != 0; left &= left - 1) {
-        const unsigned i = (unsigned)__builtin_ctzll(left);
-        const int64_t value = listener->option[i];
-        if (i == WEIR_OPT_DEFER_ACCEPT || i == WEIR_OPT_FASTOPEN ||
-            i == WEIR_OPT_FASTOPEN_NO_COOKIE)
-            continue;
-        if (i == WEIR_OPT_TTL)
-            conn->ttl = (uint8_t)value;
-        else if (i == WEIR_OPT_TOS)
-            conn->tos = (uint8_t)value;
-        else
-            (void)!tcp_set(tcb, (enum weir_option)i, value, now); /* was checked when it was set */
+        const enum weir_option option = (enum weir_option)__builtin_ctzll(left);
+        const int64_t value = listener->option[option]; /* was checked when it was set */
+        if (option != WEIR_OPT_DEFER_ACCEPT && option != WEIR_OPT_FASTOPEN &&
+            option != WEIR_OPT_FASTOPEN_NO_COOKIE && !conn_set_ip(conn, option, value))
+            (void)!tcp_set(&conn->tcb, option, value, now);
     }
 }
 
@@ -265,15 +258,13 @@ static uint32_t make_conn(struct weir *weir, const struct synq_entry *entry,
         .path_mss = path_mss_of(&in->flow.peer, path->mtu),
         .owned = true,
     };
-    if (local == LOCAL_NONE || tcp_synq_promote(entry, &conn->tcb, &birth, now) != WEIR_OK) {
+    const bool made =
+        local != LOCAL_NONE && tcp_synq_promote(entry, &conn->tcb, &birth, now) == WEIR_OK;
+    if (!made || !auth_begin(weir, &in->flow, &conn->tcb, &in->opts)) {
+        if (made)
+            tcp_free(&conn->tcb);
         if (local != LOCAL_NONE)
             local_give(weir, local);
-        pool_give(&weir->conns, index);
-        return POOL_NONE;
-    }
-    if (!auth_begin(weir, &in->flow, &conn->tcb, &in->opts)) {
-        tcp_free(&conn->tcb);
-        local_give(weir, local);
         pool_give(&weir->conns, index);
         return POOL_NONE;
     }
@@ -315,7 +306,7 @@ enum weir_drop synq_promote(struct weir *weir, const struct synq_entry *entry, u
         return WEIR_DROP_NO_CREDIT;
 
     struct conn *conn = conn_at(weir, index);
-    inherit(&conn->tcb, conn, listener, now);
+    inherit(conn, listener, now);
     if (number != POOL_NONE) {
         demux_replace(&weir->flows, in->hash, flow_ref(FLOW_SYNQ, number),
                       flow_ref(FLOW_CONN, index));

@@ -94,6 +94,7 @@ static const char *const drop_name[] = {
     "tcp_ao_key",
     "tcp_ao_wrong",
     "tcp_no_conn",
+    "tcp_min_ttl",
     "listen_flags",
     "listen_rst",
     "listen_ack",

@@ -7,6 +7,7 @@
 #include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <netinet/udp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -348,6 +349,9 @@ static const struct option {
     IPV6(IPV6_MULTICAST_LOOP),
     IPV6(IPV6_MULTICAST_ALL),
     IPV6(IPV6_FREEBIND),
+    IPV6(IPV6_MINHOPCOUNT),
+    { "UDP_NO_CHECK6_TX", IPPROTO_UDP, UDP_NO_CHECK6_TX, NUMBER },
+    { "UDP_NO_CHECK6_RX", IPPROTO_UDP, UDP_NO_CHECK6_RX, NUMBER },
     { "TCP_777", IPPROTO_TCP, 777, NUMBER },
     { "SO_777", SOL_SOCKET, 777, NUMBER },
     { "LEVEL_777", 777, 1, NUMBER },

@@ -102,6 +102,46 @@ static bool note_ttl(struct world *w, unsigned from, const uint8_t *data, size_t
     return true;
 }
 
+/* RFC 5082: a listener and its connections hear nobody who is further away than is allowed. */
+static void test_least(bool v6)
+{
+    struct world_options options;
+    world_defaults(&options);
+    world_open(&world, &options);
+    struct weir *w = world.side[1], *far = world.side[0];
+    const enum weir_option least = v6 ? WEIR_OPT_MIN_HOPS : WEIR_OPT_MIN_TTL;
+    const enum weir_option other = v6 ? WEIR_OPT_MIN_TTL : WEIR_OPT_MIN_HOPS;
+    const struct weir_addr local = world_addr(1, v6, 80);
+    weir_handle listener, client, server;
+    int64_t value;
+    size_t done;
+    CHECK(weir_listen(w, &local, 4, 0, &listener) == WEIR_OK, "listening");
+    CHECK(weir_set(w, listener, least, 256, world.now) == WEIR_INVALID, "256 is too much");
+    CHECK(weir_set(w, listener, least, 64, world.now) == WEIR_OK, "64 is not");
+    CHECK(weir_set(w, listener, other, 255, world.now) == WEIR_OK, "nor is the other family's");
+    CHECK(world_connect(&world, v6, &listener, &client, &server), "connected with 64");
+    CHECK(weir_get(w, server, least, &value) == WEIR_OK && value == 64, "inherited");
+    CHECK(weir_set(far, client, WEIR_OPT_TTL, 63, world.now) == WEIR_OK, "further away");
+    CHECK(weir_send(far, client, "x", 1, 0, &done, world.now) == WEIR_OK, "sent");
+    world_run(&world, 50 * WEIR_MS);
+    CHECK((weir_ready_now(w, server) & WEIR_READABLE) == 0 &&
+              weir_drop_count(w, WEIR_DROP_TCP_MIN_TTL) == 1,
+          "not heard, and counted");
+    CHECK(weir_set(w, server, other, 0, world.now) == WEIR_OK, "the other family's");
+    world_run(&world, WEIR_SECOND);
+    CHECK((weir_ready_now(w, server) & WEIR_READABLE) == 0, "changes nothing");
+    CHECK(weir_set(w, server, least, 63, world.now) == WEIR_OK, "taken back");
+    world_run(&world, 10 * WEIR_SECOND);
+    CHECK(weir_ready_now(w, server) & WEIR_READABLE, "heard");
+    CHECK(weir_set(w, listener, least, 65, world.now) == WEIR_OK, "more than who connects has");
+    const uint64_t before = weir_drop_count(w, WEIR_DROP_TCP_MIN_TTL);
+    CHECK(weir_connect(far, NULL, &local, &client, world.now) == WEIR_IN_PROGRESS,
+          "another begins");
+    world_run(&world, 50 * WEIR_MS);
+    CHECK(weir_drop_count(w, WEIR_DROP_TCP_MIN_TTL) == before + 1, "its SYN is dropped");
+    world_close(&world);
+}
+
 static void test_options(void)
 {
     struct world_options options;
@@ -170,6 +210,8 @@ int main(void)
     test_range();
     test_shards();
     test_unlike();
+    test_least(false);
+    test_least(true);
     test_options();
     return tap_done();
 }
