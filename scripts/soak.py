@@ -76,7 +76,7 @@ def waiting(scale, first):
 
     every = max(1, round(1 / scale))
     kernel = f"tests/conformance/run_kernel.py build/weir --every {every}"
-    yield Stage("kernel", 75 / every, kernel)
+    yield Stage("kernel", 40 + 35 / every, kernel)
     yield Stage("kernel-differing", 12 / every, f"{kernel} --differing")
     yield Stage("differential", 110, "tests/differential/run.py")
     yield Stage("chance", 300 * scale, f"tests/differential/chance.py {seeds(1000)}")

@@ -24,7 +24,7 @@ void tlp_schedule(struct tcb *tcb, struct tcb_flight *flight, weir_time now)
         return;
     weir_time pto = WEIR_SECOND;
     if (tcb->srtt > 0) {
-        /* However short it is, a second segment makes the peer answer at once. */
+        /* As Linux: not that of two short ones, for which a peer may wait all the same. */
         const struct sent *r = sent_at(&flight->map, &tcb->host->sent, 0);
         const uint64_t live = run_all(r) & ~run_bits(0, run_below(r, tcb->snd.una));
         const bool one = sent_count(&flight->map) == 1 && run_count(live) == 1;
