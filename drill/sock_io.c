@@ -132,6 +132,8 @@ static long receive_tcp(struct net *net, struct sock *sock, struct msghdr *msg, 
 {
     const size_t want = total_of(msg);
     size_t done = 0;
+    if (sock->phase == PHASE_FAILED)
+        return 0; /* as Linux: once the error was told, it is as if both had shut down */
     if (sock->phase != PHASE_CONNECTED)
         return sock->phase == PHASE_CONNECTING ? WOULD_BLOCK : -ENOTCONN;
     if (too_few(net, sock, want, flags))

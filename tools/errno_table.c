@@ -373,10 +373,12 @@ static const struct errno_entry table[] = {
       .to_do = "Poll for POLLOUT; then SO_ERROR says 0 or why not.",
       .not_so = "\"A blocking operation is in progress\" is Winsock's meaning." },
 
-    { NAMED(EPROTO), .meaning = "an error of the protocol",
-      .cause = { CAUSE("accept", "LISTEN", "an error of the new connection, passed on (never for "
+    { NAMED(EPROTO), .api = "WEIR_PROTOCOL", .meaning = "an error of the protocol",
+      .cause = { CAUSE("connect", "SYN-SENT", "ICMP: parameter problem, somebody on the way did not "
+                                              "understand the SYN"),
+                 CAUSE("accept", "LISTEN", "an error of the new connection, passed on (never for "
                                            "plain TCP)") },
-      .to_do = "Accept again." },
+      .to_do = "For connect: a capture shows who says so, and of what; accept: again." },
 };
 
 /* What Windows calls by a name that differs from 'WSA' and ours, and what people type. */

@@ -49,6 +49,7 @@ enum weir_error {
     WEIR_TOO_LONG,     /* a datagram that cannot be sent whole (EMSGSIZE) */
     WEIR_NO_PROTO,     /* protocol unreachable (ENOPROTOOPT, as Linux maps it) */
     WEIR_ACCESS,       /* broadcast without leave, or refused by configuration (EACCES) */
+    WEIR_PROTOCOL,     /* somebody on the way did not understand what we sent (EPROTO) */
     WEIR_ERROR_COUNT
 };
 

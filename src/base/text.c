@@ -29,6 +29,7 @@ const char *weir_error_text(enum weir_error error)
         [WEIR_TOO_LONG] = "message too long",
         [WEIR_NO_PROTO] = "protocol not available",
         [WEIR_ACCESS] = "permission denied",
+        [WEIR_PROTOCOL] = "protocol error",
     };
     const unsigned i = (unsigned)error;
     if (i >= WEIR_ERROR_COUNT || text[i] == NULL)

@@ -26,6 +26,7 @@ int weir_errno(enum weir_error error)
         [WEIR_TOO_LONG] = EMSGSIZE,
         [WEIR_NO_PROTO] = ENOPROTOOPT,
         [WEIR_ACCESS] = EACCES,
+        [WEIR_PROTOCOL] = EPROTO,
     };
     return (unsigned)error < WEIR_ERROR_COUNT ? table[error] : EIO;
 }

@@ -12,11 +12,14 @@ enum weir_error icmp_error_code(const struct ip_packet *packet)
         [IP_ICMP_NET_UNREACH] = WEIR_NET_UNREACH,    [IP_ICMP_HOST_UNREACH] = WEIR_HOST_UNREACH,
         [IP_ICMP_PROTO_UNREACH] = WEIR_NO_PROTO,     [IP_ICMP_PORT_UNREACH] = WEIR_REFUSED,
         [IP_ICMP_TOO_BIG] = WEIR_TOO_LONG,           [IP_ICMP_PROHIBITED] = WEIR_HOST_UNREACH,
-        [IP_ICMP_TIME_EXCEEDED] = WEIR_HOST_UNREACH, [IP_ICMP_PARAM] = WEIR_HOST_UNREACH,
+        [IP_ICMP_TIME_EXCEEDED] = WEIR_HOST_UNREACH, [IP_ICMP_PARAM] = WEIR_PROTOCOL,
     };
     WEIR_ASSERT((unsigned)packet->icmp < sizeof code);
-    if (packet->icmp == IP_ICMP_PROHIBITED && !weir_ip_is_v4(&packet->src))
-        return WEIR_ACCESS; /* Linux has two words for it */
+    const bool v6 = !weir_ip_is_v4(&packet->src); /* Linux has other words for some */
+    if (v6 && packet->icmp == IP_ICMP_PROHIBITED)
+        return WEIR_ACCESS;
+    if (v6 && packet->icmp == IP_ICMP_PROTO_UNREACH)
+        return WEIR_PROTOCOL;
     return (enum weir_error)code[packet->icmp];
 }
 

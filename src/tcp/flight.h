@@ -67,7 +67,6 @@ enum frto {
 /* RFC 8985, 7.1. */
 struct tlp {
     seq32 end;        /* TLP.end_seq, if active */
-    uint32_t stamp;   /* the probe's TSval */
     bool active, rtx; /* a probe is out; it was a retransmission (TLP.is_retrans) */
     bool due;         /* the PTO has fired, the probe has not left */
 };

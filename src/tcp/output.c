@@ -477,7 +477,7 @@ static void commit_fresh(struct tcb *tcb, const struct tcp_plan *plan, weir_time
     if (plan->why == WEIR_WHY_NEW_PROBE)
         tcp_search_sent(tcb, plan->seq, plan->len);
     if (plan->why == WEIR_WHY_NEW_TLP)
-        tlp_sent(tcb, flight, false, now);
+        tlp_sent(tcb, flight, false);
     else if (!flight->tlp.due)
         tlp_schedule(tcb, flight, now);
 }
@@ -497,7 +497,7 @@ static void commit_rtx(struct tcb *tcb, const struct tcp_plan *plan, weir_time n
     prr_sent(tcb, len);
     flight->frto = flight->frto == FRTO_NEW ? FRTO_OFF : flight->frto;
     if (plan->why == WEIR_WHY_RTX_TLP)
-        tlp_sent(tcb, flight, true, now);
+        tlp_sent(tcb, flight, true);
     /* The timeout is about the first segment, and that has left this very moment. */
     if (plan->seq == tcb->snd.una)
         tcp_rtx_restart(tcb, now);

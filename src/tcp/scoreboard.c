@@ -307,8 +307,8 @@ static bool is_dsack(const struct tcp_opts *opts, seq32 ack)
            seq_leq(first->right, second->right);
 }
 
-/* RFC 2018, and what attacks.md T-43 lists: a block that is empty, turned round, below SND.UNA or
- * beyond SND.NXT is not looked at. */
+/* RFC 2018, and what attacks.md T-43 lists: a block that is empty, turned round, at or below SND.UNA
+ * or beyond SND.NXT is not looked at. */
 void sb_sack(struct tcb *tcb, const struct tcp_opts *opts, seq32 ack, struct sb_acked *acked)
 {
     if (!(opts->present & TCP_OPT_SACK) || opts->sack_count == 0 || !tcb->sack_ok)
@@ -325,7 +325,7 @@ void sb_sack(struct tcb *tcb, const struct tcp_opts *opts, seq32 ack, struct sb_
         const seq32 left = opts->sack[i].left;
         const seq32 right = opts->sack[i].right;
         if (!seq_lt(left, right) || seq_lt(left, tcb->snd.una) || seq_gt(right, tcb->snd.nxt) ||
-            seq_lt(left, ack))
+            seq_leq(left, ack))
             continue;
         const uint32_t octets = sack_block(tcb, flight, left, right, acked);
         if (octets > 0)

@@ -159,13 +159,13 @@ weir_time tcp_rto_backed_off(const struct tcb *tcb);
 
 /* scoreboard.c: which octets. */
 
-/* What an ACK says. The caller fills the first four before sb_ack. */
+/* What an ACK says. The caller fills the first six before sb_ack. */
 struct sb_acked {
     weir_time when; /* its arrival */
     uint32_t tsecr;
     bool echo;         /* tsecr means something */
     bool at_edge;      /* sb_ack is looking: this moves the left edge */
-    seq32 fack;        /* flight->high_sacked before it */
+    seq32 una, fack;   /* SND.UNA and flight->high_sacked before it */
     uint32_t octets;   /* newly acknowledged that were not sacked before */
     uint32_t sacked;   /* octets newly sacked */
     uint32_t segments; /* of both, whole ones */
@@ -236,7 +236,7 @@ void rack_recovered(struct tcb *tcb); /* an episode is over */
 /* tlp.c: a probe for a tail of which nothing is heard. */
 void tlp_schedule(struct tcb *tcb, struct tcb_flight *flight, weir_time now); /* sets pto_at */
 void tlp_timeout(struct tcb *tcb, struct tcb_flight *flight, weir_time now);
-void tlp_sent(struct tcb *tcb, struct tcb_flight *flight, bool rtx, weir_time now);
+void tlp_sent(struct tcb *tcb, struct tcb_flight *flight, bool rtx);
 bool tlp_explains(const struct tcb_flight *flight, const struct sb_acked *acked);
 bool tlp_ack(const struct tcb *tcb, struct tcb_flight *flight, const struct sb_acked *acked,
              bool dup);

@@ -348,7 +348,7 @@ static void rtx_clock(struct tcb *tcb, weir_time now)
         probe_timeout(tcb, now);
         return;
     case TCP_RTX_UNDO:
-        tcb_flight(tcb)->undo.armed = false;
+        tcb_flight(tcb)->undo.armed = tcb_flight(tcb)->tlp.active = false;
         tcb_flight_release(tcb);
         return;
     case TCP_RTX_PERSIST:

@@ -44,12 +44,9 @@ void tlp_timeout(struct tcb *tcb, struct tcb_flight *flight, weir_time now)
     tcb->due |= TCP_DUE_RTX | TCP_DUE_DATA;
 }
 
-void tlp_sent(struct tcb *tcb, struct tcb_flight *flight, bool rtx, weir_time now)
+void tlp_sent(struct tcb *tcb, struct tcb_flight *flight, bool rtx)
 {
-    flight->tlp = (struct tlp){ .end = tcb->snd.nxt,
-                                .stamp = tcp_ms(tcb->host, now) + tcb->ts_offset,
-                                .active = true,
-                                .rtx = rtx };
+    flight->tlp = (struct tlp){ .end = tcb->snd.nxt, .active = true, .rtx = rtx };
     flight->pto_at = WEIR_NEVER;
     if (tcb->tlp_count < UINT16_MAX)
         tcb->tlp_count++;
@@ -77,11 +74,6 @@ bool tlp_ack(const struct tcb *tcb, struct tcb_flight *flight, const struct sb_a
     if (seq_gt(tcb->snd.una, tlp->end)) {
         tlp->active = false;
         return true;
-    }
-    /* Ours: the echo tells at once which of the two it was, even if nothing more is ever sent. */
-    if (acked->echo && acked->octets > 0) {
-        tlp->active = false;
-        return seq_geq(acked->tsecr, tlp->stamp);
     }
     if (dup && acked->octets == 0 && acked->sacked == 0)
         tlp->active = false; /* an ACK for each of the two */

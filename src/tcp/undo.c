@@ -20,14 +20,16 @@ void undo_begin(const struct tcb *tcb, struct tcb_flight *flight)
     };
 }
 
-/* A retransmission on its way when everything was acknowledged is a round trip from being told of.
- * Who is not going to send any more has nothing to put back. */
+/* A retransmission on its way when everything was acknowledged is a round trip from being told of,
+ * and what a probe was good for the next ACK shows. Who will not send any more does not care. */
 bool undo_waits(const struct tcb *tcb)
 {
     const struct tcb_flight *flight = tcb_flight(tcb);
-    if (flight == NULL || !flight->undo.armed || !flight->undo.any || flight->undo.octets == 0)
+    if (flight == NULL)
         return false;
-    return tcb->sack_ok && tcb->recovery == TCP_OPEN && tcp_outstanding(tcb) == 0 &&
+    const bool undo = flight->undo.armed && flight->undo.any && flight->undo.octets > 0;
+    return (undo || (flight->tlp.active && flight->tlp.rtx)) && tcb->sack_ok &&
+           tcb->recovery == TCP_OPEN && tcp_outstanding(tcb) == 0 &&
            (tcb->state == WEIR_ESTABLISHED || tcb->state == WEIR_CLOSE_WAIT) &&
            !tcp_needs_persist(tcb);
 }
@@ -44,14 +46,14 @@ void undo_retransmitted(const struct tcb *tcb, const struct tcp_plan *plan)
     undo->octets += plan->len > 0 ? plan->len : 1;
 }
 
-/* A DSACK is about what was sent again if it lies between where that began and what is
+/* A DSACK is about what was sent again if it lies between where that began and what had been
  * acknowledged; one segment a block is the rule, but a receiver may join them. */
-static void count_dsack(const struct tcb *tcb, struct undo *undo, const struct sb_acked *acked)
+static void count_dsack(struct undo *undo, const struct sb_acked *acked)
 {
     if (!acked->dsack || !undo->armed || undo->octets == 0)
         return;
     const struct tcp_sack_block *block = &acked->dsack_block;
-    if (seq_gt(block->right, tcb->snd.nxt) || seq_leq(block->right, undo->marker))
+    if (seq_gt(block->right, acked->una) || seq_leq(block->right, undo->marker))
         return;
     const uint32_t octets = block->right - seq_max(block->left, undo->marker);
     undo->octets -= octets < undo->octets ? octets : undo->octets;
@@ -112,7 +114,7 @@ enum undo_verdict undo_ack(struct tcb *tcb, struct tcb_flight *flight, const str
                            bool dup)
 {
     struct undo *undo = &flight->undo;
-    count_dsack(tcb, undo, acked);
+    count_dsack(undo, acked);
     if (!undo->armed)
         return UNDO_NONE;
     if (tcb->recovery == TCP_LOSS)

@@ -329,31 +329,6 @@ static void probe_that_was_not(struct t *t)
 }
 
 /* Ours: the echo tells at once, though nothing more is ever sent. */
-static void probe_that_was_needed_by_its_echo(struct t *t)
-{
-    ten_in_flight(t, "mss 1012,sackok,ts 1 -", 3000);
-    after(t, RTT);
-    in(t, ". 1 ack 2001");
-    after(t, RTO);
-    ignore(t);
-    is(t, status_of(t).tlp_count, 1);
-    in(t, ". 1 ack 3001");
-    is(t, status_of(t).recovery_count, 1);
-}
-
-static void probe_that_was_not_by_its_echo(struct t *t)
-{
-    ten_in_flight(t, "mss 1012,sackok,ts 1 -", 3000);
-    const uint32_t first = t->peers[0].ts_seen;
-    after(t, RTT);
-    in(t, ". 1 ack 2001");
-    after(t, RTO);
-    ignore(t);
-    t->peers[0].ts_seen = first;
-    in(t, ". 1 ack 3001");
-    is(t, status_of(t).recovery_count, 0);
-}
-
 /* ---- PRR: RFC 9937 ---- */
 
 /* ssthresh is half of RecoverFS: for two that arrive one leaves, from the first ACK on. */
@@ -639,8 +614,6 @@ int main(int argc, char **argv)
         CASE(no_probe_if_so_configured, "tcp_early_retrans below 3: no probe"),
         CASE(probe_that_was_needed, "RFC 8985 7.4.2: what a probe repaired was a loss"),
         CASE(probe_that_was_not, "RFC 8985 7.4.2: a DSACK says that it repaired nothing"),
-        CASE(probe_that_was_needed_by_its_echo, "... the same, told by its timestamp"),
-        CASE(probe_that_was_not_by_its_echo, "... and that it repaired nothing"),
         CASE(one_for_two, "RFC 9937 6: what leaves is in proportion to what arrives"),
         CASE(conservation_then_one_more, "RFC 9937 6: below ssthresh CRB, and SSRB if all is well"),
         CASE(timeout_undone_by_new_acks, "RFC 5682 3.1: a spurious timeout is found and undone"),

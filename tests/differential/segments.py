@@ -37,6 +37,7 @@ RECORD_SEEDS = 48
 LANES = 12
 AGAIN = 2          # plays of what differs, with other gaps
 STRETCH = (.9, 1.12)
+MORE = 30          # lines of each that are kept behind a difference
 QUIET_SECONDS = 120  # for a lane that hangs
 
 
@@ -89,6 +90,16 @@ class Lane:
         lines = self.again(case, play.steps_of(lines), 1)
         return None if self.against(case, lines)[0] else [line.show() for line in lines]
 
+    @staticmethod
+    def shown(case, lines, answer, found):
+        """Up to the difference, and what weir says behind the last step of that."""
+        before = found.before(lines)
+        last = max((line.when for line in before if line.out is None), default=0)
+        return {"what": found.what, "case": case.text(), "lines": [line.show() for line in before],
+                "found": found.show(),
+                "more": [f"Linux: {line.show()}" for line in lines if line not in before][:MORE] +
+                [f"weir:  {line.show()}" for line in answer if line.when >= last][:MORE]}
+
     def judge(self, seed, reduced, recorded):
         case, lines = draw.play_drawn(self.kernel, seed)
         found, answer = self.against(case, lines)
@@ -97,17 +108,13 @@ class Lane:
             return {"verdict": "equal", "case": case.text(), "lines": shown}
         reason = known.reason(found, lines, answer)
         if reason is not None:
-            return {"verdict": "known", "reason": reason}
-        if seed in known.UNSETTLED:
-            return {"verdict": "unsettled", "what": found.what}
+            return {"verdict": "known", "reason": reason} | self.shown(case, lines, answer, found)
         if self.stays(case, play.steps_of(lines), found.kind()) is None:
             return {"verdict": "unsteady", "what": found.what}
         if reduced:
             lines = self.reduce(case, found.before(lines), found.kind())
             found, answer = self.against(case, lines)
-        shown = [line.show() for line in found.before(lines)]
-        return {"verdict": "differs", "what": found.what, "case": case.text(), "lines": shown,
-                "found": found.show()}
+        return {"verdict": "differs"} | self.shown(case, lines, answer, found)
 
 
 def lane(options):
@@ -168,6 +175,12 @@ def seeds_of(text):
     return range(int(first), int(last or first) + 1)
 
 
+def keep(folder, result):
+    with open(os.path.join(folder, f"{result['seed']}.txt"), "w", encoding="utf-8") as file:
+        file.write("\n".join([result["verdict"], result.get("reason", ""), result["case"],
+                              *result["lines"], *result["found"], *result["more"], ""]))
+
+
 def hunt(options, tap):
     tally = {}
     for result in Lanes(options, seeds_of(options.seeds)).results():
@@ -176,11 +189,8 @@ def hunt(options, tap):
         if verdict in ("differs", "died"):
             tap.check(False, f"seed {result['seed']}: {result['what']}", result.get("case", ""),
                       *result.get("lines", ()), *result.get("found", ()))
-            if options.keep:
-                with open(os.path.join(options.keep, f"{result['seed']}.txt"), "w",
-                          encoding="utf-8") as file:
-                    file.write("\n".join([result["what"], result.get("case", ""),
-                                          *result.get("lines", ()), *result.get("found", ()), ""]))
+        if options.keep and "found" in result:
+            keep(options.keep, result)
         if options.verbose and verdict != "equal":
             print(f"# seed {result['seed']}: {verdict} {result.get('reason', result.get('what'))}")
     tap.check(tally.get("equal", 0) > 0, "seeds are equal to the end", str(tally))
@@ -260,7 +270,7 @@ def main():
     parser.add_argument("--seeds")
     parser.add_argument("--lanes", type=int, default=LANES)
     parser.add_argument("--reduce", action="store_true", help="leave out what is not needed")
-    parser.add_argument("--keep", metavar="DIR", help="write what differs there, a file a seed")
+    parser.add_argument("--keep", metavar="DIR", help="write what differs there, a file a seed, meant or not")
     parser.add_argument("--verbose", action="store_true")
     parser.add_argument("--record", action="store_true", help="write segments.txt anew")
     parser.add_argument("--document", action="store_true", help="write docs/wire-differences.md anew")

@@ -29,6 +29,7 @@ static const char *const error_name[WEIR_ERROR_COUNT] = {
     [WEIR_TOO_LONG] = "EMSGSIZE",
     [WEIR_NO_PROTO] = "ENOPROTOOPT",
     [WEIR_ACCESS] = "EACCES",
+    [WEIR_PROTOCOL] = "EPROTO",
 };
 
 const char *peer_error_name(enum weir_error error)

@@ -9,9 +9,11 @@ windows that shrink with nothing new, urgent data as the program reads it."""
 import re
 
 from wire import packet
-from wire.judge import MOMENT, blocks_of
+from wire.judge import MOMENT, blocks_of, slack
 
-BURST_APART = 6  # segments
+BURST_APART = 3  # segments
+SIZE_LEAST = 480  # octets of a full-sized segment, at least
+BY_STEP = .0005  # seconds that the kernel takes at most
 GAP = .5  # seconds between two answers to what is not acceptable
 # Seeds that differ and have no rule yet: more leaves at once after a timeout that SACK blocks undo (177,
 # 892), what comes 8 ms after a reset (637), a new incarnation after a reset inside of the window (1031),
@@ -84,6 +86,17 @@ class Seen:
         then = min((when for when in steps if when > last), default=self.when + 1)
         return sum(has_text(line) and last - MOMENT <= line.when < then for line in lines)
 
+    def by_step(self, when):
+        """Whether a step was what led to a segment, and no timer."""
+        return any(when - BY_STEP < line.when <= when + MOMENT for line in self.all_linux
+                   if line.out is None)
+
+    def uneven(self):
+        """Whether octets and segments count otherwise: not all that was last sent is of full size."""
+        sizes = {line.out.length for line in self.all_linux if has_text(line) and
+                 line.when < self.when + BY_STEP}
+        return len(sizes) > 1 or any(size < SIZE_LEAST for size in sizes)
+
     def most_sent(self):
         """Before the segment that differs."""
         outs = [out for out in self.outs if self.linux is None or out is not self.linux.out]
@@ -96,6 +109,26 @@ def bare(line):
 
 def has_text(line):
     return line is not None and line.out is not None and (line.out.length > 0 or "F" in line.out.flags)
+
+
+@rule
+def timer(seen):
+    """The kernel's timers go off at other moments, with a step in between"""
+    first = min((line for line in (seen.linux, seen.weir) if has_text(line)), key=lambda line: line.when,
+                default=None)
+    if seen.what not in ("extra", "missing", "seq", "time") or first is None:
+        return False
+    mine, others = (seen.all_linux, seen.all_weir) if first is seen.linux else (seen.all_weir, seen.all_linux)
+    sent = [line for line in mine if line.out is not None and line.when < first.when - MOMENT]
+    since = min([line.when for line in sent[-1:]] +
+                [line.when for line in sent if line.out.seq == first.out.seq][-1:], default=0)
+    until = first.when + slack(first.when, since, first is seen.linux)
+    later = [line for line in others if first.when < line.when < until]
+    if any(line.out is not None and (line.out.seq, line.out.length) == (first.out.seq, first.out.length)
+           for line in later):
+        return True
+    return not seen.by_step(first.when) and (any(line.out is None for line in later) or
+                                             others[-1].when < until)
 
 
 @rule
@@ -188,20 +221,14 @@ def limit(seen):
 def half_open(seen):
     """In SYN-RECEIVED Linux looks at the ACK first, and another SYN or a reset near the mark ends it; RFC 9293
     3.10.7.4 and 5961 begin with the sequence number and answer them"""
-    accepted = any(line.text == "accept" and line.said == "0" for line in seen.before[:-1])
+    opened = max((n for n, line in enumerate(seen.before)
+                  if line.out is not None and "S" in line.out.flags), default=0)
+    accepted = any(line.text == "accept" and line.said == "0" for line in seen.before[opened:-1])
     again = sum("S" in match.group(1) for match in seen.steps) > 1
     resets = seen.linux is not None and seen.linux.out is not None and "R" in seen.linux.out.flags
     return not accepted and ((resets and (again or seen.number(4) != 1)) or
                              (len(seen.steps) > 2 and seen.what == "result" and
                               seen.linux.text == "accept" and seen.linux.said == "EAGAIN"))
-
-
-@rule
-def counted_in_octets(seen):
-    """cwnd and what a recovery lets out are octets here and segments there, and no device is waited for"""
-    return seen.what in ("extra", "time", "seq", "missing") and \
-        (has_text(seen.weir) or has_text(seen.linux)) and \
-        abs(seen.burst(seen.all_weir) - seen.burst(seen.all_linux)) <= BURST_APART
 
 
 @rule
@@ -248,7 +275,8 @@ def old_ack(seen):
 @rule
 def reset_with_stamp(seen):
     """A reset is not judged by its timestamp (RFC 7323, 5.2); by Linux it is in SYN-RECEIVED"""
-    return seen.what == "extra" and "R" in seen.weir.out.flags and seen.has_sent("R")
+    return seen.weir is not None and seen.weir.out is not None and "R" in seen.weir.out.flags and \
+        any("R" in match.group(1) and "TS val" in (match.group(7) or "") for match in seen.steps)
 
 
 @rule
@@ -299,12 +327,6 @@ def answered_again(seen):
 
 
 @rule
-def other_errors(seen):
-    """ICMP's parameter problem is EPROTO on Linux; here it is an unreachable host"""
-    return seen.what == "result" and seen.linux.said == "EPROTO"
-
-
-@rule
 def ack_of_nothing(seen):
     """An ACK of our SYN's own number is old here (RFC 5961, 5.2); Linux takes it for one of nothing sent"""
     return seen.what in ("missing", "ack") and bare(seen.linux) and bool(seen.step) and \
@@ -351,6 +373,10 @@ def rewritten(seen):
 @rule
 def room_for_blocks(seen):
     """Linux takes the room for SACK blocks off all segments of a burst, we off those that have some"""
+    last = [line.out for line in seen.before if line.out is not None]
+    if seen.what == "result":  # TCP_NOTSENT_LOWAT: by whole segments
+        return seen.linux.text.startswith("write") and bool(last) and bool(blocks_of(last[-1])) and \
+            any(call.startswith("set notsent") for call in seen.calls)
     return seen.what in ("length", "missing", "seq") and has_text(seen.linux) and \
         bool(blocks_of(seen.linux.out))
 
@@ -364,8 +390,53 @@ def more_copies(seen):
 @rule
 def nobody_owns(seen):
     """In FIN-WAIT-2 and TIME-WAIT without a program Linux looks at less than RFC 9293 3.10.7.4 asks for"""
+    if seen.what == "options":
+        return bare(seen.linux) and "close" in seen.calls and seen.linux.out.ecr != seen.weir.out.ecr
     resets = seen.what == "ack" and "R" in seen.linux.out.flags and seen.has_sent("F")
     return (resets or seen.what == "extra") and bare(seen.weir) and "close" in seen.calls
+
+
+@rule
+def timeout_after_probe(seen):
+    """A probe for the tail puts the timeout off (RFC 8985, 7.3); on Linux not if something new follows it"""
+    line = seen.linux
+    if seen.what not in ("missing", "time", "seq") or not has_text(line) or seen.by_step(line.when) or \
+            line.out.seq > seen.most_acked():
+        return False
+    probes = [before.when for before in seen.before if has_text(before) and before is not line and
+              not seen.by_step(before.when)]
+    return any(has_text(before) and probe < before.when < line.when for probe in probes[-1:]
+               for before in seen.before)
+
+
+@rule
+def reset_at_blocks(seen):
+    """Linux believes a reset with the number behind all that it has in SACK blocks, too; RFC 9293 3.10.7.4
+    and we only one with RCV.NXT"""
+    ends = {end for out in seen.outs for _, end in blocks_of(out)}
+    return any("R" in match.group(1) and int(match.group(2)) in ends for match in seen.steps)
+
+
+@rule
+def newest_round_trip(seen):
+    """RACK's round trip is of what left last (RFC 8985, 6.2), on Linux of what lies last in the ACK: after a
+    retransmission and what was never sent again have come together, we find a loss sooner"""
+    if seen.what not in ("extra", "time", "seq") or not has_text(seen.weir):
+        return False
+    acked = seen.most_acked()
+    taken = [out for out in seen.outs if out.length and acked <= out.seq < seen.number(4)]
+    times = {seq: sum(out.seq == seq for out in taken) for seq in {out.seq for out in taken}}
+    return seen.weir.out.seq < seen.most_sent() and 1 in times.values() and max(times.values()) > 1
+
+
+@rule
+def probe_behind_override(seen):
+    """What the override timeout let go is followed by a probe for its tail (RFC 8985, 7.2), on Linux by the
+    timeout alone"""
+    if seen.what not in ("time", "extra") or not has_text(seen.weir):
+        return False
+    sent = [out for out in seen.outs if out.seq == seen.weir.out.seq and out.length]
+    return len(sent) > 1 and sent[0].length < 536 and not seen.by_step(sent[0].when)
 
 
 @rule
@@ -450,6 +521,14 @@ def reset_while_closing(seen):
         return False
     more = set(seen.linux.said.split(",")) - set(seen.weir.said.split(","))
     return "ECONNRESET" in (seen.linux.said, seen.weir.said) or (seen.linux.text == "poll" and more == {"ERR"})
+
+
+@rule
+def counted_in_octets(seen):
+    """cwnd and what a recovery lets out are octets here and segments there, and no device is waited for"""
+    return seen.what in ("extra", "time", "seq", "missing") and \
+        (has_text(seen.weir) or has_text(seen.linux)) and seen.uneven() and \
+        abs(seen.burst(seen.all_weir) - seen.burst(seen.all_linux)) <= BURST_APART
 
 
 def reason(found, linux, weir):
