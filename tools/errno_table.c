@@ -374,8 +374,8 @@ static const struct errno_entry table[] = {
       .not_so = "\"A blocking operation is in progress\" is Winsock's meaning." },
 
     { NAMED(EPROTO), .api = "WEIR_PROTOCOL", .meaning = "an error of the protocol",
-      .cause = { CAUSE("connect", "SYN-SENT", "ICMP: parameter problem, somebody on the way did not "
-                                              "understand the SYN"),
+      .cause = { CAUSE("connect", "SYN-SENT", "ICMP: parameter problem, the SYN was not "
+                                              "understood"),
                  CAUSE("accept", "LISTEN", "an error of the new connection, passed on (never for "
                                            "plain TCP)") },
       .to_do = "For connect: a capture shows who says so, and of what; accept: again." },

@@ -307,8 +307,8 @@ static bool is_dsack(const struct tcp_opts *opts, seq32 ack)
            seq_leq(first->right, second->right);
 }
 
-/* RFC 2018, and what attacks.md T-43 lists: a block that is empty, turned round, at or below SND.UNA
- * or beyond SND.NXT is not looked at. */
+/* RFC 2018, and what attacks.md T-43 lists: a block that is empty, turned round, at or below
+ * SND.UNA or beyond SND.NXT is not looked at. */
 void sb_sack(struct tcb *tcb, const struct tcp_opts *opts, seq32 ack, struct sb_acked *acked)
 {
     if (!(opts->present & TCP_OPT_SACK) || opts->sack_count == 0 || !tcb->sack_ok)

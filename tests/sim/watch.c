@@ -209,9 +209,9 @@ void sim_watch_quiet(struct sim *sim)
 
 /* ---- INV 52: what a perfect network owes ---- */
 
-/* Nothing is lost, late or slow here, so nothing may be sent twice; but by tail probes where Nagle's
- * algorithm is off. Two short segments in flight are probed for after two round trips (RFC 8985,
- * 7.2), and a receiver that has not got two full ones may answer later than that, as Linux does. */
+/* Nothing is lost, late or slow here, so nothing may be sent twice; but by tail probes where
+ * Nagle's algorithm is off. Two short segments in flight are probed for after two round trips (RFC
+ * 8985, 7.2), and a receiver that has not got two full ones may answer later, as Linux does. */
 static bool loses_nothing(const struct sim_plan *plan)
 {
     for (unsigned h = 0; h < plan->host_count; h++)
