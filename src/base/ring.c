@@ -187,6 +187,16 @@ static uint32_t chunk_of(const struct ring_pool *pool, const struct ring *ring, 
     return table[slot & mask];
 }
 
+/* The place of octets that lie in one chunk, as those of a request do; NULL: more than one. */
+static uint8_t *lone_place(const struct ring_pool *pool, const struct ring *ring, uint32_t s,
+                           uint32_t len)
+{
+    const uint32_t off = s & (chunk_len(pool) - 1);
+    if (len - 1 >= chunk_len(pool) - off) /* also if it is 0 */
+        return NULL;
+    return ring_chunk_at(pool, chunk_of(pool, ring, s >> pool->chunk_shift)) + off;
+}
+
 /* A way along octets that are attached, a piece of one chunk at a time. */
 struct walk {
     const struct ring_pool *pool;
@@ -269,22 +279,32 @@ static bool append_slot(struct ring_pool *pool, struct ring *ring, uint32_t slot
     return true;
 }
 
+static bool attach_first(struct ring_pool *pool, struct ring *ring, uint32_t slot)
+{
+    const uint32_t chunk = chunk_take(pool, ring->credit, 0);
+    if (chunk == RING_NONE)
+        return false;
+    ring->at[slot % SMALL_SLOTS] = chunk;
+    ring->slot = slot;
+    ring->attached = ring->span = 1;
+    return true;
+}
+
 static bool attach_slot(struct ring_pool *pool, struct ring *ring, uint32_t slot)
 {
+    if (ring->span == 0)
+        return attach_first(pool, ring, slot);
     if (ring->big && ring->span < table_slots(pool) &&
         slots_from(pool, ring->slot, slot) == ring->span)
         return append_slot(pool, ring, slot);
-    uint32_t start = slot;
-    uint32_t span = 1;
-    if (ring->span > 0) {
-        const uint32_t up = slots_from(pool, ring->slot, slot);
-        if (slots_are_forward(pool, up)) {
-            start = ring->slot;
-            span = up < ring->span ? ring->span : up + 1;
-        } else {
-            span = ring->span + slots_from(pool, slot, ring->slot);
-        }
-    }
+    const uint32_t up = slots_from(pool, ring->slot, slot);
+    const bool forward = slots_are_forward(pool, up);
+    const uint32_t start = forward ? ring->slot : slot;
+    uint32_t span = ring->span;
+    if (!forward)
+        span += slots_from(pool, slot, ring->slot);
+    else if (up >= span)
+        span = up + 1;
     WEIR_ASSERT(span <= table_slots(pool));
 
     const uint32_t held = held_count(ring);
@@ -365,6 +385,12 @@ uint32_t ring_attach(struct ring_pool *pool, struct ring *ring, uint32_t s, uint
 unsigned ring_spans(const struct ring_pool *pool, const struct ring *ring, uint32_t s, uint32_t len,
                     struct weir_span *span, unsigned max, uint32_t *covered)
 {
+    uint8_t *lone = lone_place(pool, ring, s, len);
+    if (lone != NULL && max > 0) {
+        span[0] = (struct weir_span){ .base = lone, .len = len };
+        *covered = len;
+        return 1;
+    }
     unsigned count = 0;
     struct walk walk = walk_begin(pool, ring, s, len);
     while (walk.left > 0 && count < max) {
@@ -380,6 +406,11 @@ unsigned ring_spans(const struct ring_pool *pool, const struct ring *ring, uint3
 void ring_put(struct ring_pool *pool, struct ring *ring, uint32_t s, const uint8_t *data,
               uint32_t len)
 {
+    uint8_t *lone = lone_place(pool, ring, s, len);
+    if (lone != NULL) {
+        memcpy(lone, data, len);
+        return;
+    }
     struct walk walk = walk_begin(pool, ring, s, len);
     while (walk.left > 0) {
         uint32_t run;
@@ -436,6 +467,13 @@ void ring_drop_after(struct ring_pool *pool, struct ring *ring, uint32_t s)
 
 void ring_clear(struct ring_pool *pool, struct ring *ring)
 {
+    if (ring->span == 0)
+        return;
+    if (ring->span == 1) { /* and so without a table */
+        chunk_give(pool, ring->credit, 1, ring->at[ring->slot % SMALL_SLOTS]);
+        ring->attached = ring->span = 0;
+        return;
+    }
     detach_slots(pool, ring, ring->slot, ring->span);
     ring->span = 0;
     go_small_again(pool, ring);

@@ -136,9 +136,9 @@ uint32_t push_room(const struct tcb *tcb, uint32_t lowat)
 
 bool push_possible(const struct tcb *tcb)
 {
-    const struct tcb_flight *flight = tcb_flight(tcb);
     if (!tcb->eor || tcb->snd.end == head_of(tcb))
         return true;
+    const struct tcb_flight *flight = tcb_flight(tcb);
     return flight != NULL ? mark_possible(&flight->push, &tcb->host->sent)
                           : pool_free_count(tcb->host->flights) > 0;
 }
