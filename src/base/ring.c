@@ -187,49 +187,13 @@ static uint32_t chunk_of(const struct ring_pool *pool, const struct ring *ring, 
     return table[slot & mask];
 }
 
-/* The place of octets that lie in one chunk, as those of a request do; NULL: more than one. */
-static uint8_t *lone_place(const struct ring_pool *pool, const struct ring *ring, uint32_t s,
-                           uint32_t len)
+/* The place of octet `s`, which is attached, and how many of `len` lie there side by side. */
+static inline uint8_t *place_of(const struct ring_pool *pool, const struct ring *ring, uint32_t s,
+                                uint32_t len, uint32_t *run)
 {
-    const uint32_t off = s & (chunk_len(pool) - 1);
-    if (len - 1 >= chunk_len(pool) - off) /* also if it is 0 */
-        return NULL;
+    const uint32_t off = s & (chunk_len(pool) - 1), room = chunk_len(pool) - off;
+    *run = len < room ? len : room;
     return ring_chunk_at(pool, chunk_of(pool, ring, s >> pool->chunk_shift)) + off;
-}
-
-/* A way along octets that are attached, a piece of one chunk at a time. */
-struct walk {
-    const struct ring_pool *pool;
-    const uint32_t *table;
-    uint32_t mask, slot, off;
-    uint32_t left; /* octets still to go */
-};
-
-static struct walk walk_begin(const struct ring_pool *pool, const struct ring *ring, uint32_t s,
-                              uint32_t len)
-{
-    struct walk walk = {
-        .pool = pool, .slot = s >> pool->chunk_shift, .off = s & (chunk_len(pool) - 1), .left = len
-    };
-    walk.table = table_read(pool, ring, &walk.mask);
-    WEIR_ASSERT(len == 0 || slots_from(pool, ring->slot, walk.slot) +
-                                    ((walk.off + len - 1) >> pool->chunk_shift) <
-                                ring->span);
-    return walk;
-}
-
-/* The next piece, `*run` octets; only while some are left. */
-static uint8_t *walk_next(struct walk *walk, uint32_t *run)
-{
-    const uint32_t chunk = walk->table[walk->slot & walk->mask];
-    WEIR_ASSERT(chunk != RING_NONE);
-    uint8_t *place = ring_chunk_at(walk->pool, chunk) + walk->off;
-    const uint32_t room = chunk_len(walk->pool) - walk->off;
-    *run = walk->left < room ? walk->left : room;
-    walk->left -= *run;
-    walk->off = 0;
-    walk->slot++;
-    return place;
 }
 
 static void go_big(const struct ring_pool *pool, struct ring *ring, uint32_t table)
@@ -385,50 +349,32 @@ uint32_t ring_attach(struct ring_pool *pool, struct ring *ring, uint32_t s, uint
 unsigned ring_spans(const struct ring_pool *pool, const struct ring *ring, uint32_t s, uint32_t len,
                     struct weir_span *span, unsigned max, uint32_t *covered)
 {
-    uint8_t *lone = lone_place(pool, ring, s, len);
-    if (lone != NULL && max > 0) {
-        span[0] = (struct weir_span){ .base = lone, .len = len };
-        *covered = len;
-        return 1;
-    }
     unsigned count = 0;
-    struct walk walk = walk_begin(pool, ring, s, len);
-    while (walk.left > 0 && count < max) {
-        uint32_t run;
-        span[count].base = walk_next(&walk, &run);
-        span[count].len = run;
-        count++;
+    uint32_t run;
+    for (*covered = 0; *covered < len && count < max; *covered += run) {
+        span[count].base = place_of(pool, ring, s + *covered, len - *covered, &run);
+        span[count++].len = run;
     }
-    *covered = len - walk.left;
     return count;
 }
 
 void ring_put(struct ring_pool *pool, struct ring *ring, uint32_t s, const uint8_t *data,
               uint32_t len)
 {
-    uint8_t *lone = lone_place(pool, ring, s, len);
-    if (lone != NULL) {
-        memcpy(lone, data, len);
-        return;
-    }
-    struct walk walk = walk_begin(pool, ring, s, len);
-    while (walk.left > 0) {
-        uint32_t run;
-        uint8_t *place = walk_next(&walk, &run);
-        memcpy(place, data, run);
-        data += run;
+    uint32_t run;
+    for (uint32_t done = 0; done < len; done += run) {
+        uint8_t *place = place_of(pool, ring, s + done, len - done, &run);
+        memcpy(place, data + done, run);
     }
 }
 
 void ring_get(const struct ring_pool *pool, const struct ring *ring, uint32_t s, uint8_t *data,
               uint32_t len)
 {
-    struct walk walk = walk_begin(pool, ring, s, len);
-    while (walk.left > 0) {
-        uint32_t run;
-        const uint8_t *place = walk_next(&walk, &run);
-        memcpy(data, place, run);
-        data += run;
+    uint32_t run;
+    for (uint32_t done = 0; done < len; done += run) {
+        const uint8_t *place = place_of(pool, ring, s + done, len - done, &run);
+        memcpy(data + done, place, run);
     }
 }
 

@@ -458,8 +458,6 @@ static void commit_fresh(struct tcb *tcb, const struct tcp_plan *plan, weir_time
     struct tcb_flight *flight = tcb_flight(tcb);
     if (flight->push.count > 0)
         push_left(flight, tcb->snd.nxt, &tcb->host->sent);
-    if (plan->len > 0 && plan->len < tcb->mss)
-        tcb->snd.sml = plan->seq + plan->len;
     if (plan->len % tcb->mss != 0 && plan->why != WEIR_WHY_NEW_PROBE)
         tcb->snd.sml = plan->seq + plan->len;
     const uint32_t segments = frame_segments(tcb, plan);

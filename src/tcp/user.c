@@ -209,8 +209,7 @@ void tcp_recv_took(struct tcb *tcb, uint32_t len, weir_time now)
         return;
     tcp_window_tune(tcb, len, now);
     if (tcp_window_update_owed(tcb))
-        tcp_owe_ack(tcb, WEIR_WHY_WINDOW_UPDATE);
-    tcp_settle(tcb, now);
+        tcp_owe_ack(tcb, WEIR_WHY_WINDOW_UPDATE); /* none of the timers has to do with reading */
 }
 
 /* ---- CLOSE ---- */
