@@ -295,8 +295,10 @@ uint32_t tcp_frame_max(const struct tcb *tcb)
 {
     const uint32_t cwnd = tcb->cc.cwnd / tcb->mss;
     const uint32_t half = cwnd > 1 ? cwnd / 2 : 1;
-    const uint64_t rtt_us = (uint64_t)tcb->srtt / WEIR_US;
-    const uint64_t soon = rtt_us > 0 ? UINT64_C(2000) * cwnd / rtt_us : UINT8_MAX;
+    const uint64_t rtt_us = (uint64_t)tcb->srtt / WEIR_US, twice = UINT64_C(2000) * cwnd;
+    if (rtt_us > 0 && twice >= half * rtt_us)
+        return half; /* as the quotient would say */
+    const uint64_t soon = rtt_us > 0 ? twice / rtt_us : UINT8_MAX;
     const uint32_t least = tcb->host->config->frame_min;
     const uint64_t most = soon > least ? soon : least;
     return most < half ? (uint32_t)most : half;
@@ -304,7 +306,8 @@ uint32_t tcp_frame_max(const struct tcb *tcb)
 
 static uint32_t frame_segments(const struct tcb *tcb, const struct tcp_plan *plan)
 {
-    const uint32_t segments = tcb->frame + (plan->len + tcb->mss - 1) / tcb->mss;
+    const uint32_t whole = plan->len > tcb->mss ? (plan->len - 1) / tcb->mss : 0;
+    const uint32_t segments = tcb->frame + whole + (plan->len > 0);
     return segments < UINT8_MAX ? segments : UINT8_MAX;
 }
 
@@ -458,7 +461,7 @@ static void commit_fresh(struct tcb *tcb, const struct tcp_plan *plan, weir_time
     struct tcb_flight *flight = tcb_flight(tcb);
     if (flight->push.count > 0)
         push_left(flight, tcb->snd.nxt, &tcb->host->sent);
-    if (plan->len % tcb->mss != 0 && plan->why != WEIR_WHY_NEW_PROBE)
+    if (tcp_is_short(plan->len, tcb->mss) && plan->why != WEIR_WHY_NEW_PROBE)
         tcb->snd.sml = plan->seq + plan->len;
     const uint32_t segments = frame_segments(tcb, plan);
     tcb->frame = (plan->flags & TCP_PSH) || segments >= tcp_frame_max(tcb) ? 0 : (uint8_t)segments;

@@ -164,8 +164,8 @@ void tcp_recovery_ack(struct tcb *tcb, const struct sb_acked *acked, bool dup, w
         enter_recovery(tcb, flight, acked, now);
     else if (repaired && tcb->recovery == TCP_OPEN)
         tail_repaired(tcb, flight, now);
-    else if (grows > 0)
-        tcp_cc_grow(tcb, flight, grows, rtt, now);
+    else if (grows > 0 && !tcp_cc_own(tcb))
+        tcp_cc_acked(tcb, flight, grows, rtt, now);
     if (tcb->recovery == TCP_RECOVERY && tcb->sack_ok && !tcp_cc_own(tcb))
         prr_ack(tcb, flight, acked->octets + acked->sacked, acked->octets > 0 && lost == 0);
 }

@@ -73,7 +73,7 @@ bool sb_sent(struct tcb *tcb, const struct tcp_plan *plan, weir_time now)
         r->flags = (uint16_t)(SENT_FRAME * (frame < UINT8_MAX ? frame : UINT8_MAX));
         rate_sent(flight, r, now);
     }
-    if (r->len % mss != 0 || push_ends_record(tcb, plan->seq + plan->len))
+    if (tcp_is_short(r->len, mss) || push_ends_record(tcb, plan->seq + plan->len))
         r->flags |= SENT_CLOSED;
     r->flags = (uint16_t)((r->flags & ~SENT_PUSH) | (plan->pushed ? SENT_PUSH : 0));
     if (count == 0)

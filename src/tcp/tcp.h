@@ -97,6 +97,12 @@ static inline bool tcp_new_waits(const struct tcb *tcb)
     return tcb->snd.nxt != tcb->snd.end + (tcb->fin_queued ? 1u : 0u);
 }
 
+/* The last of the segments that octets fill is not full. */
+static inline bool tcp_is_short(uint32_t len, uint32_t mss)
+{
+    return len < mss ? len > 0 : len % mss != 0;
+}
+
 static inline struct trace *tcp_trace(const struct tcb *tcb)
 {
     return tcb->host->trace;
