@@ -50,7 +50,7 @@ static void start(struct tcp_plan *plan, enum weir_why why, seq32 seq)
     *plan = (struct tcp_plan){ .why = (uint16_t)why, .seq = seq };
 }
 
-static bool plan_rst(const struct tcb *tcb, weir_time now, struct tcp_plan *plan)
+WEIR_COLD static bool plan_rst(const struct tcb *tcb, weir_time now, struct tcp_plan *plan)
 {
     if (!tcb->rst_owed)
         return false;
@@ -427,7 +427,7 @@ unsigned tcp_plan_spans(const struct tcb *tcb, const struct tcp_plan *plan, stru
 
 /* ---- Commit ---- */
 
-static void commit_syn(struct tcb *tcb, const struct tcp_plan *plan, weir_time now)
+WEIR_COLD static void commit_syn(struct tcb *tcb, const struct tcp_plan *plan, weir_time now)
 {
     if (tcb->state == WEIR_SYN_SENT)
         tcp_ecn_asked(tcb, plan->flags);
@@ -489,7 +489,7 @@ static uint32_t segments_of(const struct tcp_plan *plan)
     return plan->gso_size == 0 ? 1 : (plan->len + plan->gso_size - 1) / plan->gso_size;
 }
 
-static void commit_rtx(struct tcb *tcb, const struct tcp_plan *plan, weir_time now)
+WEIR_COLD static void commit_rtx(struct tcb *tcb, const struct tcp_plan *plan, weir_time now)
 {
     const uint32_t len = plan->len + ((plan->flags & TCP_FIN) ? 1u : 0u);
     struct tcb_flight *flight = tcb_flight(tcb);

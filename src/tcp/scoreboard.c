@@ -140,8 +140,8 @@ static void newest(struct sb_acked *acked, weir_time xmit_ts, seq32 end)
  *
  * DEVIATION: the echo is not asked of what is sacked only. A receiver echoes the segment that last
  * moved its left edge (RFC 7323, 4.3), so beyond a hole the echo is older than anything. */
-static void newest_again(const struct tcb *tcb, const struct tcb_flight *flight,
-                         const struct sent *r, uint64_t again, struct sb_acked *acked)
+WEIR_COLD static void newest_again(const struct tcb *tcb, const struct tcb_flight *flight,
+                                   const struct sent *r, uint64_t again, struct sb_acked *acked)
 {
     const seq32 start = r->seq + run_lowest(again) * r->mss;
     const seq32 end = run_end(r, run_highest(again));

@@ -4,6 +4,7 @@
 
 /* What the files of this module share and nobody else sees. */
 
+#include "base/cold.h"
 #include "tcp/congestion.h"
 #include "tcp/ecn.h"
 #include "tcp/extra.h"
@@ -47,7 +48,7 @@ void tcb_born(struct tcb *tcb, enum weir_state state, enum weir_cause cause, wei
 void tcp_mss_update(struct tcb *tcb);
 bool tcp_send_ready(const struct tcb *tcb); /* user.c. There is room worth telling of */
 void tcp_restart_after_idle(struct tcb *tcb, weir_time now); /* user.c. Octets are to leave */
-void tcb_let_go(struct tcb *tcb); /* user.c. CLOSED: gives back all but what is unread */
+WEIR_COLD void tcb_let_go(struct tcb *tcb); /* user.c. CLOSED: gives back all but what is unread */
 
 /* 2^32 octets later SND.UNA may stand on the ISS again: that is not the beginning. */
 static inline bool tcp_syn_acked(const struct tcb *tcb)
@@ -135,8 +136,8 @@ void tcp_landing_end(struct tcb *tcb);
 /* owed.c: the ledger of acknowledgements. */
 void tcp_owe_ack(struct tcb *tcb, enum weir_why why);
 void tcp_owe_ack_in_order(struct tcb *tcb, weir_time now);
-void tcp_owe_challenge(struct tcb *tcb, weir_time now);
-void tcp_owe_dsack(struct tcb *tcb, seq32 left, seq32 right);
+WEIR_COLD void tcp_owe_challenge(struct tcb *tcb, weir_time now);
+WEIR_COLD void tcp_owe_dsack(struct tcb *tcb, seq32 left, seq32 right);
 void tcp_note_range(struct tcb *tcb, seq32 left, seq32 right);
 void tcp_forget_ranges(struct tcb *tcb);
 void tcp_sack_option(const struct tcb *tcb, struct tcp_opts *opts, unsigned room);
