@@ -102,7 +102,7 @@ bool weir_ip_parse(const char *text, struct weir_ip *ip);
 
 /* Called by the core when an assertion fails: a bug of ours, never something a peer can cause. The
  * embedding program provides it (libweir.a has one that prints and aborts); it must not return. */
-__attribute__((noreturn)) void weir_panic(const char *file, int line, const char *what);
+__attribute__((noreturn, cold)) void weir_panic(const char *file, int line, const char *what);
 
 #ifdef __cplusplus
 }

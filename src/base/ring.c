@@ -187,39 +187,13 @@ static uint32_t chunk_of(const struct ring_pool *pool, const struct ring *ring, 
     return table[slot & mask];
 }
 
-/* A way along octets that are attached, a piece of one chunk at a time. */
-struct walk {
-    const struct ring_pool *pool;
-    const uint32_t *table;
-    uint32_t mask, slot, off;
-    uint32_t left; /* octets still to go */
-};
-
-static struct walk walk_begin(const struct ring_pool *pool, const struct ring *ring, uint32_t s,
-                              uint32_t len)
+/* The place of octet `s`, which is attached, and how many of `len` lie there side by side. */
+static inline uint8_t *place_of(const struct ring_pool *pool, const struct ring *ring, uint32_t s,
+                                uint32_t len, uint32_t *run)
 {
-    struct walk walk = {
-        .pool = pool, .slot = s >> pool->chunk_shift, .off = s & (chunk_len(pool) - 1), .left = len
-    };
-    walk.table = table_read(pool, ring, &walk.mask);
-    WEIR_ASSERT(len == 0 || slots_from(pool, ring->slot, walk.slot) +
-                                    ((walk.off + len - 1) >> pool->chunk_shift) <
-                                ring->span);
-    return walk;
-}
-
-/* The next piece, `*run` octets; only while some are left. */
-static uint8_t *walk_next(struct walk *walk, uint32_t *run)
-{
-    const uint32_t chunk = walk->table[walk->slot & walk->mask];
-    WEIR_ASSERT(chunk != RING_NONE);
-    uint8_t *place = ring_chunk_at(walk->pool, chunk) + walk->off;
-    const uint32_t room = chunk_len(walk->pool) - walk->off;
-    *run = walk->left < room ? walk->left : room;
-    walk->left -= *run;
-    walk->off = 0;
-    walk->slot++;
-    return place;
+    const uint32_t off = s & (chunk_len(pool) - 1), room = chunk_len(pool) - off;
+    *run = len < room ? len : room;
+    return ring_chunk_at(pool, chunk_of(pool, ring, s >> pool->chunk_shift)) + off;
 }
 
 static void go_big(const struct ring_pool *pool, struct ring *ring, uint32_t table)
@@ -269,22 +243,32 @@ static bool append_slot(struct ring_pool *pool, struct ring *ring, uint32_t slot
     return true;
 }
 
+static bool attach_first(struct ring_pool *pool, struct ring *ring, uint32_t slot)
+{
+    const uint32_t chunk = chunk_take(pool, ring->credit, 0);
+    if (chunk == RING_NONE)
+        return false;
+    ring->at[slot % SMALL_SLOTS] = chunk;
+    ring->slot = slot;
+    ring->attached = ring->span = 1;
+    return true;
+}
+
 static bool attach_slot(struct ring_pool *pool, struct ring *ring, uint32_t slot)
 {
+    if (ring->span == 0)
+        return attach_first(pool, ring, slot);
     if (ring->big && ring->span < table_slots(pool) &&
         slots_from(pool, ring->slot, slot) == ring->span)
         return append_slot(pool, ring, slot);
-    uint32_t start = slot;
-    uint32_t span = 1;
-    if (ring->span > 0) {
-        const uint32_t up = slots_from(pool, ring->slot, slot);
-        if (slots_are_forward(pool, up)) {
-            start = ring->slot;
-            span = up < ring->span ? ring->span : up + 1;
-        } else {
-            span = ring->span + slots_from(pool, slot, ring->slot);
-        }
-    }
+    const uint32_t up = slots_from(pool, ring->slot, slot);
+    const bool forward = slots_are_forward(pool, up);
+    const uint32_t start = forward ? ring->slot : slot;
+    uint32_t span = ring->span;
+    if (!forward)
+        span += slots_from(pool, slot, ring->slot);
+    else if (up >= span)
+        span = up + 1;
     WEIR_ASSERT(span <= table_slots(pool));
 
     const uint32_t held = held_count(ring);
@@ -366,38 +350,31 @@ unsigned ring_spans(const struct ring_pool *pool, const struct ring *ring, uint3
                     struct weir_span *span, unsigned max, uint32_t *covered)
 {
     unsigned count = 0;
-    struct walk walk = walk_begin(pool, ring, s, len);
-    while (walk.left > 0 && count < max) {
-        uint32_t run;
-        span[count].base = walk_next(&walk, &run);
-        span[count].len = run;
-        count++;
+    uint32_t run;
+    for (*covered = 0; *covered < len && count < max; *covered += run) {
+        span[count].base = place_of(pool, ring, s + *covered, len - *covered, &run);
+        span[count++].len = run;
     }
-    *covered = len - walk.left;
     return count;
 }
 
 void ring_put(struct ring_pool *pool, struct ring *ring, uint32_t s, const uint8_t *data,
               uint32_t len)
 {
-    struct walk walk = walk_begin(pool, ring, s, len);
-    while (walk.left > 0) {
-        uint32_t run;
-        uint8_t *place = walk_next(&walk, &run);
-        memcpy(place, data, run);
-        data += run;
+    uint32_t run;
+    for (uint32_t done = 0; done < len; done += run) {
+        uint8_t *place = place_of(pool, ring, s + done, len - done, &run);
+        memcpy(place, data + done, run);
     }
 }
 
 void ring_get(const struct ring_pool *pool, const struct ring *ring, uint32_t s, uint8_t *data,
               uint32_t len)
 {
-    struct walk walk = walk_begin(pool, ring, s, len);
-    while (walk.left > 0) {
-        uint32_t run;
-        const uint8_t *place = walk_next(&walk, &run);
-        memcpy(data, place, run);
-        data += run;
+    uint32_t run;
+    for (uint32_t done = 0; done < len; done += run) {
+        const uint8_t *place = place_of(pool, ring, s + done, len - done, &run);
+        memcpy(data + done, place, run);
     }
 }
 
@@ -436,6 +413,13 @@ void ring_drop_after(struct ring_pool *pool, struct ring *ring, uint32_t s)
 
 void ring_clear(struct ring_pool *pool, struct ring *ring)
 {
+    if (ring->span == 0)
+        return;
+    if (ring->span == 1) { /* and so without a table */
+        chunk_give(pool, ring->credit, 1, ring->at[ring->slot % SMALL_SLOTS]);
+        ring->attached = ring->span = 0;
+        return;
+    }
     detach_slots(pool, ring, ring->slot, ring->span);
     ring->span = 0;
     go_small_again(pool, ring);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "ip/host.h"
 
+#include "base/cold.h"
 #include "wire/icmp4.h"
 #include "wire/ip4.h"
 
@@ -40,8 +41,8 @@ static enum weir_drop judge_addresses(const struct ip_host *ip, struct ip_packet
     return WEIR_DROP_NONE;
 }
 
-static enum weir_drop judge_options(struct ip_host *ip, const struct ip4_head *head,
-                                    const struct ip_packet *packet, weir_time now)
+WEIR_COLD static enum weir_drop judge_options(struct ip_host *ip, const struct ip4_head *head,
+                                              const struct ip_packet *packet, weir_time now)
 {
     uint8_t pointer = 0;
     switch (wire_ip4_options(head->options, head->options_len, &pointer)) {
@@ -68,8 +69,8 @@ static void set_payload(struct ip_packet *packet, const uint8_t *p, const struct
 }
 
 /* A fragment: WEIR_DROP_NONE with packet->reassembled if that was the last that was missing. */
-static enum weir_drop take_fragment(struct ip_host *ip, const struct ip4_head *head,
-                                    struct ip_packet *packet, weir_time now)
+WEIR_COLD static enum weir_drop take_fragment(struct ip_host *ip, const struct ip4_head *head,
+                                              struct ip_packet *packet, weir_time now)
 {
     const struct frag_piece piece = {
         .key = { packet->src, packet->dst, head->id, head->proto },

@@ -86,7 +86,8 @@ static bool ended_well(const struct tcb *tcb)
 void known_settle(struct weir *weir, struct conn *conn, weir_time now)
 {
     struct tcb *tcb = &conn->tcb;
-    if (tcb->known == TCP_KNOWN_DONE || tcb->state < WEIR_ESTABLISHED)
+    if (tcb->known == TCP_KNOWN_DONE || tcb->state < WEIR_ESTABLISHED ||
+        (tcb->known != TCP_KNOWN_NOT && tcb->state == WEIR_ESTABLISHED))
         return;
     if (tcb->known == TCP_KNOWN_NOT) {
         tcb->known = TCP_KNOWN_RECALLED;

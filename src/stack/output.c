@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/cold.h"
 #include "base/csum.h"
 #include "stack/ao.h"
 #include "stack/auth.h"
@@ -145,7 +146,7 @@ static enum weir_error renew_path(struct weir *weir, uint32_t index, weir_time n
 
 /* There is no way to the peer. One segment is lost for that, as on any wire, so that the
  * retransmission timer runs and gives up in its own time. */
-static void lose(struct weir *weir, uint32_t index, enum weir_drop drop, weir_time now)
+WEIR_COLD static void lose(struct weir *weir, uint32_t index, enum weir_drop drop, weir_time now)
 {
     struct conn *conn = conn_at(weir, index);
     struct tcb *tcb = &conn->tcb;
@@ -169,7 +170,7 @@ static void lose(struct weir *weir, uint32_t index, enum weir_drop drop, weir_ti
 
 /* The neighbour does not answer: TCP hears of it as of an ICMP error, so that an opening connection
  * fails at once. */
-static void lose_unheard(struct weir *weir, uint32_t index, weir_time now)
+WEIR_COLD static void lose_unheard(struct weir *weir, uint32_t index, weir_time now)
 {
     struct tcb *tcb = &conn_at(weir, index)->tcb;
     lose(weir, index, WEIR_DROP_NEIGH_FAILED, now);

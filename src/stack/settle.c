@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "base/cold.h"
 #include "stack/fastopen.h"
 #include "stack/known.h"
 
@@ -74,7 +75,7 @@ void due_wait(struct weir *weir, uint32_t index, enum conn_on on)
 /* ---- waiting for memory ---- */
 
 /* Whether what a connection waits for is to be had. */
-static bool memory_is_there(const struct weir *weir, const struct conn *conn)
+WEIR_COLD static bool memory_is_there(const struct weir *weir, const struct conn *conn)
 {
     const struct tcb *tcb = &conn->tcb;
     if (conn->wants_memory && tcp_send_possible(tcb))
@@ -84,7 +85,7 @@ static bool memory_is_there(const struct weir *weir, const struct conn *conn)
     return tcb->waits_for == WEIR_WAIT_MEMORY && tcp_output_plan(tcb, &env, weir->now, &plan);
 }
 
-static void memory_wake(struct weir *weir, uint32_t index)
+WEIR_COLD static void memory_wake(struct weir *weir, uint32_t index)
 {
     struct conn *conn = conn_at(weir, index);
     conn->tcb.due |= TCP_DUE_DATA;

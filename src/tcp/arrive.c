@@ -38,10 +38,10 @@ static enum weir_drop step0_reopen(struct tcb *tcb, struct arriving *in)
 /* Simultaneous open: the peer's SYN-ACK begins with the SYN we already have, but its ACK is news
  * (RFC 9293, 3.5, figure 8). The SYN is cut off, and as by Linux the peer is told that it came
  * twice, and so that its own open is through. */
-static void cut_crossed_syn(struct tcb *tcb, struct tcp_seg *seg)
+WEIR_COLD static void cut_crossed_syn(struct tcb *tcb, struct tcp_seg *seg)
 {
-    if (!tcp_syn_acked(tcb) && !(seg->flags & TCP_RST) && (seg->flags & TCP_SYN) &&
-        (seg->flags & TCP_ACK) && seg->seq + 1 == tcb->rcv.nxt && tcp_fast_acks(tcb, seg->ack)) {
+    if (!(seg->flags & TCP_RST) && (seg->flags & TCP_SYN) && (seg->flags & TCP_ACK) &&
+        seg->seq + 1 == tcb->rcv.nxt && tcp_fast_acks(tcb, seg->ack)) {
         tcp_owe_dsack(tcb, seg->seq, seg->seq + 1);
         tcp_owe_ack(tcb, WEIR_WHY_ACK_DUP);
         seg->flags &= (uint16_t)~TCP_SYN;
@@ -54,7 +54,7 @@ static void cut_crossed_syn(struct tcb *tcb, struct tcp_seg *seg)
 
 /* What is not acceptable is answered with an ACK. Segments without octets are answered at most
  * twice a second, so that two ends that disagree cannot bounce ACKs for ever (T-26). */
-static void answer_unacceptable(struct tcb *tcb, const struct tcp_seg *seg, weir_time now)
+WEIR_COLD static void answer_unacceptable(struct tcb *tcb, const struct tcp_seg *seg, weir_time now)
 {
     if (seg->flags & TCP_RST)
         return;
@@ -69,7 +69,7 @@ static void answer_unacceptable(struct tcb *tcb, const struct tcp_seg *seg, weir
 }
 
 /* RFC 2883: octets that we have came again, or a FIN. */
-static void tell_of_copy(struct tcb *tcb, const struct tcp_seg *seg)
+WEIR_COLD static void tell_of_copy(struct tcb *tcb, const struct tcp_seg *seg)
 {
     if (!(seg->flags & TCP_SYN))
         tcp_owe_dsack(tcb, seg->seq, seq_min(seg->seq + tcp_seg_len(seg), tcb->rcv.nxt));
@@ -117,10 +117,8 @@ static bool acceptable(const struct tcb *tcb, const struct tcp_seg *seg)
 }
 
 /* Cuts off what has been received before. */
-static void trim_left(struct tcb *tcb, struct tcp_seg *seg)
+WEIR_COLD static void trim_left(struct tcb *tcb, struct tcp_seg *seg)
 {
-    if (!seq_lt(seg->seq, tcb->rcv.nxt))
-        return;
     uint32_t cut = tcb->rcv.nxt - seg->seq;
     const seq32 seen = seg->seq;
     if (seg->flags & TCP_SYN) {
@@ -157,7 +155,8 @@ static bool trim_right(const struct tcb *tcb, struct tcp_seg *seg)
 static enum weir_drop step1_sequence(struct tcb *tcb, struct arriving *in)
 {
     struct tcp_seg *seg = &in->seg;
-    cut_crossed_syn(tcb, seg);
+    if (!tcp_syn_acked(tcb))
+        cut_crossed_syn(tcb, seg);
     const bool at_closed_window = tcb->rcv.edge == tcb->rcv.nxt && seg->seq == tcb->rcv.nxt;
     if (!acceptable(tcb, seg) && !(at_closed_window && !(seg->flags & TCP_RST))) {
         if (seg->flags & TCP_RST)
@@ -178,7 +177,8 @@ static enum weir_drop step1_sequence(struct tcb *tcb, struct arriving *in)
     if ((seg->flags & (TCP_RST | TCP_SYN)) || !(seg->flags & TCP_ACK))
         return WEIR_DROP_NONE;
     const bool fin = seg->flags & TCP_FIN;
-    trim_left(tcb, seg);
+    if (seq_lt(seg->seq, tcb->rcv.nxt))
+        trim_left(tcb, seg);
     if (fin && tcb->fin_rcvd)
         seg->flags &= (uint16_t)~TCP_FIN; /* the FIN itself was cut off: RCV.NXT stands behind it */
     const bool text = seg->len > 0;
@@ -188,7 +188,7 @@ static enum weir_drop step1_sequence(struct tcb *tcb, struct arriving *in)
 }
 
 /* What a reset tells the program (RFC 9293, 3.10.7.4 second; checklist F29 for CLOSE-WAIT). */
-static enum weir_error reset_error(const struct tcb *tcb)
+WEIR_COLD static enum weir_error reset_error(const struct tcb *tcb)
 {
     switch (tcb->state) {
     case WEIR_SYN_RECEIVED:

@@ -242,8 +242,8 @@ void tcp_ack_arrives(struct tcb *tcb, const struct tcp_seg *seg, const struct tc
     tcp_ecn_told(tcb, seg, arrival->opts, acked.octets + acked.sacked, arrival->now);
     tally_acked(tcb, &acked);
     tcp_recovery_ack(tcb, &acked, dup, rtt, arrival->now);
-    if (flight != NULL && (forward || acked.sacked > 0 || dup))
-        tcp_cc_model(tcb, flight, acked.octets + acked.sacked, rtt, arrival->now);
+    if (flight != NULL && tcp_cc_own(tcb) && (forward || acked.sacked > 0 || dup))
+        tcp_cc_acked(tcb, flight, acked.octets + acked.sacked, rtt, arrival->now);
     if (forward || acked.sacked > 0 || dup)
         tcb->due |= TCP_DUE_DATA | TCP_DUE_RTX;
     if (forward || acked.sacked > 0)

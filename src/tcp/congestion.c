@@ -107,21 +107,9 @@ static struct cc_ack ack_of(const struct tcb *tcb, struct tcb_flight *flight, ui
     return ack;
 }
 
-void tcp_cc_grow(struct tcb *tcb, struct tcb_flight *flight, uint32_t acked, weir_time rtt,
-                 weir_time now)
-{
-    if (tcp_cc_own(tcb))
-        return;
-    const struct cc_path path = tcp_cc_path(tcb);
-    const struct cc_ack ack = ack_of(tcb, flight, acked, rtt, now);
-    tcp_cc(tcb)->acked(&tcb->cc, memory_of(tcb, flight), &path, &ack);
-}
-
-void tcp_cc_model(struct tcb *tcb, struct tcb_flight *flight, uint32_t acked, weir_time rtt,
+void tcp_cc_acked(struct tcb *tcb, struct tcb_flight *flight, uint32_t acked, weir_time rtt,
                   weir_time now)
 {
-    if (!tcp_cc_own(tcb))
-        return;
     const struct cc_path path = tcp_cc_path(tcb);
     const struct cc_ack ack = ack_of(tcb, flight, acked, rtt, now);
     tcp_cc(tcb)->acked(&tcb->cc, memory_of(tcb, flight), &path, &ack);

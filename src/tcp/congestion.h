@@ -34,12 +34,9 @@ enum weir_error tcp_cc_choose(struct tcb *tcb, int64_t which);
 /* Gives back what the algorithm has of the pool. */
 void tcp_cc_free(struct tcb *tcb);
 
-/* What the connection tells its algorithm. tcp_cc_grow is for ACKs outside recovery, and nothing to
- * a CC_OWN algorithm; tcp_cc_model is for every ACK, and nothing to the others. tcp_cc_lost is once
- * an episode, tcp_cc_marked once a round trip. */
-void tcp_cc_grow(struct tcb *tcb, struct tcb_flight *flight, uint32_t acked, weir_time rtt,
-                 weir_time now);
-void tcp_cc_model(struct tcb *tcb, struct tcb_flight *flight, uint32_t acked, weir_time rtt,
+/* What the connection tells its algorithm. tcp_cc_acked is for every ACK if it is CC_OWN, and else
+ * for ACKs outside recovery. tcp_cc_lost is once an episode, tcp_cc_marked once a round trip. */
+void tcp_cc_acked(struct tcb *tcb, struct tcb_flight *flight, uint32_t acked, weir_time rtt,
                   weir_time now);
 void tcp_cc_lost(struct tcb *tcb, struct tcb_flight *flight, weir_time now);
 void tcp_cc_marked(struct tcb *tcb, struct tcb_flight *flight, weir_time now);

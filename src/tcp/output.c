@@ -50,7 +50,7 @@ static void start(struct tcp_plan *plan, enum weir_why why, seq32 seq)
     *plan = (struct tcp_plan){ .why = (uint16_t)why, .seq = seq };
 }
 
-static bool plan_rst(const struct tcb *tcb, weir_time now, struct tcp_plan *plan)
+WEIR_COLD static bool plan_rst(const struct tcb *tcb, weir_time now, struct tcp_plan *plan)
 {
     if (!tcb->rst_owed)
         return false;
@@ -295,8 +295,10 @@ uint32_t tcp_frame_max(const struct tcb *tcb)
 {
     const uint32_t cwnd = tcb->cc.cwnd / tcb->mss;
     const uint32_t half = cwnd > 1 ? cwnd / 2 : 1;
-    const uint64_t rtt_us = (uint64_t)tcb->srtt / WEIR_US;
-    const uint64_t soon = rtt_us > 0 ? UINT64_C(2000) * cwnd / rtt_us : UINT8_MAX;
+    const uint64_t rtt_us = (uint64_t)tcb->srtt / WEIR_US, twice = UINT64_C(2000) * cwnd;
+    if (rtt_us > 0 && twice >= half * rtt_us)
+        return half; /* as the quotient would say */
+    const uint64_t soon = rtt_us > 0 ? twice / rtt_us : UINT8_MAX;
     const uint32_t least = tcb->host->config->frame_min;
     const uint64_t most = soon > least ? soon : least;
     return most < half ? (uint32_t)most : half;
@@ -304,7 +306,8 @@ uint32_t tcp_frame_max(const struct tcb *tcb)
 
 static uint32_t frame_segments(const struct tcb *tcb, const struct tcp_plan *plan)
 {
-    const uint32_t segments = tcb->frame + (plan->len + tcb->mss - 1) / tcb->mss;
+    const uint32_t whole = plan->len > tcb->mss ? (plan->len - 1) / tcb->mss : 0;
+    const uint32_t segments = tcb->frame + whole + (plan->len > 0);
     return segments < UINT8_MAX ? segments : UINT8_MAX;
 }
 
@@ -424,7 +427,7 @@ unsigned tcp_plan_spans(const struct tcb *tcb, const struct tcp_plan *plan, stru
 
 /* ---- Commit ---- */
 
-static void commit_syn(struct tcb *tcb, const struct tcp_plan *plan, weir_time now)
+WEIR_COLD static void commit_syn(struct tcb *tcb, const struct tcp_plan *plan, weir_time now)
 {
     if (tcb->state == WEIR_SYN_SENT)
         tcp_ecn_asked(tcb, plan->flags);
@@ -458,9 +461,7 @@ static void commit_fresh(struct tcb *tcb, const struct tcp_plan *plan, weir_time
     struct tcb_flight *flight = tcb_flight(tcb);
     if (flight->push.count > 0)
         push_left(flight, tcb->snd.nxt, &tcb->host->sent);
-    if (plan->len > 0 && plan->len < tcb->mss)
-        tcb->snd.sml = plan->seq + plan->len;
-    if (plan->len % tcb->mss != 0 && plan->why != WEIR_WHY_NEW_PROBE)
+    if (tcp_is_short(plan->len, tcb->mss) && plan->why != WEIR_WHY_NEW_PROBE)
         tcb->snd.sml = plan->seq + plan->len;
     const uint32_t segments = frame_segments(tcb, plan);
     tcb->frame = (plan->flags & TCP_PSH) || segments >= tcp_frame_max(tcb) ? 0 : (uint8_t)segments;
@@ -488,7 +489,7 @@ static uint32_t segments_of(const struct tcp_plan *plan)
     return plan->gso_size == 0 ? 1 : (plan->len + plan->gso_size - 1) / plan->gso_size;
 }
 
-static void commit_rtx(struct tcb *tcb, const struct tcp_plan *plan, weir_time now)
+WEIR_COLD static void commit_rtx(struct tcb *tcb, const struct tcp_plan *plan, weir_time now)
 {
     const uint32_t len = plan->len + ((plan->flags & TCP_FIN) ? 1u : 0u);
     struct tcb_flight *flight = tcb_flight(tcb);

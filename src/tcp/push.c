@@ -136,9 +136,9 @@ uint32_t push_room(const struct tcb *tcb, uint32_t lowat)
 
 bool push_possible(const struct tcb *tcb)
 {
-    const struct tcb_flight *flight = tcb_flight(tcb);
     if (!tcb->eor || tcb->snd.end == head_of(tcb))
         return true;
+    const struct tcb_flight *flight = tcb_flight(tcb);
     return flight != NULL ? mark_possible(&flight->push, &tcb->host->sent)
                           : pool_free_count(tcb->host->flights) > 0;
 }
@@ -164,14 +164,15 @@ static seq32 fill_pieces(struct tcb *tcb, struct push *push, seq32 first_end, se
 
 void push_put(struct tcb *tcb, uint32_t len, unsigned flags)
 {
-    const uint32_t piece = piece_len(tcb), room = tail_room(tcb, piece);
     const seq32 head = head_of(tcb), before = tcb->snd.end, end = before + len;
     const bool fresh = before == head, ends = !tcb->more || tcb->eor;
     struct tcb_flight *flight = tcb_flight(tcb);
     /* Only what lies in more than one piece has anything to be remembered. */
-    if (len > 0 && flight == NULL && (end - head > piece || (tcb->eor && !fresh)))
+    const bool more = end - head > tcb->mss && end - head > piece_len(tcb);
+    if (len > 0 && flight == NULL && (more || (tcb->eor && !fresh)))
         flight = tcb_flight_need(tcb);
     if (len > 0 && flight != NULL) {
+        const uint32_t piece = piece_len(tcb), room = tail_room(tcb, piece);
         struct push *push = &flight->push;
         if (!push->known || ends)
             push->pushed = before;

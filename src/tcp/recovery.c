@@ -24,8 +24,8 @@ static void story(const struct tcb *tcb, bool entered, const struct tcb_flight *
                                                        .value = tcb->cc.cwnd });
 }
 
-static void enter_recovery(struct tcb *tcb, struct tcb_flight *flight, const struct sb_acked *acked,
-                           weir_time now)
+WEIR_COLD static void enter_recovery(struct tcb *tcb, struct tcb_flight *flight,
+                                     const struct sb_acked *acked, weir_time now)
 {
     undo_begin(tcb, flight);
     prr_begin(tcb, flight, acked);
@@ -43,7 +43,7 @@ static void enter_recovery(struct tcb *tcb, struct tcb_flight *flight, const str
     story(tcb, true, flight, now);
 }
 
-static void reopen(struct tcb *tcb, struct tcb_flight *flight, weir_time now)
+WEIR_COLD static void reopen(struct tcb *tcb, struct tcb_flight *flight, weir_time now)
 {
     tcb->recovery = TCP_OPEN;
     tally_recovered(tcb, now);
@@ -55,7 +55,7 @@ static void reopen(struct tcb *tcb, struct tcb_flight *flight, weir_time now)
     story(tcb, false, flight, now);
 }
 
-static void leave(struct tcb *tcb, struct tcb_flight *flight, weir_time now)
+WEIR_COLD static void leave(struct tcb *tcb, struct tcb_flight *flight, weir_time now)
 {
     if (tcp_cc_own(tcb)) {
         reopen(tcb, flight, now);
@@ -75,7 +75,7 @@ static void leave(struct tcb *tcb, struct tcb_flight *flight, weir_time now)
 }
 
 /* Peers without SACK: what a duplicate or a partial ACK says (RFC 6582). */
-static void reno_ack(struct tcb *tcb, struct tcb_flight *flight, uint32_t acked, bool dup)
+WEIR_COLD static void reno_ack(struct tcb *tcb, struct tcb_flight *flight, uint32_t acked, bool dup)
 {
     if (dup) {
         if (flight->dupacks < 255)
@@ -102,7 +102,7 @@ static void reno_ack(struct tcb *tcb, struct tcb_flight *flight, uint32_t acked,
 
 /* A probe has filled a hole that nobody had seen: one reduction, and nothing else is to be done
  * (RFC 8985, 7.4.2). */
-static void tail_repaired(struct tcb *tcb, struct tcb_flight *flight, weir_time now)
+WEIR_COLD static void tail_repaired(struct tcb *tcb, struct tcb_flight *flight, weir_time now)
 {
     flight->undo.armed = false;
     tcp_cc_lost(tcb, flight, now);
@@ -164,8 +164,8 @@ void tcp_recovery_ack(struct tcb *tcb, const struct sb_acked *acked, bool dup, w
         enter_recovery(tcb, flight, acked, now);
     else if (repaired && tcb->recovery == TCP_OPEN)
         tail_repaired(tcb, flight, now);
-    else if (grows > 0)
-        tcp_cc_grow(tcb, flight, grows, rtt, now);
+    else if (grows > 0 && !tcp_cc_own(tcb))
+        tcp_cc_acked(tcb, flight, grows, rtt, now);
     if (tcb->recovery == TCP_RECOVERY && tcb->sack_ok && !tcp_cc_own(tcb))
         prr_ack(tcb, flight, acked->octets + acked->sacked, acked->octets > 0 && lost == 0);
 }

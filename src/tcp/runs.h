@@ -38,6 +38,8 @@ static inline uint32_t run_below(const struct sent *r, seq32 s)
 /* How many bits are set: halves are added side by side, since a builtin may become a call. */
 static inline uint32_t run_count(uint64_t mask)
 {
+    if ((mask & (mask - 1)) == 0) /* none, or the one of a request */
+        return mask != 0;
     mask -= mask >> 1 & UINT64_C(0x5555555555555555);
     mask = (mask & UINT64_C(0x3333333333333333)) + (mask >> 2 & UINT64_C(0x3333333333333333));
     mask = (mask + (mask >> 4)) & UINT64_C(0x0f0f0f0f0f0f0f0f);
@@ -47,14 +49,12 @@ static inline uint32_t run_count(uint64_t mask)
 /* The lowest and the highest bit of a mask that is not 0. */
 static inline uint32_t run_lowest(uint64_t mask)
 {
-    return run_count((mask & (~mask + 1)) - 1);
+    return (uint32_t)__builtin_ctzll(mask);
 }
 
 static inline uint32_t run_highest(uint64_t mask)
 {
-    for (unsigned shift = 1; shift < 64; shift *= 2)
-        mask |= mask >> shift;
-    return run_count(mask) - 1;
+    return 63 - (uint32_t)__builtin_clzll(mask);
 }
 
 /* One past the last octet of segment k. */

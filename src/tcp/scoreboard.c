@@ -73,7 +73,7 @@ bool sb_sent(struct tcb *tcb, const struct tcp_plan *plan, weir_time now)
         r->flags = (uint16_t)(SENT_FRAME * (frame < UINT8_MAX ? frame : UINT8_MAX));
         rate_sent(flight, r, now);
     }
-    if (r->len % mss != 0 || push_ends_record(tcb, plan->seq + plan->len))
+    if (tcp_is_short(r->len, mss) || push_ends_record(tcb, plan->seq + plan->len))
         r->flags |= SENT_CLOSED;
     r->flags = (uint16_t)((r->flags & ~SENT_PUSH) | (plan->pushed ? SENT_PUSH : 0));
     if (count == 0)
@@ -140,8 +140,8 @@ static void newest(struct sb_acked *acked, weir_time xmit_ts, seq32 end)
  *
  * DEVIATION: the echo is not asked of what is sacked only. A receiver echoes the segment that last
  * moved its left edge (RFC 7323, 4.3), so beyond a hole the echo is older than anything. */
-static void newest_again(const struct tcb *tcb, const struct tcb_flight *flight,
-                         const struct sent *r, uint64_t again, struct sb_acked *acked)
+WEIR_COLD static void newest_again(const struct tcb *tcb, const struct tcb_flight *flight,
+                                   const struct sent *r, uint64_t again, struct sb_acked *acked)
 {
     const seq32 start = r->seq + run_lowest(again) * r->mss;
     const seq32 end = run_end(r, run_highest(again));

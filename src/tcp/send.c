@@ -109,7 +109,7 @@ void tcp_send_chance(const struct tcb *tcb, uint32_t gso_max, struct tcp_chance 
     const bool holds = last && !tcb->fin_queued && (cork_holds(tcb) || nagle_holds(tcb));
     const bool tail_waits = len < unsent || holds;
     chance->burst = tail_waits && !tcb->fin_queued ? len / mss * mss : len;
-    const uint32_t max = plan_max(tcb, gso_max);
+    const uint32_t max = unsent <= mss ? mss : plan_max(tcb, gso_max); /* which is more */
     if (len > max)
         len = max;
     if (waits_for_more(tcb, len, unsent < max ? unsent : max, chance->wait)) {

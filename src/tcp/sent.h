@@ -91,7 +91,7 @@ uint32_t sent_find(const struct sent_map *map, const struct sent_memory *memory,
 /* Segments in a record, and the octets of the i-th. */
 static inline uint32_t sent_segments(const struct sent *r)
 {
-    return (r->len + r->mss - 1) / r->mss;
+    return r->len <= r->mss ? 1 : (r->len + r->mss - 1) / r->mss;
 }
 
 #endif

@@ -100,7 +100,7 @@ void tally_left(struct tcb *tcb, uint32_t segments, weir_time now)
 }
 
 /* How far back something came that was sent once only, in segments. */
-static void reordered(const struct tcb *tcb, struct weir_tally *told, seq32 low)
+WEIR_COLD static void reordered(const struct tcb *tcb, struct weir_tally *told, seq32 low)
 {
     const seq32 high = tcb_flight(tcb)->high_sacked;
     if (!seq_lt(low, high))
@@ -123,8 +123,8 @@ static void take_rate(struct weir_tally *told, const struct cc_rate *rate)
 }
 
 /* A duplicate that the peer reports has arrived as well, if it was ever sent twice. */
-static uint32_t take_dsack(const struct tcb *tcb, struct weir_tally *told,
-                           const struct tcp_sack_block *block)
+WEIR_COLD static uint32_t take_dsack(const struct tcb *tcb, struct weir_tally *told,
+                                     const struct tcp_sack_block *block)
 {
     const uint32_t octets = block->right - block->left;
     if (octets > tcb->snd.wnd_max && octets > tcb->mss)

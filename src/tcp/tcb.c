@@ -180,14 +180,17 @@ weir_time tcp_deadline(const struct tcb *tcb)
 static bool enough_to_read(const struct tcb *tcb)
 {
     const uint32_t unread = tcp_readable(tcb);
-    const bool full =
-        !seq_gt(tcb->rcv.edge, tcb->rcv.nxt) || tcb->rcv.edge - tcb->rcv.nxt < tcb->rcv_mss;
-    return unread > 0 && (unread >= tcb->rcv_lowat || full);
+    return unread > 0 && (unread >= tcb->rcv_lowat || !seq_gt(tcb->rcv.edge, tcb->rcv.nxt) ||
+                          tcb->rcv.edge - tcb->rcv.nxt < tcb->rcv_mss);
 }
 
 unsigned tcp_ready(const struct tcb *tcb)
 {
     unsigned ready = 0;
+    if (tcb->state == WEIR_ESTABLISHED && tcb->error == WEIR_OK &&
+        !(tcb->fin_queued | tcb->fin_rcvd | tcb->rcv_urg)) /* as it mostly is */
+        return WEIR_CONNECTED | (enough_to_read(tcb) ? WEIR_READABLE : 0u) |
+               (tcp_send_ready(tcb) ? WEIR_WRITABLE : 0u);
     const bool over = tcb->state == WEIR_CLOSED;
     const bool eof = tcb->fin_rcvd || over;
     if (enough_to_read(tcb) || eof || tcb->error != WEIR_OK)

@@ -4,6 +4,7 @@
 
 /* What the files of this module share and nobody else sees. */
 
+#include "base/cold.h"
 #include "tcp/congestion.h"
 #include "tcp/ecn.h"
 #include "tcp/extra.h"
@@ -13,11 +14,9 @@
 #include "tcp/push.h"
 #include "tcp/tcb.h"
 
-#define TCP_TUPLE_LEN   40  /* octets that name a connection, as the owner lays them out */
-#define TCP_MSS_DEFAULT 536 /* RFC 9293, 3.7.1: what every path of IPv4 carries */
-#define TCP_MSS_FLOOR                                                           \
-    88 /* smallest payload we send, whatever a peer or a path says (KP-3, T-61) \
-        */
+#define TCP_TUPLE_LEN        40  /* octets that name a connection, as the owner lays them out */
+#define TCP_MSS_DEFAULT      536 /* RFC 9293, 3.7.1: what every path of IPv4 carries */
+#define TCP_MSS_FLOOR        88  /* smallest payload we send, whatever a peer says (KP-3, T-61) */
 #define TCP_PLAN_SEGMENTS    (SENT_RUN - 1) /* of a plan: with its FIN it fits one record */
 #define TCP_QUICK            16 /* segments acknowledged at once when a connection begins */
 #define TCP_OWED_DUP_MAX     8  /* duplicate ACKs owed to a peer without SACK */
@@ -49,7 +48,7 @@ void tcb_born(struct tcb *tcb, enum weir_state state, enum weir_cause cause, wei
 void tcp_mss_update(struct tcb *tcb);
 bool tcp_send_ready(const struct tcb *tcb); /* user.c. There is room worth telling of */
 void tcp_restart_after_idle(struct tcb *tcb, weir_time now); /* user.c. Octets are to leave */
-void tcb_let_go(struct tcb *tcb); /* user.c. CLOSED: gives back all but what is unread */
+WEIR_COLD void tcb_let_go(struct tcb *tcb); /* user.c. CLOSED: gives back all but what is unread */
 
 /* 2^32 octets later SND.UNA may stand on the ISS again: that is not the beginning. */
 static inline bool tcp_syn_acked(const struct tcb *tcb)
@@ -99,6 +98,12 @@ static inline bool tcp_new_waits(const struct tcb *tcb)
     return tcb->snd.nxt != tcb->snd.end + (tcb->fin_queued ? 1u : 0u);
 }
 
+/* The last of the segments that octets fill is not full. */
+static inline bool tcp_is_short(uint32_t len, uint32_t mss)
+{
+    return len < mss ? len > 0 : len % mss != 0;
+}
+
 static inline struct trace *tcp_trace(const struct tcb *tcb)
 {
     return tcb->host->trace;
@@ -131,8 +136,8 @@ void tcp_landing_end(struct tcb *tcb);
 /* owed.c: the ledger of acknowledgements. */
 void tcp_owe_ack(struct tcb *tcb, enum weir_why why);
 void tcp_owe_ack_in_order(struct tcb *tcb, weir_time now);
-void tcp_owe_challenge(struct tcb *tcb, weir_time now);
-void tcp_owe_dsack(struct tcb *tcb, seq32 left, seq32 right);
+WEIR_COLD void tcp_owe_challenge(struct tcb *tcb, weir_time now);
+WEIR_COLD void tcp_owe_dsack(struct tcb *tcb, seq32 left, seq32 right);
 void tcp_note_range(struct tcb *tcb, seq32 left, seq32 right);
 void tcp_forget_ranges(struct tcb *tcb);
 void tcp_sack_option(const struct tcb *tcb, struct tcp_opts *opts, unsigned room);
@@ -169,8 +174,7 @@ struct sb_acked {
     uint32_t octets;   /* newly acknowledged that were not sacked before */
     uint32_t sacked;   /* octets newly sacked */
     uint32_t segments; /* of both, whole ones */
-    weir_time rtt_at;  /* when the newest of them left for the first and only time; WEIR_NEVER: no
-                          sample */
+    weir_time rtt_at;  /* when the newest of them left once and for all; WEIR_NEVER: no sample */
     weir_time rack_at; /* when the newest of them left last (RFC 8985, 6.2); WEIR_NEVER: unknown */
     seq32 rack_end;    /* ... and its end */
     bool reordered;    /* one that was sent once only lies below what had been sacked */
@@ -182,8 +186,7 @@ struct sb_acked {
     struct rate_newest newest;
 };
 void sb_init(struct tcb_flight *flight, const struct tcb *tcb);
-bool sb_sent(struct tcb *tcb, const struct tcp_plan *plan,
-             weir_time now); /* false: no record to be had */
+bool sb_sent(struct tcb *tcb, const struct tcp_plan *plan, weir_time now); /* false: no record */
 void sb_retransmitted(struct tcb *tcb, seq32 seq, uint32_t len, weir_time now);
 void sb_ack(struct tcb *tcb, seq32 ack, struct sb_acked *acked);
 void sb_sack(struct tcb *tcb, const struct tcp_opts *opts, seq32 ack, struct sb_acked *acked);
@@ -218,8 +221,7 @@ uint32_t sb_begun(const struct tcb *tcb, seq32 seq);
 bool sb_rescue(const struct tcb *tcb, seq32 *seq, uint32_t *len);
 /* Whether what is sent again of one record now ends a write, or a frame as it first left. */
 bool sb_push(const struct tcb *tcb, seq32 seq, uint32_t len, weir_time now);
-bool sb_last(const struct tcb *tcb, seq32 *seq,
-             uint32_t *len); /* the last segment, if not sacked */
+bool sb_last(const struct tcb *tcb, seq32 *seq, uint32_t *len); /* the last one, if not sacked */
 struct sent *sb_record(const struct tcb *tcb, const struct tcb_flight *flight, seq32 s);
 void sb_check(const struct tcb *tcb);
 
@@ -270,8 +272,7 @@ static inline bool tcp_sent_after(weir_time a, seq32 a_end, weir_time b, seq32 b
 }
 
 /* timer.c */
-void tcp_settle(struct tcb *tcb,
-                weir_time now); /* which timers run follows from the rest of the TCB */
+void tcp_settle(struct tcb *tcb, weir_time now); /* which timers run, by the rest of the TCB */
 void tcp_rtx_restart(struct tcb *tcb, weir_time now);
 weir_time tcp_user_limit(const struct tcb *tcb); /* ns; 0 = none */
 weir_time tcp_defer_time(const struct tcb *tcb); /* patience for a longer superframe */

@@ -65,20 +65,25 @@ uint32_t tcp_send_room(const struct tcb *tcb)
     return takes < room ? takes : room;
 }
 
+/* Whether a third of the buffer is free. What fills no half of the least one needs no more looking.
+ */
+static bool third_free(const struct tcb *tcb, uint32_t have)
+{
+    const struct weir_config *config = tcb->host->config;
+    if (tcb->snd.buf == 0 && have <= config->snd_min / 2 && have <= config->snd_max / 2)
+        return true;
+    const uint32_t buf = tcp_send_buf(tcb);
+    return (have < buf ? buf - have : 0) >= buf / 3;
+}
+
 /* A third of the buffer, and of what may wait unsent half: else each segment that leaves would wake
  * the program (as Linux). */
 bool tcp_send_ready(const struct tcb *tcb)
 {
     const uint32_t lowat = notsent_lowat(tcb), have = queued(tcb);
-    if (have > 0) {
-        const uint32_t buf = tcp_send_buf(tcb);
-        if ((have < buf ? buf - have : 0) < buf / 3)
-            return false;
-    }
-    if (!push_possible(tcb))
+    if ((have > 0 && !third_free(tcb, have)) || !push_possible(tcb))
         return false;
-    const uint32_t unsent = tcp_may_send(tcb) ? tcp_unsent(tcb) : queued(tcb);
-    return lowat == UINT32_MAX || unsent < (lowat + 1) / 2;
+    return lowat == UINT32_MAX || (tcp_may_send(tcb) ? tcp_unsent(tcb) : have) < (lowat + 1) / 2;
 }
 
 /* How many more octets this connection's queue may take memory for now.
@@ -204,8 +209,7 @@ void tcp_recv_took(struct tcb *tcb, uint32_t len, weir_time now)
         return;
     tcp_window_tune(tcb, len, now);
     if (tcp_window_update_owed(tcb))
-        tcp_owe_ack(tcb, WEIR_WHY_WINDOW_UPDATE);
-    tcp_settle(tcb, now);
+        tcp_owe_ack(tcb, WEIR_WHY_WINDOW_UPDATE); /* none of the timers has to do with reading */
 }
 
 /* ---- CLOSE ---- */

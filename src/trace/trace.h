@@ -10,6 +10,7 @@
  * only places in the core with an atomic. */
 
 #include "base/arena.h"
+#include "base/cold.h"
 #include "weir/trace.h"
 
 struct trace_ring {
@@ -47,8 +48,8 @@ void trace_story(struct trace *trace, const struct weir_record *record);
 
 /* Counts a drop and writes its record into the story. Every dropped packet passes here exactly
  * once. Of `about` conn, flags, seq, ack and value (octets) are used. */
-void trace_drop(struct trace *trace, weir_time when, enum weir_drop drop,
-                const struct weir_record *about);
+WEIR_COLD void trace_drop(struct trace *trace, weir_time when, enum weir_drop drop,
+                          const struct weir_record *about);
 
 /* weir_trace_read, which stack gives to the public, for one ring. A reader gets at most `mask` of
  * the kept records: the slot of the oldest is the one that the writer may be filling at this

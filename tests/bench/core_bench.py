@@ -37,6 +37,7 @@ COUNTED = [
     ("segments of 65,160", ["bulk", "65160", "{}"], (64 << 20, 192 << 20), "frames_out",
      "a frame"),
     ("new connection", ["connections", "{}"], (500, 1500), "connections", "each"),
+    ("round trip of one octet", ["pong", "{}"], (1000, 3000), "pings", "each"),
 ]
 
 
