@@ -302,6 +302,43 @@ static long in_and_out(struct making *m, const struct node *node)
     return (long)value;
 }
 
+/* What the call writes into, or reads a number from: memory of the run. */
+static long make_room(struct run *run, char kind, const struct node *node)
+{
+    switch (kind) {
+    case 'o':
+        return (long)arena_take(&run->arena, sizeof(struct sockaddr_storage));
+    case 'O': {
+        socklen_t *len = arena_take(&run->arena, sizeof *len);
+        *len = sizeof(struct sockaddr_storage);
+        return (long)len;
+    }
+    case 'g':
+        return (long)arena_take(&run->arena, 1024);
+    case 'G': {
+        socklen_t *len = arena_take(&run->arena, sizeof *len);
+        *len = node->kind == NODE_ELLIPSIS ? 1024 : (socklen_t)value_number(run, node);
+        return (long)len;
+    }
+    case 'P':
+        return (long)arena_take(&run->arena, 2 * sizeof(int));
+    case 'k': {
+        int64_t *at = arena_take(&run->arena, sizeof *at);
+        *at = value_number(run, node);
+        return *at != 0 ? (long)at : 0; /* NULL */
+    }
+    case 'e':
+    case 'E': {
+        struct epoll_event *events = arena_take(&run->arena, RUN_FDS_MAX * sizeof *events);
+        if (kind == 'e' && node->kind != NODE_ELLIPSIS && node->kind != NODE_NUMBER)
+            value_epoll(run, node, events);
+        return (long)events;
+    }
+    default:
+        return (long)value_number(run, node);
+    }
+}
+
 static long make_argument(struct making *m, char kind, unsigned i)
 {
     struct run *run = m->run;
@@ -319,13 +356,6 @@ static long make_argument(struct making *m, char kind, unsigned i)
         return address(m, node, kind == 'b');
     case 'l':
         return node->kind == NODE_ELLIPSIS ? (long)m->address_len : (long)value_number(run, node);
-    case 'o':
-        return (long)arena_take(&run->arena, sizeof(struct sockaddr_storage));
-    case 'O': {
-        socklen_t *len = arena_take(&run->arena, sizeof *len);
-        *len = sizeof(struct sockaddr_storage);
-        return (long)len;
-    }
     case 'w':
     case 'r':
         return buffer(m, i);
@@ -335,13 +365,6 @@ static long make_argument(struct making *m, char kind, unsigned i)
     case 'm':
     case 'M':
         return message(m, node);
-    case 'g':
-        return (long)arena_take(&run->arena, 1024);
-    case 'G': {
-        socklen_t *len = arena_take(&run->arena, sizeof *len);
-        *len = node->kind == NODE_ELLIPSIS ? 1024 : (socklen_t)value_number(run, node);
-        return (long)len;
-    }
     case 's':
         return option_in(m, node);
     case 'Z':
@@ -352,22 +375,8 @@ static long make_argument(struct making *m, char kind, unsigned i)
         return in_and_out(m, node);
     case 'p':
         return poll_list(m, node);
-    case 'P':
-        return (long)arena_take(&run->arena, 2 * sizeof(int));
-    case 'k': {
-        int64_t *at = arena_take(&run->arena, sizeof *at);
-        *at = value_number(run, node);
-        return *at != 0 ? (long)at : 0; /* NULL */
-    }
-    case 'e':
-    case 'E': {
-        struct epoll_event *events = arena_take(&run->arena, RUN_FDS_MAX * sizeof *events);
-        if (kind == 'e' && node->kind != NODE_ELLIPSIS && node->kind != NODE_NUMBER)
-            value_epoll(run, node, events);
-        return (long)events;
-    }
     default:
-        return (long)value_number(run, node);
+        return make_room(run, kind, node);
     }
 }
 

@@ -74,48 +74,56 @@ struct filters {
 
 /* ---- Options ---- */
 
-static bool take_flag(struct options *options, int option)
+/* Options that only say so. */
+static bool take_switch(struct options *options, int option)
 {
     struct dump *dump = &options->dump;
-    switch (option) {
-    case 'n':
-        dump->numeric = true;
+    const struct {
+        int option;
+        bool *is_on;
+    } switches[] = {
+        { 'n', &dump->numeric },
+        { 'q', &dump->quick },
+        { 'e', &dump->link },
+        { 'S', &dump->absolute },
+        { '#', &dump->numbered },
+        { 'h', &options->help },
+        { 'j', &options->json },
+        { 'D', &options->list },
+        { COUNT_ONLY, &options->count_only },
+        { 'U', &options->write.unbuffered },
+        { 'p', &options->how.not_promiscuous },
+    };
+    for (unsigned i = 0; i < sizeof switches / sizeof switches[0]; i++) {
+        if (switches[i].option != option)
+            continue;
+        *switches[i].is_on = true;
         return true;
-    case 'v':
-        dump->verbose++;
-        return true;
-    case 'q':
-        dump->quick = true;
-        return true;
-    case 'e':
-        dump->link = true;
-        return true;
-    case 'S':
-        dump->absolute = true;
-        return true;
-    case 't':
-        options->times++;
-        return true;
-    case 'x':
-        dump->link_octets |= dump->octets == DUMP_OCTETS_HEX;
-        dump->octets = DUMP_OCTETS_HEX;
-        return true;
-    case 'X':
-        dump->link_octets |= dump->octets == DUMP_OCTETS_BOTH;
-        dump->octets = DUMP_OCTETS_BOTH;
-        return true;
-    case '#':
-        dump->numbered = true;
-        return true;
-    case 'l':
-        setvbuf(stdout, NULL, _IOLBF, 0);
-        return true;
-    case 'A':
-        dump->octets = DUMP_OCTETS_ASCII;
-        return true;
-    default:
-        return false;
     }
+    return false;
+}
+
+static void take_octets(struct dump *dump, enum dump_octets octets)
+{
+    dump->link_octets |= dump->octets == octets; /* -xx, -XX */
+    dump->octets = octets;
+}
+
+static void take_flag(struct options *options, int option)
+{
+    struct dump *dump = &options->dump;
+    if (take_switch(options, option))
+        return;
+    if (option == 'v')
+        dump->verbose++;
+    else if (option == 't')
+        options->times++;
+    else if (option == 'x' || option == 'X')
+        take_octets(dump, option == 'x' ? DUMP_OCTETS_HEX : DUMP_OCTETS_BOTH);
+    else if (option == 'A')
+        dump->octets = DUMP_OCTETS_ASCII;
+    else if (option == 'l')
+        setvbuf(stdout, NULL, _IOLBF, 0);
 }
 
 static int take_direction(struct options *options, const char *text)
@@ -145,31 +153,13 @@ static int take_rotation(struct dump_write *write, int option)
 static int take(struct options *options, int option)
 {
     switch (option) {
-    case 'h':
-        options->help = true;
-        return TOOL_OK;
-    case 'j':
-        options->json = true;
-        return TOOL_OK;
     case 'i':
         options->iface = optarg;
-        return TOOL_OK;
-    case 'D':
-        options->list = true;
-        return TOOL_OK;
-    case COUNT_ONLY:
-        options->count_only = true;
         return TOOL_OK;
     case 'C':
     case 'G':
     case 'W':
         return take_rotation(&options->write, option);
-    case 'U':
-        options->write.unbuffered = true;
-        return TOOL_OK;
-    case 'p':
-        options->how.not_promiscuous = true;
-        return TOOL_OK;
     case 'Q':
         return take_direction(options, optarg);
     case 'F':
@@ -192,7 +182,7 @@ static int take(struct options *options, int option)
             options->snap_len = SNAP_DEFAULT;
         return TOOL_OK;
     default:
-        (void)take_flag(options, option);
+        take_flag(options, option);
         return TOOL_OK;
     }
 }

@@ -35,7 +35,7 @@ static const struct command commands[] = {
     { "netstat", "the same in netstat's words; statistics", tool_netstat },
     { "lsof", "which program has a port", tool_lsof },
     { "nstat", "counters since the last look", tool_nstat },
-    { "sar", "rates of sockets, TCP and IP, at intervals", tool_sar },
+    { "sar", "rates of interfaces, sockets, TCP and IP", tool_sar },
     { "top", "connections live, on the whole screen", tool_top },
     { "tcpview", "another name of top", tool_top },
     { "dump", "show packets as they pass, or those of a file", tool_dump },
