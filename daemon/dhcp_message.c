@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "dhcp.h"
 
+#include "base/octets.h"
+
 #include <string.h>
 
 /* RFC 2131, figure 1: offsets. */
@@ -49,15 +51,10 @@ static bool is_none(const struct weir_ip *ip)
     return memcmp(ip, &none, sizeof none) == 0;
 }
 
-static uint32_t get32(const uint8_t *at)
-{
-    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
-}
-
 static struct weir_ip get_ip(const uint8_t *at)
 {
     static const struct weir_ip none = { { 0 } };
-    return get32(at) == 0 ? none : weir_ip_v4(at[0], at[1], at[2], at[3]);
+    return get_u32(at) == 0 ? none : weir_ip_v4(at[0], at[1], at[2], at[3]);
 }
 
 /* ---- Writing ---- */
@@ -205,7 +202,7 @@ static bool read_option(uint8_t option, const uint8_t *at, size_t len, struct dh
         heard->type = (enum dhcp_type)at[0];
         return len == 1;
     case OPTION_MASK:
-        return len == 4 && read_mask(get32(at), &heard->prefix_len);
+        return len == 4 && read_mask(get_u32(at), &heard->prefix_len);
     case OPTION_ROUTER:
         if (len >= 4)
             heard->router = get_ip(at);
@@ -218,7 +215,7 @@ static bool read_option(uint8_t option, const uint8_t *at, size_t len, struct dh
     case OPTION_RENEW:
     case OPTION_REBIND:
         if (len == 4)
-            *time = get32(at);
+            *time = get_u32(at);
         return len == 4;
     case OPTION_DNS:
         for (size_t i = 0; i + 4 <= len && heard->dns_count < DHCP_DNS_MAX; i += 4)
@@ -258,7 +255,7 @@ bool dhcp_read(const uint8_t *from, size_t len, const uint8_t mac[6], struct dhc
     if (len <= AT_OPTIONS || from[0] != BOOTREPLY || from[1] != ETHERNET || from[2] != 6 ||
         memcmp(from + AT_MAC, mac, 6) != 0 || memcmp(from + AT_COOKIE, cookie, sizeof cookie) != 0)
         return false;
-    heard->xid = get32(from + AT_XID);
+    heard->xid = get_u32(from + AT_XID);
     heard->address = get_ip(from + AT_YOURS);
     size_t at = AT_OPTIONS;
     while (at < len && from[at] != OPTION_END) {

@@ -6,13 +6,7 @@
  * address. */
 
 #include "base/csum.h"
-
-/* In network order. */
-static inline void head_put16(uint8_t *at, uint16_t value)
-{
-    at[0] = (uint8_t)(value >> 8);
-    at[1] = (uint8_t)value;
-}
+#include "base/octets.h"
 
 /* The Internet checksum (RFC 1071) of `len` octets, in which its own field is 0. */
 static inline uint16_t head_sum(const uint8_t *octets, size_t len)

@@ -21,12 +21,12 @@ static void put_ip(uint8_t *at, uint8_t protocol, size_t len, struct in_addr fro
 {
     memset(at, 0, IP_HEAD_LEN);
     at[0] = 0x45;
-    head_put16(at + 2, (uint16_t)len);
+    put_u16(at + 2, (uint16_t)len);
     at[8] = TTL;
     at[9] = protocol;
     memcpy(at + 12, &from, sizeof from);
     memcpy(at + 16, &to, sizeof to);
-    head_put16(at + 10, head_sum(at, IP_HEAD_LEN));
+    put_u16(at + 10, head_sum(at, IP_HEAD_LEN));
 }
 
 /* ICMPv6's types as ICMP has them: those with the same consequences. */
@@ -81,13 +81,13 @@ void udp_icmp_report(struct udp_host *host, struct udp_socket *socket,
     uint8_t *udp = packet + QUOTE_AT + IP_HEAD_LEN;
     icmp[0] = type;
     icmp[1] = code;
-    head_put16(icmp + 6, report->mtu < UINT16_MAX ? (uint16_t)report->mtu : UINT16_MAX);
+    put_u16(icmp + 6, report->mtu < UINT16_MAX ? (uint16_t)report->mtu : UINT16_MAX);
     put_ip(packet + QUOTE_AT, IPPROTO_UDP, IP_HEAD_LEN + udp_len, socket->at.sin_addr, to);
     memcpy(udp, &socket->at.sin_port, 2);
     memcpy(udp + 2, &host->at.sin_port, 2);
-    head_put16(udp + 4, (uint16_t)udp_len);
+    put_u16(udp + 4, (uint16_t)udp_len);
     memcpy(udp + UDP_HEAD_LEN, report->data, report->len);
-    head_put16(icmp + 2, head_sum(icmp, len - IP_HEAD_LEN));
+    put_u16(icmp + 2, head_sum(icmp, len - IP_HEAD_LEN));
     struct sockaddr_in at = socket->at;
     struct iovec iov = { packet, len };
     const struct msghdr message = {

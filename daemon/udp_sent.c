@@ -76,8 +76,8 @@ static void name_v4(uint8_t *head, const struct weir_ip *from, const struct weir
 {
     memcpy(head + 12, from->octet + 12, 4);
     memcpy(head + 16, to->octet + 12, 4);
-    head_put16(head + 10, 0);
-    head_put16(head + 10, head_sum(head, HEAD4_LEN));
+    put_u16(head + 10, 0);
+    put_u16(head + 10, head_sum(head, HEAD4_LEN));
 }
 
 /* In place of what is at `head`, which lacks the difference in front of UDP's. */
@@ -109,8 +109,8 @@ size_t udp_sent_rename(const struct udp_host *host, uint8_t *frame, size_t len, 
     const bool v4 = weir_ip_is_v4(&to.ip);
     if (address_any(&from.ip))
         from.ip = net_is_local(host->weird, &to.ip) ? to.ip : v4 ? host->own4 : from.ip;
-    head_put16(head + HEAD4_LEN, from.port);
-    head_put16(head + HEAD4_LEN + 2, to.port);
+    put_u16(head + HEAD4_LEN, from.port);
+    put_u16(head + HEAD4_LEN + 2, to.port);
     if (v4) {
         name_v4(head, &from.ip, &to.ip);
         return len;

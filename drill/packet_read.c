@@ -2,18 +2,9 @@
 #include "packet.h"
 
 #include "base/csum.h"
+#include "base/octets.h"
 
 #include <string.h>
-
-static uint32_t get16(const uint8_t *p)
-{
-    return (uint32_t)p[0] << 8 | p[1];
-}
-
-static uint32_t get32(const uint8_t *p)
-{
-    return get16(p) << 16 | get16(p + 2);
-}
 
 static bool all_zero(const uint8_t *p, size_t len)
 {
@@ -29,7 +20,7 @@ static void read_option(struct tcp_option *option, const uint8_t *p, uint8_t len
     option->form = FORM_PLAIN;
     if (p[0] == 2 && len == 4) {
         option->form = FORM_MSS;
-        option->val = get16(p + 2);
+        option->val = get_u16(p + 2);
     } else if (p[0] == 3 && len == 3) {
         option->form = FORM_WSCALE;
         option->val = p[2];
@@ -39,11 +30,11 @@ static void read_option(struct tcp_option *option, const uint8_t *p, uint8_t len
         option->form = FORM_SACK;
         option->blocks = len / 8u;
         for (unsigned i = 0; i < option->blocks * 2; i++)
-            option->sack[i] = get32(p + 2 + (size_t)4 * i);
+            option->sack[i] = get_u32(p + 2 + (size_t)4 * i);
     } else if (p[0] == 8 && len == 10) {
         option->form = FORM_TS;
-        option->val = get32(p + 2);
-        option->ecr = get32(p + 6);
+        option->val = get_u32(p + 2);
+        option->ecr = get_u32(p + 6);
     } else {
         memcpy(option->data, p + 2, len - 2u);
     }
@@ -83,15 +74,15 @@ static const char *read_tcp(struct seen *seen, const uint8_t *p, size_t len)
     if ((p[12] & 0x0e) != 0)
         return "reserved bits that are set";
     is->proto = PROTO_TCP;
-    seen->from_port = (uint16_t)get16(p);
-    seen->to_port = (uint16_t)get16(p + 2);
+    seen->from_port = (uint16_t)get_u16(p);
+    seen->to_port = (uint16_t)get_u16(p + 2);
     is->has_seq = is->has_win = is->has_urg = true;
-    is->seq = get32(p + 4);
-    is->ack = get32(p + 8);
-    is->flags = get16(p + 12) & 0x1ff;
+    is->seq = get_u32(p + 4);
+    is->ack = get_u32(p + 8);
+    is->flags = get_u16(p + 12) & 0x1ff;
     is->has_ack = (is->flags & SEG_ACK) != 0;
-    is->win = get16(p + 14);
-    is->urg = get16(p + 18);
+    is->win = get_u16(p + 14);
+    is->urg = get_u16(p + 18);
     is->len = (uint32_t)(len - head);
     seen->text_zero = all_zero(p + head, len - head);
     return read_options(is, p + 20, head - 20) ? NULL : "malformed TCP options";
@@ -101,11 +92,11 @@ static const char *read_tcp(struct seen *seen, const uint8_t *p, size_t len)
 
 static const char *read_udp(struct seen *seen, const uint8_t *p, size_t len)
 {
-    if (len < 8 || get16(p + 4) != len)
+    if (len < 8 || get_u16(p + 4) != len)
         return "a wrong UDP length";
     seen->is.proto = PROTO_UDP;
-    seen->from_port = (uint16_t)get16(p);
-    seen->to_port = (uint16_t)get16(p + 2);
+    seen->from_port = (uint16_t)get_u16(p);
+    seen->to_port = (uint16_t)get_u16(p + 2);
     seen->is.len = (uint32_t)(len - 8);
     seen->text_zero = all_zero(p + 8, len - 8);
     return NULL;
@@ -119,14 +110,14 @@ static const char *read_icmp(struct seen *seen, const uint8_t *p, size_t len)
     seen->icmp_type = p[0];
     seen->icmp_code = p[1];
     seen->is.icmp = icmp_by_number(seen->v6, p[0], p[1]);
-    seen->is.mtu = seen->v6 ? get32(p + 4) : get16(p + 6);
+    seen->is.mtu = seen->v6 ? get_u32(p + 4) : get_u16(p + 6);
     seen->text_zero = true;
     /* The ports it quotes: whose packet it complains of. */
     const uint8_t *quote = p + 8;
     const size_t ip = seen->v6 ? 40 : 20;
     if (len >= 8 + ip + 4) {
-        seen->to_port = (uint16_t)get16(quote + ip);
-        seen->from_port = (uint16_t)get16(quote + ip + 2);
+        seen->to_port = (uint16_t)get_u16(quote + ip);
+        seen->from_port = (uint16_t)get_u16(quote + ip + 2);
     }
     return NULL;
 }
@@ -148,7 +139,7 @@ static const char *read_ip4(struct seen *seen, const uint8_t *data, size_t len, 
 {
     if (len < 20 || data[0] != 0x45)
         return "an IPv4 header with options, or none";
-    if (get16(data + 2) != len)
+    if (get_u16(data + 2) != len)
         return "a wrong IPv4 total length";
     if (csum_fold(csum_add(0, data, 20)) != 0)
         return "a wrong IPv4 header checksum";
@@ -162,13 +153,13 @@ static const char *read_ip4(struct seen *seen, const uint8_t *data, size_t len, 
 
 static const char *read_ip6(struct seen *seen, const uint8_t *data, size_t len, unsigned *proto)
 {
-    if (len < 40 || get16(data + 4) != len - 40)
+    if (len < 40 || get_u16(data + 4) != len - 40)
         return "a wrong IPv6 payload length";
     seen->v6 = true;
     memcpy(seen->from.octet, data + 8, 16);
     memcpy(seen->to.octet, data + 24, 16);
-    seen->is.tos = (uint8_t)(get16(data) >> 4);
-    seen->is.flow = get32(data) & 0xfffff;
+    seen->is.tos = (uint8_t)(get_u16(data) >> 4);
+    seen->is.flow = get_u32(data) & 0xfffff;
     seen->is.ttl = data[7];
     *proto = data[6];
     return NULL;

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "parse.h"
 
+#include "base/octets.h"
+
 #include <ctype.h>
 #include <string.h>
 
 static uint8_t *put16(uint8_t *p, uint32_t value)
 {
-    p[0] = (uint8_t)(value >> 8);
-    p[1] = (uint8_t)value;
+    put_u16(p, (uint16_t)value);
     return p + 2;
 }
 
@@ -22,13 +23,6 @@ static void set_plain(struct tcp_option *option, uint8_t kind, const uint8_t *en
     option->form = FORM_PLAIN;
     option->kind = kind;
     option->len = (uint8_t)(2 + (end - option->data));
-}
-
-static int hex_digit(char c)
-{
-    return isdigit((unsigned char)c)    ? c - '0'
-           : isxdigit((unsigned char)c) ? tolower(c) - 'a' + 10
-                                        : -1;
 }
 
 /* Hexadecimal octets in a row, as many as there are, or a name that stands for them (-D); returns

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "args.h"
 
+#include "base/octets.h"
 #include "tool.h"
 
 #include <string.h>
@@ -73,17 +74,6 @@ bool args_prefix(const char *text, struct weir_ip *ip, unsigned *prefix_len)
     return true;
 }
 
-int args_hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 bool args_mac(const char *text, uint8_t mac[6])
 {
     uint8_t parsed[6];
@@ -91,7 +81,7 @@ bool args_mac(const char *text, uint8_t mac[6])
     if (strlen(text) != 17)
         return false;
     for (unsigned i = 0; i < 6; i++) {
-        const int high = args_hex_digit(text[3 * i]), low = args_hex_digit(text[3 * i + 1]);
+        const int high = hex_digit(text[3 * i]), low = hex_digit(text[3 * i + 1]);
         const char separator = text[3 * i + 2];
         if (high < 0 || low < 0 || separator != (i < 5 ? ':' : '\0'))
             return false;

@@ -19,9 +19,6 @@ bool args_seconds(const char *text, weir_time min, weir_time max, weir_time *val
 /* "192.0.2.1/24" or "2001:db8::1/64". The length may be left out: all bits then. */
 bool args_prefix(const char *text, struct weir_ip *ip, unsigned *prefix_len);
 
-/* The value of a hexadecimal digit, or -1. */
-int args_hex_digit(char c);
-
 /* "02:00:5e:10:00:01": a unicast address, not all zero. */
 bool args_mac(const char *text, uint8_t mac[6]);
 

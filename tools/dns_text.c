@@ -2,6 +2,7 @@
 #include "dns.h"
 
 #include "args.h"
+#include "base/octets.h"
 
 #include <ares.h>
 #include <inttypes.h>
@@ -74,22 +75,17 @@ bool dns_reverse(const char *address, char text[DNS_REVERSE_MAX])
 
 /* ---- A message ---- */
 
-static uint16_t get16(const uint8_t *at)
-{
-    return (uint16_t)(at[0] << 8 | at[1]);
-}
-
 bool dns_take(struct dns_answer *answer, const uint8_t *message, size_t len)
 {
     if (len < HEADER_LEN || len > DNS_MESSAGE_MAX)
         return false;
     answer->len = len;
     memcpy(answer->message, message, len);
-    answer->id = get16(message);
-    answer->flags = get16(message + 2);
+    answer->id = get_u16(message);
+    answer->flags = get_u16(message + 2);
     answer->rcode = answer->flags & 15;
     for (unsigned i = 0; i < DNS_SECTIONS; i++)
-        answer->count[i] = get16(message + 6 + 2 * i);
+        answer->count[i] = get_u16(message + 6 + 2 * i);
     return true;
 }
 
@@ -239,7 +235,7 @@ bool dns_records(const struct dns_answer *answer, dns_record_fn *on_record, void
     struct reader reader = { .answer = answer,
                              .at = answer->message + HEADER_LEN,
                              .end = answer->message + answer->len };
-    for (unsigned i = get16(answer->message + 4); i > 0 && !reader.damaged; i--) {
+    for (unsigned i = get_u16(answer->message + 4); i > 0 && !reader.damaged; i--) {
         take_name(&reader, record.name);
         take(&reader, 4);
     }

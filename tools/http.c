@@ -2,6 +2,7 @@
 #include "http.h"
 
 #include "args.h"
+#include "base/octets.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -141,8 +142,8 @@ static bool decode(struct text coded, char *path)
         if (c <= ' ' || c == 0x7f)
             return false;
         if (c == '%') {
-            const int high = i + 2 < coded.len ? args_hex_digit(coded.at[i + 1]) : -1;
-            const int low = i + 2 < coded.len ? args_hex_digit(coded.at[i + 2]) : -1;
+            const int high = i + 2 < coded.len ? hex_digit(coded.at[i + 1]) : -1;
+            const int low = i + 2 < coded.len ? hex_digit(coded.at[i + 2]) : -1;
             if (high < 0 || low < 0)
                 return false;
             c = (char)(high * 16 + low);
@@ -476,7 +477,7 @@ static void chunk_enter(struct http_chunks *chunks, enum chunk_state state)
 
 static void chunk_size_octet(struct http_chunks *chunks, char c)
 {
-    const int digit = args_hex_digit(c);
+    const int digit = hex_digit(c);
     if (digit >= 0 && chunks->digits < CHUNK_DIGITS_MAX) {
         chunks->left = chunks->left * 16 + (unsigned)digit;
         chunks->digits++;

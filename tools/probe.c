@@ -2,6 +2,7 @@
 #include "probe.h"
 
 #include "base/csum.h"
+#include "base/octets.h"
 #include "tool.h"
 
 #include <errno.h>
@@ -152,22 +153,16 @@ bool probe_echo_has(const uint8_t *echo, size_t len, uint16_t id)
     return len >= ECHO_HEADER && echo[4] == id >> 8 && echo[5] == (uint8_t)id;
 }
 
-static void put16(uint8_t *to, uint16_t value)
-{
-    to[0] = (uint8_t)(value >> 8);
-    to[1] = (uint8_t)value;
-}
-
 void probe_echo(uint8_t *packet, int family, uint16_t id, uint16_t seq, size_t len)
 {
     memset(packet, 0, ECHO_HEADER);
     packet[0] = family == AF_INET ? ICMP_ECHO : ICMP6_ECHO_REQUEST;
-    put16(packet + 4, id);
-    put16(packet + 6, seq);
+    put_u16(packet + 4, id);
+    put_u16(packet + 6, seq);
     for (size_t i = 0; i < len; i++)
         packet[ECHO_HEADER + i] = (uint8_t)i;
     if (family == AF_INET) /* that of ICMPv6 the kernel fills in */
-        put16(packet + 2, csum_fold(csum_add(0, packet, ECHO_HEADER + len)));
+        put_u16(packet + 2, csum_fold(csum_add(0, packet, ECHO_HEADER + len)));
 }
 
 /* ---- Sending ---- */

@@ -2,6 +2,7 @@
 #include "weir/base.h"
 
 #include "base/assert.h"
+#include "base/octets.h"
 
 #define GROUPS   8
 #define NO_ZEROS 17 /* no "::": further in than it can stand */
@@ -122,17 +123,6 @@ char *weir_ip_text(const struct weir_ip *ip, char text[WEIR_IP_TEXT_MAX])
 
 /* ---- from text ---- */
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 /* Four decimal numbers to the end of the string. A leading zero is refused: some readers would take
  * it for octal. */
 static bool parse_v4(const char *text, uint8_t octet[4])
@@ -159,10 +149,10 @@ static const char *parse_group(const char *text, uint8_t octet[2])
 {
     unsigned value = 0;
     unsigned digits = 0;
-    for (; hex_value(*text) >= 0; text++) {
+    for (; hex_digit(*text) >= 0; text++) {
         if (++digits > 4)
             return NULL;
-        value = value << 4 | (unsigned)hex_value(*text);
+        value = value << 4 | (unsigned)hex_digit(*text);
     }
     octet[0] = (uint8_t)(value >> 8);
     octet[1] = (uint8_t)value;

@@ -9,6 +9,7 @@
 #include "weir/dev.h"
 #include "weir/trace.h"
 
+#include "base/octets.h"
 #include "dev/line.h"
 #include "dev/pcapng.h"
 #include "dev/transport.h"
@@ -65,16 +66,6 @@ struct verdict {
     bool changed;  /* from, to, cause are valid */
     unsigned from, to, cause;
 };
-
-static unsigned get16(const uint8_t *at)
-{
-    return (unsigned)at[0] << 8 | at[1];
-}
-
-static uint32_t get32(const uint8_t *at)
-{
-    return (uint32_t)get16(at) << 16 | get16(at + 2);
-}
 
 /* ---- States ---- */
 
@@ -182,7 +173,7 @@ static uint32_t sender_of(const struct port *port, const struct weir_out *out)
     if (out->transport_off == 0 || out->transport_off + 12 > out->head_len)
         return NO_CONN;
     const uint8_t *tcp = out->head + out->transport_off;
-    const uint32_t seq = get32(tcp + 4), ack = get32(tcp + 8);
+    const uint32_t seq = get_u32(tcp + 4), ack = get_u32(tcp + 8);
     for (unsigned i = 0; i < SENT_KEPT && i < port->sent_count; i++)
         if (port->sent[i].seq == seq && port->sent[i].ack == ack)
             return port->sent[i].conn;

@@ -2,6 +2,7 @@
 #include "dev/transport.h"
 
 #include "base/csum.h"
+#include "base/octets.h"
 
 #define ETHER_LEN      14
 #define ETHERTYPE_IPV4 0x0800
@@ -19,19 +20,14 @@ struct transport {
     uint8_t proto;
 };
 
-static unsigned get16(const uint8_t *at)
-{
-    return (unsigned)at[0] << 8 | at[1];
-}
-
 static bool find_ip4(const uint8_t *frame, size_t len, struct transport *t)
 {
     const uint8_t *ip = frame + ETHER_LEN;
-    if (len < ETHER_LEN + 20 || ip[0] >> 4 != 4 || (get16(ip + 6) & 0x3fff) != 0)
+    if (len < ETHER_LEN + 20 || ip[0] >> 4 != 4 || (get_u16(ip + 6) & 0x3fff) != 0)
         return false; /* fragments carry no whole sum */
     t->proto = ip[9];
     t->off = ETHER_LEN + (size_t)(ip[0] & 15) * 4;
-    t->end = ETHER_LEN + get16(ip + 2);
+    t->end = ETHER_LEN + get_u16(ip + 2);
     t->address_off = ETHER_LEN + 12;
     t->address_len = 8;
     return true;
@@ -44,7 +40,7 @@ static bool find_ip6(const uint8_t *frame, size_t len, struct transport *t)
         return false;
     t->proto = ip[6];
     t->off = ETHER_LEN + 40;
-    t->end = ETHER_LEN + 40 + get16(ip + 4);
+    t->end = ETHER_LEN + 40 + get_u16(ip + 4);
     t->address_off = ETHER_LEN + 8;
     t->address_len = 32;
     for (unsigned i = 0; i < EXT_MAX && (t->proto == 0 || t->proto == 43 || t->proto == 60); i++) {
@@ -60,7 +56,7 @@ static bool find(const uint8_t *frame, size_t len, struct transport *t)
 {
     if (len < ETHER_LEN)
         return false;
-    const unsigned ethertype = get16(frame + 12);
+    const unsigned ethertype = get_u16(frame + 12);
     const bool found = ethertype == ETHERTYPE_IPV4   ? find_ip4(frame, len, t)
                        : ethertype == ETHERTYPE_IPV6 ? find_ip6(frame, len, t)
                                                      : false;
@@ -80,7 +76,7 @@ static size_t field_at(const uint8_t *frame, const struct transport *t)
     if (t->proto == PROTO_TCP && t->off + TCP_CSUM_AT + 2 <= t->end)
         return t->off + TCP_CSUM_AT;
     if (t->proto == PROTO_UDP && t->off + UDP_CSUM_AT + 2 <= t->end &&
-        get16(frame + t->off + UDP_CSUM_AT) != 0)
+        get_u16(frame + t->off + UDP_CSUM_AT) != 0)
         return t->off + UDP_CSUM_AT;
     return 0;
 }
@@ -108,6 +104,7 @@ bool transport_sum_is_open(const uint8_t *frame, size_t len)
     const csum32 pseudo = pseudo_sum(frame, &t);
     /* The field is compared first: of the frames that are as they should be, next to none goes on
      * to have all of it summed. */
-    return get16(frame + field) == (uint16_t)~csum_fold(pseudo) &&
+    const uint16_t open = (uint16_t)~csum_fold(pseudo);
+    return get_u16(frame + field) == open &&
            csum_fold(csum_add(pseudo, frame + t.off, t.end - t.off)) != 0;
 }

@@ -5,37 +5,13 @@
 /* Reads and writes fields in network order, and remembers whether it ever ran out.
  *
  * A field that does not fit is read as 0, or not written, and `ran_out` stays set from then on; so
- * a header is read straight down and asked once, at its end. No other code in weir turns octets
- * into numbers. Fields need no alignment, and an address is always copied. */
+ * a header is read straight down and asked once, at its end. Fields need no alignment, and an
+ * address is always copied. */
 
+#include "base/octets.h"
 #include "weir/base.h"
 
 #include <string.h>
-
-/* A number in network order at `p`, all of whose octets are known to be there. */
-static inline uint16_t get_u16(const uint8_t *p)
-{
-    return (uint16_t)(p[0] << 8 | p[1]);
-}
-
-static inline uint32_t get_u32(const uint8_t *p)
-{
-    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
-static inline void put_u16(uint8_t *p, uint16_t value)
-{
-    p[0] = (uint8_t)(value >> 8);
-    p[1] = (uint8_t)value;
-}
-
-static inline void put_u32(uint8_t *p, uint32_t value)
-{
-    p[0] = (uint8_t)(value >> 24);
-    p[1] = (uint8_t)(value >> 16);
-    p[2] = (uint8_t)(value >> 8);
-    p[3] = (uint8_t)value;
-}
 
 struct rd {
     const uint8_t *at;
