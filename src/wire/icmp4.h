@@ -53,12 +53,6 @@ static inline uint16_t icmp4_mtu(uint32_t rest)
     return (uint16_t)rest;
 }
 
-/* Parameter problem: the offending octet. */
-static inline uint8_t icmp4_pointer(uint32_t rest)
-{
-    return (uint8_t)(rest >> 24);
-}
-
 /* Reads and sums a whole message. WIRE_SHORT: under 8 octets; WIRE_CSUM. Types are not judged. */
 enum wire_error wire_icmp4_parse(const uint8_t *p, size_t len, struct icmp4_head *out)
     __attribute__((warn_unused_result));
