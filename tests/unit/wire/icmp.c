@@ -38,7 +38,7 @@ static void messages(void)
               icmp_seq(four.rest) == 1 && four.len == 6 && four.body[0] == 'h',
           "icmp: echo");
     CHECK(icmp_rest(0x1234, 1) == four.rest, "icmp: echo, written");
-    CHECK(icmp4_mtu(0x000005dc) == 1500, "icmp: mtu and pointer");
+    CHECK(icmp4_mtu(0x000005dc) == 1500, "icmp: mtu");
     holds = true;
     for (unsigned bit = 0; bit < 14 * 8; bit++) {
         p[bit / 8] ^= (uint8_t)(1 << bit % 8);
