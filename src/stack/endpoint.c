@@ -515,7 +515,8 @@ enum weir_error weir_udp_send_as(struct weir *weir, weir_handle handle,
 
     ip_call_begins(&weir->ip);
     uint8_t head[UDP_HEAD];
-    const struct udp_head udp = { endpoint->local.port, peer->port, 0, data, (uint32_t)len };
+    const uint16_t sum = !how->no_sum; /* ip writes it; 0: none, for groups on this host either */
+    const struct udp_head udp = { endpoint->local.port, peer->port, sum, data, (uint32_t)len };
     const struct ip_send send = {
         .src = ip_is_any(&how->from) ? source_of(weir, endpoint) : how->from,
         .dst = peer->ip,

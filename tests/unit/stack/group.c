@@ -45,6 +45,8 @@ static bool note_ttl(struct world *w, unsigned from, const uint8_t *data, size_t
     (void)w;
     if (from == 0 && len > 34 && data[12] == 8 && data[23] == 17)
         last_ttl = data[22];
+    if (from == 0 && len > 54 && data[12] == 0x86 && data[13] == 0xdd && data[20] == 17)
+        last_ttl = data[21];
     return true;
 }
 
@@ -84,11 +86,12 @@ static void test_groups(const char *name, const char *ip)
     world_close(&world);
 }
 
-static void test_here(void)
+static void test_here(const char *ip)
 {
     open_world();
     struct weir *w = world.side[0];
-    const struct weir_addr to = { .ip = weir_ip_v4(239, 1, 2, 3), .port = 5353 };
+    struct weir_addr to = { .port = 5353 };
+    (void)weir_ip_parse(ip, &to.ip);
     const weir_handle a = open_at(0, 5353, 0), b = open_at(1, 5353, 0);
     CHECK(weir_udp_join(w, a, &to.ip, 1, world.now) == WEIR_OK &&
               weir_udp_join(world.side[1], b, &to.ip, 1, world.now) == WEIR_OK,
@@ -128,6 +131,7 @@ int main(void)
 {
     test_groups("IPv4", "239.1.2.3");
     test_groups("IPv6", "ff15::1234");
-    test_here();
+    test_here("239.1.2.3");
+    test_here("ff15::1234");
     return tap_done();
 }
