@@ -114,6 +114,8 @@ class Lane:
         if reduced:
             lines = self.reduce(case, found.before(lines), found.kind())
             found, answer = self.against(case, lines)
+            if found is None:
+                return {"verdict": "unsteady", "what": reason}
         return {"verdict": "differs"} | self.shown(case, lines, answer, found)
 
 
