@@ -271,6 +271,9 @@ static void note(struct capture_file *file, struct capture_frame *frame)
     struct capture_about *about = &file->about;
     if (frame->whole_len < frame->len)
         frame->whole_len = frame->len;
+    frame->when = frame->when < 0                  ? 0
+                  : frame->when > CAPTURE_WHEN_MAX ? CAPTURE_WHEN_MAX
+                                                   : frame->when;
     if (about->frames == 0)
         about->first = about->last = frame->when;
     if (frame->when < file->before)

@@ -9,7 +9,8 @@
  * It is a reader of our own because libpcap refuses a pcapng file whose interfaces differ. It knows
  * blocks and octets, and nothing of what the packets mean (capture_packet.h). Nothing in a file is
  * believed: a length beyond CAPTURE_BLOCK_MAX, or one that contradicts another, ends the reading
- * with a line that says where. What came before it counts. Times are nanoseconds since 1970. */
+ * with a line that says where. What came before it counts. Times are nanoseconds since 1970, from 0
+ * to CAPTURE_WHEN_MAX: what claims to be elsewhere is taken for the nearer of both. */
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -19,6 +20,7 @@
 #define CAPTURE_IFACES_MAX  65536                /* interfaces of a file */
 #define CAPTURE_COMMENT_MAX 512                  /* with the final zero; longer ones are cut */
 #define CAPTURE_WHY_MAX     160
+#define CAPTURE_WHEN_MAX    (INT64_MAX / 2) /* in 2116: the sum of two times is one, too */
 
 /* The link types that are understood, by their numbers in a file (www.tcpdump.org/linktypes). */
 enum capture_link {

@@ -198,6 +198,13 @@ static void note_syn(struct flow *flow, const struct flow_segment *segment,
         flow->syn_ack_at = segment->when;
 }
 
+/* The end's window was closed until now. Times that go back and forth are counted only so often. */
+static void spend_closed(struct flow_end *end, int64_t now)
+{
+    if (end->zero_time < CAPTURE_WHEN_MAX)
+        end->zero_time += flow_apart(end->zero_since, now);
+}
+
 static void note_window(struct flow_end *end, const struct flow_segment *segment)
 {
     if ((segment->flags & PACKET_RST) != 0 || segment->class == FLOW_DUPLICATE ||
@@ -214,7 +221,7 @@ static void note_window(struct flow_end *end, const struct flow_segment *segment
         end->zero_windows++;
         end->zero_since = segment->when;
     } else if (end->window != 0 && was_zero) {
-        end->zero_time += segment->when - end->zero_since;
+        spend_closed(end, segment->when);
     }
 }
 
@@ -418,7 +425,7 @@ void flow_table_finish(struct flow_table *table)
         for (unsigned e = 0; e < 2; e++) {
             struct flow_end *end = &flow->end[e];
             if (end->window_known && end->window == 0 && flow->reset_by < 0)
-                end->zero_time += flow->last - end->zero_since;
+                spend_closed(end, flow->last);
         }
         flow->vantage = (uint8_t)flow_vantage(flow);
         flow_mark_missed(flow);

@@ -292,7 +292,8 @@ static void measure(struct flow_end *end, int64_t rtt)
     if (rtt > to->max)
         to->max = rtt;
     to->smooth += to->count == 0 ? rtt : (rtt - to->smooth) / RTT_WEIGHT;
-    to->sum += rtt;
+    if (to->sum < CAPTURE_WHEN_MAX) /* only times that go back and forth come there */
+        to->sum += rtt;
     to->count++;
 }
 
@@ -334,8 +335,7 @@ void flow_acknowledges(struct flow_table *table, struct flow *flow, struct flow_
     }
     /* Karn: what was sent twice measures nothing; and what waited behind it measures the repair. */
     if (newest != NULL && !again && end->recovery == FLOW_NEW && segment->when >= newest->when) {
-        /* Times centuries apart are no round trip; their difference must not overflow. */
-        segment->rtt = (int64_t)((uint64_t)segment->when - (uint64_t)newest->when);
+        segment->rtt = flow_apart(newest->when, segment->when);
         if (segment->rtt <= 0)
             segment->rtt = 1;
         measure(end, segment->rtt);

@@ -16,11 +16,10 @@
 static int64_t answer_time(const struct flow *flow, unsigned end)
 {
     int64_t time = flow->end[!end].rtt.count > 0 ? flow->end[!end].rtt.min : 0;
+    const int64_t asked_at = end == 1 ? flow->syn_at : flow->syn_ack_at;
+    const int64_t answered_at = end == 1 ? flow->syn_ack_at : flow->open_at;
     const int64_t handshake =
-        end == 1
-            ? (flow->syn_at != 0 && flow->syn_ack_at != 0 ? flow->syn_ack_at - flow->syn_at : 0)
-        : flow->open_at != 0 ? flow->open_at - flow->syn_ack_at
-                             : 0;
+        asked_at != 0 && answered_at != 0 ? flow_apart(asked_at, answered_at) : 0;
     if (handshake > 0 && (time == 0 || handshake < time))
         time = handshake;
     return time;
@@ -40,7 +39,7 @@ static int near_end(const struct flow *flow)
         return flow->here - 1;
     if (left == 0 || right == 0 || left < TOTAL_MIN - right)
         return -1;
-    const int64_t share = left / NEAR_SHARE + right / NEAR_SHARE; /* wild times do not overflow */
+    const int64_t share = left / NEAR_SHARE + right / NEAR_SHARE;
     if (left < share)
         return 0;
     return right < share ? 1 : -1;

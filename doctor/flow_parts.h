@@ -6,6 +6,12 @@
 
 #include "flow.h"
 
+/* The time from one packet to its answer; 0 if that came first. */
+static inline int64_t flow_apart(int64_t asked_at, int64_t answered_at)
+{
+    return answered_at > asked_at ? answered_at - asked_at : 0;
+}
+
 /* Octets of sequence space: SYN and FIN take one each. */
 static inline uint32_t flow_space(const struct flow_segment *segment)
 {

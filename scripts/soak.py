@@ -81,7 +81,7 @@ def waiting(scale, first):
     yield Stage("differential", 110, "tests/differential/run.py")
     yield Stage("chance", 300 * scale, f"tests/differential/chance.py {seeds(1000)}")
     yield Stage("segments", 220 * scale, f"tests/differential/segments.py {seeds(2000)}")
-    yield Stage("faults", 120 + 400 * scale,
+    yield Stage("faults", 40 + 400 * scale,
                 f"tests/integration/run_faults.py --build build --soak {scale:g}")
     yield Stage("cpython", 400 / every, f"tests/integration/run_cpython.py --build build --every {every}")
     yield Stage("cpython-exact", 40, "tests/integration/run_cpython.py --build build --exact --only test_socket")

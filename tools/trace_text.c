@@ -122,9 +122,10 @@ static void put_limits(FILE *out, const struct flow_end *end)
         whole += end->limit_time[i];
     if (whole == 0)
         return;
+    const int64_t unit = whole > INT64_MAX / 1000 ? 1000 : 1;
     fputs("    held up by: ", out);
     for (unsigned i = FLOW_LIMIT_HANDSHAKE; i < FLOW_LIMIT_COUNT; i++) {
-        const int64_t share = end->limit_time[i] * 1000 / whole;
+        const int64_t share = end->limit_time[i] / unit * 1000 / (whole / unit);
         if (share == 0)
             continue;
         fprintf(out, "%s%s %lld.%lld%%", between, flow_limit_text(i), (long long)(share / 10),

@@ -112,8 +112,10 @@ class Lane:
         if self.stays(case, play.steps_of(lines), found.kind()) is None:
             return {"verdict": "unsteady", "what": found.what}
         if reduced:
-            lines = self.reduce(case, found.before(lines), found.kind())
+            what, lines = found.what, self.reduce(case, found.before(lines), found.kind())
             found, answer = self.against(case, lines)
+            if found is None:
+                return {"verdict": "unsteady", "what": what}
         return {"verdict": "differs"} | self.shown(case, lines, answer, found)
 
 

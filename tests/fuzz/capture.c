@@ -45,6 +45,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         for (unsigned end = 0; end < 2; end++)
             flow_facts(table.flows[i], end, table.flows[i]->last, &facts);
         LAW(flow_ending(table.flows[i], ending)[0] != '\0');
+        LAW(flow_rtt_min(table.flows[i]) >= 0);
         kept += table.flows[i]->segment_count;
     }
     LAW(kept == table.tcp - table.not_followed);
