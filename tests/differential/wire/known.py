@@ -395,6 +395,8 @@ def nobody_owns(seen):
     """In TIME-WAIT, and in FIN-WAIT-2 without a program, Linux looks at less than RFC 9293 3.10.7.4 asks for"""
     if seen.what == "options":
         return bare(seen.linux) and "close" in seen.calls and seen.linux.out.ecr != seen.weir.out.ecr
+    if seen.what == "missing":
+        return "R" in seen.linux.out.flags and "close" in seen.calls and seen.number(3) > 0
     resets = seen.what == "ack" and "R" in seen.linux.out.flags and seen.has_sent("F")
     ended = "close" in seen.calls or ("shutdown wr" in seen.calls and seen.has_sent("F"))
     return (resets or seen.what == "extra") and bare(seen.weir) and ended
