@@ -199,8 +199,12 @@ static long send_tcp(struct net *net, struct sock *sock, const struct msghdr *ms
     const size_t want = total_of(msg);
     size_t *done = &net->waiting.done;
     struct weir_status status;
-    if (sock->phase == PHASE_NEW || sock->phase == PHASE_LISTENING || sock->shut_write)
+    if (sock->phase == PHASE_NEW || sock->phase == PHASE_LISTENING)
         return -EPIPE;
+    if (sock->shut_write) { /* as Linux: what is pending is told first */
+        const enum weir_error pending = weir_error_take(net->weir, sock->handle);
+        return pending != WEIR_OK ? errno_result(pending) : -EPIPE;
+    }
     if (sock->phase == PHASE_CONNECTING &&
         weir_status(net->weir, sock->handle, &status) == WEIR_OK && status.state == WEIR_SYN_SENT)
         return WOULD_BLOCK;

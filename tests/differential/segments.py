@@ -34,6 +34,7 @@ RECORD_FROM = "1..1000"
 DOCUMENT = os.path.join(ROOT, "docs", "wire-differences.md")
 RECORD_LINES = 60    # more is for who plays to the kernel
 RECORD_SEEDS = 48
+RECORD_MORE = 16
 LANES = 12
 AGAIN = 2          # plays of what differs, with other gaps
 STRETCH = (.9, 1.12)
@@ -228,13 +229,18 @@ def features(lines):
 
 
 def record(options):
-    """Seeds that both judges and both plays agree on: each time the one that shows most that is new."""
+    """Seeds that both judges and both plays agree on: each time the one that shows most that is new. With
+    --seeds some of those beside what is recorded already."""
     left = [result for result in Lanes(options, seeds_of(options.seeds or RECORD_FROM)).results()
             if result["verdict"] == "equal" and result["lines"] and
             len(result["lines"]) <= RECORD_LINES]
     shows = {result["seed"]: features(result["lines"]) for result in left}
-    seen, taken = set(), []
-    while left and len(taken) < RECORD_SEEDS:
+    before = recorded() if options.seeds else []
+    taken = [{"seed": case.seed, "case": case.text(), "lines": [line.show() for line in lines]}
+             for case, lines in before]
+    seen = set().union(*(features(result["lines"]) for result in taken))
+    most = len(taken) + RECORD_MORE if taken else RECORD_SEEDS
+    while left and len(taken) < most:
         best = max(left, key=lambda result: (len(shows[result["seed"]] - seen), -result["seed"]))
         left.remove(best)
         seen |= shows[best["seed"]]

@@ -120,8 +120,8 @@ def timer(seen):
                 [line.when for line in sent if line.out.seq == first.out.seq][-1:], default=0)
     until = first.when + slack(first.when, since, first is seen.linux)
     later = [line for line in others if first.when < line.when < until]
-    if any(line.out is not None and (line.out.seq, line.out.length) == (first.out.seq, first.out.length)
-           for line in later):
+    if any(line.out is not None and not seen.by_step(line.when) and
+           (line.out.seq, line.out.length) == (first.out.seq, first.out.length) for line in later):
         return True
     return not seen.by_step(first.when) and (any(line.out is None for line in later) or
                                              others[-1].when < until)
@@ -192,6 +192,10 @@ def old_stamp(seen):
 @rule
 def left_edge(seen):
     """Linux measures the left edge of its window from what it last acknowledged, RFC 9293 from RCV.NXT"""
+    if seen.what.startswith("info snd_wnd"):
+        acks = {out.ack for out in seen.outs}
+        return any(int(match.group(3)) and int(match.group(2)) + int(match.group(3)) in acks
+                   for match in seen.steps[-3:])
     return seen.what == "extra" and bare(seen.weir) and bool(seen.step) and not seen.number(3) and \
         seen.number(2) < seen.weir.out.ack
 
@@ -271,8 +275,11 @@ def old_ack(seen):
 @rule
 def reset_with_stamp(seen):
     """A reset is not judged by its timestamp (RFC 7323, 5.2); by Linux it is in SYN-RECEIVED"""
-    return seen.weir is not None and seen.weir.out is not None and "R" in seen.weir.out.flags and \
-        any("R" in match.group(1) and "TS val" in (match.group(7) or "") for match in seen.steps)
+    resets = [match for match in seen.steps if "R" in match.group(1) and "TS val" in (match.group(7) or "")]
+    if seen.what == "extra" and bare(seen.weir) and seen.step is not None and resets:
+        return resets[-1].group(0) == seen.step.group(0)
+    return bool(resets) and seen.weir is not None and seen.weir.out is not None and \
+        "R" in seen.weir.out.flags
 
 
 @rule
@@ -325,7 +332,7 @@ def answered_again(seen):
 @rule
 def ack_of_nothing(seen):
     """An ACK of our SYN's own number is old here (RFC 5961, 5.2); Linux takes it for one of nothing sent"""
-    return seen.what in ("missing", "ack") and bare(seen.linux) and bool(seen.step) and \
+    return seen.what in ("missing", "ack", "seq") and bare(seen.linux) and bool(seen.step) and \
         seen.step.group(4) is not None and seen.number(4) == 0
 
 
@@ -385,11 +392,14 @@ def more_copies(seen):
 
 @rule
 def nobody_owns(seen):
-    """In FIN-WAIT-2 and TIME-WAIT without a program Linux looks at less than RFC 9293 3.10.7.4 asks for"""
+    """In TIME-WAIT, and in FIN-WAIT-2 without a program, Linux looks at less than RFC 9293 3.10.7.4 asks for"""
     if seen.what == "options":
         return bare(seen.linux) and "close" in seen.calls and seen.linux.out.ecr != seen.weir.out.ecr
+    if seen.what == "missing":
+        return "R" in seen.linux.out.flags and "close" in seen.calls and seen.number(3) > 0
     resets = seen.what == "ack" and "R" in seen.linux.out.flags and seen.has_sent("F")
-    return (resets or seen.what == "extra") and bare(seen.weir) and "close" in seen.calls
+    ended = "close" in seen.calls or ("shutdown wr" in seen.calls and seen.has_sent("F"))
+    return (resets or seen.what == "extra") and bare(seen.weir) and ended
 
 
 @rule
@@ -403,6 +413,46 @@ def timeout_after_probe(seen):
               not seen.by_step(before.when)]
     return any(has_text(before) and probe < before.when < line.when for probe in probes[-1:]
                for before in seen.before)
+
+
+@rule
+def two_windows(seen):
+    """For an ACK of more than two windows Linux adds two segments to cwnd, RFC 5681 3.1 one at most"""
+    ours, acks = seen.burst(seen.all_weir), sorted({int(match.group(4)) for match in seen.steps if match.group(4)})
+    return seen.what == "missing" and has_text(seen.linux) and len(acks) > 1 and ours > 1 and \
+        seen.burst(seen.all_linux) == ours + 1 and \
+        acks[-1] - acks[-2] >= 2 * (ours - 1) * seen.linux.out.length
+
+
+@rule
+def window_taken_back(seen):
+    """A smaller window with nothing new is taken (RFC 9293, 3.10.7.4); Linux keeps the larger"""
+    tops = [(int(match.group(2)), int(match.group(5) or 0)) for match in seen.steps]
+    return (seen.what == "missing" and has_text(seen.linux) or seen.what.startswith("info snd_wnd")) and \
+        any(window < tops[n][1] and number <= max(top for top, _ in tops[:n + 1])
+            for n, (number, window) in enumerate(tops[1:]))
+
+
+@rule
+def fin_beyond_gap(seen):
+    """To a program that has closed a FIN beyond a gap is for Linux like octets that nobody will read, and is
+    reset; here it waits for what is before it"""
+    return seen.linux is not None and seen.linux.out is not None and "R" in seen.linux.out.flags and \
+        bare(seen.weir) and "close" in seen.calls and "F" in seen.flags() and \
+        seen.number(2) + seen.number(3) > seen.weir.out.ack
+
+
+@rule
+def timeout_after_blocks(seen):
+    """SACK blocks do not put the timeout off (RFC 6298, 5.3); on Linux those for what left before the first
+    segment's last copy do"""
+    line = seen.weir
+    if seen.what not in ("extra", "time") or not has_text(line) or seen.by_step(line.when) or \
+            line.out.seq > seen.most_acked():
+        return False
+    sent = max((before.when for before in seen.before if has_text(before) and
+                before.out.seq == line.out.seq and before is not seen.linux), default=0)
+    return any(sent < before.when and "sack " in (before.text or "") for before in seen.before)
 
 
 @rule
@@ -511,9 +561,9 @@ def error_queue(seen):
 
 @rule
 def reset_while_closing(seen):
-    """A reset after shutdown or in CLOSING is no error here (RFC 9293, 3.10.7.4), on Linux ECONNRESET"""
+    """A reset in CLOSING or LAST-ACK is no error here (RFC 9293, 3.10.7.4), on Linux ECONNRESET"""
     if seen.what != "result" or not seen.has_sent("R") or \
-            not (seen.has_sent("F") or "shutdown wr" in seen.calls):
+            not (seen.has_sent("F") and "shutdown wr" in seen.calls):
         return False
     more = set(seen.linux.said.split(",")) - set(seen.weir.said.split(","))
     return "ECONNRESET" in (seen.linux.said, seen.weir.said) or (seen.linux.text == "poll" and more == {"ERR"})
