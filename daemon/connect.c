@@ -402,6 +402,7 @@ static void failed(struct socket *socket, weir_time now)
     socket->error = told ? 0 : error;
     socket_close_d(socket); /* with the filler in it, which makes it an error at S */
     socket->state = SOCKET_DEAD;
+    exact_look(socket, now);
     if (socket_gone(socket))
         socket_free(socket);
 }

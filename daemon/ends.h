@@ -88,8 +88,8 @@ bool exact_only(int nr); /* nobody else catches it */
 /* Something has happened that those who wait to read or write may have waited for. */
 void exact_look(struct socket *socket, weir_time now);
 void exact_forget(struct socket *socket); /* before it is freed: the kernel knows what to say */
-void exact_expired(struct parked *parked, weir_time now);
-void exact_unchain(struct parked *parked); /* of any kind: it waits no more */
+bool exact_turn(const struct parked *parked, weir_time now); /* true: it waits no more */
+void exact_unchain(struct parked *parked);                   /* of any kind: it waits no more */
 /* A close: S stays open for those who wait in other threads, as long as they do. */
 void exact_leave_to(const struct call *close_call);
 

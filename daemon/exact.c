@@ -111,13 +111,15 @@ static bool kernel_may(const struct call *call, bool sends)
 bool exact_wait(struct call *call, const struct message *message, bool sends)
 {
     struct socket *socket = call->socket;
-    if (socket == NULL || !call->run->exact || kernel_may(call, sends))
+    if (socket == NULL || !call->run->exact)
         return false;
     if (!message_waits(call, message)) {
         if (is_not_met(socket))
             call_error(call, EAGAIN);
         return is_not_met(socket);
     }
+    if (kernel_may(call, sends))
+        return false;
     const weir_time deadline = wait_deadline(call->s, sends ? SO_SNDTIMEO : SO_RCVTIMEO, call->now);
     /* Who has set a time is told of a signal, whatever SA_RESTART says (signal(7)). That he is who
      * makes the call again cannot be told from seccomp's making it: then he is told twice. */
@@ -198,9 +200,9 @@ void exact_look(struct socket *socket, weir_time now)
     }
 }
 
-void exact_expired(struct parked *parked, weir_time now)
+bool exact_turn(const struct parked *parked, weir_time now)
 {
-    (void)try_again(parked, true, now);
+    return try_again(parked, parked->deadline <= now, now);
 }
 
 void exact_forget(struct socket *socket)

@@ -162,16 +162,20 @@ static void expire_parked(void *user, weir_time now)
         struct parked *parked = &weird->parked[i];
         if (parked->call == 0)
             continue;
+        if (parked
+                ->waits) { /* it has had word of what it waits for, unless that came another way */
+            if (exact_turn(parked, now))
+                unpark(parked);
+            continue;
+        }
         const bool gone = !call_valid(parked->run, parked->call);
         if (parked->deadline > now && (!gone || accept_withdraw(parked, now)))
             continue;
         struct socket *socket = socket_find(weird, parked->socket);
-        if (parked->s < 0 && !parked->waits && socket != NULL)
+        if (parked->s < 0 && socket != NULL)
             connect_detach(socket);
         const int in_time = parked->again ? -EALREADY : -EINPROGRESS;
-        if (parked->waits)
-            exact_expired(parked, now);
-        else if (call_is_send(parked->nr))
+        if (call_is_send(parked->nr))
             send_expired(parked, now);
         else if (parked->nr != 0)
             receive_expired(parked, now);

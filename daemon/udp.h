@@ -259,6 +259,9 @@ struct udp_job udp_job_of(struct call *call, struct udp_socket *socket);
 /* The call goes on later and call->s stays with it; ENOBUFS is the answer if too many wait. */
 void udp_wait_add(struct call *call, const struct udp_job *job, bool sends, weir_time deadline);
 void udp_wait_end(struct udp_wait *wait);
+/* Forgets what the thread waited for before, since it makes one call at a time: a signal took it
+ * out of that. Whether it was this very call. */
+bool udp_wait_again(const struct udp_job *job);
 /* Whether the answer reached its call. */
 bool udp_job_answer(const struct udp_job *job, int64_t value);
 /* A message header of the program: its buffers, `*count` of them. 0 or errno. */

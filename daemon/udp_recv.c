@@ -279,6 +279,8 @@ void udp_call_recv(struct call *call, struct udp_socket *socket)
     const int mode = fcntl(call->s, F_GETFL);
     if ((flags_of(&job) & (MSG_DONTWAIT | MSG_ERRQUEUE)) != 0 || (mode & O_NONBLOCK) != 0)
         (void)udp_job_answer(&job, job.done > 0 ? (int64_t)job.done : -EAGAIN);
+    else if (call->run->exact && udp_wait_again(&job) && deadline_of(&job, 0) != WEIR_NEVER)
+        (void)udp_job_answer(&job, -EINTR); /* as exact.c */
     else
         udp_wait_add(call, &job, false, deadline_of(&job, call->now));
 }

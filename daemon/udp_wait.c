@@ -108,6 +108,20 @@ static void set_timer(struct udp_host *host, weir_time now)
         weir_loop_clear_timer(host->weird->loop, &host->timer);
 }
 
+bool udp_wait_again(const struct udp_job *job)
+{
+    struct udp_host *host = job->host;
+    for (unsigned i = 0; i < host->wait_top; i++) {
+        const struct udp_job *old = &host->wait[i].job;
+        if (old->id == 0 || old->pid != job->pid)
+            continue;
+        const bool again = old->nr == job->nr && memcmp(old->arg, job->arg, sizeof old->arg) == 0;
+        udp_wait_end(&host->wait[i]);
+        return again;
+    }
+    return false;
+}
+
 void udp_wait_add(struct call *call, const struct udp_job *job, bool sends, weir_time deadline)
 {
     struct udp_host *host = job->host;

@@ -80,6 +80,7 @@ def waiting(scale, first):
     yield Stage("kernel-differing", 12 / every, f"{kernel} --differing")
     yield Stage("differential", 110, "tests/differential/run.py")
     yield Stage("chance", 300 * scale, f"tests/differential/chance.py {seeds(1000)}")
+    yield Stage("chance-exact", 300 * scale, f"tests/differential/chance.py --exact {seeds(1000)}")
     yield Stage("segments", 220 * scale, f"tests/differential/segments.py {seeds(2000)}")
     yield Stage("faults", 40 + 400 * scale,
                 f"tests/integration/run_faults.py --build build --soak {scale:g}")

@@ -7,7 +7,8 @@
 Each seed draws a short program over a TCP connection, or over three datagram sockets, on the
 loopback. The transcripts of both sides are compared up to the first difference; one that
 docs/differences.md gives the reason for (KNOWN) ends its seed, any other is played once more, slowly,
-for who was late on a busy machine, and fails if one is there again. Not drawn is what differs so often that nothing behind it would be seen: urgent data, shutdown for reading alone, and on a datagram
+for who was late on a busy machine, and fails if one is there again. Under --exact none of the reasons
+is allowed that reading and writing have otherwise. Not drawn is what differs so often that nothing behind it would be seen: urgent data, shutdown for reading alone, and on a datagram
 socket a shutdown, what is too much for one, and a send without a name from no port.
 Prints TAP; runs as root.
 """
@@ -216,15 +217,17 @@ def failed_again(before, theirs, ours):
     return not BROKEN.isdisjoint(before) and int(ours) == int(theirs) | select.POLLERR
 
 
-def is_known(before, linux, weir):
+def is_known(before, linux, weir, exact):
     """`before`: the lines so far, of both."""
     operation, _, theirs = linux.partition(" ")
     ours = weir.partition(" ")[2]
     if operation == "poll":
-        return failed_again(before, theirs, ours)
+        return not exact and failed_again(before, theirs, ours)
     # Linux delays an acknowledgement, and by Nagle's rule the last octets wait for it.
     if operation in HOLDING and theirs != "b''" and ours.startswith(theirs.removesuffix("'")):
         return theirs.startswith("b'")
+    if exact and operation in FAILING:
+        return False
     last, ours_last = theirs.split(" ")[-1], ours.split(" ")[-1]
     if operation in FAILING and last in FAILED and ours_last in FAILED:
         return True
@@ -234,27 +237,27 @@ def is_known(before, linux, weir):
     return (operation, theirs, ours) in KNOWN or (operation == "name" and ours in ("::", "0.0.0.0"))
 
 
-def both(build, seeds, settle):
+def both(weir_run, seeds, settle):
     """{seed: (Linux's lines, weir's)}"""
     seconds = PLAY_SECONDS[0] + PLAY_SECONDS[1] * len(seeds) + CALLS * len(seeds) * settle
     command = [sys.executable, os.path.abspath(__file__), "--play", str(settle), "--seeds",
                ",".join(map(str, seeds))]
     linux = transcript(["unshare", "--net", "sh", "-c", 'ip link set lo up; exec "$@"', "sh",
                         *command], seconds)
-    weir = transcript([os.path.join(build, "weir"), "run", "--", *command], seconds)
+    weir = transcript([*weir_run, "--", *command], seconds)
     return {seed: (linux.get(seed, ["nothing"]), weir.get(seed, ["nothing at all"])) for seed in seeds}
 
 
-def difference(linux, weir):
+def difference(linux, weir, exact):
     """The first call that differs, or None; whether it is a known one."""
     for n, (theirs, ours) in enumerate(zip(linux + [None], weir + [None])):
         if theirs != ours:
-            return n, None not in (theirs, ours) and is_known(linux[:n], theirs, ours)
+            return n, None not in (theirs, ours) and is_known(linux[:n], theirs, ours, exact)
     return None, True
 
 
-def judge(tap, seed, linux, weir):
-    n, known = difference(linux, weir)
+def judge(tap, seed, linux, weir, exact):
+    n, known = difference(linux, weir, exact)
     if not known:
         theirs, ours = ((lines + [None])[n] for lines in (linux, weir))
         tap.check(False, f"seed {seed}: call {n + 1}", *linux[:n], f"Linux: {theirs}", f"weir: {ours}")
@@ -271,6 +274,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--build", default=os.path.join(ROOT, "build"))
     parser.add_argument("--seeds", default="1..200")
+    parser.add_argument("--exact", action="store_true", help="under weir run --exact")
     parser.add_argument("--play", type=float, metavar="SETTLE", help=argparse.SUPPRESS)
     options = parser.parse_args()
     seeds = seeds_of(options.seeds)
@@ -281,12 +285,13 @@ def main():
     if os.geteuid() != 0 or shutil.which("unshare") is None:
         tap.skip("needs root and unshare, to have a network namespace")
         return tap.done()
-    found = both(options.build, seeds, SETTLE)
-    late = [seed for seed in seeds if not difference(*found[seed])[1]]
+    weir_run = [os.path.join(options.build, "weir"), "run", *(["--exact"] if options.exact else [])]
+    found = both(weir_run, seeds, SETTLE)
+    late = [seed for seed in seeds if not difference(*found[seed], options.exact)[1]]
     if 0 < len(late) <= SLOW_MAX:
         print(f"# once more, slowly: {', '.join(map(str, late))}", flush=True)
-        found.update(both(options.build, late, SETTLE_SLOW))
-    equal = sum(judge(tap, seed, *found[seed]) for seed in seeds)
+        found.update(both(weir_run, late, SETTLE_SLOW))
+    equal = sum(judge(tap, seed, *found[seed], options.exact) for seed in seeds)
     tap.check(equal >= len(seeds) * 3 // 4, f"{equal} of {len(seeds)} are equal to the end")
     return tap.done()
 
