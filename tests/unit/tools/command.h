@@ -15,7 +15,6 @@
 
 #define COMMAND_WORDS 24
 #define COMMAND_TEXT  65536
-#define COMMAND_LIMIT 20 /* seconds */
 
 struct command_result {
     int status; /* 128 + N for signal N; -1: it could not be started */
@@ -34,6 +33,7 @@ static inline void command_read(int fd, char *text)
 
 /* Where standard output goes instead of a temporary file; what is there is not read. */
 static const char *command_output;
+static unsigned command_limit = 20; /* seconds that it may take */
 
 /* `words` is split at spaces. Output goes through temporary files, so that nothing can block. */
 static inline void command_run(const char *program, const char *words,
@@ -53,7 +53,7 @@ static inline void command_run(const char *program, const char *words,
     fflush(stdout);
     const pid_t pid = fork();
     if (pid == 0) {
-        alarm(COMMAND_LIMIT);
+        alarm(command_limit);
         dup2(fileno(out), STDOUT_FILENO);
         dup2(fileno(err), STDERR_FILENO);
         execv(program, argv);
