@@ -42,6 +42,19 @@ bool call_valid(const struct run *run, uint64_t id)
     return run->notify >= 0 && ioctl(run->notify, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
 }
 
+/* The call that is being answered. Not in struct weird, which the keeper sees. */
+static struct call *in_hand;
+
+/* Before the answer: the program may close its descriptor at once, and its epolls tell of S for as
+ * long as we hold it, too. */
+static void let_go(const struct run *run, uint64_t id)
+{
+    if (in_hand == NULL || in_hand->run != run || in_hand->id != id || in_hand->s < 0)
+        return;
+    close(in_hand->s);
+    in_hand->s = -1;
+}
+
 bool call_answer(const struct run *run, uint64_t id, int64_t value)
 {
     struct seccomp_notif_resp answer = { .id = id };
@@ -49,6 +62,7 @@ bool call_answer(const struct run *run, uint64_t id, int64_t value)
         answer.error = (int)value;
     else
         answer.val = value;
+    let_go(run, id);
     return ioctl(run->notify, SECCOMP_IOCTL_NOTIF_SEND, &answer) == 0; /* ENOENT: withdrawn */
 }
 
@@ -66,6 +80,7 @@ void call_continue(const struct call *call)
 {
     struct seccomp_notif_resp answer = { .id = call->id,
                                          .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE };
+    let_go(call->run, call->id);
     (void)ioctl(call->run->notify, SECCOMP_IOCTL_NOTIF_SEND, &answer);
 }
 
@@ -293,13 +308,37 @@ static void note_pid(struct run *run, pid_t thread)
         run->pid[run->pid_next++ % RUN_PIDS] = pid;
 }
 
+/* S' is there, or is not to be had. `sure`: it is the caller's descriptor, whatever came meanwhile.
+ */
+static void answer_held(struct call *call, bool sure)
+{
+    struct run *run = call->run;
+    const bool valid = call->s >= 0 && (sure || call_valid(run, call->id));
+    const uint64_t cookie = valid ? socket_cookie(call->s) : 0; /* 0: not a socket */
+    const bool known =
+        cookie != 0 && socket_known(run->weird, run, cookie, &call->socket, &call->family);
+    if (cookie != 0 && !known && udp_answer(call))
+        return;
+    if (cookie == 0 ||
+        (!known && !socket_identify(run->weird, run, call->s, &call->socket, &call->family))) {
+        call_continue(call);
+        return;
+    }
+    if (call->socket != NULL) {
+        call->socket->pid = call->pid;
+        call->socket->fd = (int)call->arg[0];
+    }
+    answer(call);
+}
+
 void run_dispatch(struct run *run, const struct seccomp_notif *notice, weir_time now)
 {
+    struct weird *weird = run->weird;
     uint64_t arg[6];
     for (unsigned i = 0; i < 6; i++)
         arg[i] = notice->data.args[i];
     struct call call = {
-        .weird = run->weird,
+        .weird = weird,
         .run = run,
         .id = notice->id,
         .pid = (pid_t)notice->pid,
@@ -308,47 +347,27 @@ void run_dispatch(struct run *run, const struct seccomp_notif *notice, weir_time
         .s = -1,
         .now = now,
     };
-    if (!run->weird->orphaned)
+    if (!weird->orphaned)
         note_pid(run, call.pid);
     if (call.nr == __NR_socket) {
-        if (run->weird->orphaned)
+        if (weird->orphaned)
             call_error(&call, ENETDOWN);
         else
             call_socket(&call);
         return;
     }
-    run->exact = run->exact || exact_only(call.nr);
     bool sure;
     call.s = fetch_caller_fd(call.pid, (int)arg[0], &sure);
-    if ((call.s == -EMFILE || call.s == -ENFILE) && !exact_only(call.nr)) {
+    if (call.s == -EMFILE || call.s == -ENFILE) {
         call_error(&call, ENFILE); /* ours are used up: better than a wrong answer */
         return;
     }
-    if (run->weird->orphaned) {
+    in_hand = &call;
+    if (weird->orphaned)
         keeper_answer(&call);
-        if (call.s >= 0)
-            close(call.s);
-        return;
-    }
-    const bool valid = call.s >= 0 && (sure || call_valid(run, call.id));
-    const uint64_t cookie = valid ? socket_cookie(call.s) : 0; /* 0: not a socket */
-    const bool known =
-        cookie != 0 && socket_known(run->weird, run, cookie, &call.socket, &call.family);
-    if (cookie != 0 && !known && udp_answer(&call)) {
-        if (call.s >= 0)
-            close(call.s);
-        return;
-    }
-    if (cookie == 0 ||
-        (!known && !socket_identify(run->weird, run, call.s, &call.socket, &call.family))) {
-        call_continue(&call);
-    } else {
-        if (call.socket != NULL) {
-            call.socket->pid = call.pid;
-            call.socket->fd = (int)arg[0];
-        }
-        answer(&call);
-    }
+    else
+        answer_held(&call, sure);
+    in_hand = NULL;
     if (call.s >= 0)
         close(call.s);
 }

@@ -124,6 +124,8 @@ void udp_forget(struct udp_host *host, struct udp_socket *socket)
     if (socket->gone_until != 0)
         host->gone_count--;
     host->socket[socket->place] = NULL;
+    if (host->closing == socket)
+        host->closing = NULL;
     if (socket->run != NULL)
         socket->run->udp_count--;
     host->count--;
@@ -329,6 +331,17 @@ static bool is_plain(const struct call *call)
            ((int)call->arg[3] & (MSG_TRUNC | MSG_ERRQUEUE)) == 0;
 }
 
+/* The kernel's word that S is gone comes a moment later, and who closes and then sends there is to
+ * hear that nobody listens. */
+static void look_closed(struct udp_host *host, struct udp_socket *next)
+{
+    struct udp_socket *closed = host->closing;
+    host->closing = NULL;
+    if (closed != NULL && closed->gone_until == 0 && udp_is_gone(host, closed))
+        udp_leave(host, closed);
+    host->closing = next;
+}
+
 bool udp_answer(struct call *call)
 {
     struct udp_host *host = call->weird->orphaned ? NULL : call->weird->udp;
@@ -344,6 +357,8 @@ bool udp_answer(struct call *call)
         socket->pid = call->pid;
         socket->fd = (int)call->arg[0];
     }
+    if (host->closing != NULL || call->nr == __NR_close)
+        look_closed(host, call->nr == __NR_close ? socket : NULL);
     switch (call->nr) {
     case __NR_bind:
         udp_call_bind(call, socket);

@@ -140,6 +140,7 @@ struct udp_host {
     unsigned stock_count[2];
     struct udp_socket *socket[UDP_SOCKETS_MAX];
     uint32_t next, count;
+    struct udp_socket *closing; /* one that the last call was to close (`weir run --exact`) */
     struct udp_ids *ids;
     struct udp_wait wait[UDP_WAITS_MAX];
     unsigned wait_top; /* slots beyond are free */
