@@ -273,6 +273,13 @@ long sock_send(struct net *net, struct sock *sock, const struct msghdr *msg, int
 
 /* ---- ioctl ---- */
 
+/* As Linux counts, where a FIN is one more; nothing before there is a connection. */
+static int queued(const struct net *net, const struct sock *sock, enum weir_option option)
+{
+    int64_t count;
+    return weir_get(net->weir, sock->handle, option, &count) == WEIR_OK ? (int)count : 0;
+}
+
 long sock_ioctl(struct net *net, struct sock *sock, unsigned long request, int *value)
 {
     struct weir_status status = { 0 };
@@ -290,10 +297,8 @@ long sock_ioctl(struct net *net, struct sock *sock, unsigned long request, int *
         return -EINVAL;
     if (request == SIOCINQ)
         *value = (int)status.unread;
-    else if (request == SIOCOUTQ)
-        *value = (int)(status.unsent + status.unacked);
-    else if (request == SIOCOUTQNSD)
-        *value = (int)status.unsent;
+    else if (request != SIOCATMARK)
+        *value = queued(net, sock, request == SIOCOUTQ ? WEIR_OPT_OUTQ : WEIR_OPT_OUTQ_UNSENT);
     else
         *value = weir_urgent(net->weir, sock->handle, &ahead) == WEIR_OK && ahead == 0;
     return 0;
